@@ -1,0 +1,41 @@
+# One command each; every target first sets up .venv from the pinned versions in constraints.txt.
+# Any Python that TensorFlow supports will do; the newest one found is taken, or name it: make test PYTHON=python3.12
+PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.10 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p; done))
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help setup demo test lint benchmark clean lock
+
+help:            ## show this list
+	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+setup: $(INSTALLED)  ## make .venv and install everything into it
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv was found (TensorFlow supports no other); name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)  ## 120 networks on digits: is sparse better than dense here? Ends in an HTML report
+	$(BIN)/python launchers/scsdc.py --preset=demo --open
+
+test: $(INSTALLED)  ## every test, in parallel
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## format, lint and type checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+benchmark: $(INSTALLED)  ## cost of masks and of measuring flow, as ratios to stock Keras
+	$(BIN)/python benchmarks/step_cost.py
+
+lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
+		--extra dev setup.cfg --output-file constraints.txt
+
+clean:           ## remove .venv and caches; results in runs/ stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

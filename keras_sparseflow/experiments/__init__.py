@@ -1,0 +1,1 @@
+"""Experiments: specs, matched pairs, studies, and how they are run."""

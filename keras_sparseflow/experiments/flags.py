@@ -1,0 +1,151 @@
+"""absl flags made from the fields of `RunSpec`, for the launchers."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from absl import flags
+
+from keras_sparseflow.experiments.executors import EXECUTORS
+from keras_sparseflow.experiments.spec import RunSpec, check_value
+from keras_sparseflow.experiments.study import GRID_FIELDS, Study
+
+FLAGS = flags.FLAGS
+
+
+def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ()) -> None:
+    """Defines a flag for each field of `RunSpec`; a flag that is not given is None.
+
+    A bad value is refused as the flags are parsed, with the argument, what was expected and what came.
+
+    Args:
+        lists: fields whose flag takes several values, separated by commas.
+        without: fields that get no flag.
+    """
+    for field in dataclasses.fields(RunSpec):
+        if field.name in without:
+            continue
+        several = field.name in lists or field.name == "flow_measures"
+        default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
+        note = "; several separated by commas" if several else ""
+        flags.DEFINE(
+            _FieldParser(field, several), field.name, None, f"{field.metadata['help']}{note}{default}.", serializer=None
+        )
+
+
+def define_run_flags() -> None:
+    """Defines the flags that say where data and results are kept, and how runs are executed."""
+    flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
+    flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
+    flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
+    flags.DEFINE_enum("executor", "serial", EXECUTORS.names(), "how runs are executed.")
+    flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
+
+
+def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:
+    """Defines a flag of numbers separated by commas.
+
+    Args:
+        name: of the flag.
+        convert: `int` or `float`.
+        help: what it means.
+    """
+    return flags.DEFINE(_NumbersParser(name, convert), name, None, help)
+
+
+def given_spec_values() -> dict[str, Any]:
+    """Returns the values of the spec flags that were given on the command line."""
+    names = [field.name for field in dataclasses.fields(RunSpec)]
+    return {name: FLAGS[name].value for name in names if name in FLAGS and FLAGS[name].value is not None}
+
+
+def override(study: Study, values: dict[str, Any], **fields: Any) -> Study:
+    """Returns the study with these flag values in place of its own.
+
+    Args:
+        study: for instance a preset.
+        values: as `given_spec_values` returns them; those of `GRID_FIELDS` are lists.
+        **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
+    """
+    grid = {**study.grid, **{name: tuple(values[name]) for name in GRID_FIELDS if name in values}}
+    base = {**study.base, **{name: value for name, value in values.items() if name not in GRID_FIELDS}}
+    own = {name: value for name, value in fields.items() if value is not None}
+    return dataclasses.replace(study, grid=grid, base=base, **own)
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Ends the process with one readable line where the user's input or surroundings are at fault."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nInterrupted. Nothing finished is lost; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError) as error:
+        if FLAGS.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+class _FieldParser(flags.ArgumentParser):
+    """Turns the text of a flag into a field's value, and checks it."""
+
+    syntactic_help = ""
+
+    def __init__(self, field: dataclasses.Field, several: bool):
+        self._field = field
+        self._several = several
+
+    def parse(self, argument: Any) -> Any:
+        if not isinstance(argument, str):
+            return argument
+        if not self._several:
+            return check_value(self._field, self._convert(argument))
+        parts = [self._convert(part.strip()) for part in argument.split(",")]
+        if self._field.name == "flow_measures":
+            return check_value(self._field, tuple(parts))
+        return tuple(check_value(self._field, part) for part in parts)
+
+    def flag_type(self) -> str:
+        return "list" if self._several else "value"
+
+    def _convert(self, text: str) -> Any:
+        kind = str(self._field.type)
+        if "None" in kind and text.lower() == "none":
+            return None
+        for name, convert in (("int", int), ("float", float)):
+            if name in kind:
+                try:
+                    return convert(text)
+                except ValueError:
+                    return text  # the check names the argument, what was expected and this
+        return text
+
+
+class _NumbersParser(flags.ArgumentParser):
+    """Turns "0,1,2" into a tuple of numbers."""
+
+    syntactic_help = ""
+
+    def __init__(self, name: str, convert: Callable[[str], Any]):
+        self._name = name
+        self._convert = convert
+
+    def parse(self, argument: Any) -> tuple[Any, ...]:
+        if not isinstance(argument, str):
+            return argument
+        try:
+            return tuple(self._convert(part) for part in argument.split(","))
+        except ValueError as error:
+            kind = "whole numbers" if self._convert is int else "numbers"
+            raise ValueError(f"`{self._name}` must be {kind} separated by commas; received {argument!r}.") from error
+
+    def flag_type(self) -> str:
+        return "list of numbers"
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else "none" if value is None else str(value)

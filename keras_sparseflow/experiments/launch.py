@@ -1,0 +1,105 @@
+"""What the launchers call: runs a study or a single network into a folder of results."""
+
+import dataclasses
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from keras_sparseflow.data import describe, load_images, steps_per_epoch
+from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
+from keras_sparseflow.experiments.executors import EXECUTORS
+from keras_sparseflow.experiments.progress import StudyProgress
+from keras_sparseflow.experiments.provenance import command_line
+from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.study import Study
+from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
+
+
+def run_study(
+    study: Study,
+    *,
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "serial",
+    tensorboard: bool = True,
+) -> Path:
+    """Trains every run of a study that is not finished yet; returns the study's folder.
+
+    Everything is checked before anything is trained. It may be interrupted at any moment; called
+    again with the same study it goes on from there.
+
+    Args:
+        study: what to run.
+        runs_dir: the folder that holds one folder for each study.
+        data_dir: where datasets are kept, see `load_images`.
+        executor: a name in `EXECUTORS`.
+        tensorboard: whether to write TensorBoard events.
+
+    Raises:
+        ValueError: a bad value in the study, or a dataset that can't be had.
+        RuntimeError: another process is running this study.
+    """
+    input_shape, classes = _describe(study.base, data_dir)
+    specs = study.specs(prod(input_shape), classes)
+    study_dir = Path(runs_dir) / study.name
+    _run(specs, study_dir, study.record(specs, command_line()), data_dir, executor, tensorboard)
+    return study_dir
+
+
+def run_network(
+    values: dict[str, Any],
+    *,
+    study: str = "networks",
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "serial",
+    tensorboard: bool = True,
+) -> RunFolder:
+    """Trains one network, unless it is finished already; returns its folder.
+
+    Args:
+        values: `RunSpec` fields; `max_width` is inputs + 4 and `dense_width` half of it where not given.
+        study: name of the folder in `runs_dir` that its folder joins.
+        runs_dir: see `run_study`, as are the rest.
+        data_dir: likewise.
+        executor: likewise.
+        tensorboard: likewise.
+    """
+    input_shape, classes = _describe(values, data_dir)
+    max_width = values.get("max_width") or default_max_width(prod(input_shape))
+    spec = RunSpec(**{"dense_width": max(1, max_width // 2), **values, "max_width": max_width})
+    match_capacity(prod(input_shape), classes, spec.hidden_layers, spec.dense_width, max_width)
+    study_dir = Path(runs_dir) / study
+    record = Study(name=study, title="Single networks").record([spec], command_line())
+    if (study_dir / "study.json").exists():
+        record["run_ids"] = list(dict.fromkeys([*read_study(study_dir)["run_ids"], spec.run_id]))
+        record["runs_planned"] = len(record["run_ids"])
+    _run([spec], study_dir, record, data_dir, executor, tensorboard)
+    return RunFolder(study_dir, spec.run_id)
+
+
+def _run(
+    specs: list[RunSpec],
+    study_dir: Path,
+    record: dict[str, Any],
+    data_dir: str | None,
+    executor: str,
+    tensorboard: bool,
+) -> None:
+    """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
+    train = EXECUTORS.get(executor)
+    with study_lock(study_dir):
+        options = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
+        data = load_images(specs[0].dataset, data_dir=data_dir, **options)
+        for spec in specs:
+            steps_per_epoch(data, spec.batch_size)  # refuses a batch larger than the training set
+        write_json(study_dir / "study.json", record)
+        with StudyProgress(specs) as progress:
+            train(specs, study_dir, data, progress, tensorboard)
+
+
+def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:
+    """Returns image shape and number of classes of the dataset that `RunSpec` fields name."""
+    defaults = {field.name: field.default for field in dataclasses.fields(RunSpec)}
+    chosen = {**defaults, **values}
+    return describe(chosen["dataset"], data_dir=data_dir, image_size=chosen["image_size"])

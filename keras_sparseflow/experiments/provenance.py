@@ -1,0 +1,50 @@
+"""Where results come from: versions, machine, commit and command, recorded with every study."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("keras_sparseflow", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scipy", "pandas")
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, of the packages that decide results, and the commit of this code."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}, "commit": _commit()}
+
+
+def machine() -> dict[str, str]:
+    """Returns what the results were computed on."""
+    processor = platform.processor() or platform.machine()
+    return {"system": platform.platform(), "processor": processor, "cores": str(os.cpu_count())}
+
+
+def command_line() -> str:
+    """Returns the command that was typed."""
+    return shlex.join(["python", *sys.argv])
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """Returns the commit of the checkout this file is tracked in."""
+    here = Path(__file__).resolve()
+    try:
+        for arguments in (
+            ["ls-files", "--error-unmatch", here.name],
+            ["describe", "--always", "--dirty", "--abbrev=12"],
+        ):
+            done = subprocess.run(
+                ["git", "-C", str(here.parent), *arguments], capture_output=True, text=True, timeout=10, check=True
+            )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown: not in a git checkout"
+    return done.stdout.strip()

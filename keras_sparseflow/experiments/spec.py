@@ -1,0 +1,188 @@
+"""`RunSpec`: everything that decides the outcome of one training run."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from keras_sparseflow.experiments.variants import canonical_variant, parse_variant
+from keras_sparseflow.plugins import Table, unknown_name
+
+OPTIMIZERS = Table(
+    "optimizer",
+    "keras_sparseflow.optimizers",
+    {
+        "sgd": "keras.optimizers:SGD",
+        "momentum": "keras_sparseflow.training.optimizers:momentum",
+        "adam": "keras.optimizers:Adam",
+        "adagrad": "keras.optimizers:Adagrad",
+        "rmsprop": "keras.optimizers:RMSprop",
+    },
+)
+"""Each is called with `learning_rate=` and returns a Keras optimizer, with Keras' own defaults."""
+
+PAPER = "Tessera et al. 2021"
+OURS = "left open by the paper; our default"
+
+
+def _field(default: Any, help: str, source: str = "", **limits: Any) -> Any:
+    """A field with its help text, where its default comes from, and what values it takes."""
+    metadata = {"help": help, "source": source, **limits}
+    return field(metadata=metadata) if default is dataclasses.MISSING else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """Everything about one training run: data, network, training, and what is measured.
+
+    It is checked when it is made, before anything is loaded or trained. Two specs with the same
+    `run_id` give the same run. The metadata of each field holds its help text, from which the
+    launchers' flags are made, and the source of its default, which the report shows.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of its range, or an unknown name.
+
+    Example:
+        >>> RunSpec(dense_width=20, max_width=68, arm="sparse", variant="BN").run_id
+        'sgd-BN-h4-w20-sparse-s0-15e4c8a9f3'
+    """
+
+    dataset: str = _field("digits", "dataset by name: digits, any of TensorFlow Datasets, or folder")
+    image_size: int | None = _field(None, "side in pixels to which images are down-sampled; none keeps them", minimum=1)
+    train_size: int | None = _field(None, "number of training images, class-balanced; none takes all", minimum=1)
+    subset_seed: int = _field(0, "what the choice of `train_size` images depends on", minimum=0)
+
+    dense_width: int = _field(dataclasses.MISSING, "width of the dense arm's hidden layers", PAPER, minimum=1)
+    max_width: int = _field(dataclasses.MISSING, "width of the sparse arm's hidden layers", PAPER, minimum=1)
+    hidden_layers: int = _field(4, "number of hidden layers", PAPER, minimum=1)
+    arm: str = _field("sparse", "which of the matched pair", choices=("sparse", "dense"))
+    variant: str = _field("NR", "NR, or any of DA, L2, SC, BN joined by _ such as L2_BN", PAPER)
+    activation: str = _field("relu", "activation function of the hidden layers", PAPER)
+    init_fan_in: str = _field(
+        "dense",
+        "whose fan-in sets the He normal initialisation of both arms: the dense arm's, the sparse arm's, "
+        "or the active weights into a unit of the sparse arm",
+        OURS,
+        choices=("dense", "sparse", "active"),
+    )
+
+    optimizer: str = _field("sgd", "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9", PAPER)
+    learning_rate: float = _field(0.001, "constant learning rate", PAPER, above=0)
+    batch_size: int = _field(128, "images a step; an epoch drops the rest, other images each time", OURS, minimum=1)
+    epochs: int = _field(100, "passes over the training images", minimum=1)
+    l2: float = _field(1e-4, "lambda of L2: a loss term with gradient lambda * w on kernels only", PAPER, minimum=0)
+    augment_pad: int = _field(4, "pixels of padding before the random crop of DA", OURS, minimum=0)
+    seed: int = _field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
+
+    flow_measures: tuple[str, ...] = _field(
+        ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2"), "measures of gradient flow by name", PAPER
+    )
+    flow_epochs: int = _field(
+        11, "number of epochs, evenly spread, in which flow is measured; 0 for none", PAPER, minimum=0
+    )
+    flow_tensors: str = _field(
+        "kernels", "which tensors count as layers: kernels, or every trainable weight", OURS, choices=("kernels", "all")
+    )
+    flow_cost: str = _field(
+        "total", "whose gradient: the total cost with its L2 term, or the data's", OURS, choices=("total", "data")
+    )
+    flow_data: str = _field(
+        "batches",
+        "on what: the epoch's own training batches (mean over steps), or after it a probe of the whole training "
+        "set with the weights at rest and BatchNorm in inference or in training mode",
+        OURS,
+        choices=("batches", "probe", "probe_training"),
+    )
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            object.__setattr__(self, item.name, check_value(item, getattr(self, item.name)))
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts of the variant."""
+        return parse_variant(self.variant)
+
+    @property
+    def run_id(self) -> str:
+        """Stable name of the run: a few readable fields and a hash of all that differ from their default."""
+        changed = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
+        }
+        digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{self.optimizer}-{self.variant}-h{self.hidden_layers}-w{self.dense_width}-{self.arm}-s{self.seed}-{digest}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields, ready for JSON."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RunSpec":
+        """Returns the spec of a dict as `to_dict` gives it.
+
+        Raises:
+            ValueError: an unknown field.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise unknown_name("field of a spec", name, known)
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def check_value(item: dataclasses.Field, value: Any) -> Any:
+    """Returns the value of a `RunSpec` field in its one spelling.
+
+    Raises:
+        ValueError: argument, what was expected, and what came.
+    """
+    if item.name == "variant":
+        return canonical_variant(value)
+    if item.name in _TABLES:
+        names = value if item.name == "flow_measures" else (value,)
+        for name in names:
+            table = _TABLES[item.name]()
+            if name not in table:
+                raise unknown_name(table.kind, name, table.names())
+        return tuple(value) if item.name == "flow_measures" else value
+    limits = item.metadata
+    if "choices" in limits:
+        if value not in limits["choices"]:
+            raise unknown_name(f"`{item.name}`", value, list(limits["choices"]))
+        return value
+    if value is None and "None" in str(item.type):
+        return value
+    if "minimum" in limits or "above" in limits:
+        return _check_number(item, value)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"`{item.name}` must be a name; received {value!r}.")
+    return value
+
+
+def _check_number(item: dataclasses.Field, value: Any) -> Any:
+    whole = "int" in str(item.type)
+    low, strict = (item.metadata["above"], True) if "above" in item.metadata else (item.metadata["minimum"], False)
+    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not fits or not (value > low if strict else value >= low) or value == float("inf"):
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(
+            f"`{item.name}` must be {kind} {'above' if strict else 'of at least'} {low}; received {value!r}."
+        )
+    return value if whole else float(value)
+
+
+def _activations() -> Table:
+    from keras_sparseflow.layers.activations import ACTIVATIONS
+
+    return ACTIVATIONS
+
+
+def _measures() -> Table:
+    from keras_sparseflow.flow.measures import MEASURES
+
+    return MEASURES
+
+
+_TABLES = {"optimizer": lambda: OPTIMIZERS, "activation": _activations, "flow_measures": _measures}
+"""Fields whose values are names in a table; the tables of rooms that need Keras are imported when asked."""

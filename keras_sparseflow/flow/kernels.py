@@ -1,0 +1,58 @@
+"""Which tensors of a model count as layers when its gradient flow is measured."""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_sparseflow.layers import MaskedKernel
+
+
+@dataclass(frozen=True)
+class FlowKernel:
+    """One tensor whose gradient is measured.
+
+    Args:
+        name: the layer's name; where a layer has several such tensors, followed by the tensor's.
+        variable: the trainable variable.
+        mask: its boolean mask variable, or None when all of it is active.
+    """
+
+    name: str
+    variable: keras.Variable
+    mask: keras.Variable | None
+
+
+def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[FlowKernel]:
+    """Returns the tensors of a built model that count as layers, in the order of its weights.
+
+    Args:
+        model: any built Keras model, with masked or stock layers, nested or not.
+        tensors: "kernels" (the kernels of dense and convolutional layers: no biases, normalisation
+            or activation parameters) or "all" (every trainable weight).
+
+    Raises:
+        ValueError: the model has no such tensor, or `tensors` is another word.
+    """
+    if tensors not in ("kernels", "all"):
+        raise ValueError(f"`tensors` must be 'kernels' or 'all'; received {tensors!r}.")
+    masks = masks_by_kernel(model)
+    variables = [v for v in model.trainable_variables if tensors == "all" or v.name.endswith("kernel")]
+    if not variables:
+        raise ValueError(
+            f"Model {model.name!r} has no trainable {'kernels' if tensors == 'kernels' else 'weights'} "
+            "whose gradient could be measured; build it first, or choose tensors='all'."
+        )
+    return [FlowKernel(_layer_name(v, variables), v, masks.get(id(v))) for v in variables]
+
+
+def masks_by_kernel(model: keras.Model) -> dict[int, keras.Variable]:
+    """Returns the mask variable of every masked kernel in a model, by the `id` of the kernel variable."""
+    layers = (layer for layer in model._flatten_layers() if isinstance(layer, MaskedKernel) and layer.built)
+    return {id(layer._kernel): layer.mask for layer in layers}
+
+
+def _layer_name(variable: keras.Variable, variables: list[keras.Variable]) -> str:
+    """Returns the path of a variable without its own name, unless another variable shares that."""
+    owner = variable.path.rpartition("/")[0]
+    siblings = sum(other.path.rpartition("/")[0] == owner for other in variables)
+    return owner if siblings == 1 and owner else variable.path

@@ -1,0 +1,29 @@
+"""In which epochs gradient flow is measured."""
+
+
+def measured_epochs(epochs: int, count: int = 11) -> list[int]:
+    """Returns the epochs, counted from 0, that are measured: `count` of them, evenly spread.
+
+    They are 0 and k * epochs / (count - 1) - 1 for k = 1 .. count - 1, rounded: the first, the last
+    and those between. Where training is shorter than `count` epochs, all of them.
+
+    Args:
+        epochs: how many epochs training takes, at least 1.
+        count: how many to measure; 0 for none, 1 for the last alone.
+
+    Example:
+        >>> measured_epochs(1000)
+        [0, 99, 199, 299, 399, 499, 599, 699, 799, 899, 999]
+        >>> measured_epochs(3)
+        [0, 1, 2]
+
+    References:
+        Tessera et al. 2021, section 3.1; the epochs 0, 99, ..., 999 stand in its first version.
+    """
+    if epochs < 1 or count < 0:
+        raise ValueError(f"`epochs` must be at least 1 and `count` at least 0; received {epochs} and {count}.")
+    if count >= epochs:
+        return list(range(epochs))
+    if count <= 1:
+        return [epochs - 1] * count
+    return sorted({0, *(round(k * epochs / (count - 1)) - 1 for k in range(1, count))})

@@ -1,0 +1,231 @@
+"""The run store: what a study leaves on disk, and how to read it back as DataFrames.
+
+    runs/<study>/study.json                  what was planned, with every choice, versions, machine
+    runs/<study>/<run_id>/spec.json          the spec of one run and what it came to (counts, seeds)
+    runs/<study>/<run_id>/checkpoint.npz     while it trains: everything needed to go on
+    runs/<study>/<run_id>/history.csv        a row per epoch
+    runs/<study>/<run_id>/flow.csv           a row per measured epoch, measure and layer
+    runs/<study>/<run_id>/result.json        written last: its presence means finished
+    runs/<study>/<run_id>/events/            TensorBoard
+
+Every file is written beside its place and renamed into it, so a reader sees a whole file or none,
+whenever the writer is killed. Files are JSON, CSV and plain arrays, never pickles. TensorFlow is
+not needed to read them.
+"""
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
+FLOW_COLUMNS = ("epoch", "measure", "layer", "value")
+TOTAL = "total"
+"""The `layer` of a flow row that holds the measure of the whole network."""
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Puts `content` at `path` so that a reader, or a crash at any moment, finds all of it or nothing new."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a mapping as readable JSON, atomically. NaN becomes null: JSON knows no NaN."""
+    write_atomic(path, (json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the mapping in a JSON file.
+
+    Raises:
+        ValueError: the file is not a JSON object; the message names it and says what to do.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is corrupt: expected JSON, but {error}. {_REMEDY}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is corrupt: expected a JSON object; received {type(content).__name__}. {_REMEDY}")
+    return content
+
+
+class RunFolder:
+    """The folder of one run: what has been written there, and the writing of it.
+
+    Args:
+        study_dir: the study's folder.
+        run_id: the run's stable id; the name of its folder.
+    """
+
+    def __init__(self, study_dir: Path, run_id: str):
+        self.path = Path(study_dir) / run_id
+        self.run_id = run_id
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "result.json").is_file()
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events"
+
+    def start(self, spec: Mapping[str, Any]) -> None:
+        """Makes the folder and writes `spec.json`; a crash's leftovers go."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+        write_json(self.path / "spec.json", spec)
+
+    def save_checkpoint(self, arrays: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:
+        """Writes the state of a half-finished run: arrays, and progress as JSON beside them in one file."""
+        buffer = io.BytesIO()
+        text = np.frombuffer(json.dumps(progress).encode(), dtype=np.uint8)
+        np.savez(buffer, __progress__=text, **dict(arrays))
+        write_atomic(self.path / "checkpoint.npz", buffer.getvalue())
+
+    def load_checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Returns `(arrays, progress)`, or None when the run has no checkpoint yet."""
+        path = self.path / "checkpoint.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            return arrays, json.loads(bytes(arrays.pop("__progress__")).decode())
+        except (ValueError, OSError, KeyError, EOFError) as error:
+            raise ValueError(f"{path} is corrupt: {error}. {_REMEDY}") from error
+
+    def finish(
+        self, result: Mapping[str, Any], history: Sequence[Mapping[str, Any]], flow: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Writes the rows, then `result.json`, then removes the checkpoint: the run is finished."""
+        write_atomic(self.path / "history.csv", _csv(history, HISTORY_COLUMNS))
+        write_atomic(self.path / "flow.csv", _csv(flow, FLOW_COLUMNS))
+        write_json(self.path / "result.json", result)
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def study_lock(study_dir: Path) -> Iterator[None]:
+    """Holds a study's folder for one process; the lock is gone when the process is, however it ends.
+
+    Raises:
+        RuntimeError: another process is at work in that folder.
+    """
+    study_dir.mkdir(parents=True, exist_ok=True)
+    with open(study_dir / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise RuntimeError(
+                f"Another process ({file.read().strip() or 'unknown'}) is running the study in {study_dir}; "
+                "wait for it, or choose another --study name."
+            ) from error
+        file.truncate(0)
+        file.write(f"pid {os.getpid()}")
+        file.flush()
+        yield
+
+
+def read_study(study_dir: str | Path) -> dict[str, Any]:
+    """Returns what `study.json` says of a study: name, title, choices, versions, machine, `runs_planned`.
+
+    Raises:
+        FileNotFoundError: there is no study in that folder.
+    """
+    path = Path(study_dir) / "study.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
+    return read_json(path)
+
+
+def read_results(study_dir: str | Path) -> pd.DataFrame:
+    """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
+
+    Runs that stand in the folder but are not part of the study as last planned are left out.
+    """
+    rows = []
+    for folder in _finished(study_dir):
+        spec = read_json(folder.path / "spec.json")
+        result = read_json(folder.path / "result.json")
+        if spec.get("run_id") != folder.run_id:
+            raise ValueError(
+                f"{folder.path / 'spec.json'} is corrupt: expected run_id {folder.run_id!r}; "
+                f"received {spec.get('run_id')!r}. {_REMEDY}"
+            )
+        rows.append({"run_id": folder.run_id, **spec["spec"], **result})
+    return pd.DataFrame(rows)
+
+
+def read_history(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`."""
+    return _read_rows(study_dir, "history.csv", HISTORY_COLUMNS)
+
+
+def read_flow(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run, measured epoch, measure and layer: `run_id` and `FLOW_COLUMNS`.
+
+    The value for the whole network has the layer `"total"`.
+    """
+    return _read_rows(study_dir, "flow.csv", FLOW_COLUMNS)
+
+
+_REMEDY = "Remove that run's folder and run the study again: only that run is trained anew."
+
+
+def _finished(study_dir: str | Path) -> list[RunFolder]:
+    """Returns the finished runs that the study plans, in its order."""
+    folders = [RunFolder(Path(study_dir), run_id) for run_id in read_study(study_dir)["run_ids"]]
+    return [folder for folder in folders if folder.finished]
+
+
+def _read_rows(study_dir: str | Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    frames = []
+    for folder in _finished(study_dir):
+        path = folder.path / name
+        try:
+            rows = pd.read_csv(path)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, FileNotFoundError) as error:
+            raise ValueError(f"{path} is corrupt or missing: {error}. {_REMEDY}") from error
+        if tuple(rows.columns) != tuple(columns):
+            raise ValueError(
+                f"{path} is corrupt: expected the columns {', '.join(columns)}; "
+                f"received {', '.join(map(str, rows.columns))}. {_REMEDY}"
+            )
+        frames.append(rows.assign(run_id=folder.run_id))
+    if not frames:
+        return pd.DataFrame(columns=["run_id", *columns])
+    return pd.concat(frames, ignore_index=True)[["run_id", *columns]]
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+    return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False).encode()
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

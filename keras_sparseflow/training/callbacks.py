@@ -1,0 +1,142 @@
+"""Keras callbacks: gradient flow over training, and TensorBoard scalars."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from keras_sparseflow.flow import DEFAULT_MEASURES, measured_epochs
+from keras_sparseflow.training.model import SparseModel
+from keras_sparseflow.training.probe import measure_flow
+from keras_sparseflow.training.recorder import TOTAL, FlowRecorder
+
+
+class GradientFlow(keras.callbacks.Callback):
+    """Measures gradient flow over the epochs of `fit`, for any Keras model, masked or not.
+
+    Without `data`, the model must be a `SparseModel`: its own training steps are measured, and a
+    value is the mean over the steps of the epoch. With `data`, any compiled model will do: at the
+    end of an epoch the gradient over that data is measured, with the weights at rest.
+
+    The network's measures join the epoch's logs (`flow/egf_2`), so that `History` and other
+    callbacks see them; `rows` holds all, each layer's too.
+
+    Args:
+        data: None, or what `measure_flow` takes.
+        epochs: which epochs to measure, counted from 0; None for 11, evenly spread.
+        measures: names in `flow.MEASURES`.
+        tensors: which tensors count as layers: "kernels" or "all".
+        cost: "total" (what the optimizer descends) or "data" (without regularisers).
+        training: with `data`, whether BatchNorm and dropout run in training mode.
+        log_dir: where to write TensorBoard scalars `flow/<measure>/<layer>`; None for nowhere.
+
+    Attributes:
+        rows: list of dicts with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
+
+    Example:
+        >>> flow = GradientFlow(epochs=[0, 9])
+        >>> flow.to_frame().columns.tolist()
+        ['epoch', 'measure', 'layer', 'value']
+    """
+
+    def __init__(
+        self,
+        data: Any = None,
+        epochs: Sequence[int] | None = None,
+        measures: Sequence[str] = DEFAULT_MEASURES,
+        tensors: str = "kernels",
+        cost: str = "total",
+        training: bool = False,
+        log_dir: str | None = None,
+    ):
+        super().__init__()
+        self.rows: list[dict[str, Any]] = []
+        self._data = data
+        self._epochs = epochs
+        self._training = training
+        self._options: dict[str, Any] = {"measures": tuple(measures), "tensors": tensors, "cost": cost}
+        self._scalars = None if log_dir is None else ScalarWriter(log_dir)
+        self._schedule: set[int] = set()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns the rows as a DataFrame."""
+        return pd.DataFrame(self.rows, columns=["epoch", "measure", "layer", "value"])
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        epochs = self._epochs
+        self._schedule = set(measured_epochs(self.params["epochs"]) if epochs is None else epochs)
+        if self._data is not None:
+            return
+        if not isinstance(self.model, SparseModel):
+            raise ValueError(
+                "GradientFlow without `data` measures the training steps of a SparseModel; received a "
+                f"{type(self.model).__name__}. Make the model a SparseModel, or pass `data`, a dataset to probe."
+            )
+        self.model.record_flow(FlowRecorder(self.model, **self._options))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._data is None:
+            self.model.flow.start(epoch in self._schedule)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch not in self._schedule:
+            return
+        if self._data is None:
+            rows = self.model.flow.rows(epoch)
+        else:
+            rows = measure_flow(self.model, self._data, training=self._training, epoch=epoch, **self._options)
+        self.rows.extend(rows)
+        if logs is not None:
+            logs.update({f"flow/{row['measure']}": row["value"] for row in rows if row["layer"] == TOTAL})
+        if self._scalars is not None:
+            self._scalars.write(epoch, {f"flow/{row['measure']}/{row['layer']}": row["value"] for row in rows})
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._data is None:
+            self.model.record_flow(None)
+        if self._scalars is not None:
+            self._scalars.close()
+
+
+class EpochScalars(keras.callbacks.Callback):
+    """Writes every metric of an epoch as a TensorBoard scalar: `metrics/accuracy`, `metrics/test_loss`, ...
+
+    Args:
+        log_dir: where the events go.
+    """
+
+    def __init__(self, log_dir: str):
+        super().__init__()
+        self._scalars = ScalarWriter(log_dir)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        metrics = {name.replace("val_", "test_"): value for name, value in (logs or {}).items() if "/" not in name}
+        self._scalars.write(epoch, {f"metrics/{name}": value for name, value in metrics.items()})
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._scalars.close()
+
+
+class ScalarWriter:
+    """Writes TensorBoard scalars into a folder; the file is made at the first value."""
+
+    def __init__(self, log_dir: str):
+        self._log_dir = str(log_dir)
+        self._writer: Any = None
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Writes each value under its tag at this step; the values are on disk when it returns."""
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(self._log_dir)
+        with self._writer.as_default():
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value, step=step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Closes the file; a later value opens another."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

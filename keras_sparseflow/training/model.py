@@ -1,0 +1,62 @@
+"""A Keras model whose training step knows about masks and can record its own gradient flow."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_sparseflow.flow.kernels import masks_by_kernel
+from keras_sparseflow.layers import dense_gradients
+from keras_sparseflow.layers.kernels import apply_mask
+from keras_sparseflow.training.recorder import FlowRecorder
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class SparseModel(keras.Model):
+    """A Keras model that trains masked layers and records gradient flow on the way.
+
+    It is made, compiled, fitted and saved as any `keras.Model` is: functional
+    (`SparseModel(inputs, outputs)`) or subclassed. Its step takes the gradient of the effective
+    kernels, which raw gradient norms need, and masks it before the optimizer sees it, so inactive
+    weights and their optimizer slots stay exactly zero. With a `GradientFlow` callback the flow of
+    the training batches themselves is recorded, at no second pass.
+
+    Attributes:
+        flow: the `FlowRecorder` at work, or None.
+    """
+
+    flow: FlowRecorder | None = None
+
+    def record_flow(self, recorder: FlowRecorder | None) -> None:
+        """Records with this recorder from the next step on, or, with None, no more."""
+        self.flow = recorder
+        self.make_train_function(force=True)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Does one step on a batch; returns the metrics."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with dense_gradients(), tf.GradientTape() as tape:
+            predictions = self(x, training=True)
+            loss = self.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=True)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
+        if self.flow is not None:
+            scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
+            self.flow.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
+        masks = masks_by_kernel(self)
+        self.optimizer.apply(
+            [
+                gradient if gradient is None or id(variable) not in masks else apply_mask(gradient, masks[id(variable)])
+                for gradient, variable in zip(gradients, variables, strict=True)
+            ],
+            variables,
+        )
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss * self.distribute_strategy.num_replicas_in_sync, sample_weight=_batch_size(x))
+        return self.compute_metrics(x, y, predictions, sample_weight)
+
+
+def _batch_size(x: Any) -> tf.Tensor:
+    return tf.shape(keras.tree.flatten(x)[0])[0]

@@ -1,0 +1,87 @@
+"""Gradient flow of any Keras model on a dataset, with its weights at rest."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_sparseflow.flow import DEFAULT_MEASURES, FlowKernel, flow_kernels
+from keras_sparseflow.layers import dense_gradients
+from keras_sparseflow.training.recorder import FlowRecorder, flow_rows, measure_table
+
+
+def measure_flow(
+    model: keras.Model,
+    data: Any,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    tensors: str = "kernels",
+    cost: str = "total",
+    training: bool = False,
+    epoch: int = 0,
+) -> list[dict[str, Any]]:
+    """Returns the gradient flow of a compiled model: the measures of its mean gradient over a dataset.
+
+    Nothing of the model changes, BatchNorm statistics included.
+
+    Args:
+        model: any compiled Keras model, with masked or stock layers.
+        data: a `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`, or a pair of arrays
+            `(x, y)`, taken as one batch.
+        measures: names in `flow.MEASURES`.
+        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        cost: "total" (the compiled loss and the regularisers) or "data" (the compiled loss).
+        training: whether layers such as BatchNorm and dropout run in training mode.
+        epoch: what the rows say of the epoch.
+
+    Returns:
+        Rows with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
+
+    References:
+        Tessera et al. 2021, eqs. 5 to 7; the paper leaves open on which data.
+    """
+    recorder = FlowRecorder(model, measures, tensors, cost)
+    before = [tf.identity(variable.value) for variable in model.non_trainable_variables]
+    try:
+        gradients = _mean_gradients(model, flow_kernels(model, tensors), _batches(data), training)
+    finally:
+        for variable, value in zip(model.non_trainable_variables, before, strict=True):
+            variable.assign(value)
+    table = measure_table(recorder.measures, recorder.kernels, recorder.of_cost(gradients))
+    return flow_rows(epoch, recorder.measures, recorder.kernels, table.numpy())
+
+
+def _mean_gradients(
+    model: keras.Model, kernels: Sequence[FlowKernel], batches: Iterable[Any], training: bool
+) -> list[tf.Tensor]:
+    """Returns the mean over all examples of the gradient of each kernel's effective values."""
+    variables = [kernel.variable.value for kernel in kernels]
+
+    @tf.function(reduce_retracing=True)
+    def batch_gradients(batch: Any) -> list[tf.Tensor]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        with dense_gradients(), tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            predictions = model(x, training=training)
+            loss = model.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=training)
+        return tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    total, count = [tf.zeros_like(variable) for variable in variables], 0
+    for batch in batches:
+        size = len(keras.tree.flatten(batch)[0])
+        total = [s + size * g for s, g in zip(total, batch_gradients(batch), strict=True)]
+        count += size
+    if not count:
+        raise ValueError("`data` must hold at least one batch; received none.")
+    return [s / count for s in total]
+
+
+def _batches(data: Any) -> Iterable[Any]:
+    if isinstance(data, tf.data.Dataset):
+        return data
+    if isinstance(data, tuple) and len(data) in (2, 3):
+        return [tuple(tf.convert_to_tensor(part) for part in data)]
+    raise ValueError(
+        "`data` must be a tf.data.Dataset of batches, or arrays (x, y) or (x, y, sample_weight); "
+        f"received {type(data).__name__}."
+    )

@@ -1,0 +1,38 @@
+"""Trains one network, sparse or dense, and prints what it came to.
+
+    python launchers/train.py --variant=BN --dense_width=20 --epochs=30 --learning_rate=0.1
+    python launchers/train.py --arm=dense --dense_width=20 --epochs=30 --learning_rate=0.1
+
+A sparse network of `dense_width` w has as many active weights in each kernel as a dense one of that
+width, in hidden layers of width `max_width`.
+"""
+
+from absl import app, flags
+
+from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_spec_values, plain_errors
+
+define_spec_flags()
+define_run_flags()
+STUDY = flags.DEFINE_string("study", "networks", "folder in runs_dir that the network's folder joins.")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    with plain_errors():
+        from keras_sparseflow.experiments.launch import run_network
+        from keras_sparseflow.experiments.summary import print_result
+
+        flag = flags.FLAGS
+        folder = run_network(
+            given_spec_values(),
+            study=STUDY.value,
+            runs_dir=flag.runs_dir,
+            data_dir=flag.data_dir,
+            executor=flag.executor,
+            tensorboard=flag.tensorboard,
+        )
+        print_result(folder)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,85 @@
+"""Measures against hand computations and NumPy twins."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm
+
+GRADIENTS = [np.array([[3.0, -4.0], [12.0, 0.0]], "float32"), np.array([-2.0, 1.0], "float32")]
+MASKS = [np.array([[True, True], [False, True]]), None]
+
+BY_HAND = {
+    "grad_norm_1": 3 + 4 + 12 + 2 + 1,
+    "grad_norm_2": np.sqrt(9 + 16 + 144 + 4 + 1),
+    "egf_1": ((3 + 4) + (2 + 1)) / 2,
+    "egf_2": (np.sqrt(9 + 16) + np.sqrt(4 + 1)) / 2,
+}
+
+
+def test_every_default_measure_is_checked_by_hand():
+    assert set(BY_HAND) == set(DEFAULT_MEASURES) == set(MEASURES.names())
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_measure_equals_the_hand_computation(name):
+    np.testing.assert_allclose(MEASURES.get(name)(GRADIENTS, MASKS), BY_HAND[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_functions_equal_the_named_measures(p):
+    assert grad_norm(GRADIENTS, MASKS, p) == MEASURES.get(f"grad_norm_{p}")(GRADIENTS, MASKS)
+    assert grad_norm(GRADIENTS, None, p) == grad_norm(GRADIENTS, MASKS, p)
+    assert egf(GRADIENTS, MASKS, p) == MEASURES.get(f"egf_{p}")(GRADIENTS, MASKS)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_per_layer_values_are_the_layers_own_norms(p):
+    raw = [float(MEASURES.get(f"grad_norm_{p}").per_layer(g, m)) for g, m in zip(GRADIENTS, MASKS, strict=True)]
+    effective = [float(MEASURES.get(f"egf_{p}").per_layer(g, m)) for g, m in zip(GRADIENTS, MASKS, strict=True)]
+    np.testing.assert_allclose(raw, [19, 3] if p == 1 else [13, np.sqrt(5)], rtol=1e-6)
+    np.testing.assert_allclose(effective, [7, 3] if p == 1 else [5, np.sqrt(5)], rtol=1e-6)
+
+
+def test_half_precision_gradients_do_not_overflow():
+    gradient = np.full(1000, 300, "float16")  # the sum of squares, 9e7, is beyond float16
+    np.testing.assert_allclose(grad_norm([gradient], p=2), 300 * np.sqrt(1000), rtol=1e-3)
+
+
+@pytest.mark.parametrize("measure", [grad_norm, egf])
+def test_p_other_than_1_and_2_is_refused(measure):
+    with pytest.raises(ValueError, match="must be 1 or 2; received 3"):
+        measure(GRADIENTS, MASKS, p=3)
+
+
+def test_gradients_and_masks_must_pair_up():
+    with pytest.raises(ValueError, match="zip"):
+        egf(GRADIENTS, MASKS[:1])
+
+
+@given(
+    st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=4),
+    st.integers(1, 2),
+)
+def test_dense_networks_have_egf_of_the_mean_norm(values, p):
+    gradients = [np.array(v, "float32") for v in values]
+    norms = [np.linalg.norm(g.astype("float64"), p) for g in gradients]
+    full = [np.ones(3, bool)] * len(gradients)
+    np.testing.assert_allclose(egf(gradients, full, p), np.mean(norms), rtol=1e-4, atol=1e-30)
+    np.testing.assert_allclose(egf(gradients, [None] * len(gradients), p), np.mean(norms), rtol=1e-4, atol=1e-30)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 2))
+def test_egf_ignores_inactive_entries_and_raw_norms_do_not(seed, p):
+    rng = np.random.default_rng(seed)
+    gradient, mask = rng.normal(size=20).astype("float32"), rng.random(20) < 0.5
+    mask[0] = False
+    louder = np.where(mask, gradient, gradient * 10 + 1)
+    assert egf([louder], [mask], p) == egf([gradient], [mask], p)
+    assert grad_norm([louder], None, p) != grad_norm([gradient], None, p)
+
+
+def test_a_third_party_measure_takes_its_place():
+    largest = FlowMeasure(lambda g, m: np.abs(g).max(), max, "max")
+    assert largest(GRADIENTS, MASKS) == 12
