@@ -19,6 +19,7 @@ import io
 import json
 import os
 import uuid
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ class RunFolder:
         """Writes the state of a half-finished run: arrays, and progress as JSON beside them in one file."""
         buffer = io.BytesIO()
         text = np.frombuffer(json.dumps(progress).encode(), dtype=np.uint8)
-        np.savez(buffer, __progress__=text, **dict(arrays))
+        np.savez(buffer, allow_pickle=False, __progress__=text, **arrays)
         write_atomic(self.path / "checkpoint.npz", buffer.getvalue())
 
     def load_checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
@@ -105,10 +106,10 @@ class RunFolder:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             return arrays, json.loads(bytes(arrays.pop("__progress__")).decode())
-        except (ValueError, OSError, KeyError, EOFError) as error:
+        except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is corrupt: {error}. {_REMEDY}") from error
 
     def finish(

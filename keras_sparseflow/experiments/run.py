@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_sparseflow.data import ImageData, steps_per_epoch, test_batches, training_batches
+from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches
 from keras_sparseflow.experiments.keeper import RunKeeper
 from keras_sparseflow.experiments.network import active_weights, build_network
 from keras_sparseflow.experiments.provenance import versions
@@ -78,7 +78,7 @@ def run(
             epochs=spec.epochs,
             initial_epoch=keeper.next_epoch,
             steps_per_epoch=steps_per_epoch(data, spec.batch_size),
-            validation_data=test_batches(data, TEST_BATCH),
+            validation_data=ordered_batches(data.test_images, data.test_labels, TEST_BATCH),
             verbose=0,
             callbacks=listeners,
         )
@@ -94,7 +94,7 @@ def run(
 def _flow_callback(spec: RunSpec, data: ImageData, log_dir: str | None) -> GradientFlow:
     probe = None
     if spec.flow_data != "batches":
-        probe = test_batches_of(data.train_images, data.train_labels, TEST_BATCH)
+        probe = ordered_batches(data.train_images, data.train_labels, TEST_BATCH)
     return GradientFlow(
         data=probe,
         epochs=measured_epochs(spec.epochs, spec.flow_epochs),

@@ -45,7 +45,7 @@ class RunSpec:
 
     Example:
         >>> RunSpec(dense_width=20, max_width=68, arm="sparse", variant="BN").run_id
-        'sgd-BN-h4-w20-sparse-s0-15e4c8a9f3'
+        'sgd-BN-h4-w20-sparse-s0-2c5dee642f'
     """
 
     dataset: str = _field("digits", "dataset by name: digits, any of TensorFlow Datasets, or folder")
@@ -111,7 +111,8 @@ class RunSpec:
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
         }
         digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
-        return f"{self.optimizer}-{self.variant}-h{self.hidden_layers}-w{self.dense_width}-{self.arm}-s{self.seed}-{digest}"
+        readable = (self.optimizer, self.variant, f"h{self.hidden_layers}", f"w{self.dense_width}", self.arm, f"s{self.seed}")
+        return "-".join((*readable, digest))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields, ready for JSON."""

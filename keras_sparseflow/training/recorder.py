@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowKernel, FlowMeasure, flow_kernels
+from keras_sparseflow.flow.measures import BLOCK_ENTRIES, layer_values
 
 TOTAL = "total"
 """The `layer` of a row that holds the measure of the whole network."""
@@ -45,6 +46,10 @@ class FlowRecorder:
             self._active = _state(False, tf.bool)
             self._steps = _state(0.0, tf.float32)
             self._sums = _state(np.zeros((len(self.measures), len(self.kernels) + 1)), tf.float32)
+        # Large gradients on a CPU are measured by a function of their own under XLA, in blocks that stay in its cache.
+        largest = max(int(np.prod(kernel.variable.shape)) for kernel in self.kernels)
+        replicas = model.distribute_strategy.num_replicas_in_sync
+        self._in_blocks = largest > BLOCK_ENTRIES and replicas == 1 and not tf.config.list_logical_devices("GPU")
 
     def start(self, active: bool) -> None:
         """Begins an epoch, which is measured or not."""
@@ -68,6 +73,12 @@ class FlowRecorder:
             context = tf.distribute.get_replica_context()
             self._add(context.all_reduce(tf.distribute.ReduceOp.SUM, measured), scale)
 
+    def _table(self, gradients: Sequence[Any]) -> tf.Tensor:
+        def table(gradients: Sequence[Any]) -> tf.Tensor:
+            return measure_table(self.measures, self.kernels, gradients, self._in_blocks)
+
+        return tf.function(table, jit_compile=True, autograph=False)(gradients) if self._in_blocks else table(gradients)
+
     def rows(self, epoch: int) -> list[dict[str, Any]]:
         """Returns a row for each measure and layer, and one for each measure's total; none if not measured."""
         steps = float(self._steps)
@@ -76,7 +87,7 @@ class FlowRecorder:
         return flow_rows(epoch, self.measures, self.kernels, self._sums.numpy() / steps)
 
     def _add(self, gradients: Sequence[Any], scale: Any) -> tf.Operation:
-        values = measure_table(self.measures, self.kernels, self.of_cost(gradients, scale))
+        values = self._table(self.of_cost(gradients, scale))
         weight = tf.cast(self._active, tf.float32)
         self._sums.assign_add(tf.where(self._active, values, tf.zeros_like(values)))
         self._steps.assign_add(weight)
@@ -92,15 +103,16 @@ class FlowRecorder:
 
 
 def measure_table(
-    measures: dict[str, FlowMeasure], kernels: Sequence[FlowKernel], gradients: Sequence[Any]
+    measures: dict[str, FlowMeasure], kernels: Sequence[FlowKernel], gradients: Sequence[Any], in_blocks: bool = False
 ) -> tf.Tensor:
     """Returns every measure of these gradients, shape `(measures, layers + 1)`; the last column is the total."""
     masks = [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
-    table = []
-    for measure in measures.values():
-        layers = [measure.per_layer(g, m) for g, m in zip(gradients, masks, strict=True)]
-        table.append(tf.stack([*layers, measure.total(layers)]))
-    return tf.stack(table)
+    layers = [
+        layer_values(list(measures.values()), gradient, mask, in_blocks=in_blocks)
+        for gradient, mask in zip(gradients, masks, strict=True)
+    ]
+    columns = [list(column) for column in zip(*layers, strict=True)]
+    return tf.stack([tf.stack([*c, m.total(c)]) for m, c in zip(measures.values(), columns, strict=True)])
 
 
 def flow_rows(

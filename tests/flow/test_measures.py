@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm
+from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm, measures
+from keras_sparseflow.flow.measures import layer_values
 
 GRADIENTS = [np.array([[3.0, -4.0], [12.0, 0.0]], "float32"), np.array([-2.0, 1.0], "float32")]
 MASKS = [np.array([[True, True], [False, True]]), None]
@@ -83,3 +84,23 @@ def test_egf_ignores_inactive_entries_and_raw_norms_do_not(seed, p):
 def test_a_third_party_measure_takes_its_place():
     largest = FlowMeasure(lambda g, m: np.abs(g).max(), max, "max")
     assert largest(GRADIENTS, MASKS) == 12
+    together = [largest, *map(MEASURES.get, BY_HAND)]
+    in_blocks = layer_values(together, GRADIENTS[0], MASKS[0], in_blocks=True)
+    np.testing.assert_allclose(in_blocks, layer_values(together, GRADIENTS[0], MASKS[0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (8, 5), (1, 5), (3, 3, 2, 5), (13,), (4, 200)])
+@pytest.mark.parametrize("masked", [True, False])
+def test_blocks_give_the_same_norms(shape, masked, monkeypatch):
+    """Blocks of 20 entries: rows that divide into blocks, that do not, and a row longer than a block."""
+    monkeypatch.setattr(measures, "BLOCK_ENTRIES", 20)
+    rng = np.random.default_rng(0)
+    gradient, mask = rng.normal(size=shape).astype("float32"), rng.random(shape) < 0.5
+    norms = [MEASURES.get(name) for name in BY_HAND]
+    expected = [
+        (np.abs(np.where(mask | (not measure.masked) | (not masked), gradient, 0)) ** measure.p).sum() ** (1 / measure.p)
+        for measure in norms
+    ]
+    for in_blocks in (True, False):
+        found = layer_values(norms, gradient, mask if masked else None, in_blocks=in_blocks)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

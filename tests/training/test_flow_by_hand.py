@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from by_hand import flow, gradients
 
+from keras_sparseflow.flow import measures
 from keras_sparseflow.models import mlp
 from keras_sparseflow.training import GradientFlow, SparseModel, measure_flow
+from keras_sparseflow.training import recorder as recorder_module
 
 RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.normal(size=(12, 3, 3, 1)).astype("float32"), RNG.integers(0, 4, 12)
@@ -75,6 +77,18 @@ def test_a_training_step_records_the_flow_of_its_gradients(sparse, batch_norm, j
     check_rows(recorder.rows, flow(by_hand, masks))
     for after, before, gradient, mask in zip(state(model)[0], kernels, by_hand, masks, strict=True):
         np.testing.assert_allclose(after, before - LEARNING_RATE * gradient * mask, rtol=1e-3, atol=1e-6)
+
+
+@CASES
+def test_large_kernels_are_measured_in_blocks_to_the_same_flow(sparse, batch_norm, monkeypatch):
+    for module in (recorder_module, measures):
+        monkeypatch.setattr(module, "BLOCK_ENTRIES", 20)
+    model = network(sparse, batch_norm)
+    kernels, masks, norm, _ = state(model)
+    by_hand = gradients(IMAGES.reshape(12, 9).astype("float64"), LABELS, kernels, **norm)
+    recorder = GradientFlow()
+    model.fit(IMAGES, LABELS, batch_size=12, epochs=1, verbose=0, callbacks=[recorder])
+    check_rows(recorder.rows, flow(by_hand, masks))
 
 
 @CASES

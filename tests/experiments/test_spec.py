@@ -1,0 +1,94 @@
+"""`RunSpec`: pinned names, and values that are refused."""
+
+import dataclasses
+
+import pytest
+
+from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.variants import PARTS, canonical_variant, parse_variant
+
+
+def spec(**values):
+    return RunSpec(**{"dense_width": 20, "max_width": 68, **values})
+
+
+def test_run_ids_are_pinned():
+    """If one of these changes, every study on users' disks is trained again."""
+    assert spec().run_id == "sgd-NR-h4-w20-sparse-s0-c629ad2b02"
+    changed = spec(dataset="cifar10", image_size=8, variant="BN_L2", optimizer="adam", arm="dense", seed=2)
+    assert changed.run_id == "adam-L2_BN-h4-w20-dense-s2-4adb164fee"
+
+
+def test_a_new_field_with_its_default_leaves_run_ids_unchanged():
+    extended = dataclasses.make_dataclass(
+        "Extended", [("novelty", int, dataclasses.field(default=3, metadata={"minimum": 0}))],
+        bases=(RunSpec,), frozen=True, kw_only=True,
+    )  # fmt: skip
+    assert extended(dense_width=20, max_width=68).run_id == spec().run_id
+    assert extended(dense_width=20, max_width=68, novelty=4).run_id != spec().run_id
+
+
+OTHER_VALUES = {
+    "dataset": "cifar10", "image_size": 8, "train_size": 100, "subset_seed": 1, "dense_width": 21, "max_width": 69,
+    "hidden_layers": 2, "arm": "dense", "variant": "BN", "activation": "tanh", "init_fan_in": "active",
+    "optimizer": "adam", "learning_rate": 0.1, "batch_size": 64, "epochs": 7, "l2": 0.1, "augment_pad": 2, "seed": 5,
+    "flow_measures": ("egf_2",), "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe",
+}  # fmt: skip
+
+
+def test_every_field_has_another_value_here():
+    assert set(OTHER_VALUES) == {field.name for field in dataclasses.fields(RunSpec)}
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_every_field_changes_the_run_id_and_survives_a_dict(name):
+    changed = spec(**{name: OTHER_VALUES[name]})
+    assert getattr(changed, name) == OTHER_VALUES[name]
+    assert changed.run_id != spec().run_id
+    assert RunSpec.from_dict(changed.to_dict()) == changed
+
+
+def test_from_dict_refuses_an_unknown_field():
+    with pytest.raises(ValueError, match="Unknown field of a spec 'epoch'.*Did you mean 'epochs'"):
+        RunSpec.from_dict({"dense_width": 1, "max_width": 2, "epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("arm", "sparce", "Unknown `arm` 'sparce'; expected one of sparse, dense. Did you mean 'sparse'"),
+        ("variant", "BM", "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
+        ("variant", "BN_BN", "each part once; received 'BN_BN'"),
+        ("variant", "", "Unknown variant part ''"),
+        ("optimizer", "sdg", "Unknown optimizer 'sdg'; expected one of sgd, momentum, adam, adagrad, rmsprop"),
+        ("activation", "rellu", "Unknown activation 'rellu'.*Did you mean 'relu'"),
+        ("learning_rate", 0, "`learning_rate` must be a number above 0; received 0"),
+        ("learning_rate", "fast", "received 'fast'"),
+        ("learning_rate", float("nan"), "received nan"),
+        ("learning_rate", float("inf"), "received inf"),
+        ("epochs", 1.5, "`epochs` must be a whole number of at least 1; received 1.5"),
+        ("epochs", True, "received True"),
+        ("batch_size", 0, "at least 1; received 0"),
+        ("seed", -1, "at least 0; received -1"),
+        ("image_size", 0, "at least 1; received 0"),
+        ("l2", -0.1, "at least 0; received -0.1"),
+        ("dataset", "", "`dataset` must be a name; received ''"),
+        ("flow_measures", ("egf_3",), "Unknown flow measure 'egf_3'.*grad_norm_1, grad_norm_2, egf_1, egf_2"),
+        ("flow_data", "all", "Unknown `flow_data` 'all'"),
+        ("init_fan_in", "He", "expected one of dense, sparse, active"),
+    ],
+)
+def test_bad_values_are_refused_with_argument_expected_and_received(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        spec(**{name: value})
+
+
+def test_variants_have_one_spelling():
+    assert canonical_variant("BN_SC_L2_DA") == "DA_L2_SC_BN" == "_".join(PARTS)
+    assert canonical_variant("NR") == "NR" and parse_variant("NR") == frozenset()
+    assert spec(variant="BN_L2") == spec(variant="L2_BN")
+
+
+def test_every_field_explains_itself():
+    for field in dataclasses.fields(RunSpec):
+        assert len(field.metadata["help"]) > 10, field.name

@@ -1,0 +1,69 @@
+"""Studies: grids of matched pairs."""
+
+import json
+
+import pytest
+
+from keras_sparseflow.experiments.presets import PRESETS
+from keras_sparseflow.experiments.study import Study
+
+
+def study(**values):
+    return Study(**{"name": "s", "title": "t", "base": {"epochs": 2}, "seeds": (0, 1), "width_fractions": (0.5,), **values})
+
+
+def test_the_demo_is_120_networks():
+    """Two optimizers x two variants x five widths x three seeds x two arms, four hidden layers."""
+    specs = PRESETS.get("demo").specs(inputs=64, classes=10)
+    assert len(specs) == len({spec.run_id for spec in specs}) == 120
+    assert {spec.optimizer for spec in specs} == {"sgd", "adam"} and {spec.variant for spec in specs} == {"NR", "BN"}
+    assert {spec.dense_width for spec in specs} == {7, 20, 34, 48, 61}
+    assert {(spec.max_width, spec.hidden_layers, spec.dataset) for spec in specs} == {(68, 4, "digits")}
+
+
+def test_arms_of_a_pair_stand_together_and_differ_in_their_arm_alone():
+    specs = study(grid={"variant": ("NR", "L2")}).specs(6, 3)
+    assert len(specs) == 8
+    for sparse, dense in zip(specs[::2], specs[1::2], strict=True):
+        assert (sparse.arm, dense.arm) == ("sparse", "dense")
+        assert {**sparse.to_dict(), "arm": "dense"} == dense.to_dict()
+
+
+def test_base_and_max_width_reach_every_spec():
+    specs = study(base={"dataset": "cifar10", "epochs": 9}, max_width=20).specs(6, 3)
+    assert {(s.dataset, s.epochs, s.max_width, s.dense_width) for s in specs} == {("cifar10", 9, 20, 10)}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"grid": {"epochs": (1, 2)}}, "`grid` takes .*received epochs"),
+        ({"base": {"arm": "dense"}}, "`base` takes .*received arm"),
+        ({"base": {"optimizer": "sgd"}}, "`base` takes .*received optimizer"),
+        ({"seeds": ()}, "`seeds` must list at least one"),
+        ({"grid": {"variant": ("BN", "BN")}}, "`variant` must list .*each once"),
+    ],
+)
+def test_a_misplaced_or_empty_field_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        study(**values)
+
+
+def test_a_bad_value_is_refused_before_any_run():
+    with pytest.raises(ValueError, match="Unknown optimizer 'sdg'"):
+        study(grid={"optimizer": ("sgd", "sdg")}).specs(6, 3)
+    with pytest.raises(ValueError, match=r"in \(0, 1\]; received 90"):
+        study(width_fractions=(90,)).specs(6, 3)
+
+
+def test_the_record_holds_the_plan_and_every_choice():
+    planned = study(grid={"variant": ("NR", "BN")})
+    specs = planned.specs(6, 3)
+    record = json.loads(json.dumps(planned.record(specs, "python x.py")))
+    assert record["run_ids"] == [spec.run_id for spec in specs] and record["runs_planned"] == 8
+    choices = {choice["choice"]: choice for choice in record["choices"]}
+    assert choices["variant"]["value"] == "NR, BN" and choices["variant"]["source"] == "set for this study"
+    assert choices["init_fan_in"]["value"] == "dense" and "our default" in choices["init_fan_in"]["source"]
+    assert choices["epochs"]["value"] == "2" and choices["seeds"]["value"] == "0, 1"
+    assert {"schedule", "loss", "RMSprop", "flow_cost", "flow_data", "batch_size"} <= set(choices)
+    assert record["versions"]["keras"] and record["machine"]["cores"] and record["command"] == "python x.py"

@@ -1,0 +1,125 @@
+"""The multilayer perceptron: its shapes, masks, initial values and connections."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.models import mlp
+from keras_sparseflow.training import SparseModel
+
+SHAPE, CLASSES = (4, 4, 1), 3
+
+
+def kernels(model):
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    return [keras.ops.convert_to_numpy(getattr(layer, "_kernel", None)) for layer in dense]
+
+
+def images(count=5):
+    return np.random.default_rng(0).normal(size=(count, *SHAPE)).astype("float32")
+
+
+def test_kernels_are_named_have_no_bias_and_the_asked_for_active_weights():
+    model = mlp(SHAPE, CLASSES, [20, 20], active=[100, 40, 30])
+    layers = [layer for layer in model.layers if isinstance(layer, MaskedDense)]
+    assert [layer.name for layer in layers] == ["hidden_1", "hidden_2", "output"]
+    assert [layer.active_count for layer in layers] == [100, 40, 30]
+    assert [layer._kernel.shape for layer in layers] == [(16, 20), (20, 20), (20, 3)]
+    assert len(model.trainable_variables) == 3
+
+
+def test_without_active_counts_layers_are_stock():
+    assert not any(isinstance(layer, MaskedDense) for layer in mlp(SHAPE, CLASSES, [20]).layers)
+
+
+def test_outputs_are_logits_of_the_layers_in_order():
+    model = mlp(SHAPE, CLASSES, [6, 5])
+    a, b, c = kernels(model)
+    expected = np.maximum(np.maximum(images().reshape(5, 16) @ a, 0) @ b, 0) @ c
+    np.testing.assert_allclose(model(images()), expected, rtol=1e-5)
+
+
+def test_skip_connections_add_the_output_two_layers_before_ahead_of_the_activation():
+    model = mlp(SHAPE, CLASSES, [7] * 5, skip_connections=True)
+    k = kernels(model)
+    h1 = np.maximum(images().reshape(5, 16) @ k[0], 0)
+    h3 = np.maximum(np.maximum(h1 @ k[1], 0) @ k[2] + h1, 0)
+    h5 = np.maximum(np.maximum(h3 @ k[3], 0) @ k[4] + h3, 0)
+    np.testing.assert_allclose(model(images()), h5 @ k[5], rtol=1e-4)
+
+
+def test_batch_norm_stands_before_the_skip_connection_and_the_activation():
+    model = mlp(SHAPE, CLASSES, [7] * 3, skip_connections=True, batch_norm=True)
+    k = kernels(model)
+
+    def norm(z):
+        return (z - z.mean(0)) / np.sqrt(z.var(0) + 1e-3)
+
+    h1 = np.maximum(norm(images().reshape(5, 16).astype("float64") @ k[0]), 0)
+    h3 = np.maximum(norm(np.maximum(norm(h1 @ k[1]), 0) @ k[2]) + h1, 0)
+    np.testing.assert_allclose(model(images(), training=True), h3 @ k[3], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("widths", [[7], [7, 7], [7, 7, 6]])
+def test_skip_connections_need_three_layers_of_one_width(widths):
+    with pytest.raises(ValueError, match=rf"at least 3 hidden layers.*received the widths \[{', '.join(map(str, widths))}"):
+        mlp(SHAPE, CLASSES, widths, skip_connections=True)
+
+
+def test_initial_standard_deviation_follows_the_assumed_fan_in():
+    """He normal: sqrt(2 / fan_in); with 10^5 entries its estimate is good to 1%."""
+    model = mlp((10, 10, 1), 1000, [1000], fan_ins=[100, 25])
+    for kernel, fan_in in zip(kernels(model), [100, 25], strict=True):
+        np.testing.assert_allclose(kernel.std(), np.sqrt(2 / fan_in), rtol=0.01)
+    np.testing.assert_allclose(kernels(mlp((10, 10, 1), 10, [1000]))[0].std(), np.sqrt(2 / 100), rtol=0.01)
+
+
+def test_everything_random_depends_on_the_seed_alone():
+    first, again, other = (mlp(SHAPE, CLASSES, [9, 9], active=[70, 40, 20], seed=s) for s in (1, 1, 2))
+    for a, b, c in zip(kernels(first), kernels(again), kernels(other), strict=True):
+        assert np.array_equal(a, b) and not np.array_equal(a, c) and not np.array_equal(a != 0, c != 0)
+
+
+def test_layers_do_not_share_initial_values():
+    a, b, c, _ = kernels(mlp(SHAPE, CLASSES, [16, 16, 16]))
+    assert not np.array_equal(a, b) and not np.array_equal(b, c)
+
+
+def test_the_gradient_of_l2_is_lambda_times_the_kernel():
+    import tensorflow as tf
+
+    model = mlp(SHAPE, CLASSES, [6], active=[50, 9], l2=0.25)
+    with tf.GradientTape() as tape:
+        loss = tf.add_n(model.losses)
+    variables = [v.value for v in model.trainable_variables]
+    for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True):
+        np.testing.assert_allclose(gradient, 0.25 * variable.numpy(), rtol=1e-6)
+    assert not mlp(SHAPE, CLASSES, [6]).losses
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS.names())
+def test_every_activation_is_used_and_has_a_gradient(name):
+    model = mlp(SHAPE, CLASSES, [6, 6], activation=name, model_class=SparseModel)
+    a, b, c = kernels(model)
+    function = ACTIVATIONS.get(name)
+    expected = function(function(images().reshape(5, 16) @ a) @ b) @ c
+    np.testing.assert_allclose(model(images()), expected, rtol=1e-4, atol=1e-6)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images(), np.arange(5) % 3, verbose=0)
+    assert all(np.any(new != old) for new, old in zip(kernels(model), (a, b, c), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"hidden_widths": []}, "at least one hidden layer"),
+        ({"hidden_widths": [5], "active": [1]}, "`active` must have one entry for each of 2 kernels; received 1"),
+        ({"hidden_widths": [5], "fan_ins": [1, 2, 3]}, "`fan_ins` must have one entry for each of 2 kernels; received 3"),
+        ({"hidden_widths": [5], "activation": "rellu"}, "Unknown activation 'rellu'.*Did you mean 'relu'"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mlp(SHAPE, CLASSES, **arguments)

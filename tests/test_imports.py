@@ -1,0 +1,89 @@
+"""The rooms import downwards only, and what needs no TensorFlow loads none."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
+
+# From the top of the house to the ground; a room imports itself and what stands below it.
+ROOMS = ["analysis", "experiments", "records", "training", "models", "flow", "data", "layers", "plugins"]
+# Rooms beside each other on a floor, where the order above would allow what the design does not.
+FORBIDDEN = {("analysis", "experiments"), ("models", "data"), ("models", "flow"), ("flow", "data"), ("training", "records")}
+TENSORFLOW_ROOMS = {"training", "data"}
+
+
+def imports(path):
+    """Every module that a file imports, at its top or inside a function, in full."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def test_every_room_has_its_place():
+    assert {room_of(path) for path in FILES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_run_down(path):
+    room = room_of(path)
+    below = ROOMS[ROOMS.index(room) :]
+    for module in imports(path):
+        if module.startswith("keras_sparseflow."):
+            target = module.split(".")[1]
+            assert target in below, f"{room} imports {target}, which stands above it"
+            assert (room, target) not in FORBIDDEN, f"{room} imports {target}"
+        if module.split(".")[0] == "tensorflow":
+            assert room in TENSORFLOW_ROOMS, f"{room} imports TensorFlow"
+        assert module.split(".")[0] not in ("launchers", "tests", "benchmarks")
+
+
+def loaded_by(code):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import keras_sparseflow",
+        "import keras_sparseflow.records",
+        "import keras_sparseflow.plugins",
+        "import keras_sparseflow.analysis.report, keras_sparseflow.analysis.figures, keras_sparseflow.analysis.statistics",
+        "from keras_sparseflow.experiments.presets import PRESETS; PRESETS.get('demo').choices()",
+        "from keras_sparseflow.experiments import flags; flags.define_spec_flags(); flags.define_run_flags()",
+        "from keras_sparseflow.data import load_images; load_images('digits')",
+    ],
+)
+def test_no_tensorflow_where_none_is_needed(code):
+    assert not loaded_by(code) & {"tensorflow", "keras", "tensorflow_datasets"}
+
+
+def test_the_package_itself_loads_nothing_else():
+    assert not loaded_by("import keras_sparseflow") & {"numpy", "pandas", "scipy", "matplotlib"}
+
+
+def test_public_names_load_when_used_and_unknown_ones_are_refused():
+    import keras_sparseflow
+
+    for name in keras_sparseflow.__all__:
+        assert getattr(keras_sparseflow, name).__name__ == name
+    assert set(keras_sparseflow.__all__) <= set(dir(keras_sparseflow))
+    with pytest.raises(AttributeError, match="no attribute 'MaskedDens'"):
+        _ = keras_sparseflow.MaskedDens

@@ -1,0 +1,177 @@
+"""The run store: whole files or none, and clear words about what is broken."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_sparseflow import records
+from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, RunFolder
+
+HISTORY = [{"epoch": 0, "loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}]
+FLOW = [{"epoch": 0, "measure": "egf_2", "layer": "total", "value": 0.125}]
+
+
+def finish(study_dir, run_id, **result):
+    folder = RunFolder(study_dir, run_id)
+    folder.start({"run_id": run_id, "spec": {"seed": 3, "arm": "dense"}})
+    folder.finish({"test_accuracy": 0.5, **result}, HISTORY, FLOW)
+    return folder
+
+
+@pytest.fixture
+def study_dir(tmp_path):
+    records.write_json(tmp_path / "study.json", {"name": "s", "run_ids": ["a", "b", "c"], "runs_planned": 3})
+    return tmp_path
+
+
+def test_schema_is_pinned():
+    assert HISTORY_COLUMNS == ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
+    assert FLOW_COLUMNS == ("epoch", "measure", "layer", "value")
+
+
+def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
+    finish(study_dir, "b", test_accuracy=0.75)
+    finish(study_dir, "a")
+    RunFolder(study_dir, "c").start({"run_id": "c", "spec": {}})  # not finished
+    finish(study_dir, "left_over")  # of an earlier plan
+    results = records.read_results(study_dir)
+    assert results.to_dict("records") == [
+        {"run_id": "a", "seed": 3, "arm": "dense", "test_accuracy": 0.5},
+        {"run_id": "b", "seed": 3, "arm": "dense", "test_accuracy": 0.75},
+    ]
+    assert records.read_history(study_dir).to_dict("records") == [{"run_id": r, **HISTORY[0]} for r in "ab"]
+    assert records.read_flow(study_dir).to_dict("records") == [{"run_id": r, **FLOW[0]} for r in "ab"]
+
+
+def test_a_study_without_finished_runs_gives_empty_frames_with_their_columns(study_dir):
+    assert records.read_results(study_dir).empty
+    assert list(records.read_flow(study_dir)) == ["run_id", *FLOW_COLUMNS]
+
+
+def test_numbers_survive_to_the_last_digit(study_dir):
+    finish(study_dir, "a", test_accuracy=0.1 + 0.2, seconds=np.float32(1) / 3)
+    row = records.read_results(study_dir).iloc[0]
+    assert row["test_accuracy"] == 0.1 + 0.2 and row["seconds"] == float(np.float32(1) / 3)
+
+
+def test_nan_and_infinity_become_null_and_are_read_as_nan(study_dir):
+    folder = finish(study_dir, "a", test_loss=float("nan"), train_loss=float("inf"))
+    assert json.loads((folder.path / "result.json").read_text())["test_loss"] is None
+    assert pd.isna(records.read_results(study_dir)["train_loss"]).all()
+
+
+def test_result_is_written_last(study_dir, monkeypatch):
+    order = []
+    write = records.write_atomic
+    monkeypatch.setattr(records, "write_atomic", lambda path, content: (order.append(path.name), write(path, content)))
+    finish(study_dir, "a")
+    assert order == ["spec.json", "history.csv", "flow.csv", "result.json"]
+
+
+def test_checkpoint_holds_arrays_and_progress_and_goes_when_the_run_is_finished(tmp_path):
+    folder = RunFolder(tmp_path, "a")
+    folder.start({})
+    assert folder.load_checkpoint() is None
+    arrays = {"model_0": np.arange(6.0).reshape(2, 3), "model_1": np.array([True, False]), "optimizer_0": np.int32(7)}
+    folder.save_checkpoint(arrays, {"history": HISTORY})
+    loaded, progress = folder.load_checkpoint()
+    assert progress == {"history": HISTORY} and set(loaded) == set(arrays)
+    for name, array in arrays.items():
+        assert np.array_equal(loaded[name], array) and loaded[name].dtype == np.asarray(array).dtype
+    folder.finish({}, HISTORY, FLOW)
+    assert folder.finished and folder.load_checkpoint() is None
+
+
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    records.write_atomic(path, b"old")
+
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        records.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_leftovers_of_a_killed_writer_go_when_the_run_starts_again(tmp_path):
+    folder = RunFolder(tmp_path, "a")
+    folder.path.mkdir()
+    (folder.path / ".history.csv.abc.tmp").write_text("half")
+    folder.start({})
+    assert [path.name for path in folder.path.iterdir()] == ["spec.json"]
+
+
+# --- what is broken ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": \udc80'.encode("utf-8", "surrogateescape")])
+def test_a_corrupt_json_file_is_named_with_a_remedy(study_dir, content):
+    folder = finish(study_dir, "a")
+    path = folder.path / "result.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"result\.json is corrupt: expected .*Remove that run's folder"):
+        records.read_results(study_dir)
+
+
+def test_a_spec_of_another_run_is_refused(study_dir):
+    folder = finish(study_dir, "a")
+    records.write_json(folder.path / "spec.json", {"run_id": "z", "spec": {}})
+    with pytest.raises(ValueError, match="expected run_id 'a'; received 'z'"):
+        records.read_results(study_dir)
+
+
+@pytest.mark.parametrize(("name", "text"), [("history.csv", ""), ("flow.csv", "epoch,other\n1,2\n")])
+def test_corrupt_rows_are_named(study_dir, name, text):
+    (finish(study_dir, "a").path / name).write_text(text)
+    read = records.read_history if name == "history.csv" else records.read_flow
+    with pytest.raises(ValueError, match=f"{name} is corrupt"):
+        read(study_dir)
+
+
+def test_a_corrupt_checkpoint_is_named(tmp_path):
+    folder = RunFolder(tmp_path, "a")
+    folder.start({})
+    for content in (b"PK\x03\x04 cut off", b"no archive", b""):
+        (folder.path / "checkpoint.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt"):
+            folder.load_checkpoint()
+
+
+def test_a_folder_without_a_study_is_a_clear_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no study: expected the file .*study\.json"):
+        records.read_results(tmp_path)
+
+
+# --- the lock ---------------------------------------------------------------------------------------------------
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from keras_sparseflow.records import study_lock
+with study_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RuntimeError, match=rf"Another process \(pid {holder.pid}\) is running"):
+            with records.study_lock(tmp_path):
+                pass
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    with records.study_lock(tmp_path):
+        pass
