@@ -90,7 +90,9 @@ def main(argv: list[str]) -> None:
     for _ in range(TURNS.value):
         for name, model in models.items():
             times[name].append(seconds_per_step(model, batch))
-    table = Table("step", "median ms", "ratio to stock", title=f"Step of a perceptron, {'XLA' if JIT.value else 'graph'}")
+    table = Table(
+        "step", "median ms", "ratio to stock", title=f"Step of a perceptron, {'XLA' if JIT.value else 'graph'}"
+    )
     for name, values in times.items():
         ratio = statistics.median(t / s for t, s in zip(values, times[STOCK], strict=True))
         table.add_row(name, f"{1e3 * statistics.median(values):.1f}", f"{ratio:.3f}")

@@ -160,9 +160,12 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
 def read_results(study_dir: str | Path) -> pd.DataFrame:
     """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
 
+    The frame's `attrs["spec_columns"]` lists the spec's fields.
+
     Runs that stand in the folder but are not part of the study as last planned are left out.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    spec_columns: list[str] = []
     for folder in _finished(study_dir):
         spec = read_json(folder.path / "spec.json")
         result = read_json(folder.path / "result.json")
@@ -172,7 +175,10 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
                 f"received {spec.get('run_id')!r}. {_REMEDY}"
             )
         rows.append({"run_id": folder.run_id, **spec["spec"], **result})
-    return pd.DataFrame(rows)
+        spec_columns = list(dict.fromkeys([*spec_columns, *spec["spec"]]))
+    results = pd.DataFrame(rows)
+    results.attrs["spec_columns"] = spec_columns
+    return results
 
 
 def read_history(study_dir: str | Path) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 r"""Compares sparse and dense networks of equal capacity over a grid, and writes a report.
 
     python launchers/scsdc.py --preset=demo
-    python launchers/scsdc.py --dataset=fashion_mnist --data_dir=DIR --image_size=14 \\
+    python launchers/scsdc.py --dataset=fashion_mnist --data_dir=DIR --image_size=14 \
         --optimizer=sgd,adam --variant=NR,BN --learning_rate=0.01 --epochs=20 --study=fashion
 
 Runs that are finished are not trained again: after an interruption, or to add to a study, type the
@@ -16,10 +16,10 @@ from keras_sparseflow.experiments.flags import (
     define_spec_flags,
     given_spec_values,
     override,
-    plain_errors,
 )
 from keras_sparseflow.experiments.presets import PRESETS
 from keras_sparseflow.experiments.study import GRID_FIELDS
+from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
 
 define_spec_flags(lists=GRID_FIELDS, without=("dense_width", "max_width", "arm", "seed"))
 define_run_flags()
@@ -34,7 +34,8 @@ MAX_WIDTH = flags.DEFINE_integer("max_width", None, "width of the sparse arm (de
 
 def main(argv: list[str]) -> None:
     del argv
-    with plain_errors():
+    with plain_errors(flags.FLAGS.debug):
+        load_training_quietly()
         from keras_sparseflow.analysis.report import write_report
         from keras_sparseflow.experiments.launch import run_study
 

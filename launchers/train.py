@@ -9,7 +9,8 @@ width, in hidden layers of width `max_width`.
 
 from absl import app, flags
 
-from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_spec_values, plain_errors
+from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_spec_values
+from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
 
 define_spec_flags()
 define_run_flags()
@@ -18,7 +19,8 @@ STUDY = flags.DEFINE_string("study", "networks", "folder in runs_dir that the ne
 
 def main(argv: list[str]) -> None:
     del argv
-    with plain_errors():
+    with plain_errors(flags.FLAGS.debug):
+        load_training_quietly()
         from keras_sparseflow.experiments.launch import run_network
         from keras_sparseflow.experiments.summary import print_result
 

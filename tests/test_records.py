@@ -41,6 +41,7 @@ def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
     RunFolder(study_dir, "c").start({"run_id": "c", "spec": {}})  # not finished
     finish(study_dir, "left_over")  # of an earlier plan
     results = records.read_results(study_dir)
+    assert results.attrs["spec_columns"] == ["seed", "arm"]
     assert results.to_dict("records") == [
         {"run_id": "a", "seed": 3, "arm": "dense", "test_accuracy": 0.5},
         {"run_id": "b", "seed": 3, "arm": "dense", "test_accuracy": 0.75},
@@ -166,9 +167,9 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RuntimeError, match=rf"Another process \(pid {holder.pid}\) is running"):
-            with records.study_lock(tmp_path):
-                pass
+        message = rf"Another process \(pid {holder.pid}\) is running"
+        with pytest.raises(RuntimeError, match=message), records.study_lock(tmp_path):
+            pass
     finally:
         holder.kill()
         holder.wait()

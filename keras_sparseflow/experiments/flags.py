@@ -1,18 +1,18 @@
 """absl flags made from the fields of `RunSpec`, for the launchers."""
 
-import contextlib
 import dataclasses
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
 
 from keras_sparseflow.experiments.executors import EXECUTORS
-from keras_sparseflow.experiments.spec import RunSpec, check_value
+from keras_sparseflow.experiments.spec import RunSpec, check_value, valid_names
 from keras_sparseflow.experiments.study import GRID_FIELDS, Study
 
 FLAGS = flags.FLAGS
+
+flags.disclaim_key_flags()  # flags defined here are the launcher's that asks for them, and stand in its --help
 
 
 def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ()) -> None:
@@ -29,7 +29,8 @@ def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ())
             continue
         several = field.name in lists or field.name == "flow_measures"
         default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
-        note = "; several separated by commas" if several else ""
+        names = valid_names(field)
+        note = (f"; one of {', '.join(names)}" if names else "") + ("; several separated by commas" if several else "")
         flags.DEFINE(
             _FieldParser(field, several), field.name, None, f"{field.metadata['help']}{note}{default}.", serializer=None
         )
@@ -73,21 +74,6 @@ def override(study: Study, values: dict[str, Any], **fields: Any) -> Study:
     base = {**study.base, **{name: value for name, value in values.items() if name not in GRID_FIELDS}}
     own = {name: value for name, value in fields.items() if value is not None}
     return dataclasses.replace(study, grid=grid, base=base, **own)
-
-
-@contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
-    """Ends the process with one readable line where the user's input or surroundings are at fault."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("\nInterrupted. Nothing finished is lost; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, OSError, RuntimeError) as error:
-        if FLAGS.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 class _FieldParser(flags.ArgumentParser):

@@ -71,7 +71,6 @@ class RunKeeper(keras.callbacks.Callback):
         Raises:
             ValueError: the checkpoint is of another network.
         """
-        self._network.optimizer.build(self._network.trainable_variables)
         variables = self._variables()
         shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
         if {name: array.shape for name, array in arrays.items()} != shapes:

@@ -43,7 +43,16 @@ def build_network(spec: RunSpec, data: ImageData) -> SparseModel:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
+    _make_state(model, data)
     return model
+
+
+def _make_state(model: SparseModel, data: ImageData) -> None:
+    """Makes the optimizer's and the metrics' variables now: a step that makes variables is traced twice."""
+    model.optimizer.build(model.trainable_variables)
+    images, labels = data.test_images[:1], data.test_labels[:1]
+    model.compute_metrics(images, labels, model(images))
+    model.reset_metrics()
 
 
 def initial_fan_in(kernel: KernelCapacity, choice: str) -> float:

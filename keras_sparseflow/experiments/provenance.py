@@ -1,5 +1,6 @@
 """Where results come from: versions, machine, commit and command, recorded with every study."""
 
+import functools
 import os
 import platform
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 PACKAGES = ("keras_sparseflow", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scipy", "pandas")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the packages that decide results, and the commit of this code."""
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}, "commit": _commit()}

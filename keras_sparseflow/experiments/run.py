@@ -51,15 +51,15 @@ def run(
         return read_json(folder.path / "result.json")
     saved = folder.load_checkpoint()
     model = build_network(spec, data)
+    flow = _flow_callback(spec, data, str(folder.events) if tensorboard else None)
+    keeper = RunKeeper(model, folder, flow, checkpoint_seconds)
+    if saved is None:
+        shutil.rmtree(folder.events, ignore_errors=True)
+    else:
+        keeper.restore(*saved)
     folder.start(
         {"run_id": spec.run_id, "spec": spec.to_dict(), "active_weights": active_weights(model), "versions": versions()}
     )
-    if saved is None:
-        shutil.rmtree(folder.events, ignore_errors=True)
-    flow = _flow_callback(spec, data, str(folder.events) if tensorboard else None)
-    keeper = RunKeeper(model, folder, flow, checkpoint_seconds)
-    if saved is not None:
-        keeper.restore(*saved)
     listeners: list[keras.callbacks.Callback] = [flow, keeper]
     if tensorboard:
         listeners.append(EpochScalars(str(folder.events)))
@@ -79,6 +79,7 @@ def run(
             initial_epoch=keeper.next_epoch,
             steps_per_epoch=steps_per_epoch(data, spec.batch_size),
             validation_data=ordered_batches(data.test_images, data.test_labels, TEST_BATCH),
+            shuffle=False,  # the batches are shuffled already, by seed and epoch
             verbose=0,
             callbacks=listeners,
         )

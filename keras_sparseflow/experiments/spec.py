@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from keras_sparseflow.experiments.variants import canonical_variant, parse_variant
+from keras_sparseflow.experiments.variants import MIN_LAYERS_WITH_SKIP, canonical_variant, parse_variant
+from keras_sparseflow.flow.named import MEASURES
+from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import Table, unknown_name
 
 OPTIMIZERS = Table(
@@ -98,6 +100,11 @@ class RunSpec:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             object.__setattr__(self, item.name, check_value(item, getattr(self, item.name)))
+        if "SC" in self.parts and self.hidden_layers < MIN_LAYERS_WITH_SKIP:
+            raise ValueError(
+                f"Variant {self.variant!r} has skip connections (SC), which span two hidden layers from the first on: "
+                f"expected at least {MIN_LAYERS_WITH_SKIP} hidden layers; received {self.hidden_layers}."
+            )
 
     @property
     def parts(self) -> frozenset[str]:
@@ -111,7 +118,14 @@ class RunSpec:
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
         }
         digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
-        readable = (self.optimizer, self.variant, f"h{self.hidden_layers}", f"w{self.dense_width}", self.arm, f"s{self.seed}")
+        readable = (
+            self.optimizer,
+            self.variant,
+            f"h{self.hidden_layers}",
+            f"w{self.dense_width}",
+            self.arm,
+            f"s{self.seed}",
+        )
         return "-".join((*readable, digest))
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +143,8 @@ class RunSpec:
         for name in values:
             if name not in known:
                 raise unknown_name("field of a spec", name, known)
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**fields)
 
 
 def check_value(item: dataclasses.Field, value: Any) -> Any:
@@ -143,7 +158,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
     if item.name in _TABLES:
         names = value if item.name == "flow_measures" else (value,)
         for name in names:
-            table = _TABLES[item.name]()
+            table = _TABLES[item.name]
             if name not in table:
                 raise unknown_name(table.kind, name, table.names())
         return tuple(value) if item.name == "flow_measures" else value
@@ -161,6 +176,13 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
     return value
 
 
+def valid_names(item: dataclasses.Field) -> list[str]:
+    """Returns the names that a `RunSpec` field takes, or an empty list where it takes other values."""
+    if item.name in _TABLES:
+        return _TABLES[item.name].names()
+    return list(item.metadata.get("choices", ()))
+
+
 def _check_number(item: dataclasses.Field, value: Any) -> Any:
     whole = "int" in str(item.type)
     low, strict = (item.metadata["above"], True) if "above" in item.metadata else (item.metadata["minimum"], False)
@@ -173,17 +195,5 @@ def _check_number(item: dataclasses.Field, value: Any) -> Any:
     return value if whole else float(value)
 
 
-def _activations() -> Table:
-    from keras_sparseflow.layers.activations import ACTIVATIONS
-
-    return ACTIVATIONS
-
-
-def _measures() -> Table:
-    from keras_sparseflow.flow.measures import MEASURES
-
-    return MEASURES
-
-
-_TABLES = {"optimizer": lambda: OPTIMIZERS, "activation": _activations, "flow_measures": _measures}
-"""Fields whose values are names in a table; the tables of rooms that need Keras are imported when asked."""
+_TABLES = {"optimizer": OPTIMIZERS, "activation": ACTIVATIONS, "flow_measures": MEASURES}
+"""Fields whose values are names in a table."""

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from keras_sparseflow.experiments.capacity import DENSE_WIDTH_FRACTIONS, default_max_width, dense_widths, match_capacity
@@ -103,7 +103,7 @@ class Study:
             "name": self.name,
             "title": self.title,
             "command": command,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "runs_planned": len(specs),
             "run_ids": [spec.run_id for spec in specs],
             "choices": self.choices(),

@@ -12,6 +12,9 @@ PARTS = {
 }
 """What can be combined, in the order in which a combined name lists it."""
 
+MIN_LAYERS_WITH_SKIP = 3
+"""Hidden layers that a network with skip connections needs: see `models.mlp`."""
+
 
 def parse_variant(name: str) -> frozenset[str]:
     """Returns the parts of a variant such as "L2_BN"; "NR" has none.

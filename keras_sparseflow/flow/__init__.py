@@ -1,16 +1,25 @@
 """Gradient flow: what is measured, of which tensors, and when."""
 
-from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
-from keras_sparseflow.flow.measures import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm
-from keras_sparseflow.flow.schedule import measured_epochs
+from keras_sparseflow.lazy import lazy_names
 
-__all__ = [
-    "DEFAULT_MEASURES",
-    "MEASURES",
-    "FlowKernel",
-    "FlowMeasure",
-    "egf",
-    "flow_kernels",
-    "grad_norm",
-    "measured_epochs",
-]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "kernels": (
+            "FlowKernel",
+            "flow_kernels",
+        ),
+        "measures": (
+            "FlowMeasure",
+            "NormMeasure",
+            "egf",
+            "grad_norm",
+            "layer_values",
+        ),
+        "named": (
+            "DEFAULT_MEASURES",
+            "MEASURES",
+        ),
+        "schedule": ("measured_epochs",),
+    },
+)

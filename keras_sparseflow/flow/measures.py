@@ -1,19 +1,15 @@
 """Gradient flow as pure functions of gradients and masks (Tessera et al. 2021, section 2.2)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from keras import ops
 
-from keras_sparseflow.plugins import Table
-
 BLOCK_ENTRIES = 2**19
 """How many entries of a gradient are read at a time when it is measured in blocks: 2 MB of float32."""
 
 
-@dataclass(frozen=True)
 class FlowMeasure:
     """A measure of gradient flow: a number for each layer, and one for the network made from these.
 
@@ -26,9 +22,10 @@ class FlowMeasure:
         formula: how to write it in a figure or a report.
     """
 
-    per_layer: Callable[[Any, Any], Any]
-    total: Callable[[Sequence[Any]], Any]
-    formula: str
+    def __init__(self, per_layer: Callable[[Any, Any], Any], total: Callable[[Sequence[Any]], Any], formula: str):
+        self.per_layer = per_layer
+        self.total = total
+        self.formula = formula
 
     def __call__(self, gradients: Sequence[Any], masks: Sequence[Any]) -> Any:
         """Returns the measure of the network, a scalar; one gradient and one mask (or None) a layer."""
@@ -52,8 +49,8 @@ class NormMeasure(FlowMeasure):
         if p not in (1, 2):
             raise ValueError(f"`p` must be 1 or 2; received {p!r}.")
         super().__init__(self._norm, total, formula)
-        object.__setattr__(self, "p", p)
-        object.__setattr__(self, "masked", masked)
+        self.p = p
+        self.masked = masked
 
     def terms(self, gradient: Any, mask: Any) -> Any:
         """Returns each entry's part of the sum, in float32."""
@@ -159,19 +156,13 @@ def egf(gradients: Sequence[Any], masks: Sequence[Any], p: int = 2) -> Any:
     return _egf(p)(gradients, masks)
 
 
-def _grad_norm(p: int) -> FlowMeasure:
+def _grad_norm(p: int) -> NormMeasure:
     return NormMeasure(p, False, partial(norm_of_norms, p=p), f"||g||_{p}")
 
 
-def _egf(p: int) -> FlowMeasure:
+def _egf(p: int) -> NormMeasure:
     return NormMeasure(p, True, mean_of_norms, f"EGF_{p}")
 
 
-MEASURES = Table(
-    "flow measure",
-    "keras_sparseflow.flow_measures",
-    {"grad_norm_1": _grad_norm(1), "grad_norm_2": _grad_norm(2), "egf_1": _egf(1), "egf_2": _egf(2)},
-)
-"""Every measure that can be named; a third-party one is a `FlowMeasure`."""
-
-DEFAULT_MEASURES = ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2")
+grad_norm_1, grad_norm_2 = _grad_norm(1), _grad_norm(2)
+egf_1, egf_2 = _egf(1), _egf(2)

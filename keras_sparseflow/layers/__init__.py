@@ -1,24 +1,23 @@
 """Layers whose kernels carry a mask; they run on every Keras backend."""
 
-from keras_sparseflow.layers.kernels import dense_gradients, random_mask
-from keras_sparseflow.layers.masked import (
-    MaskedConv1D,
-    MaskedConv2D,
-    MaskedConv3D,
-    MaskedDense,
-    MaskedDepthwiseConv2D,
-    MaskedEinsumDense,
-    MaskedKernel,
-)
+from keras_sparseflow.lazy import lazy_names
 
-__all__ = [
-    "MaskedConv1D",
-    "MaskedConv2D",
-    "MaskedConv3D",
-    "MaskedDense",
-    "MaskedDepthwiseConv2D",
-    "MaskedEinsumDense",
-    "MaskedKernel",
-    "dense_gradients",
-    "random_mask",
-]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "activations": ("ACTIVATIONS",),
+        "kernels": (
+            "dense_gradients",
+            "random_mask",
+        ),
+        "masked": (
+            "MaskedConv1D",
+            "MaskedConv2D",
+            "MaskedConv3D",
+            "MaskedDense",
+            "MaskedDepthwiseConv2D",
+            "MaskedEinsumDense",
+            "MaskedKernel",
+        ),
+    },
+)

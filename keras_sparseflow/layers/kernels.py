@@ -5,7 +5,6 @@ import contextlib
 import zlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ def check_density(density: Any) -> float:
     Raises:
         ValueError: it is not a number in [0, 1].
     """
-    if isinstance(density, bool) or not isinstance(density, Real) or not 0 <= density <= 1:
+    if isinstance(density, bool) or not isinstance(density, (int, float, np.number)) or not 0 <= density <= 1:
         raise ValueError(f"`density` must be in [0, 1], a fraction and not a percentage; received {density!r}.")
     return float(density)
 

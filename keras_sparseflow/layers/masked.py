@@ -24,7 +24,7 @@ from keras_sparseflow.layers.kernels import (
 )
 
 
-class MaskedKernel:
+class MaskedKernel(keras.layers.Layer):
     """Mixin that puts a mask on the kernel of the stock layer named after it.
 
     It overrides where the layer makes its kernel (`add_weight`) and where it reads it (`kernel`),
@@ -44,6 +44,7 @@ class MaskedKernel:
     """
 
     mask: keras.Variable
+    _kernel: keras.Variable
 
     def __init__(self, *args: Any, density: float = 1.0, mask_seed: int | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -99,7 +100,9 @@ class MaskedKernel:
         mask = self.mask = super().add_weight(
             name="mask", shape=kwargs["shape"], dtype="bool", initializer=self._first_mask, trainable=False
         )
-        initializer, regularizer, constraint = map(kwargs.get, ("initializer", "regularizer", "constraint"))
+        initializer = kwargs["initializer"]
+        regularizer = kwargs["regularizer"]
+        constraint = kwargs["constraint"]
         kwargs["initializer"] = lambda shape, dtype=None: apply_mask(
             initializer(shape, dtype=dtype), self._first_mask(shape)
         )

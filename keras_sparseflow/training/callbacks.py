@@ -7,7 +7,8 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from keras_sparseflow.flow import DEFAULT_MEASURES, measured_epochs
+from keras_sparseflow.flow.named import DEFAULT_MEASURES
+from keras_sparseflow.flow.schedule import measured_epochs
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.recorder import TOTAL, FlowRecorder

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sparseflow.flow import DEFAULT_MEASURES, FlowKernel, flow_kernels
+from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.flow.named import DEFAULT_MEASURES
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.training.recorder import FlowRecorder, flow_rows, measure_table
 

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowKernel, FlowMeasure, flow_kernels
-from keras_sparseflow.flow.measures import BLOCK_ENTRIES, layer_values
+from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
+from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES
 
 TOTAL = "total"
 """The `layer` of a row that holds the measure of the whole network."""

@@ -83,6 +83,14 @@ def test_bad_values_are_refused_with_argument_expected_and_received(name, value,
         spec(**{name: value})
 
 
+def test_skip_connections_need_as_many_layers_as_the_network_says():
+    from keras_sparseflow.models.mlp import SKIP_SPAN
+
+    assert spec(variant="SC", hidden_layers=SKIP_SPAN + 1).parts == {"SC"}
+    with pytest.raises(ValueError, match=f"at least {SKIP_SPAN + 1} hidden layers; received {SKIP_SPAN}"):
+        spec(variant="SC_BN", hidden_layers=SKIP_SPAN)
+
+
 def test_variants_have_one_spelling():
     assert canonical_variant("BN_SC_L2_DA") == "DA_L2_SC_BN" == "_".join(PARTS)
     assert canonical_variant("NR") == "NR" and parse_variant("NR") == frozenset()

@@ -9,7 +9,9 @@ from keras_sparseflow.experiments.study import Study
 
 
 def study(**values):
-    return Study(**{"name": "s", "title": "t", "base": {"epochs": 2}, "seeds": (0, 1), "width_fractions": (0.5,), **values})
+    return Study(
+        **{"name": "s", "title": "t", "base": {"epochs": 2}, "seeds": (0, 1), "width_fractions": (0.5,), **values}
+    )
 
 
 def test_the_demo_is_120_networks():

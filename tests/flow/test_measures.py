@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm, measures
-from keras_sparseflow.flow.measures import layer_values
+from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm, layer_values, measures
 
 GRADIENTS = [np.array([[3.0, -4.0], [12.0, 0.0]], "float32"), np.array([-2.0, 1.0], "float32")]
 MASKS = [np.array([[True, True], [False, True]]), None]
@@ -98,7 +97,8 @@ def test_blocks_give_the_same_norms(shape, masked, monkeypatch):
     gradient, mask = rng.normal(size=shape).astype("float32"), rng.random(shape) < 0.5
     norms = [MEASURES.get(name) for name in BY_HAND]
     expected = [
-        (np.abs(np.where(mask | (not measure.masked) | (not masked), gradient, 0)) ** measure.p).sum() ** (1 / measure.p)
+        (np.abs(np.where(mask | (not measure.masked) | (not masked), gradient, 0)) ** measure.p).sum()
+        ** (1 / measure.p)
         for measure in norms
     ]
     for in_blocks in (True, False):

@@ -64,7 +64,9 @@ def test_batch_norm_stands_before_the_skip_connection_and_the_activation():
 
 @pytest.mark.parametrize("widths", [[7], [7, 7], [7, 7, 6]])
 def test_skip_connections_need_three_layers_of_one_width(widths):
-    with pytest.raises(ValueError, match=rf"at least 3 hidden layers.*received the widths \[{', '.join(map(str, widths))}"):
+    with pytest.raises(
+        ValueError, match=rf"at least 3 hidden layers.*received the widths \[{', '.join(map(str, widths))}"
+    ):
         mlp(SHAPE, CLASSES, widths, skip_connections=True)
 
 
@@ -116,7 +118,10 @@ def test_every_activation_is_used_and_has_a_gradient(name):
     [
         ({"hidden_widths": []}, "at least one hidden layer"),
         ({"hidden_widths": [5], "active": [1]}, "`active` must have one entry for each of 2 kernels; received 1"),
-        ({"hidden_widths": [5], "fan_ins": [1, 2, 3]}, "`fan_ins` must have one entry for each of 2 kernels; received 3"),
+        (
+            {"hidden_widths": [5], "fan_ins": [1, 2, 3]},
+            "`fan_ins` must have one entry for each of 2 kernels; received 3",
+        ),
         ({"hidden_widths": [5], "activation": "rellu"}, "Unknown activation 'rellu'.*Did you mean 'relu'"),
     ],
 )

@@ -5,12 +5,12 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from by_hand import flow, gradients
 
 from keras_sparseflow.flow import measures
 from keras_sparseflow.models import mlp
 from keras_sparseflow.training import GradientFlow, SparseModel, measure_flow
 from keras_sparseflow.training import recorder as recorder_module
+from tests.training.by_hand import flow, gradients
 
 RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.normal(size=(12, 3, 3, 1)).astype("float32"), RNG.integers(0, 4, 12)

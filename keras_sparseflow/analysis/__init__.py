@@ -1,0 +1,41 @@
+"""The analysis room: pure functions from DataFrames to DataFrames, figures and a report.
+
+Nothing here loads TensorFlow or Keras, so results can be read anywhere. Public names load lazily:
+SciPy, matplotlib and jinja2 are imported when something that needs them is first asked for.
+"""
+
+from keras_sparseflow.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "cells": (
+            "arrange",
+            "cell_columns",
+        ),
+        "pairs": (
+            "mean_by_width",
+            "pair_arms",
+        ),
+        "statistics": (
+            "SignedRankTest",
+            "compare_arms",
+            "holm",
+            "wilcoxon_signed_rank",
+        ),
+        "published": (
+            "load_kendall_tau",
+            "load_p_values",
+            "published_p_value",
+        ),
+        "figures": (
+            "accuracy_by_width",
+            "flow_by_width",
+            "flow_over_epochs",
+            "flow_per_layer",
+        ),
+        "panels": ("figure_bytes",),
+        "report": ("write_report",),
+        "tables": ("write_tables",),
+    },
+)

@@ -1,0 +1,126 @@
+"""Pairs: each sparse network beside the dense one of equal capacity, seed and training."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_sparseflow.analysis.cells import cell_columns, hashable, require_columns, spec_columns
+
+ARMS = ("sparse", "dense")
+
+
+def lower_is_better(value: str) -> bool:
+    """Returns whether a smaller `value` is the better one: true of losses."""
+    return value.endswith("loss")
+
+
+def worst_value(value: str) -> float:
+    """Returns the value that a diverged run is given: 0 for an accuracy, else the infinitely bad one."""
+    if value.endswith("accuracy"):
+        return 0.0
+    return np.inf if lower_is_better(value) else -np.inf
+
+
+def match_arms(results: pd.DataFrame, value: str, diverged: str) -> pd.DataFrame:
+    """Returns one row per pair, complete or not: `pair_arms` with the pairs that it leaves out.
+
+    The column `state` is "complete", "incomplete" (an arm or its value is missing) or "dropped" (an arm
+    diverged, and `diverged` is "drop").
+    """
+    if diverged not in ("worst", "drop"):
+        raise ValueError(f"`diverged` must be 'worst' or 'drop'; received {diverged!r}.")
+    require_columns(results, [*cell_columns(results), "arm", "dense_width", "seed", "diverged", value])
+    unknown = sorted(set(results["arm"]) - set(ARMS), key=str)
+    if unknown:
+        raise ValueError(f"`results['arm']` must be 'sparse' or 'dense'; received {unknown[0]!r}.")
+
+    key = [column for column in spec_columns(results) if column != "arm"]
+    number = hashable(results[key]).groupby(key, dropna=False, sort=False).ngroup()
+    twice = pd.DataFrame({"pair": number, "arm": results["arm"]}).duplicated()
+    if twice.any():
+        row = results.loc[twice].iloc[0]
+        raise ValueError(
+            "`results` must hold one run per spec, but two have the same spec and arm: "
+            f"{row['arm']}, {', '.join(f'{column} {row[column]}' for column in key)}."
+        )
+
+    pairs = results[key].groupby(number).head(1).set_axis(number.drop_duplicates())
+    for arm in ARMS:
+        runs = results[results["arm"] == arm].set_axis(number[results["arm"] == arm])
+        pairs[arm] = _values(runs, value).reindex(pairs.index)
+        pairs[f"{arm}_diverged"] = runs["diverged"].astype(bool).reindex(pairs.index, fill_value=False)
+        if "run_id" in runs:
+            pairs[f"{arm}_run_id"] = runs["run_id"].reindex(pairs.index)
+
+    either = pairs["sparse_diverged"] | pairs["dense_diverged"]
+    both = pairs["sparse_diverged"] & pairs["dense_diverged"]
+    with np.errstate(invalid="ignore"):
+        difference = pairs["dense"] - pairs["sparse"] if lower_is_better(value) else pairs["sparse"] - pairs["dense"]
+    pairs["difference"] = difference.mask(both, 0.0)
+    pairs["state"] = "complete"
+    if diverged == "drop":
+        pairs.loc[either, "state"] = "dropped"
+    pairs.loc[pairs["sparse"].isna() | pairs["dense"].isna(), "state"] = "incomplete"
+    return pairs.sort_values([*cell_columns(results), "dense_width", "seed"], kind="stable", ignore_index=True)
+
+
+def pair_arms(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:
+    """Returns one row per cell, dense width and seed, with both arms' values and their difference.
+
+    Two runs are a pair when every column of their specs but `arm` agrees. A pair of which one arm is
+    missing, or has no value, is left out; `attrs["incomplete_pairs"]` says how many were.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        value: the column to compare; a name that ends in "loss" is better when lower.
+        diverged: what becomes of a diverged run. "worst": it is given the worst possible value (0 for
+            an accuracy, infinity for a loss), so that it ranks below every run that did not diverge; two
+            diverged runs are equal, their difference is 0. "drop": its pair is left out;
+            `attrs["dropped_pairs"]` says how many were.
+
+    Returns:
+        A DataFrame with the columns of the spec, `sparse`, `dense`, `difference` (positive where
+        sparse is better), `sparse_diverged`, `dense_diverged` and, where `results` has run ids,
+        `sparse_run_id` and `dense_run_id`.
+
+    Raises:
+        ValueError: a column is missing, an arm unknown, or a spec occurs twice.
+    """
+    pairs = match_arms(results, value, diverged)
+    complete = pairs[pairs["state"] == "complete"].drop(columns="state").reset_index(drop=True)
+    complete.attrs = {
+        "incomplete_pairs": int((pairs["state"] == "incomplete").sum()),
+        "dropped_pairs": int((pairs["state"] == "dropped").sum()),
+    }
+    return complete
+
+
+def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
+    """Returns mean, min, max and standard deviation over the seeds, per cell, arm and dense width.
+
+    Diverged runs and missing values are no part of these numbers; `diverged` says how many runs of the
+    group diverged. The standard deviation is that of a sample (n - 1), NaN for a single run.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        value: the column to summarise.
+
+    Returns:
+        A DataFrame with the cell's columns, `arm`, `dense_width`, `mean`, `min`, `max`, `std`, `n` and
+        `diverged`.
+    """
+    cell = cell_columns(results)
+    require_columns(results, [*cell, "arm", "dense_width", "diverged", value])
+    runs = hashable(results[[*cell, "arm", "dense_width"]])
+    runs["diverged"] = results["diverged"].astype(bool)
+    runs["value"] = pd.to_numeric(results[value]).astype(float).where(~runs["diverged"])
+    runs["value"] = runs["value"].where(np.isfinite(runs["value"]))
+    groups = runs.groupby([*cell, "arm", "dense_width"], dropna=False)
+    table = groups["value"].agg(["mean", "min", "max", "std", "count"]).rename(columns={"count": "n"})
+    return table.assign(diverged=groups["diverged"].sum()).reset_index()
+
+
+def _values(runs: pd.DataFrame, value: str) -> Any:
+    values = pd.to_numeric(runs[value]).astype(float)
+    return values.mask(runs["diverged"].astype(bool), worst_value(value))

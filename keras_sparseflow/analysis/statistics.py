@@ -1,0 +1,221 @@
+"""The question of every study, answered with a test: is the sparse arm better than the dense one?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from keras_sparseflow.analysis.cells import cell_columns, hashable, require_columns
+from keras_sparseflow.analysis.pairs import lower_is_better, match_arms, mean_by_width, pair_arms
+
+__all__ = [
+    "SignedRankTest",
+    "compare_arms",
+    "holm",
+    "mean_by_width",
+    "pair_arms",
+    "wilcoxon_signed_rank",
+]
+
+FEWEST_PAIRS = 6
+METHODS = ("auto", "exact", "permutation", "asymptotic")
+# Two differences that are equal on paper (9/360 twice) differ by rounding when the accuracies were
+# float32; relative to the largest value, this is ten times that rounding, and far below one image.
+_EQUAL = 1e-6
+
+
+@dataclass(frozen=True)
+class SignedRankTest:
+    """One Wilcoxon signed-rank test and all that is needed to judge its p-value.
+
+    Args:
+        p_value: one-tailed, H1: sparse > dense. NaN when there is no pair.
+        statistic: the sum of the ranks of the positive differences.
+        pairs: the number of pairs.
+        pairs_used: those of them whose difference is not zero; the others carry no rank.
+        zeros: pairs with no difference.
+        method: how the p-value was computed: "exact", "permutation" (exact too: all sign patterns, for
+            tied or zero differences), "asymptotic" (normal approximation), or "none" (nothing to test).
+        median_difference: the median over all pairs, positive where sparse is better.
+        effect_size: rank-biserial correlation, from -1 (dense better in every pair) to 1.
+        note: what to bear in mind, or "".
+    """
+
+    p_value: float
+    statistic: float
+    pairs: int
+    pairs_used: int
+    zeros: int
+    method: str
+    median_difference: float
+    effect_size: float
+    note: str
+
+
+def wilcoxon_signed_rank(sparse: ArrayLike, dense: ArrayLike, method: str = "auto") -> SignedRankTest:
+    """Returns the paired, one-tailed test of H1: sparse > dense.
+
+    The number is that of `scipy.stats.wilcoxon(sparse, dense, alternative="greater")`, with two
+    differences. Differences that are equal up to rounding are ties (SciPy compares them bit by bit, and
+    accuracies are full of ties). And the method is asked for by name, by the rule that SciPy's "auto"
+    follows in 1.15 to 1.17, so that what is reported is what was done:
+
+    - more than 50 pairs: "asymptotic";
+    - otherwise, no two differences equal in size and none zero: "exact";
+    - otherwise, at most 13 pairs: "permutation", over all sign patterns;
+    - otherwise: "asymptotic", corrected for ties.
+
+    Args:
+        sparse: values of the sparse arm, higher is better.
+        dense: values of the dense arm, in the same order.
+        method: "auto", or one of the three. "exact" is SciPy's, and exact without ties or zeros only.
+
+    Raises:
+        ValueError: the arms differ in length, a value is NaN, or the method is unknown.
+
+    Example:
+        >>> wilcoxon_signed_rank([0.9, 0.8, 0.7], [0.5, 0.6, 0.6]).p_value
+        0.125
+
+    References:
+        Wilcoxon, 1945. Tessera, Hooker and Rosman, 2021, section 2.1 and equation 4. Kerby, 2014, for
+        the rank-biserial correlation.
+    """
+    from scipy import stats
+
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {', '.join(METHODS)}; received {method!r}.")
+    x, y = np.asarray(sparse, dtype=float), np.asarray(dense, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"`sparse` and `dense` must be vectors of one length; received {x.shape} and {y.shape}.")
+    if np.isnan(x).any() or np.isnan(y).any():
+        raise ValueError("`sparse` and `dense` must hold no NaN; received some: leave those pairs out first.")
+
+    with np.errstate(invalid="ignore"):
+        differences = np.where(x == y, 0.0, x - y)
+        median = float(np.median(differences)) if len(x) else np.nan
+    order = _signed_order(differences, scale=_largest_finite(x, y))
+    sizes = np.abs(order[order != 0])
+    pairs, used = len(order), len(sizes)
+    note = _note(pairs, used)
+    if not used:
+        p_value = 1.0 if pairs else np.nan
+        return SignedRankTest(p_value, 0.0, pairs, 0, pairs, "none", median, 0.0 if pairs else np.nan, note)
+
+    taken = _auto(pairs, used, tied=len(np.unique(sizes)) < used) if method == "auto" else method
+    if taken == "permutation" and used == 1:
+        taken = "exact"  # the same two sign patterns; SciPy permutes no single value
+    asked = stats.PermutationMethod(n_resamples=np.inf) if taken == "permutation" else taken
+    # Only the order of the differences and its ties matter, so it is the order that SciPy is given.
+    result = stats.wilcoxon(order[order != 0].astype(float), alternative="greater", method=asked)
+    effect = 4 * float(result.statistic) / (used * (used + 1)) - 1
+    return SignedRankTest(
+        float(result.pvalue), float(result.statistic), pairs, used, pairs - used, taken, median, effect, note
+    )
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """Returns the p-values after Holm's step-down correction, in the order given.
+
+    The chance of even one false claim among all those with a corrected value below 0.05 is below 0.05.
+    NaN stays NaN and does not count as a test.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).tolist()
+        [0.03, 0.06, 0.06]
+
+    References:
+        Holm, 1979. A simple sequentially rejective multiple test procedure.
+    """
+    p = np.asarray(p_values, dtype=float)
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError(f"`p_values` must be in [0, 1]; received {p[(p < 0) | (p > 1)][0]}.")
+    corrected = np.full(p.shape, np.nan)
+    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]
+    tests_left = len(order) - np.arange(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * tests_left), 1.0)
+    return corrected
+
+
+def compare_arms(
+    results: pd.DataFrame,
+    cell: Sequence[str] | None = None,
+    value: str = "test_accuracy",
+    diverged: str = "worst",
+    method: str = "auto",
+) -> pd.DataFrame:
+    """Returns one row per cell: the signed-rank test of sparse against dense over its pairs.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        cell: the columns that make a cell; default, dataset, hidden_layers, learning_rate, activation,
+            variant, optimizer, and every other column of the spec that varies within those.
+        value: the column to compare; a name that ends in "loss" is better when lower.
+        diverged: "worst" or "drop", see `pair_arms`.
+        method: see `wilcoxon_signed_rank`.
+
+    Returns:
+        A DataFrame with the cell's columns, the fields of `SignedRankTest`, `p_holm` (corrected over
+        all rows), `sparse_diverged` and `dense_diverged` (numbers of runs), `incomplete_pairs` and
+        `dropped_pairs` (left out). A cell without a complete pair has p = NaN.
+    """
+    cell = cell_columns(results) if cell is None else list(cell)
+    pairs = match_arms(results, value, diverged)
+    require_columns(pairs, cell)
+    sign = -1.0 if lower_is_better(value) else 1.0
+    rows = []
+    for _, group in hashable(pairs[cell]).groupby(cell, dropna=False, sort=False):
+        inside = pairs.loc[group.index]
+        complete = inside[inside["state"] == "complete"]
+        test = wilcoxon_signed_rank(sign * complete["sparse"], sign * complete["dense"], method)
+        rows.append(
+            {
+                **{column: inside[column].iloc[0] for column in cell},
+                **asdict(test),
+                "sparse_diverged": int(inside["sparse_diverged"].sum()),
+                "dense_diverged": int(inside["dense_diverged"].sum()),
+                "incomplete_pairs": int((inside["state"] == "incomplete").sum()),
+                "dropped_pairs": int((inside["state"] == "dropped").sum()),
+            }
+        )
+    columns = [*cell, *SignedRankTest.__dataclass_fields__]
+    table = pd.DataFrame(rows, columns=None if rows else columns)
+    table.insert(len(cell) + 1, "p_holm", holm(table["p_value"]))
+    return table
+
+
+def _auto(pairs: int, used: int, tied: bool) -> str:
+    if pairs > 50:
+        return "asymptotic"
+    if not tied and used == pairs:
+        return "exact"
+    return "permutation" if pairs <= 13 else "asymptotic"
+
+
+def _signed_order(differences: np.ndarray, scale: float) -> np.ndarray:
+    """Returns integers with the signs, order and ties of the differences; 0 is no difference."""
+    sizes = np.abs(differences)
+    by_size = np.argsort(sizes, kind="stable")
+    with np.errstate(invalid="ignore"):  # infinity - infinity: NaN, not above: a tie
+        larger = np.diff(sizes[by_size], prepend=0.0) > _EQUAL * scale
+    order = np.empty(len(sizes), dtype=int)
+    order[by_size] = np.cumsum(larger)
+    return order * np.sign(differences).astype(int)
+
+
+def _largest_finite(*values: np.ndarray) -> float:
+    sizes = np.abs(np.concatenate(values))
+    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+
+
+def _note(pairs: int, used: int) -> str:
+    if not pairs:
+        return "no complete pair"
+    if not used:
+        return "no pair differs"
+    if used >= FEWEST_PAIRS:
+        return ""
+    which = "pairs" if used == pairs else "pairs differ"
+    return f"fewer than {FEWEST_PAIRS} {which}: p cannot fall below {0.5**used:.3g}"

@@ -1,0 +1,28 @@
+"""Datasets in memory, their batches and their augmentation.
+
+Loading the digits needs no TensorFlow.
+"""
+
+from keras_sparseflow.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "augmentation": ("augment",),
+        "batches": (
+            "batch_indices",
+            "ordered_batches",
+            "steps_per_epoch",
+            "training_batches",
+        ),
+        "datasets": (
+            "DATASETS",
+            "describe",
+            "load_images",
+        ),
+        "images": (
+            "ImageArrays",
+            "ImageData",
+        ),
+    },
+)

@@ -1,0 +1,148 @@
+"""Batches of an `ImageData` as `tf.data` pipelines that gather whole batches, never single images."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_sparseflow.data.augmentation import augment
+from keras_sparseflow.data.images import ImageData
+
+# Named, for TensorFlow would choose another generator under XLA than outside it.
+_GENERATOR = "philox"
+_AUGMENTATION = 1  # sets the seeds of augmentation apart from those of the order
+
+
+def steps_per_epoch(data: ImageData, batch_size: int) -> int:
+    """Returns the number of full batches in the training images.
+
+    Raises:
+        ValueError: not even one batch is full.
+    """
+    count = len(data.train_images)
+    if not 1 <= batch_size <= count:
+        raise ValueError(f"`batch_size` must be in [1, {count}], the number of training images; received {batch_size}.")
+    return count // batch_size
+
+
+def training_batches(
+    data: ImageData,
+    batch_size: int,
+    *,
+    seed: int,
+    epochs: int,
+    initial_epoch: int = 0,
+    augment_pad: int | None = None,
+) -> tf.data.Dataset:
+    """Returns shuffled full batches of the training images, epoch after epoch.
+
+    An epoch is a permutation of the images, the last few that fill no batch left out: other ones each
+    time. Batches depend only on the seed, the epoch and the step, so a run that resumes at `initial_epoch`
+    sees exactly what it would have seen without the interruption.
+
+    Args:
+        data: the dataset.
+        batch_size: images per batch, in [1, number of training images].
+        seed: the run's seed.
+        epochs: the epoch to stop before.
+        initial_epoch: the epoch to start with.
+        augment_pad: None for the images as they are; else the `pad` of `augment`: 4 is usual, 0 only flips.
+
+    Returns:
+        A dataset of `steps_per_epoch * (epochs - initial_epoch)` pairs: images of shape
+        `(batch_size, height, width, channels)` and labels of shape `(batch_size,)`.
+
+    Raises:
+        ValueError: `batch_size` is out of its range, or the epochs are.
+    """
+    steps = steps_per_epoch(data, batch_size)
+    if not 0 <= initial_epoch <= epochs:
+        raise ValueError(f"`initial_epoch` must be in [0, {epochs}], up to `epochs`; received {initial_epoch}.")
+    count = len(data.train_images)
+    images, labels = _on_host(data.train_images), _on_host(data.train_labels)
+
+    def order(epoch: tf.Tensor) -> tf.data.Dataset:
+        indices = tf.data.Dataset.from_tensor_slices(batch_indices(seed, epoch, count, batch_size))
+        return tf.data.Dataset.zip(tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps), indices)
+
+    def batch(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch_images = tf.gather(images, indices)
+        if augment_pad is not None:
+            key = tf.random.fold_in(tf.stack([tf.constant(seed, tf.int64), step]), _AUGMENTATION, _GENERATOR)
+            batch_images = augment(batch_images, key, augment_pad)
+        return batch_images, tf.gather(labels, indices)
+
+    parallel = None if augment_pad is None else tf.data.AUTOTUNE  # a plain gather is faster than a hand-over
+    batches = (
+        tf.data.Dataset.range(initial_epoch, epochs)
+        .flat_map(order)
+        .map(batch, num_parallel_calls=parallel)
+        .apply(tf.data.experimental.assert_cardinality(steps * (epochs - initial_epoch)))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    return _with_options(batches)
+
+
+def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    """Returns all images in order, the last batch with what remains.
+
+    Args:
+        images: array of shape `(count, height, width, channels)`.
+        labels: array of shape `(count,)`.
+        batch_size: images per batch, 1 or more.
+
+    Returns:
+        A dataset of pairs: images of shape `(batch_size, height, width, channels)` and labels of shape
+        `(batch_size,)`, the last pair perhaps shorter.
+
+    Raises:
+        ValueError: `batch_size` is not positive, or there is not one label per image.
+    """
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be 1 or more; received {batch_size}.")
+    if len(images) != len(labels):
+        raise ValueError(f"`labels` must be one per image, {len(images)}; received {len(labels)}.")
+    all_images, all_labels = _on_host(images), _on_host(labels)
+
+    def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return all_images[start : start + batch_size], all_labels[start : start + batch_size]
+
+    batches = tf.data.Dataset.range(0, len(images), batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
+    return _with_options(batches)
+
+
+def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, batch_size: int) -> tf.Tensor:
+    """Returns which images make the batches of an epoch.
+
+    A pure function of its arguments that compiles under XLA, where it gives the same indices. (TensorFlow's
+    own `stateless_shuffle` does not compile.)
+
+    Args:
+        seed: the run's seed, an integer.
+        epoch: integer, 0 or more.
+        count: the number of training images.
+        batch_size: images per batch, in [1, count].
+
+    Returns:
+        int32 of shape `(count // batch_size, batch_size)`: without repeats, and each in [0, count).
+
+    Example:
+        >>> sorted(batch_indices(seed=0, epoch=3, count=6, batch_size=2).numpy().ravel().tolist())
+        [0, 1, 2, 3, 4, 5]
+    """
+    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    ranks = tf.random.stateless_uniform((count,), key, None, None, tf.int64, alg=_GENERATOR)
+    steps = count // batch_size
+    return tf.reshape(tf.argsort(ranks, stable=True)[: steps * batch_size], (steps, batch_size))
+
+
+def _on_host(array: np.ndarray) -> tf.Tensor:
+    """Returns the array as a tensor that the pipeline can read without a copy from the accelerator."""
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(array)
+
+
+def _with_options(batches: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    # `tf.distribute` shares out batches among workers, for there are no files to share out.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return batches.with_options(options)

@@ -1,0 +1,132 @@
+"""The two containers: what a dataset plugin returns, and what a trainer receives."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class ImageArrays:
+    """The raw images and labels of a dataset; what a dataset plugin returns.
+
+    A dataset plugin is a callable `load(data_dir) -> ImageArrays`. `data_dir` is the user's directory of
+    datasets, or None; a plugin may ignore it. Splitting is the plugin's duty and must not change from call
+    to call. Subset, size and standardisation are not: `load_images` does them for every dataset. A plugin
+    becomes known by `DATASETS.register(name, load)`, or through an entry point of the group
+    `keras_sparseflow.datasets` in its package's metadata.
+
+    Args:
+        train_images: array of shape `(count, height, width, channels)`: uint8 in [0, 255], or floating
+            point in [0, 1].
+        train_labels: integer array of shape `(count,)`, in [0, number of classes).
+        test_images: as `train_images`, of the same dtype, height, width and channels.
+        test_labels: as `train_labels`.
+        class_names: one name per class, in label order.
+
+    Raises:
+        ValueError: an array breaks these rules.
+
+    Example:
+        >>> grey = np.zeros((4, 8, 8, 1), "uint8")
+        >>> arrays = ImageArrays(grey, np.arange(4) % 2, grey[:2], np.arange(2), ("cat", "dog"))
+        >>> arrays.train_images.shape
+        (4, 8, 8, 1)
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", tuple(str(name) for name in self.class_names))
+        for split in ("train", "test"):
+            images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
+            _check_images(f"{split}_images", images)
+            check_labels(f"{split}_labels", labels, len(images), len(self.class_names))
+        train, test = self.train_images, self.test_images
+        if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+            raise ValueError(
+                f"`test_images` must have the shape and dtype of `train_images`, {train.shape[1:]} "
+                f"{train.dtype}; received {test.shape[1:]} {test.dtype}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A dataset ready for training: standardised images in memory, made by `load_images`.
+
+    The arrays are read-only, so several runs may share one.
+
+    Args:
+        name: the dataset's name, as given to `load_images`.
+        train_images: float32 of shape `(count, height, width, channels)`, standardised.
+        train_labels: int32 of shape `(count,)`.
+        test_images: float32 of shape `(count, height, width, channels)`, standardised with the training
+            images' statistics.
+        test_labels: int32 of shape `(count,)`.
+        class_names: one name per class, in label order.
+        mean: per channel, what was subtracted, in units where the images lie in [0, 1].
+        std: per channel, what was divided by, in the same units; 1 for a constant channel.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            array.setflags(write=False)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """The shape of one image: `(height, width, channels)`."""
+        height, width, channels = self.train_images.shape[1:]
+        return height, width, channels
+
+    @property
+    def inputs(self) -> int:
+        """The number of values in one image: the input width of a dense network."""
+        return prod(self.input_shape)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+
+def check_labels(name: str, labels: np.ndarray, count: int, num_classes: int) -> None:
+    """Raises `ValueError` unless `labels` are `count` integers in [0, num_classes)."""
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"`{name}` must be integers of shape ({count},), one per image; "
+            f"received {labels.dtype} of shape {labels.shape}."
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"`{name}` must be in [0, {num_classes - 1}], for {num_classes} classes; "
+            f"received labels from {labels.min()} to {labels.max()}."
+        )
+
+
+def _check_images(name: str, images: np.ndarray) -> None:
+    """Raises `ValueError` unless `images` is a non-empty 4-D array of grey levels that can be scaled."""
+    if images.ndim != 4 or images.size == 0:
+        raise ValueError(
+            f"`{name}` must have shape (count, height, width, channels), none of them 0; received {images.shape}."
+        )
+    if images.dtype == np.uint8:
+        return
+    expected = f"`{name}` must be uint8, or floating point in [0, 1]"
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(f"{expected}; received {images.dtype}.")
+    low, high = images.min(), images.max()
+    if not 0 <= low <= high <= 1:  # false for NaN too
+        raise ValueError(f"{expected}; received values from {low} to {high}.")

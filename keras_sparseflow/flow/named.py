@@ -1,0 +1,12 @@
+"""Measures that can be named."""
+
+from keras_sparseflow.plugins import Table
+
+DEFAULT_MEASURES = ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2")
+
+MEASURES = Table(
+    "flow measure",
+    "keras_sparseflow.flow_measures",
+    {name: f"keras_sparseflow.flow.measures:{name}" for name in DEFAULT_MEASURES},
+)
+"""Every measure that can be named; a third-party one is a `FlowMeasure`."""

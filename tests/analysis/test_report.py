@@ -1,0 +1,348 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_sparseflow import records
+from keras_sparseflow.analysis.page import format_fixed, format_p, format_signed
+from keras_sparseflow.analysis.pairs import mean_by_width
+from keras_sparseflow.analysis.report import write_report
+from keras_sparseflow.analysis.statistics import compare_arms
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class _Page(HTMLParser):
+    """A page as a list of elements `(tag, attributes, text)`; fails on tags that do not match."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("td", "th", "tr", "li", "p"):
+            self.handle_data(" ")
+        element = [tag, dict(attrs), ""]
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append([tag, dict(attrs), ""])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for element in self.open:
+            element[2] += data
+
+    def find(self, tag, **attributes):
+        """Returns the elements with that tag and those attributes; `data_x` is `data-x`, `class_` a class."""
+        found = []
+        for name, attrs, text in self.elements:
+            wanted = {key.replace("_", "-"): value for key, value in attributes.items() if key != "class_"}
+            has_class = attributes.get("class_", "") in ["", *(attrs.get("class") or "").split()]
+            if name == tag and has_class and all(attrs.get(key) == value for key, value in wanted.items()):
+                found.append((attrs, " ".join(text.split())))
+        return found
+
+    def text(self, tag, **attributes):
+        (found,) = self.find(tag, **attributes)
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, make_results, make_flow, write_study):
+    """A whole study with diverged runs, its report and its page; not to be changed."""
+    results = make_results()
+    results.loc[[3, 50, 51], "diverged"] = True
+    results.loc[3, ["test_accuracy", "test_loss", "egf_2"]] = np.nan
+    folder = write_study(tmp_path_factory.mktemp("runs") / "study", results, make_flow(results), runs_planned=122)
+    path = write_report(folder)
+    return folder, results, path, _Page(path.read_text())
+
+
+def _report(tmp_path, write_study, results, flow=None, **options):
+    study = {key: options.pop(key) for key in list(options) if key not in ("value", "measure", "diverged")}
+    folder = write_study(tmp_path / "study", results, flow, **study)
+    return _Page(write_report(folder, **options).read_text())
+
+
+def test_report_stands_in_the_studys_folder_with_its_tables(study):
+    folder, _, path, _ = study
+    assert path == folder / "report.html"
+    assert (folder / "report" / "p_values.csv").is_file()
+    assert not [file for file in folder.rglob("*") if file.name.endswith(".tmp")]
+
+
+def test_p_values_in_the_page_are_those_computed(study):
+    _, results, _, page = study
+    table = compare_arms(results)
+    cells = page.find("td", class_="cell")
+    assert len(cells) == len(table) == 4
+    for row in table.to_dict("records"):
+        place = {"data_row": row["optimizer"], "data_column": row["variant"]}
+        ((attrs, text),) = page.find("td", class_="cell", **place)
+        assert float(attrs["data-p"]) == row["p_value"]
+        assert text.startswith(format_p(row["p_value"]))
+        ((_, details),) = page.find("tr", **place)
+        assert details.split() == [
+            *(f"{row['optimizer']}, {row['variant']}".split()),
+            *(format_p(row["p_value"]), format_p(row["p_holm"])),
+            *(str(row["pairs"]), str(row["zeros"]), str(row["pairs_used"]), row["method"]),
+            *(format_signed(row["median_difference"]), format_signed(row["effect_size"], 2)),
+            *(f"{row['sparse_diverged']}, {row['dense_diverged']}".split()),
+            str(row["incomplete_pairs"] + row["dropped_pairs"]),
+        ]
+
+
+def test_rows_are_optimizers_and_columns_variants(study):
+    page = study[3]
+    places = [(attrs["data-row"], attrs["data-column"]) for attrs, _ in page.find("td", class_="cell")]
+    assert places == [("adam", "NR"), ("adam", "BN"), ("sgd", "NR"), ("sgd", "BN")]
+    assert "digits, 2 hidden layers, learning rate 0.001, relu" in [text for _, text in page.find("h3")]
+
+
+def test_significant_cells_are_bold_and_green(study):
+    _, results, _, page = study
+    for row in compare_arms(results).to_dict("records"):
+        ((attrs, _),) = page.find("td", class_="cell", data_row=row["optimizer"], data_column=row["variant"])
+        red, green, _ = (int(re.search("#(......)", attrs["style"])[1][i : i + 2], 16) for i in (0, 2, 4))
+        assert (green > red) == (row["p_value"] < 0.3)
+    bold = [text for _, text in page.find("span", class_="significant")]
+    assert bold == [format_p(p) for p in compare_arms(results)["p_value"] if p < 0.05]
+    assert len(bold) == 2
+
+
+def test_every_link_leads_somewhere(study):
+    folder, _, _, page = study
+    ids = {attrs["id"] for _, attrs, _ in page.elements if "id" in attrs}
+    links = [attrs["href"] for attrs, _ in page.find("a")]
+    assert len(links) > 10
+    for link in links:
+        assert link[1:] in ids if link.startswith("#") else (folder / link).is_file()
+    pairs = [link for link in links if "/pairs_" in link]
+    assert len(set(pairs)) == 4
+
+
+def test_ids_are_unique(study):
+    ids = [attrs["id"] for _, attrs, _ in study[3].elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_page_needs_nothing_but_itself(study):
+    page = study[3]
+    tags = {tag for tag, _, _ in page.elements}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base"}
+    for tag, attrs, _ in page.elements:
+        for name in ("src", "href", "xlink:href", "srcset", "poster", "data", "action"):
+            assert not re.match(r"(https?:|//|file:|/)", attrs.get(name) or ""), (tag, attrs)
+    (style,) = [text for _, text in page.find("style") if ":root" in text]
+    assert "@import" not in style and "url(" not in style
+    assert "prefers-color-scheme: dark" in style and "@media print" in style
+
+
+def test_page_holds_the_four_figures(study):
+    titles = [attrs["aria-label"] for attrs, _ in study[3].find("svg")]
+    assert titles == [
+        "Test accuracy against dense width",
+        "EGF (2-norm) against dense width",
+        "EGF (2-norm) over the epochs",
+        "EGF (2-norm) layer by layer",
+    ]
+
+
+def test_means_in_the_page_are_those_computed(study):
+    _, results, _, page = study
+    table = mean_by_width(results)
+    shown = page.find("td", class_="mean")
+    assert len(shown) == len(table) == 40
+    order = {"adam": 0, "sgd": 1, "NR": 0, "BN": 1, "sparse": 0, "dense": 1}
+    table = table.sort_values(
+        ["optimizer", "variant", "dense_width", "arm"], key=lambda c: c.map(lambda v: order.get(v, v))
+    )
+    assert [text for _, text in shown] == [format_fixed(mean) for mean in table["mean"]]
+
+
+def test_summary_and_warnings_are_in_the_page(study):
+    page = study[3]
+    assert "Sparse beats dense in 2 of 4 cells at p < 0.05; after Holm's correction in 2." in page.text(
+        "section", id="summary"
+    )
+    warnings = page.text("section", id="warnings")
+    assert "120 of 122 runs are finished" in warnings
+    assert "1 sparse run and 2 dense runs diverged" in warnings
+
+
+def test_choices_settings_cost_and_command_are_in_the_page(study):
+    page = study[3]
+    everything = page.text("body")
+    choices = page.text("table", id="choice-table")
+    assert "batch_size 128 images a step the paper is silent loss none" in choices
+    assert "batch_size" not in page.text("table", id="settings")
+    assert "dense_width 7, 20, 34, 48, 61" in page.text("table", id="settings")
+    assert "python launchers/scsdc.py --preset=demo" in everything
+    assert "120 of 122 planned" in everything
+    assert "training time 3 min" in everything
+    assert "keras 3.12" in everything and "machine: cpu 2 cores" in everything
+    assert "How to read the p-value" in everything
+
+
+def test_text_is_escaped(study):
+    _, _, path, page = study
+    assert page.text("h1") == "Sparse <b> dense & digits"
+    assert "Sparse &lt;b&gt; dense &amp; digits" in path.read_text()
+    assert len(page.find("b")) == 1 + 1 + 4
+
+
+def test_the_same_study_gives_the_same_page(study, tmp_path):
+    folder, _, path, _ = study
+    assert write_report(folder, tmp_path / "elsewhere").read_text() == path.read_text()
+    assert (tmp_path / "elsewhere" / "report" / "means.csv").is_file()
+
+
+def test_published_values_stand_beside_ours(tmp_path, make_results, write_study):
+    results = make_results(("adam", "lion"), ("NR", "L2")).assign(dataset="cifar100", hidden_layers=4)
+    page = _report(tmp_path, write_study, results)
+    shown = {(a["data-row"], a["data-column"]): text for a, text in page.find("td", class_="cell")}
+    assert "paper 0.000" in shown["adam", "NR"] and "paper 0.198" in shown["adam", "L2"]
+    assert "paper" not in shown["lion", "NR"]
+    assert "here: 30 epochs on cifar100 (paper: 1000)." in page.text("body")
+
+
+def test_each_dataset_has_its_own_table(tmp_path, make_results, write_study):
+    parts = [make_results(("adam",), widths=(7, 20)).assign(dataset=name) for name in ("digits", "cifar10")]
+    parts[1]["run_id"] += "-cifar10"
+    page = _report(tmp_path, write_study, pd.concat(parts, ignore_index=True))
+    assert len(page.find("table", class_="p-values")) == 2
+    assert len(page.find("svg")) == 4  # accuracy and average flow of each; no flow rows
+
+
+def test_a_study_with_one_arm_has_a_report(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), arms=("dense",), widths=(7, 20))
+    page = _report(tmp_path, write_study, results, make_flow(results))
+    assert "nothing to compare" in page.text("section", id="summary")
+    assert page.find("td", class_="cell") == []
+    assert len(page.find("svg")) == 4
+
+
+def test_a_study_without_flow_has_a_report(tmp_path, make_results, write_study):
+    results = make_results(("adam",), ("NR",)).drop(columns=["egf_2", "egf_1", "grad_norm_1", "grad_norm_2"])
+    page = _report(tmp_path, write_study, results)
+    assert [attrs["aria-label"] for attrs, _ in page.find("svg")] == ["Test accuracy against dense width"]
+    assert "No gradient flow (EGF (2-norm)) was recorded for these runs." in page.text("body")
+
+
+def test_a_single_width_and_seed_has_a_report(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), ("NR",), widths=(7,), seeds=(0,))
+    page = _report(tmp_path, write_study, results, make_flow(results, epochs=(0,)))
+    assert "fewer than 6 pairs: p cannot fall below 0.5" in page.text("section", id="warnings")
+    assert "1 pair · details" in page.find("td", class_="cell")[0][1]
+
+
+def test_a_study_that_only_diverged_has_a_report(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), ("NR",), widths=(7,)).assign(diverged=True)
+    results[["test_accuracy", "test_loss", "egf_2"]] = np.nan
+    page = _report(tmp_path, write_study, results, make_flow(results))
+    assert "3 sparse runs and 3 dense runs diverged" in page.text("section", id="warnings")
+    assert "There is nothing to draw" in page.text("body")
+    assert page.find("td", class_="cell")[0][0]["data-p"] == "1.0"
+
+
+def test_a_study_can_be_reported_by_loss_and_another_measure(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), ("BN",))
+    flow = make_flow(results).assign(measure="egf_1")
+    page = _report(tmp_path, write_study, results, flow, value="test_loss", measure="egf_1")
+    assert [attrs["aria-label"] for attrs, _ in page.find("svg")] == [
+        "Test loss against dense width",
+        *(f"EGF (1-norm) {what}" for what in ("against dense width", "over the epochs", "layer by layer")),
+    ]
+    ((attrs, _),) = page.find("td", class_="cell")
+    assert float(attrs["data-p"]) == compare_arms(results, value="test_loss")["p_value"].item()
+
+
+def test_diverged_runs_can_be_dropped(tmp_path, make_results, write_study):
+    results = make_results(("adam",), ("BN",))
+    results.loc[results.index[:4], "diverged"] = True
+    page = _report(tmp_path, write_study, results, diverged="drop")
+    assert "Their pairs are left out of the tests." in page.text("section", id="warnings")
+    assert page.find("td", class_="cell")[0][1].split()[1:3] == ["13", "pairs"]
+
+
+def test_a_plugins_measure_is_no_option_of_the_runs(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), ("BN",))
+    results["my_measure"] = np.linspace(0, 1, len(results))
+    flow = make_flow(results).assign(measure="my_measure")
+    page = _report(tmp_path, write_study, results, flow, measure="my_measure")
+    assert page.find("td", class_="cell")[0][1].split()[1:3] == ["15", "pairs"]
+
+
+def test_a_study_file_with_the_least_in_it_is_enough(tmp_path, make_results, write_study):
+    results = make_results(("adam",), ("NR",), widths=(7,))
+    folder = write_study(tmp_path / "study", results)
+    (folder / "study.json").write_text(json.dumps({"run_ids": list(results["run_id"])}))
+    page = _Page(write_report(folder).read_text())
+    assert page.text("h1") == "Study"
+    assert "The study lists none." in page.text("body")
+
+
+def test_missing_folders_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`study_dir` must be the folder of a study; received .*nowhere"):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"expected the file .*study\.json"):
+        write_report(tmp_path)
+
+
+def test_a_study_without_a_finished_run_is_refused_and_nothing_written(tmp_path, make_results, write_study):
+    folder = write_study(tmp_path / "study", make_results(widths=(7,)))
+    for result in folder.glob("*/result.json"):
+        result.unlink()
+    with pytest.raises(ValueError, match=r"no finished run.*expected a result\.json.*its 24 runs; found none"):
+        write_report(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failed_write_leaves_the_old_report(study, tmp_path, monkeypatch):
+    folder = shutil.copytree(study[0], tmp_path / "study")
+    (folder / "report.html").write_text("old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(records.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_report(folder)
+    assert (folder / "report.html").read_text() == "old"
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_analysis_needs_neither_tensorflow_nor_keras(study, tmp_path):
+    code = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None
+import keras_sparseflow.analysis as analysis
+assert not {"scipy", "matplotlib", "jinja2", "pandas"} & set(sys.modules), "imports are not lazy"
+for name in analysis.__all__:
+    getattr(analysis, name)
+analysis.write_report(sys.argv[1], sys.argv[2])
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(study[0]), str(tmp_path)], check=True)
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_an_unknown_name_of_the_room_is_an_attribute_error():
+    from keras_sparseflow import analysis
+
+    assert {"write_report", "compare_arms"} <= set(dir(analysis))
+    with pytest.raises(AttributeError, match="no attribute 'wilcoxon'"):
+        _ = analysis.wilcoxon

@@ -1,0 +1,64 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_sparseflow.analysis.statistics import compare_arms, wilcoxon_signed_rank
+from keras_sparseflow.analysis.tables import means, tabulate, write_tables
+
+
+def test_a_file_per_cell_holds_the_pairs_behind_its_p_value(make_results, tmp_path):
+    results = make_results()
+    paths = write_tables(results, tmp_path / "report")
+    assert [path.name for path in paths] == [
+        "p_values.csv",
+        "means.csv",
+        "pairs_digits-2-0.001-relu-NR-adam.csv",
+        "pairs_digits-2-0.001-relu-BN-adam.csv",
+        "pairs_digits-2-0.001-relu-NR-sgd.csv",
+        "pairs_digits-2-0.001-relu-BN-sgd.csv",
+    ]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(path.name for path in paths)
+    table = pd.read_csv(paths[0])
+    expected = compare_arms(results).set_index(["optimizer", "variant"])
+    for row in table.to_dict("records"):
+        pairs = pd.read_csv(tmp_path / "report" / row["pairs_file"])
+        assert len(pairs) == row["pairs"] == 15
+        assert set(pairs["optimizer"]) == {row["optimizer"]} and set(pairs["variant"]) == {row["variant"]}
+        assert wilcoxon_signed_rank(pairs["sparse"], pairs["dense"]).p_value == pytest.approx(row["p_value"])
+        assert row["p_value"] == pytest.approx(expected.loc[(row["optimizer"], row["variant"]), "p_value"])
+        assert row["median_difference"] == pytest.approx(pairs["difference"].median())
+    assert len(pd.read_csv(paths[1])) == 4 * 2 * 5
+
+
+def test_files_of_cells_with_like_names_stay_apart(make_results, tmp_path):
+    results = pd.concat([make_results(("a b", "a/b", "A-b"), ("NR",), widths=(7, 20))])
+    names = tabulate(results)["pairs_file"].tolist()
+    assert len({name.lower() for name in names}) == 3
+    write_tables(results, tmp_path)
+    for row in pd.read_csv(tmp_path / "p_values.csv").to_dict("records"):
+        assert set(pd.read_csv(tmp_path / row["pairs_file"])["optimizer"]) == {row["optimizer"]}
+
+
+def test_published_values_stand_beside_ours_for_the_accuracy_alone(make_results):
+    results = make_results(("adam", "lion"), ("NR",)).assign(dataset="cifar100", hidden_layers=4)
+    assert tabulate(results)["published_p"].fillna(-1).tolist() == [0.0, -1]
+    assert tabulate(results, "test_loss")["published_p"].isna().all()
+
+
+def test_means_join_both_arms_with_their_flow(make_results):
+    results = make_results(("adam",), ("BN",), widths=(7,))
+    (row,) = means(results, "test_accuracy", "egf_2")
+    assert (row["row"], row["column"], row["dense_width"]) == ("adam", "BN", 7)
+    for arm in ("sparse", "dense"):
+        runs = results[results["arm"] == arm]
+        assert row["value"][arm]["mean"] == pytest.approx(runs["test_accuracy"].mean())
+        assert row["flow"][arm]["mean"] == pytest.approx(runs["egf_2"].mean())
+    (alone,) = means(results[results["arm"] == "dense"], "test_accuracy", None)
+    assert list(alone["value"]) == ["dense"] and alone["flow"] == {}
+
+
+def test_cells_without_a_pair_get_an_empty_file(make_results, tmp_path):
+    paths = write_tables(make_results(("adam",), ("NR",), arms=("sparse",)), tmp_path)
+    assert np.isnan(pd.read_csv(paths[0])["p_value"]).all()
+    pairs = pd.read_csv(paths[2])
+    assert pairs.empty and "difference" in pairs

@@ -1,0 +1,203 @@
+"""Executors and studies as a whole: nothing twice, nothing lost, clear refusals before any training."""
+
+import errno
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from keras_sparseflow import records
+from keras_sparseflow.experiments import executors, launch
+from keras_sparseflow.experiments.progress import StudyProgress
+from keras_sparseflow.experiments.study import Study
+
+
+def study(**values):
+    defaults = {
+        "name": "tiny",
+        "title": "Tiny",
+        "grid": {"variant": ("NR", "BN")},
+        "base": {"epochs": 2, "image_size": 4, "train_size": 200},
+        "width_fractions": (0.5,),
+        "seeds": (0,),
+    }
+    return Study(**{**defaults, **values})
+
+
+def trained_runs(monkeypatch):
+    """Counts the runs that are trained from here on."""
+    from keras_sparseflow.experiments import run as run_module
+
+    trained = []
+    build = run_module.build_network
+    monkeypatch.setattr(
+        run_module, "build_network", lambda spec, data: (trained.append(spec.run_id), build(spec, data))[1]
+    )
+    return trained
+
+
+def test_a_study_leaves_its_plan_and_every_run(tmp_path):
+    study_dir = launch.run_study(study(), runs_dir=tmp_path)
+    assert study_dir == tmp_path / "tiny"
+    results = records.read_results(study_dir)
+    assert list(results["arm"]) == ["sparse", "dense"] * 2 and list(results["variant"]) == ["NR", "NR", "BN", "BN"]
+    assert set(results["max_width"]) == {20} and set(results["dense_width"]) == {10}
+    for _, pair in results.groupby("variant"):
+        assert pair["active_weights"].nunique() == 1
+    plan = records.read_study(study_dir)
+    assert plan["run_ids"] == list(results["run_id"]) and plan["data"]["train_images"] == 200
+
+
+def test_finished_runs_are_skipped_and_a_larger_grid_adds_to_them(tmp_path, monkeypatch):
+    launch.run_study(study(), runs_dir=tmp_path)
+    trained = trained_runs(monkeypatch)
+    launch.run_study(study(), runs_dir=tmp_path)
+    assert trained == []
+    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)
+    assert len(trained) == 4 and all("-s1-" in run_id for run_id in trained)
+    assert len(records.read_results(tmp_path / "tiny")) == 8
+
+
+def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch):
+    """The disk fills up during the third run; after room is made, two runs are left to train."""
+    write, results = records.write_atomic, []
+
+    def until_full(path, content):
+        if path.name == "result.json" and len(results) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        results.append(path) if path.name == "result.json" else None
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "write_atomic", until_full)
+        with pytest.raises(OSError, match="No space left"):
+            launch.run_study(study(), runs_dir=tmp_path)
+    assert len(records.read_results(tmp_path / "tiny")) == 2
+    trained = trained_runs(monkeypatch)
+    launch.run_study(study(), runs_dir=tmp_path)
+    assert len(trained) == 2 and len(records.read_results(tmp_path / "tiny")) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"grid": {"optimizer": ("sgd", "sdg")}}, "Unknown optimizer 'sdg'"),
+        ({"base": {"dataset": "digitz"}}, "Unknown dataset 'digitz'"),
+        ({"base": {"batch_size": 5000}}, r"`batch_size` must be in \[1, 1438\].*received 5000"),
+        ({"base": {"image_size": 9}}, "`image_size`.*received 9"),
+        ({"grid": {"variant": ("NR", "SC")}, "base": {"train_size": 100, "hidden_layers": 2}}, "`base` takes"),
+        ({"grid": {"variant": ("NR", "SC"), "hidden_layers": (2,)}}, "SC.*at least 3 hidden layers"),
+        ({"max_width": 4, "width_fractions": (1, 0.9)}, "different widths"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused_before_any_training(tmp_path, monkeypatch, values, message):
+    trained = trained_runs(monkeypatch)
+    with pytest.raises(ValueError, match=message):
+        launch.run_study(study(**values), runs_dir=tmp_path)
+    assert trained == [] and not list(tmp_path.glob("*/*/result.json"))
+
+
+def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
+    """A folder of images, or a dataset of another version, may change behind its name."""
+    launch.run_study(study(), runs_dir=tmp_path)
+    load = launch.load_images
+
+    def changed(*arguments, **options):
+        data = load(*arguments, **options)
+        images = np.array(data.train_images)
+        images[0, 0, 0, 0] += 1
+        object.__setattr__(data, "train_images", images)
+        return data
+
+    monkeypatch.setattr(launch, "load_images", changed)
+    with pytest.raises(ValueError, match="images of this study are not those"):
+        launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)
+
+
+def test_unknown_executor_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Unknown executor 'seriel'; expected one of serial. Did you mean 'serial'"):
+        launch.run_study(study(), runs_dir=tmp_path, executor="seriel")
+
+
+def test_a_third_party_executor_takes_its_place(tmp_path):
+    seen = []
+    executors.EXECUTORS.register("dry", lambda specs, *rest: seen.extend(specs))
+    try:
+        launch.run_study(study(), runs_dir=tmp_path, executor="dry")
+    finally:
+        executors.EXECUTORS._items.pop("dry")
+    assert len(seen) == 4
+
+
+# --- one network ------------------------------------------------------------------------------------------------
+
+
+def test_single_networks_join_one_folder(tmp_path):
+    values = {"epochs": 1, "image_size": 4, "train_size": 200, "hidden_layers": 1}
+    first = launch.run_network(values, runs_dir=tmp_path)
+    second = launch.run_network({**values, "arm": "dense", "dense_width": 3}, runs_dir=tmp_path)
+    assert first.finished and second.finished
+    results = records.read_results(tmp_path / "networks")
+    assert list(results["dense_width"]) == [10, 3] and list(results["max_width"]) == [20, 20]
+
+
+def test_an_infeasible_network_is_refused_with_both_counts(tmp_path):
+    with pytest.raises(ValueError, match="width 30 has .* active weights.*width 20 has room for"):
+        launch.run_network({"dense_width": 30, "image_size": 4}, runs_dir=tmp_path)
+
+
+# --- progress ---------------------------------------------------------------------------------------------------
+
+
+def test_progress_without_a_terminal_is_lines_with_runs_time_and_accuracy(tmp_path, monkeypatch):
+    from keras_sparseflow.experiments import progress
+
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    output = io.StringIO()
+    specs = study().specs(16, 10)
+    with StudyProgress(specs, Console(file=output, width=200)) as shown:
+        shown.skip(specs[0])
+        shown.epoch_of(specs[1])(0, {"val_accuracy": 0.4567})
+        shown.finish(specs[1], {"epochs_run": 1, "diverged": True})
+    lines = output.getvalue().splitlines()
+    assert lines[0].startswith("1/4 runs, -:--:-- left; sgd NR sparse w10 seed 0: finished before")
+    assert "epoch 1/2, test accuracy 0.457" in lines[1] and lines[2].endswith("diverged")
+    assert (shown.done, shown.skipped, shown.diverged) == (2, 1, 1)
+
+
+def test_time_left_is_that_of_the_epochs_left(monkeypatch):
+    from keras_sparseflow.experiments import progress
+
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    specs = study(seeds=(0, 1)).specs(16, 10)  # 8 runs of 2 epochs
+    shown = StudyProgress(specs, Console(file=io.StringIO()))
+    assert shown.time_left() == "-:--:--"
+    shown.skip(specs[0])
+    now[0] = 160.0
+    shown.epoch_of(specs[1])(0, {})
+    assert shown.time_left() == "0:13:00"  # 13 epochs left, one a minute
+    shown.finish(specs[1], {"epochs_run": 1, "diverged": True})
+    assert shown.time_left() == "0:12:00"
+
+
+def test_progress_on_a_terminal_is_a_bar():
+    output = io.StringIO()
+    specs = study().specs(16, 10)
+    with StudyProgress(specs, Console(file=output, force_terminal=True, width=120)) as shown:
+        shown.finish(specs[0], {"epochs_run": 2, "diverged": False})
+    assert "1/4" in output.getvalue() and "left" in output.getvalue()
+
+
+def test_results_hold_numbers_and_no_pickles(tmp_path):
+    study_dir = launch.run_study(study(grid={"variant": ("NR",)}), runs_dir=tmp_path)
+    for path in study_dir.rglob("*"):
+        assert path.is_dir() or path.suffix in (".json", ".csv", ".lock", "") or "tfevents" in path.name, path
+    for path in study_dir.rglob("*.json"):
+        json.loads(path.read_text())
+    for path in study_dir.rglob("*.csv"):
+        assert not pd.read_csv(path).empty

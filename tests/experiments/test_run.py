@@ -1,0 +1,295 @@
+"""One run: what it leaves, that options change what they say, and that it survives interruption."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
+
+from keras_sparseflow.experiments.network import active_weights, build_network
+from keras_sparseflow.experiments.run import run
+from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.records import RunFolder
+
+
+def rows(folder, name):
+    return pd.read_csv(folder.path / name)
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def interrupt_after(epoch_to_stop):
+    def on_epoch(epoch, logs):
+        if epoch == epoch_to_stop:
+            raise InterruptionError
+
+    return on_epoch
+
+
+# --- what a run leaves ------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_has_all_its_files_and_learns(spec, folder, data):
+    spec = spec(epochs=20, optimizer="momentum")
+    result = run(spec, folder(spec), data)
+    path = folder(spec).path
+    assert sorted(p.name for p in path.iterdir()) == ["events", "flow.csv", "history.csv", "result.json", "spec.json"]
+    history, flow = rows(folder(spec), "history.csv"), rows(folder(spec), "flow.csv")
+    assert list(history["epoch"]) == list(range(20))
+    assert set(flow["measure"]) == {"grad_norm_1", "grad_norm_2", "egf_1", "egf_2"}
+    assert set(flow["layer"]) == {"hidden_1", "output", "total"} and len(flow) == 11 * 4 * 3
+    assert result["test_accuracy"] > 0.8 and history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+def test_the_result_follows_from_the_rows_and_its_schema_is_pinned(spec, folder, data):
+    spec = spec()
+    run(spec, folder(spec), data)
+    result = json.loads((folder(spec).path / "result.json").read_text())
+    history, flow = rows(folder(spec), "history.csv"), rows(folder(spec), "flow.csv")
+    assert list(result) == [
+        "test_accuracy", "test_loss", "best_test_accuracy", "train_accuracy", "train_loss", "diverged", "epochs_run",
+        "grad_norm_1", "grad_norm_2", "egf_1", "egf_2", "seconds", "active_weights",
+    ]  # fmt: skip
+    assert result["test_accuracy"] == history["test_accuracy"].iloc[-1]
+    assert result["best_test_accuracy"] == history["test_accuracy"].max()
+    assert result["train_loss"] == history["loss"].iloc[-1] and result["epochs_run"] == 3
+    totals = flow[flow["layer"] == "total"].groupby("measure")["value"].mean()
+    for measure in totals.index:
+        np.testing.assert_allclose(result[measure], totals[measure], rtol=1e-12)
+    assert result["active_weights"] == 16 * 6 + 6 * 3 and result["seconds"] > 0
+
+
+def test_a_finished_run_is_not_trained_again(spec, folder, data):
+    first = run(spec(), folder(spec()), data)
+    stamp = (folder(spec()).path / "history.csv").stat().st_mtime_ns
+    assert run(spec(), folder(spec()), data, on_epoch=interrupt_after(0)) == first
+    assert (folder(spec()).path / "history.csv").stat().st_mtime_ns == stamp
+
+
+def test_the_same_spec_gives_the_same_run(spec, folder, data):
+    spec = spec(variant="DA_L2_BN", optimizer="adam", hidden_layers=2)
+    for name in ("first", "second"):
+        run(spec, folder(spec, name), data)
+    first, second = (rows(folder(spec, name), "history.csv") for name in ("first", "second"))
+    pd.testing.assert_frame_equal(first, second, rtol=1e-5)
+
+
+def scalars(folder):
+    events = EventAccumulator(str(folder.events)).Reload()
+    return {
+        tag: [(event.step, float(tensor_util.make_ndarray(event.tensor_proto))) for event in events.Tensors(tag)]
+        for tag in events.Tags()["tensors"]
+    }
+
+
+def test_tensorboard_reads_the_metrics_and_flow_that_the_rows_hold(spec, folder, data):
+    spec = spec(epochs=4, flow_epochs=2)
+    run(spec, folder(spec), data)
+    found = scalars(folder(spec))
+    history, flow = rows(folder(spec), "history.csv"), rows(folder(spec), "flow.csv")
+    expected = {f"metrics/{c}": list(zip(history["epoch"], history[c], strict=True)) for c in history if c != "epoch"}
+    for (measure, layer), group in flow.groupby(["measure", "layer"]):
+        expected[f"flow/{measure}/{layer}"] = list(zip(group["epoch"], group["value"], strict=True))
+    assert set(found) == set(expected)
+    for tag, values in expected.items():
+        np.testing.assert_allclose(found[tag], values, rtol=1e-6, err_msg=tag)
+
+
+def test_tensorboard_can_be_left_out(spec, folder, data):
+    run(spec(), folder(spec()), data, tensorboard=False)
+    assert not folder(spec()).events.exists()
+
+
+# --- the two arms -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden_layers", [1, 2, 4])
+def test_both_arms_have_the_same_active_weights_in_every_kernel(spec, data, hidden_layers):
+    sparse, dense = (build_network(spec(arm=arm, hidden_layers=hidden_layers), data) for arm in ("sparse", "dense"))
+    assert active_weights(sparse) == active_weights(dense) == [16 * 6, *[36] * (hidden_layers - 1), 18]
+    assert sparse.get_layer("hidden_1").units == 20 and dense.get_layer("hidden_1").units == 6
+    assert isinstance(sparse.get_layer("output"), MaskedDense) and not isinstance(
+        dense.get_layer("output"), MaskedDense
+    )
+
+
+def test_both_arms_see_the_same_batches(spec, folder, data, monkeypatch):
+    from keras_sparseflow.training import SparseModel
+
+    seen = []
+
+    class Watching(SparseModel):
+        def fit(self, batches, **arguments):
+            seen.append([images.numpy() for images, _ in batches])
+            return super().fit(batches, **arguments)
+
+    monkeypatch.setattr("keras_sparseflow.experiments.network.SparseModel", Watching)
+    for arm in ("sparse", "dense"):
+        run(spec(arm=arm, variant="DA", augment_pad=1), folder(spec(arm=arm)), data)
+    assert len(seen[0]) == 9 and np.array_equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize(("choice", "fan_ins"), [("dense", (16, 200)), ("sparse", (16, 500)), ("active", (6.4, 200))])
+@pytest.mark.parametrize("arm", ["sparse", "dense"])
+def test_init_fan_in_sets_the_standard_deviation_of_both_arms(spec, data, choice, fan_ins, arm):
+    """N = 16, w = 200, W = 500, o = 3: He normal, so sqrt(2 / fan-in)."""
+    model = build_network(spec(dense_width=200, max_width=500, arm=arm, init_fan_in=choice), data)
+    for name, fan_in in zip(("hidden_1", "output"), fan_ins, strict=True):
+        kernel = keras.ops.convert_to_numpy(model.get_layer(name)._kernel)
+        np.testing.assert_allclose(kernel[kernel != 0].std(), np.sqrt(2 / fan_in), rtol=0.1)
+
+
+# --- every option changes what it says --------------------------------------------------------------------------
+
+
+def trained(spec, folder, data, **options):
+    chosen = spec(**options)
+    run(chosen, folder(chosen), data, tensorboard=False)
+    return rows(folder(chosen), "history.csv"), rows(folder(chosen), "flow.csv")
+
+
+@pytest.mark.parametrize(
+    ("changed", "also"),
+    [
+        ({"optimizer": "momentum"}, {}),
+        ({"optimizer": "adam"}, {}),
+        ({"optimizer": "adagrad"}, {}),
+        ({"optimizer": "rmsprop"}, {}),
+        ({"learning_rate": 0.2}, {}),
+        ({"batch_size": 12}, {}),
+        ({"seed": 1}, {}),
+        ({"arm": "dense"}, {}),
+        ({"dense_width": 7}, {}),
+        ({"max_width": 21}, {}),
+        ({"hidden_layers": 2}, {}),
+        ({"activation": "tanh"}, {}),
+        ({"init_fan_in": "sparse"}, {}),
+        ({"variant": "DA"}, {}),
+        ({"variant": "BN"}, {}),
+        ({"variant": "L2"}, {"l2": 0.1}),
+        ({"variant": "SC"}, {"hidden_layers": 3}),
+        ({"l2": 0.2}, {"variant": "L2"}),
+        ({"augment_pad": 1}, {"variant": "DA"}),
+    ],
+    ids=str,
+)
+def test_option_changes_the_training(spec, folder, data, changed, also):
+    before, _ = trained(spec, folder, data, **also)
+    after, _ = trained(spec, folder, data, **{**also, **changed})
+    assert not np.allclose(before["loss"], after["loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changed", "also"),
+    [
+        ({"flow_cost": "data"}, {"variant": "L2", "l2": 0.1}),
+        ({"flow_data": "probe"}, {"variant": "BN"}),
+        ({"flow_tensors": "all"}, {"variant": "BN"}),
+    ],
+    ids=str,
+)
+def test_flow_option_changes_the_flow_and_not_the_training(spec, folder, data, changed, also):
+    (history, flow), (other_history, other_flow) = (
+        trained(spec, folder, data, **{**also, **extra}) for extra in ({}, changed)
+    )
+    np.testing.assert_allclose(history["loss"], other_history["loss"], rtol=1e-5)
+    total, other_total = (f[f["layer"] == "total"]["value"].to_numpy() for f in (flow, other_flow))
+    assert total.shape == other_total.shape and not np.allclose(total, other_total, rtol=1e-3)
+
+
+def test_a_probe_in_training_mode_differs_from_one_in_inference_mode(spec, folder, data):
+    flows = [trained(spec, folder, data, variant="BN", flow_data=how)[1] for how in ("probe", "probe_training")]
+    assert not np.allclose(flows[0]["value"], flows[1]["value"], rtol=1e-3)
+
+
+def test_flow_epochs_and_measures_choose_the_rows(spec, folder, data):
+    _, flow = trained(spec, folder, data, epochs=6, flow_epochs=3, flow_measures=("egf_2",))
+    assert list(dict.fromkeys(flow["epoch"])) == [0, 2, 5] and set(flow["measure"]) == {"egf_2"}
+    _, none = trained(spec, folder, data, flow_epochs=0)
+    assert none.empty
+
+
+def test_options_of_the_data_reach_it(data):
+    """These act through `load_images`; that they change the images is tested with it."""
+    from keras_sparseflow.data import load_images
+
+    whole = load_images("digits")
+    part = load_images("digits", image_size=4, train_size=50, subset_seed=0)
+    other = load_images("digits", image_size=4, train_size=50, subset_seed=1)
+    assert whole.train_images.shape[1:] == (8, 8, 1) and part.train_images.shape == (50, 4, 4, 1)
+    assert not np.array_equal(part.train_images, other.train_images)
+
+
+def test_every_field_of_a_spec_is_covered_by_a_test_above(spec):
+    covered = {
+        "optimizer", "learning_rate", "batch_size", "seed", "arm", "dense_width", "max_width", "hidden_layers",
+        "activation", "init_fan_in", "variant", "l2", "augment_pad", "flow_cost", "flow_data", "flow_tensors",
+        "flow_epochs", "flow_measures", "epochs", "dataset", "image_size", "train_size", "subset_seed",
+    }  # fmt: skip
+    assert covered == {field.name for field in dataclasses.fields(spec())}
+
+
+# --- divergence and interruption --------------------------------------------------------------------------------
+
+
+def test_a_diverged_run_is_finished_and_says_so(spec, folder, data):
+    spec = spec(learning_rate=1e30, epochs=10)
+    result = run(spec, folder(spec), data)
+    assert result["diverged"] and result["epochs_run"] < 10 and folder(spec).finished
+    assert json.loads((folder(spec).path / "result.json").read_text())["train_loss"] is None
+
+
+@pytest.mark.parametrize("stop", [0, 2])
+@pytest.mark.parametrize(("optimizer", "variant"), [("adam", "DA_L2_BN"), ("momentum", "NR")])
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(spec, folder, data, stop, optimizer, variant):
+    spec = spec(epochs=5, optimizer=optimizer, variant=variant, hidden_layers=2)
+    run(spec, folder(spec, "whole"), data)
+    broken = folder(spec, "broken")
+    with pytest.raises(InterruptionError):
+        run(spec, broken, data, on_epoch=interrupt_after(stop), checkpoint_seconds=0)
+    assert not broken.finished
+    epochs = []
+    run(spec, broken, data, on_epoch=lambda epoch, logs: epochs.append(epoch))
+    assert epochs == list(range(stop + 1, 5)), "it goes on with the next epoch"
+    for name in ("history.csv", "flow.csv"):
+        pd.testing.assert_frame_equal(rows(broken, name), rows(folder(spec, "whole"), name), rtol=1e-4)
+    assert scalars(broken)["metrics/loss"] == [
+        (step, pytest.approx(value, rel=1e-4)) for step, value in scalars(folder(spec, "whole"))["metrics/loss"]
+    ]
+
+
+def test_a_run_interrupted_before_its_first_checkpoint_starts_again(spec, folder, data):
+    with pytest.raises(InterruptionError):
+        run(spec(), folder(spec()), data, on_epoch=interrupt_after(1))
+    epochs = []
+    run(spec(), folder(spec()), data, on_epoch=lambda epoch, logs: epochs.append(epoch))
+    assert epochs == [0, 1, 2] and list(rows(folder(spec()), "history.csv")["epoch"]) == [0, 1, 2]
+    assert [step for step, _ in scalars(folder(spec()))["metrics/loss"]] == [0, 1, 2]
+
+
+def test_a_run_killed_between_its_last_epoch_and_its_result_is_only_finished(spec, folder, data, monkeypatch):
+    def killed(*arguments):
+        raise InterruptionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "finish", killed)
+        with pytest.raises(InterruptionError):
+            run(spec(), folder(spec()), data, checkpoint_seconds=0)
+    result = run(spec(), folder(spec()), data, on_epoch=interrupt_after(0))
+    assert result["epochs_run"] == 3 and folder(spec()).finished
+
+
+def test_a_checkpoint_of_another_network_is_refused(spec, folder, data):
+    with pytest.raises(InterruptionError):
+        run(spec(), folder(spec()), data, on_epoch=interrupt_after(0), checkpoint_seconds=0)
+    other = RunFolder(folder(spec()).path.parent, spec().run_id)
+    before = {path.name: path.read_bytes() for path in other.path.iterdir() if path.is_file()}
+    with pytest.raises(ValueError, match="of another network: expected variables of shapes"):
+        run(spec(dense_width=9, max_width=22), other, data)
+    assert before == {path.name: path.read_bytes() for path in other.path.iterdir() if path.is_file()}
