@@ -1,0 +1,175 @@
+"""The launchers as a user types them: help, refusals, interruption at any moment, and the same results after it."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from keras_sparseflow import records
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--image_size=4", "--train_size=300", "--batch_size=32", "--hidden_layers=1", "--learning_rate=0.1"]
+STUDY = [*TINY, "--variant=NR,BN", "--seeds=0,1", "--width_fractions=0.5", "--epochs=4"]
+
+
+def launch(name, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "launchers" / f"{name}.py"), *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"}, **options,
+    )  # fmt: skip
+
+
+def last_line(text):
+    return text.strip().splitlines()[-1]
+
+
+# --- help and refusals ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["train", "scsdc", "report"])
+def test_help_shows_how_to_call_it_and_every_flag(name):
+    text = " ".join(launch(name, "--help").stdout.split())
+    assert f"python launchers/{name}.py" in text
+    if name != "report":
+        assert "--optimizer: optimizer by name" in text and "one of sgd, momentum, adam, adagrad, rmsprop" in text
+        assert "(default: 0.001)" in text and "--runs_dir" in text and "--data_dir" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--optimizer=sdg"], "flag --optimizer=sdg: Unknown optimizer 'sdg'; expected one of sgd, momentum, adam"),
+        (["--epochs=ten"], "flag --epochs=ten: `epochs` must be a whole number of at least 1; received 'ten'"),
+        (["--variant=NR,BM"], "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
+        (["--seeds=1,x"], "`seeds` must be whole numbers separated by commas; received '1,x'"),
+        (["--preset=dmo"], "value should be one of <demo|single>"),
+        (["--learning_rates=1"], "Unknown command line flag 'learning_rates'. Did you mean: learning_rate"),
+        (["--width_fractions=90"], "error: `fractions` of the maximum width must be in (0, 1]; received 90.0"),
+        (["--variant=SC", "--hidden_layers=2"], "expected at least 3 hidden layers; received 2"),
+    ],
+    ids=str,
+)
+def test_a_bad_flag_fails_at_once_with_argument_expected_and_received(tmp_path, arguments, message):
+    done = launch("scsdc", *arguments, f"--runs_dir={tmp_path}")
+    assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_dataset_lists_the_known_ones(tmp_path):
+    done = launch("train", "--dataset=cifar11", f"--data_dir={tmp_path}", f"--runs_dir={tmp_path / 'runs'}")
+    assert done.returncode == 1 and "Unknown dataset 'cifar11'; expected one of digits, folder" in done.stderr
+    assert "cifar10" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_debug_shows_where_an_error_arose(tmp_path):
+    done = launch("report", str(tmp_path), "--debug")
+    assert done.returncode == 1 and "Traceback" in done.stderr and "holds no study" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"]])
+def test_report_asks_for_one_folder(arguments):
+    done = launch("report", *arguments)
+    assert done.returncode == 1 and f"received {len(arguments)} arguments" in last_line(done.stderr)
+
+
+# --- one network ------------------------------------------------------------------------------------------------
+
+
+def test_train_prints_the_result_and_starts_quietly(tmp_path):
+    arguments = [*TINY, "--epochs=2", "--arm=dense", "--dense_width=7", f"--runs_dir={tmp_path}", "--notensorboard"]
+    done = launch("train", *arguments)
+    assert done.returncode == 0 and done.stderr == ""
+    (folder,) = (path for path in (tmp_path / "networks").iterdir() if path.is_dir())
+    result = records.read_json(folder / "result.json")
+    shown = dict(line.strip("│ ").split("│") for line in done.stdout.splitlines() if line.startswith("│"))
+    assert {name.strip() for name in shown} == set(result)
+    assert float(shown[f"{'test_accuracy':<18} "]) == pytest.approx(result["test_accuracy"], rel=1e-5)
+    assert "finished before" in launch("train", *arguments).stdout
+
+
+# --- a study, and its end at any moment ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A study that nobody interrupts."""
+    runs = tmp_path_factory.mktemp("whole")
+    done = launch("scsdc", *STUDY, f"--runs_dir={runs}")
+    assert done.returncode == 0, done.stderr
+    return runs / "single", done
+
+
+def test_a_study_ends_with_the_path_of_its_report(whole):
+    study_dir, done = whole
+    assert "8/8 runs" in done.stdout
+    report = Path(last_line(done.stdout).removeprefix("Report: "))
+    assert report == study_dir / "report.html" and "p &lt; 0.05" in report.read_text()
+    assert len(records.read_results(study_dir)) == 8
+
+
+def check_same_results(study_dir, other_dir):
+    read = [records.read_results, records.read_history, records.read_flow]
+    for frames in ([function(folder) for folder in (study_dir, other_dir)] for function in read):
+        first, second = (frame.drop(columns="seconds", errors="ignore") for frame in frames)
+        pd.testing.assert_frame_equal(first, second, rtol=1e-4)
+
+
+def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(whole, tmp_path):
+    """Killed again and again, at moments drawn at random, until it ends; files are whole at every one of them."""
+    rng = random.Random(0)
+    command = [sys.executable, str(ROOT / "launchers/scsdc.py"), *STUDY, f"--runs_dir={tmp_path}"]
+    study_dir = tmp_path / "single"
+    kills, finished = 0, 0
+    while True:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        began = len(list(study_dir.glob("*/result.json")))
+        limit = began + (2 if kills < 3 else 100)
+        while process.poll() is None and len(list(study_dir.glob("*/result.json"))) < limit:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.5))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+        kills += 1
+        results = records.read_results(study_dir)
+        assert len(results) == len(set(results["run_id"])) >= finished
+        finished = len(results)
+        records.read_history(study_dir), records.read_flow(study_dir)
+        launch_report = launch("report", str(study_dir))
+        assert launch_report.returncode == 0, launch_report.stderr
+    assert kills >= 3
+    check_same_results(study_dir, whole[0])
+    assert not list(study_dir.glob("*/.*.tmp")) and not list(study_dir.glob("*/checkpoint.npz"))
+
+
+def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
+    command = [sys.executable, str(ROOT / "launchers/scsdc.py"), *STUDY, "--epochs=400", f"--runs_dir={tmp_path}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("single/*/spec.json")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    time.sleep(2)  # into the training
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on from here" in errors and "Traceback" not in errors
+
+
+def test_two_processes_do_not_run_one_study(tmp_path):
+    with records.study_lock(tmp_path / "single"):
+        done = launch("scsdc", *STUDY, f"--runs_dir={tmp_path}")
+    assert done.returncode == 1
+    assert last_line(done.stderr).startswith(f"error: Another process (pid {os.getpid()}) is running the study")
+
+
+def test_report_can_be_written_elsewhere(whole, tmp_path):
+    done = launch("report", str(whole[0]), f"--output_dir={tmp_path}")
+    assert done.returncode == 0 and (tmp_path / "report.html").is_file() and list((tmp_path / "report").glob("*.csv"))
