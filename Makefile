@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test lint benchmark clean lock
+.PHONY: help setup demo test lint docs benchmark clean lock
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -19,7 +19,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)  ## 120 networks on digits: is sparse better than dense here? Ends in an HTML report
-	$(BIN)/python launchers/scsdc.py --preset=demo --open
+	$(BIN)/python launchers/scsdc.py --preset=demo
 
 test: $(INSTALLED)  ## every test, in parallel
 	$(BIN)/python -m pytest
@@ -28,6 +28,9 @@ lint: $(INSTALLED)  ## format, lint and type checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## docs/api.md anew from the docstrings
+	$(BIN)/python docs/make_api.py
 
 benchmark: $(INSTALLED)  ## cost of masks and of measuring flow, as ratios to stock Keras
 	$(BIN)/python benchmarks/step_cost.py

@@ -1,0 +1,64 @@
+"""The BUILD file names every room, launcher and benchmark, and its deps are what these import."""
+
+import ast
+from pathlib import Path
+
+from tests.test_imports import PACKAGE, ROOMS, imports, room_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def targets():
+    """Every target of the BUILD file as `{name: {"srcs": [...], "deps": {...}}}`, its globs expanded."""
+
+    def glob(patterns):
+        return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
+
+    found = {}
+
+    def target(name, srcs, deps=(), **other):
+        assert name not in found, f"{name} stands twice"
+        found[name] = {"srcs": srcs, "deps": {dep.removeprefix(":") for dep in deps}}
+
+    def nothing(*arguments, **keywords):
+        """Stands for a Bazel function that makes no target."""
+
+    rules = dict.fromkeys(("py_library", "py_binary", "py_test"), target)
+    others = dict.fromkeys(("load", "package", "licenses", "exports_files"), nothing)
+    exec(compile((ROOT / "BUILD").read_text(), "BUILD", "exec"), {**rules, **others, "glob": glob})
+    return found
+
+
+def imported_rooms(paths):
+    modules = {module for path in paths for module in imports(path) if module.startswith("keras_sparseflow.")}
+    return {module.split(".")[1] for module in modules} & set(ROOMS)
+
+
+def test_every_room_is_a_target_with_all_its_files_and_the_deps_that_it_imports():
+    build = targets()
+    for room in ROOMS:
+        files = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py" and room_of(path) == room]
+        assert build[room]["srcs"] == sorted(str(path.relative_to(ROOT)) for path in files)
+        assert build[room]["deps"] == imported_rooms(files) - {room}, room
+
+
+def test_the_package_depends_on_every_room():
+    assert targets()["keras_sparseflow"]["deps"] == set(ROOMS)
+
+
+def test_every_launcher_and_benchmark_is_a_binary_with_the_deps_that_it_imports():
+    build = targets()
+    for path in [*(ROOT / "launchers").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        assert build[path.stem]["srcs"] == [str(path.relative_to(ROOT))]
+        assert build[path.stem]["deps"] == imported_rooms([path]), path
+
+
+def test_every_test_file_is_a_target():
+    named = {source for name, target in targets().items() if name.startswith("tests_") for source in target["srcs"]}
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")} == named
+
+
+def test_build_is_plain_starlark():
+    """No statement that Starlark lacks."""
+    for node in ast.walk(ast.parse((ROOT / "BUILD").read_text())):
+        assert not isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.While | ast.Try | ast.JoinedStr)

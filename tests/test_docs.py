@@ -1,0 +1,101 @@
+"""README and docs tell the truth: their code runs, their commands are accepted, their links lead somewhere."""
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_sparseflow
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    """Every launcher or benchmark command on a page, its continued lines joined."""
+    text = page.read_text().replace("\\\n", " ").replace("`python\n", "`python ")
+    found = re.findall(r"python ((?:launchers|benchmarks)/\w+\.py[^\n`]*)", text)
+    return sorted({" ".join(command.split()) for command in found})
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if python_blocks(p)], ids=lambda page: page.stem)
+def test_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
+    code = "import sys; sys.dont_write_bytecode = True\n" + "\n".join(python_blocks(page))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+ALL_COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+
+
+def test_the_readme_shows_every_launcher():
+    shown = {command.split()[0] for command in commands(ROOT / "README.md")}
+    assert {f"launchers/{path.name}" for path in (ROOT / "launchers").glob("*.py")} <= shown
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_commands_have_flags_that_exist_and_take_these_values(command):
+    arguments = shlex.split(command)
+    done = subprocess.run(
+        [sys.executable, *arguments, "--only_check_args"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def make_targets():
+    return set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@EACH_PAGE
+def test_make_targets_and_links_exist(page):
+    text = page.read_text()
+    targets = set(re.findall(r"`make (\w+)", text)) | set(re.findall(r"^    make (\w+)", text, re.MULTILINE))
+    assert targets <= make_targets()
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_make_help_lists_every_target():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {line.split()[0] for line in done.stdout.splitlines()} == make_targets()
+
+
+def test_the_api_page_is_what_the_docstrings_say():
+    path = ROOT / "docs" / "make_api.py"
+    module = importlib.util.module_from_spec(found := importlib.util.spec_from_file_location("make_api", path))
+    found.loader.exec_module(module)
+    assert (ROOT / "docs" / "api.md").read_text() == module.page(), "run `make docs`"
+
+
+def test_every_public_name_has_a_changelog_entry_and_stands_in_a_page():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    pages = "".join(page.read_text() for page in PAGES if page.name not in ("CHANGELOG.md", "api.md"))
+    for name in keras_sparseflow.__all__:
+        assert f"`{name}" in changelog, f"{name} has no changelog entry"
+        assert name in pages or re.sub(r"\dD$", "", name) in pages, f"{name} stands in no page of docs"
+
+
+def test_the_version_stands_once():
+    setup = (ROOT / "setup.cfg").read_text()
+    assert f"version = {keras_sparseflow.__version__}" in setup
+    assert f"## {keras_sparseflow.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_nothing_names_a_path_of_one_machine():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    home = re.compile(r"(?<![\w.])/(?:home|root|work|Users)/\w")
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in (".py", ".md", ".cfg", ".toml", "") and path.is_file() and path != Path(__file__):
+            assert not home.search(path.read_text(errors="ignore")), name
+    assert os.path.isdir(ROOT / "keras_sparseflow")
