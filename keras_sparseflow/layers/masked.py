@@ -100,16 +100,14 @@ class MaskedKernel(keras.layers.Layer):
         mask = self.mask = super().add_weight(
             name="mask", shape=kwargs["shape"], dtype="bool", initializer=self._first_mask, trainable=False
         )
-        initializer = kwargs["initializer"]
-        regularizer = kwargs["regularizer"]
-        constraint = kwargs["constraint"]
+        initializer, regularizer, constraint = (kwargs[k] for k in ("initializer", "regularizer", "constraint"))
         kwargs["initializer"] = lambda shape, dtype=None: apply_mask(
             initializer(shape, dtype=dtype), self._first_mask(shape)
         )
         if regularizer is not None:
-            kwargs["regularizer"] = lambda kernel: regularizer(effective_kernel(kernel, mask))
+            kwargs["regularizer"] = _MaskedRegularizer(regularizer, mask)
         if constraint is not None:
-            kwargs["constraint"] = lambda kernel: apply_mask(constraint(kernel), mask)
+            kwargs["constraint"] = _MaskedConstraint(constraint, mask)
         return super().add_weight(*args, **kwargs)
 
     def save_own_variables(self, store: Any) -> None:
@@ -162,6 +160,28 @@ class MaskedKernel(keras.layers.Layer):
                 f"`{name}` needs the kernel of layer {self.name!r}, which is made when the layer is built: "
                 "call the layer or its model on data, or `build(input_shape)`, first."
             )
+
+
+class _MaskedRegularizer(keras.regularizers.Regularizer):
+    """A regularizer of the effective kernel: it moves no inactive entry."""
+
+    def __init__(self, regularizer: Any, mask: keras.Variable):
+        self._regularizer = regularizer
+        self._mask = mask
+
+    def __call__(self, kernel: Any) -> Any:
+        return self._regularizer(effective_kernel(kernel, self._mask))
+
+
+class _MaskedConstraint(keras.constraints.Constraint):
+    """A constraint that leaves inactive entries at zero."""
+
+    def __init__(self, constraint: Any, mask: keras.Variable):
+        self._constraint = constraint
+        self._mask = mask
+
+    def __call__(self, kernel: Any) -> Any:
+        return apply_mask(self._constraint(kernel), self._mask)
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
