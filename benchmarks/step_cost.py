@@ -60,8 +60,9 @@ def masked(units: int) -> keras.layers.Layer:
 def measured() -> SparseModel:
     """Returns a model that measures all four flows in every step."""
     model = network(SparseModel, masked)
-    model.record_flow(FlowRecorder(model))
-    model.flow.start(active=True)
+    recorder = FlowRecorder(model)
+    recorder.start(active=True)
+    model.attach(recorder)
     return model
 
 

@@ -22,11 +22,13 @@ def lazy_names(
     module_of = {name: module for module, names in homes.items() for name in names}
 
     def get(name: str) -> Any:
+        if name in homes:
+            return import_module(f"{package}.{name}")
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{module_of[name]}"), name)
 
     def names() -> list[str]:
-        return sorted(module_of)
+        return sorted({*module_of, *homes})
 
-    return get, names, names()
+    return get, names, sorted(module_of)

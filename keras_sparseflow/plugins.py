@@ -88,11 +88,13 @@ class Table:
         """Adds the group's entry points, once; a built-in name cannot be taken over."""
         if self._discovered:
             return
-        self._discovered = True
+        found = {}
         for entry in metadata.entry_points(group=self.group):
             if entry.name in self._items:
                 raise ValueError(
                     f"The entry point {entry.value!r} of group {self.group!r} is named {entry.name!r}, "
                     f"but a {self.kind} of that name exists already."
                 )
-            self._items[entry.name] = entry.value
+            found[entry.name] = entry.value
+        self._items.update(found)
+        self._discovered = True

@@ -29,8 +29,6 @@ import pandas as pd
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
 FLOW_COLUMNS = ("epoch", "measure", "layer", "value")
-TOTAL = "total"
-"""The `layer` of a flow row that holds the measure of the whole network."""
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -110,7 +108,9 @@ class RunFolder:
                 arrays = {name: stored[name] for name in stored.files}
             return arrays, json.loads(bytes(arrays.pop("__progress__")).decode())
         except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is corrupt: {error}. {_REMEDY}") from error
+            raise ValueError(
+                f"{path} is corrupt: expected the arrays of a checkpoint; {type(error).__name__} on reading. {_REMEDY}"
+            ) from error
 
     def finish(
         self, result: Mapping[str, Any], history: Sequence[Mapping[str, Any]], flow: Sequence[Mapping[str, Any]]
@@ -119,6 +119,10 @@ class RunFolder:
         write_atomic(self.path / "history.csv", _csv(history, HISTORY_COLUMNS))
         write_atomic(self.path / "flow.csv", _csv(flow, FLOW_COLUMNS))
         write_json(self.path / "result.json", result)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Removes the checkpoint of a finished run, which a kill at the very end leaves."""
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
 
@@ -154,7 +158,10 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
     path = Path(study_dir) / "study.json"
     if not path.is_file():
         raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
-    return read_json(path)
+    study = read_json(path)
+    if not isinstance(study.get("run_ids"), list):
+        raise ValueError(f"{path} is corrupt: expected the list `run_ids` in it. Run the study again.")
+    return study
 
 
 def read_results(study_dir: str | Path) -> pd.DataFrame:
@@ -189,7 +196,7 @@ def read_history(study_dir: str | Path) -> pd.DataFrame:
 def read_flow(study_dir: str | Path) -> pd.DataFrame:
     """Returns a row per finished run, measured epoch, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
-    The value for the whole network has the layer `"total"`.
+    The value for the whole network has the layer "total".
     """
     return _read_rows(study_dir, "flow.csv", FLOW_COLUMNS)
 

@@ -14,7 +14,7 @@ from keras_sparseflow.experiments.terminal import load_training_quietly, plain_e
 
 define_spec_flags()
 define_run_flags()
-STUDY = flags.DEFINE_string("study", "networks", "folder in runs_dir that the network's folder joins.")
+STUDY = flags.DEFINE_string("study", None, "folder in runs_dir to join (default: networks-, then the images' name).")
 
 
 def main(argv: list[str]) -> None:

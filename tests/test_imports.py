@@ -91,5 +91,6 @@ def test_public_names_load_when_used_and_unknown_ones_are_refused():
     for name in keras_sparseflow.__all__:
         assert getattr(keras_sparseflow, name).__name__ == name
     assert set(keras_sparseflow.__all__) <= set(dir(keras_sparseflow))
+    assert keras_sparseflow.layers.MaskedDense is keras_sparseflow.MaskedDense, "rooms are reached as attributes too"
     with pytest.raises(AttributeError, match="no attribute 'MaskedDens'"):
         _ = keras_sparseflow.MaskedDens

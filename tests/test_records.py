@@ -142,8 +142,14 @@ def test_a_corrupt_checkpoint_is_named(tmp_path):
     folder.start({})
     for content in (b"PK\x03\x04 cut off", b"no archive", b""):
         (folder.path / "checkpoint.npz").write_bytes(content)
-        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt"):
+        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected the arrays of a checkpoint"):
             folder.load_checkpoint()
+
+
+def test_a_study_file_without_run_ids_is_a_clear_error(tmp_path):
+    records.write_json(tmp_path / "study.json", {"name": "s"})
+    with pytest.raises(ValueError, match=r"study\.json is corrupt: expected the list `run_ids`"):
+        records.read_results(tmp_path)
 
 
 def test_a_folder_without_a_study_is_a_clear_error(tmp_path):

@@ -9,6 +9,7 @@ from keras_sparseflow import records
 from keras_sparseflow.analysis import figures, page, summary
 from keras_sparseflow.analysis.cells import PLACE, arrange, columns_in_order, spec_columns
 from keras_sparseflow.analysis.tables import means, tabulate, write_tables
+from keras_sparseflow.flow.named import TOTAL
 
 FOLDER = "report"
 """The folder of CSV files beside the page."""
@@ -117,7 +118,7 @@ def _figures(results: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str
     flow_name = figures.FLOW_NAMES.get(measure, measure)
     trained = results.loc[~results["diverged"].astype(bool), "run_id"]
     rows = flow[flow["run_id"].isin(trained) & (flow["measure"] == measure) & flow["value"].notna()]
-    single_layers = rows.loc[rows["layer"] != records.TOTAL, "layer"]
+    single_layers = rows.loc[rows["layer"] != TOTAL, "layer"]
     band = "the band goes from the smallest to the largest run."
     drawn = []
     if _has_numbers(results, value):

@@ -32,6 +32,7 @@ def serial(
     for spec in specs:
         folder = RunFolder(study_dir, spec.run_id)
         if folder.finished:
+            folder.tidy()
             progress.skip(spec)
             continue
         keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run

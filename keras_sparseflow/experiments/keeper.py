@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.training import GradientFlow
-from keras_sparseflow.training.recorder import TOTAL
 
 
 class RunKeeper(keras.callbacks.Callback):
@@ -23,7 +23,7 @@ class RunKeeper(keras.callbacks.Callback):
 
     Attributes:
         history: a dict per epoch with the keys `HISTORY_COLUMNS`.
-        diverged: whether the training loss became NaN or infinite.
+        diverged: whether the training or the test loss became NaN or infinite.
     """
 
     def __init__(self, model: keras.Model, folder: RunFolder, flow: GradientFlow, checkpoint_seconds: float):
@@ -50,7 +50,7 @@ class RunKeeper(keras.callbacks.Callback):
         logs = logs or {}
         values = {name.replace("val_", "test_"): float(value) for name, value in logs.items()}
         self.history.append({name: values[name] for name in HISTORY_COLUMNS if name != "epoch"} | {"epoch": epoch})
-        if not math.isfinite(values["loss"]):
+        if not (math.isfinite(values["loss"]) and math.isfinite(values["test_loss"])):
             self.diverged = True
             self._network.stop_training = True
         if time.monotonic() - self._saved >= self._checkpoint_seconds:

@@ -1,7 +1,9 @@
 """What the launchers call: runs a study or a single network into a folder of results."""
 
 import dataclasses
+import re
 import zlib
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
-from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
+from keras_sparseflow.records import RunFolder, read_json, read_study, study_lock, write_json
 
 
 def run_study(
@@ -43,14 +45,14 @@ def run_study(
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
     study_dir = Path(runs_dir) / study.name
-    _run(specs, study_dir, study.record(specs, command_line()), data_dir, executor, tensorboard)
+    _run(specs, study_dir, lambda: study.record(specs, command_line()), data_dir, executor, tensorboard)
     return study_dir
 
 
 def run_network(
     values: dict[str, Any],
     *,
-    study: str = "networks",
+    study: str | None = None,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
     executor: str = "serial",
@@ -60,7 +62,8 @@ def run_network(
 
     Args:
         values: `RunSpec` fields; `max_width` is inputs + 4 and `dense_width` half of it where not given.
-        study: name of the folder in `runs_dir` that its folder joins.
+        study: name of the folder in `runs_dir` that its folder joins; None for one that is named after
+            the images it is trained on.
         runs_dir: see `run_study`, as are the rest.
         data_dir: likewise.
         executor: likewise.
@@ -70,11 +73,17 @@ def run_network(
     max_width = values.get("max_width") or default_max_width(prod(input_shape))
     spec = RunSpec(**{"dense_width": max(1, max_width // 2), **values, "max_width": max_width})
     match_capacity(prod(input_shape), classes, spec.hidden_layers, spec.dense_width, max_width)
-    study_dir = Path(runs_dir) / study
-    record = Study(name=study, title="Single networks").record([spec], command_line())
-    if (study_dir / "study.json").exists():
-        record["run_ids"] = list(dict.fromkeys([*read_study(study_dir)["run_ids"], spec.run_id]))
-        record["runs_planned"] = len(record["run_ids"])
+    images = [spec.dataset, spec.image_size and f"{spec.image_size}px", spec.train_size, spec.subset_seed or None]
+    name = study or "-".join(["networks", *(re.sub(r"[^\w.-]", "_", str(part)) for part in images if part is not None)])
+    study_dir = Path(runs_dir) / name
+
+    def record() -> dict[str, Any]:
+        before = []
+        if (study_dir / "study.json").exists():
+            run_ids = [run_id for run_id in read_study(study_dir)["run_ids"] if run_id != spec.run_id]
+            before = [RunSpec.from_dict(read_json(study_dir / run_id / "spec.json")["spec"]) for run_id in run_ids]
+        return Study.of_networks(name, [*before, spec]).record([*before, spec], command_line())
+
     _run([spec], study_dir, record, data_dir, executor, tensorboard)
     return RunFolder(study_dir, spec.run_id)
 
@@ -82,7 +91,7 @@ def run_network(
 def _run(
     specs: list[RunSpec],
     study_dir: Path,
-    record: dict[str, Any],
+    record: Callable[[], dict[str, Any]],
     data_dir: str | None,
     executor: str,
     tensorboard: bool,
@@ -95,7 +104,7 @@ def _run(
         for spec in specs:
             steps_per_epoch(data, spec.batch_size)  # refuses a batch larger than the training set
         _check_same_images(study_dir, fingerprint := describe_images(data))
-        write_json(study_dir / "study.json", {**record, "data": fingerprint})
+        write_json(study_dir / "study.json", {**record(), "data": fingerprint})
         with StudyProgress(specs) as progress:
             train(specs, study_dir, data, progress, tensorboard)
 
@@ -117,12 +126,16 @@ def describe_images(data: ImageData) -> dict[str, Any]:
 
 
 def _check_same_images(study_dir: Path, images: dict[str, Any]) -> None:
-    """Raises ValueError if finished runs of the study were trained on other images than these."""
+    """Raises ValueError if runs of the study, finished or not, were trained on other images than these."""
     path = study_dir / "study.json"
     before = read_study(study_dir).get("data") if path.exists() else None
-    if before is not None and before != images and any(study_dir.glob("*/result.json")):
+    if (
+        before is not None
+        and before != images
+        and (any(study_dir.glob("*/result.json")) or any(study_dir.glob("*/checkpoint.npz")))
+    ):
         raise ValueError(
-            f"The images of this study are not those its finished runs in {study_dir} were trained on: expected "
+            f"The images of this study are not those its runs in {study_dir} were trained on: expected "
             f"{before}; received {images}. Choose another --study name."
         )
 

@@ -32,7 +32,7 @@ class StudyProgress:
         self.done = self.skipped = self.diverged = 0
         self._console = console or Console()
         self._runs = len(specs_planned)
-        self._epochs_left = sum(spec.epochs for spec in specs_planned)
+        self._epochs_left = {spec.run_id: spec.epochs for spec in specs_planned}
         self._epochs_trained = 0
         self._started = time.monotonic()
         self._line_at = self._started
@@ -60,7 +60,7 @@ class StudyProgress:
 
         def on_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
             self._epochs_trained += 1
-            self._epochs_left -= 1
+            self._epochs_left[spec.run_id] = spec.epochs - epoch - 1
             accuracy = (logs or {}).get("val_accuracy", float("nan"))
             self._show(f"{name_of(spec)}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
 
@@ -70,13 +70,13 @@ class StudyProgress:
         """Counts a run that had been finished before."""
         self.done += 1
         self.skipped += 1
-        self._epochs_left -= spec.epochs
+        self._epochs_left[spec.run_id] = 0
         self._show(f"{name_of(spec)}: finished before")
 
     def finish(self, spec: RunSpec, result: dict[str, Any]) -> None:
         """Counts a run that has just been finished."""
         self.done += 1
-        self._epochs_left -= spec.epochs - result["epochs_run"]
+        self._epochs_left[spec.run_id] = 0
         self.diverged += bool(result["diverged"])
         self._show(f"{name_of(spec)}: {'diverged' if result['diverged'] else 'finished'}")
 
@@ -84,7 +84,7 @@ class StudyProgress:
         """Returns the time left as h:mm:ss, or dashes before anything is trained."""
         if not self._epochs_trained:
             return "-:--:--"
-        seconds = max(0, self._epochs_left) * (time.monotonic() - self._started) / self._epochs_trained
+        seconds = sum(self._epochs_left.values()) * (time.monotonic() - self._started) / self._epochs_trained
         return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{int(seconds % 60):02}"
 
     def _show(self, now: str) -> None:

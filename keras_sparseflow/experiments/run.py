@@ -14,7 +14,7 @@ from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import GradientFlow
-from keras_sparseflow.training.callbacks import EpochScalars
+from keras_sparseflow.training.callbacks import EpochScalars, ScalarWriter, flow_tags, metric_tags
 
 CHECKPOINT_SECONDS = 20.0
 """A run that takes longer is saved this often, and loses no more than that when it is killed."""
@@ -53,10 +53,11 @@ def run(
     model = build_network(spec, data)
     flow = _flow_callback(spec, data, str(folder.events) if tensorboard else None)
     keeper = RunKeeper(model, folder, flow, checkpoint_seconds)
-    if saved is None:
-        shutil.rmtree(folder.events, ignore_errors=True)
-    else:
+    if saved is not None:
         keeper.restore(*saved)
+    shutil.rmtree(folder.events, ignore_errors=True)
+    if tensorboard:
+        _write_events(str(folder.events), keeper.history, flow.rows)
     folder.start(
         {"run_id": spec.run_id, "spec": spec.to_dict(), "active_weights": active_weights(model), "versions": versions()}
     )
@@ -90,6 +91,16 @@ def run(
     }
     folder.finish(result, keeper.history, flow.rows)
     return result
+
+
+def _write_events(log_dir: str, history: list[dict[str, Any]], flow: list[dict[str, Any]]) -> None:
+    """Writes the events of epochs that a checkpoint holds; those after it went with the interruption."""
+    scalars = ScalarWriter(log_dir)
+    for row in history:
+        measured = [item for item in flow if item["epoch"] == row["epoch"]]
+        metrics = {name: value for name, value in row.items() if name != "epoch"}
+        scalars.write(row["epoch"], {**metric_tags(metrics), **flow_tags(measured)})
+    scalars.close()
 
 
 def _flow_callback(spec: RunSpec, data: ImageData, log_dir: str | None) -> GradientFlow:

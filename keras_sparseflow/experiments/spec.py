@@ -154,9 +154,11 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
         ValueError: argument, what was expected, and what came.
     """
     if item.name == "variant":
-        return canonical_variant(value)
+        return canonical_variant(str(value))
     if item.name in _TABLES:
         names = value if item.name == "flow_measures" else (value,)
+        if isinstance(names, str) or not names:
+            raise ValueError(f"`{item.name}` must list at least one name; received {value!r}.")
         for name in names:
             table = _TABLES[item.name]
             if name not in table:

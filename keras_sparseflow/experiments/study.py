@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -50,6 +51,12 @@ class Study:
     max_width: int | None = None
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
+            raise ValueError(
+                f"`name` names a folder: expected letters, digits, '_', '-' and '.'; received {self.name!r}."
+            )
+        if self.max_width is not None and self.max_width < 1:
+            raise ValueError(f"`max_width` must be at least 1; received {self.max_width}.")
         fixed = {f.name for f in dataclasses.fields(RunSpec)} - {*GRID_FIELDS, *_DERIVED}
         for kind, given, valid in (("grid", self.grid, set(GRID_FIELDS)), ("base", self.base, fixed)):
             wrong = set(given) - valid
@@ -78,7 +85,28 @@ class Study:
                 spec = RunSpec(**self.base, **cell, dense_width=width, max_width=max_width, seed=seed, arm=arm)
                 match_capacity(inputs, classes, spec.hidden_layers, width, max_width)
                 specs.append(spec)
+        if len({spec.run_id for spec in specs}) < len(specs):
+            raise ValueError(f"`grid` must not name one configuration twice; received {self.grid}.")
         return specs
+
+    @classmethod
+    def of_networks(cls, name: str, specs: Sequence[RunSpec]) -> "Study":
+        """Returns the study whose choices are those of single networks, for the record."""
+
+        def values(field: str) -> tuple[Any, ...]:
+            return tuple(dict.fromkeys(getattr(spec, field) for spec in specs))
+
+        fixed = [f.name for f in dataclasses.fields(RunSpec) if f.name not in (*GRID_FIELDS, *_DERIVED)]
+        several = {field: values(field) for field in fixed}
+        return cls(
+            name=name,
+            title="Single networks",
+            grid={field: values(field) for field in GRID_FIELDS},
+            base={field: found[0] if len(found) == 1 else found for field, found in several.items()},
+            width_fractions=tuple(dict.fromkeys(spec.dense_width / spec.max_width for spec in specs)),
+            seeds=values("seed"),
+            max_width=specs[0].max_width,
+        )
 
     def choices(self) -> list[dict[str, Any]]:
         """Returns every choice made, one dict a choice: `choice`, `value`, `meaning`, `source`."""
@@ -135,4 +163,4 @@ def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return ", ".join(map(_shown, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)

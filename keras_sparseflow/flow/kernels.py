@@ -33,8 +33,7 @@ def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[FlowKerne
     Raises:
         ValueError: the model has no such tensor, or `tensors` is another word.
     """
-    if tensors not in ("kernels", "all"):
-        raise ValueError(f"`tensors` must be 'kernels' or 'all'; received {tensors!r}.")
+    check_tensors(tensors)
     masks = masks_by_kernel(model)
     variables = [v for v in model.trainable_variables if tensors == "all" or v.name.endswith("kernel")]
     if not variables:
@@ -45,10 +44,21 @@ def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[FlowKerne
     return [FlowKernel(_layer_name(v, variables), v, masks.get(id(v))) for v in variables]
 
 
+def check_tensors(tensors: str) -> str:
+    """Returns the word if it is one that `flow_kernels` knows, else raises ValueError."""
+    if tensors not in ("kernels", "all"):
+        raise ValueError(f"`tensors` must be 'kernels' or 'all'; received {tensors!r}.")
+    return tensors
+
+
+def masked_layers(model: keras.Model) -> list[MaskedKernel]:
+    """Returns the built masked layers of a model, nested ones included."""
+    return [layer for layer in model._flatten_layers() if isinstance(layer, MaskedKernel) and layer.built]
+
+
 def masks_by_kernel(model: keras.Model) -> dict[int, keras.Variable]:
     """Returns the mask variable of every masked kernel in a model, by the `id` of the kernel variable."""
-    layers = (layer for layer in model._flatten_layers() if isinstance(layer, MaskedKernel) and layer.built)
-    return {id(layer._kernel): layer.mask for layer in layers}
+    return {id(layer._kernel): layer.mask for layer in masked_layers(model)}
 
 
 def _layer_name(variable: keras.Variable, variables: list[keras.Variable]) -> str:

@@ -4,6 +4,9 @@ from keras_sparseflow.plugins import Table
 
 DEFAULT_MEASURES = ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2")
 
+TOTAL = "total"
+"""The `layer` of a row that holds the measure of the whole network."""
+
 MEASURES = Table(
     "flow measure",
     "keras_sparseflow.flow_measures",

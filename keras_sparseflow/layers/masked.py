@@ -68,6 +68,7 @@ class MaskedKernel(keras.layers.Layer):
     @property
     def kernel(self) -> Any:
         """The effective kernel: zero where inactive, and no gradient there (see `dense_gradients`)."""
+        self._check_built("kernel")
         stored = getattr(super(), "kernel", None)  # the stock property, which adds LoRA's part
         if stored is None:
             stored = self._kernel
@@ -79,19 +80,34 @@ class MaskedKernel(keras.layers.Layer):
     def kernel(self, variable: keras.Variable) -> None:
         self._kernel = variable
 
-    def set_mask(self, mask: Any) -> None:
+    def set_mask(self, mask: Any, optimizer: keras.optimizers.Optimizer | None = None) -> None:
         """Replaces the mask; weights that become inactive are set to zero, new ones start at zero.
 
         Args:
             mask: array of the kernel's shape, boolean or of zeros and ones.
+            optimizer: the optimizer that has trained this kernel, if one has: its slots are set to
+                zero too where the mask is False. Without that, momentum would let them grow again.
+                A `SparseModel` sees to it by itself whenever `fit` begins.
 
         Raises:
             ValueError: another shape, another value in it, or the layer is not built.
         """
         self._check_built("set_mask")
-        self._given_mask = check_mask(mask, self.mask.shape)
-        self.mask.assign(self._given_mask)
-        self._zero_inactive()
+        self.mask.assign(check_mask(mask, self.mask.shape))
+        self.zero_inactive(optimizer)
+
+    def zero_inactive(self, optimizer: keras.optimizers.Optimizer | None = None) -> None:
+        """Sets inactive entries of the stored kernel, and of the slots of an optimizer that trains it, to zero."""
+        self._check_built("zero_inactive")
+        slots = [] if optimizer is None else slots_of(optimizer, self._kernel)
+        for variable in (self._kernel, *slots):
+            variable.assign(apply_mask(ops.convert_to_tensor(variable), self.mask))
+
+    def set_weights(self, weights: Any) -> None:
+        """As the stock layer's; inactive entries of the kernel are set to zero whatever they are given as."""
+        super().set_weights(weights)
+        if self.built:
+            self.zero_inactive()
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         """As the stock layer's, except that the kernel gets its mask here."""
@@ -100,14 +116,14 @@ class MaskedKernel(keras.layers.Layer):
         mask = self.mask = super().add_weight(
             name="mask", shape=kwargs["shape"], dtype="bool", initializer=self._first_mask, trainable=False
         )
-        initializer, regularizer, constraint = (kwargs[k] for k in ("initializer", "regularizer", "constraint"))
+        initializer = keras.initializers.get(kwargs["initializer"])
         kwargs["initializer"] = lambda shape, dtype=None: apply_mask(
             initializer(shape, dtype=dtype), self._first_mask(shape)
         )
-        if regularizer is not None:
-            kwargs["regularizer"] = _MaskedRegularizer(regularizer, mask)
-        if constraint is not None:
-            kwargs["constraint"] = _MaskedConstraint(constraint, mask)
+        if kwargs.get("regularizer") is not None:
+            kwargs["regularizer"] = _MaskedRegularizer(kwargs["regularizer"], mask)
+        if kwargs.get("constraint") is not None:
+            kwargs["constraint"] = _MaskedConstraint(kwargs["constraint"], mask)
         return super().add_weight(*args, **kwargs)
 
     def save_own_variables(self, store: Any) -> None:
@@ -119,19 +135,15 @@ class MaskedKernel(keras.layers.Layer):
     def load_own_variables(self, store: Any) -> None:
         """As the stock layer's, and the mask, which is stored last."""
         super().load_own_variables(store)
-        if not self.built:
-            return
-        mask = check_mask(ops.convert_to_numpy(store[str(len(store.keys()) - 1)]), self.mask.shape)
-        if not np.array_equal(mask, ops.convert_to_numpy(self._first_mask(mask.shape))):
-            self._given_mask = mask
-        self.mask.assign(mask)
-        self._zero_inactive()
+        if self.built:
+            self.set_mask(ops.convert_to_numpy(store[str(len(store.keys()) - 1)]))
 
     def get_config(self) -> dict[str, Any]:
-        """As the stock layer's, with `density`, `mask_seed` and, if one was set, the mask itself."""
+        """As the stock layer's, with `density`, `mask_seed` and, if the seed gives another mask, the mask itself."""
         config = {**super().get_config(), "density": self._requested_density, "mask_seed": self.mask_seed}
-        if self._given_mask is not None:
-            config["mask"] = encode_mask(self._given_mask)
+        mask = ops.convert_to_numpy(self.mask) if self.built else self._given_mask
+        if mask is not None and not np.array_equal(mask, self._seeded_mask(mask.shape)):
+            config["mask"] = encode_mask(mask)
         return config
 
     @classmethod
@@ -148,18 +160,27 @@ class MaskedKernel(keras.layers.Layer):
         """Returns the mask that the layer is built with, in the form of a Keras initializer."""
         if self._given_mask is not None:
             return ops.convert_to_tensor(check_mask(self._given_mask, shape))
-        active = active_count(self._requested_density, int(np.prod(shape)))
-        return ops.convert_to_tensor(random_mask(shape, active, self.mask_seed))
+        return ops.convert_to_tensor(self._seeded_mask(shape))
 
-    def _zero_inactive(self) -> None:
-        self._kernel.assign(apply_mask(ops.convert_to_tensor(self._kernel), self.mask))
+    def _seeded_mask(self, shape: Any) -> np.ndarray:
+        return random_mask(shape, active_count(self._requested_density, int(np.prod(shape))), self.mask_seed)
 
     def _check_built(self, name: str) -> None:
         if not self.built:
-            raise ValueError(
+            raise AttributeError(
                 f"`{name}` needs the kernel of layer {self.name!r}, which is made when the layer is built: "
                 "call the layer or its model on data, or `build(input_shape)`, first."
             )
+
+
+def slots_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> list[keras.Variable]:
+    """Returns the variables that an optimizer keeps beside one it trains: moments, averages, accumulators."""
+    name = variable.path.replace("/", "_") + "_"  # Keras names a slot after the variable's path
+    return [
+        slot
+        for slot in optimizer.variables
+        if slot.path.rpartition("/")[2].startswith(name) and tuple(slot.shape) == tuple(variable.shape)
+    ]
 
 
 class _MaskedRegularizer(keras.regularizers.Regularizer):

@@ -7,11 +7,12 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from keras_sparseflow.flow.named import DEFAULT_MEASURES
+from keras_sparseflow.flow.kernels import check_tensors
+from keras_sparseflow.flow.named import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import measured_epochs
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
-from keras_sparseflow.training.recorder import TOTAL, FlowRecorder
+from keras_sparseflow.training.recorder import FlowRecorder, check_cost, find_measures
 
 
 class GradientFlow(keras.callbacks.Callback):
@@ -21,8 +22,8 @@ class GradientFlow(keras.callbacks.Callback):
     value is the mean over the steps of the epoch. With `data`, any compiled model will do: at the
     end of an epoch the gradient over that data is measured, with the weights at rest.
 
-    The network's measures join the epoch's logs (`flow/egf_2`), so that `History` and other
-    callbacks see them; `rows` holds all, each layer's too.
+    The network's measures join the epoch's logs (`flow/egf_2`; NaN in epochs that are not measured),
+    so that `History` and other callbacks see them; `rows` holds all, each layer's too.
 
     Args:
         data: None, or what `measure_flow` takes.
@@ -53,6 +54,9 @@ class GradientFlow(keras.callbacks.Callback):
         log_dir: str | None = None,
     ):
         super().__init__()
+        if training and data is None:
+            raise ValueError("`training=True` says how to probe `data`; without `data`, training steps are measured.")
+        find_measures(measures), check_tensors(tensors), check_cost(cost)  # refused here, before any training
         self.rows: list[dict[str, Any]] = []
         self._data = data
         self._epochs = epochs
@@ -60,6 +64,7 @@ class GradientFlow(keras.callbacks.Callback):
         self._options: dict[str, Any] = {"measures": tuple(measures), "tensors": tensors, "cost": cost}
         self._scalars = None if log_dir is None else ScalarWriter(log_dir)
         self._schedule: set[int] = set()
+        self._recorder: FlowRecorder | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Returns the rows as a DataFrame."""
@@ -75,30 +80,37 @@ class GradientFlow(keras.callbacks.Callback):
                 "GradientFlow without `data` measures the training steps of a SparseModel; received a "
                 f"{type(self.model).__name__}. Make the model a SparseModel, or pass `data`, a dataset to probe."
             )
-        self.model.record_flow(FlowRecorder(self.model, **self._options))
+        self._detach()  # from a `fit` that an exception ended
+        self._recorder = FlowRecorder(self.model, **self._options)
+        self.model.attach(self._recorder)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._data is None:
-            self.model.flow.start(epoch in self._schedule)
+        if self._recorder is not None:
+            self._recorder.start(epoch in self._schedule)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if epoch not in self._schedule:
-            return
-        if self._data is None:
-            rows = self.model.flow.rows(epoch)
-        else:
-            rows = measure_flow(self.model, self._data, training=self._training, epoch=epoch, **self._options)
+        rows = self._measure(epoch) if epoch in self._schedule else []
         self.rows.extend(rows)
         if logs is not None:
-            logs.update({f"flow/{row['measure']}": row["value"] for row in rows if row["layer"] == TOTAL})
-        if self._scalars is not None:
-            self._scalars.write(epoch, {f"flow/{row['measure']}/{row['layer']}": row["value"] for row in rows})
+            totals = {row["measure"]: row["value"] for row in rows if row["layer"] == TOTAL}
+            logs.update({f"flow/{name}": totals.get(name, float("nan")) for name in self._options["measures"]})
+        if self._scalars is not None and rows:
+            self._scalars.write(epoch, flow_tags(rows))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._data is None:
-            self.model.record_flow(None)
+        self._detach()
         if self._scalars is not None:
             self._scalars.close()
+
+    def _measure(self, epoch: int) -> list[dict[str, Any]]:
+        if self._recorder is not None:
+            return self._recorder.rows(epoch)
+        return measure_flow(self.model, self._data, training=self._training, epoch=epoch, **self._options)
+
+    def _detach(self) -> None:
+        if self._recorder is not None:
+            self.model.detach(self._recorder)
+            self._recorder = None
 
 
 class EpochScalars(keras.callbacks.Callback):
@@ -114,7 +126,7 @@ class EpochScalars(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         metrics = {name.replace("val_", "test_"): value for name, value in (logs or {}).items() if "/" not in name}
-        self._scalars.write(epoch, {f"metrics/{name}": value for name, value in metrics.items()})
+        self._scalars.write(epoch, metric_tags(metrics))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._scalars.close()
@@ -141,3 +153,13 @@ class ScalarWriter:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def metric_tags(metrics: dict[str, float]) -> dict[str, float]:
+    """Returns metrics by their TensorBoard tags."""
+    return {f"metrics/{name}": value for name, value in metrics.items()}
+
+
+def flow_tags(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Returns the values of one epoch's flow rows by their TensorBoard tags."""
+    return {f"flow/{row['measure']}/{row['layer']}": row["value"] for row in rows}

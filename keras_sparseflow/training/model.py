@@ -4,8 +4,10 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.models.functional import Functional
+from keras.src.models.model import functional_init_arguments
 
-from keras_sparseflow.flow.kernels import masks_by_kernel
+from keras_sparseflow.flow.kernels import masked_layers, masks_by_kernel
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.training.recorder import FlowRecorder
@@ -20,17 +22,33 @@ class SparseModel(keras.Model):
     kernels, which raw gradient norms need, and masks it before the optimizer sees it, so inactive
     weights and their optimizer slots stay exactly zero. With a `GradientFlow` callback the flow of
     the training batches themselves is recorded, at no second pass.
-
-    Attributes:
-        flow: the `FlowRecorder` at work, or None.
     """
 
-    flow: FlowRecorder | None = None
+    _flow_recorders: tuple[FlowRecorder, ...] = ()
 
-    def record_flow(self, recorder: FlowRecorder | None) -> None:
-        """Records with this recorder from the next step on, or, with None, no more."""
-        self.flow = recorder
+    def __new__(cls, *args: Any, **kwargs: Any) -> "SparseModel":
+        # Keras would make this class itself functional, for good, and then it could not be subclassed.
+        if cls is SparseModel and functional_init_arguments(args, kwargs):
+            return FunctionalSparseModel.__new__(FunctionalSparseModel, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def attach(self, recorder: FlowRecorder) -> None:
+        """Records flow with this recorder from the next step on."""
+        self._flow_recorders = (*self._flow_recorders, recorder)
         self.make_train_function(force=True)
+
+    def detach(self, recorder: FlowRecorder) -> None:
+        """Records no more with this recorder."""
+        self._flow_recorders = tuple(other for other in self._flow_recorders if other is not recorder)
+        self.make_train_function(force=True)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """As Keras does when `fit` begins; masks that changed since the last step reach the optimizer's slots here."""
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+            for layer in masked_layers(self):
+                layer.zero_inactive(self.optimizer)
+        return super().make_train_function(force)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Does one step on a batch; returns the metrics."""
@@ -41,9 +59,9 @@ class SparseModel(keras.Model):
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
-        if self.flow is not None:
+        for recorder in self._flow_recorders:
             scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
-            self.flow.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
+            recorder.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
         masks = masks_by_kernel(self)
         self.optimizer.apply(
             [
@@ -56,6 +74,11 @@ class SparseModel(keras.Model):
             if metric.name == "loss":
                 metric.update_state(loss * self.distribute_strategy.num_replicas_in_sync, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, predictions, sample_weight)
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class FunctionalSparseModel(SparseModel, Functional):
+    """What `SparseModel(inputs, outputs)` makes."""
 
 
 def _batch_size(x: Any) -> tf.Tensor:

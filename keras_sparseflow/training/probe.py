@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.flow.named import DEFAULT_MEASURES
 from keras_sparseflow.layers import dense_gradients
-from keras_sparseflow.training.recorder import FlowRecorder, flow_rows, measure_table
+from keras_sparseflow.training.recorder import check_cost, find_measures, flow_rows, gradients_of_cost, measure_table
 
 
 def measure_flow(
@@ -41,15 +41,16 @@ def measure_flow(
     References:
         Tessera et al. 2021, eqs. 5 to 7; the paper leaves open on which data.
     """
-    recorder = FlowRecorder(model, measures, tensors, cost)
+    found, kernels = find_measures(measures), flow_kernels(model, tensors)
+    check_cost(cost)
     before = [tf.identity(variable.value) for variable in model.non_trainable_variables]
     try:
-        gradients = _mean_gradients(model, flow_kernels(model, tensors), _batches(data), training)
+        gradients = _mean_gradients(model, kernels, _batches(data), training)
     finally:
         for variable, value in zip(model.non_trainable_variables, before, strict=True):
             variable.assign(value)
-    table = measure_table(recorder.measures, recorder.kernels, recorder.of_cost(gradients))
-    return flow_rows(epoch, recorder.measures, recorder.kernels, table.numpy())
+    table = measure_table(found, kernels, gradients_of_cost(cost, kernels, gradients))
+    return flow_rows(epoch, list(found), kernels, table.numpy())
 
 
 def _mean_gradients(
@@ -65,7 +66,8 @@ def _mean_gradients(
             tape.watch(variables)
             predictions = model(x, training=training)
             loss = model.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=training)
-        return tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
 
     total, count = [tf.zeros_like(variable) for variable in variables], 0
     for batch in batches:

@@ -7,12 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.flow.kernels import FlowKernel, check_tensors, flow_kernels
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
-from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES
-
-TOTAL = "total"
-"""The `layer` of a row that holds the measure of the whole network."""
+from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, TOTAL
+from keras_sparseflow.layers import dense_gradients
 
 COSTS = ("total", "data")
 
@@ -20,9 +18,11 @@ COSTS = ("total", "data")
 class FlowRecorder:
     """Measures the gradients of a model's steps and keeps their mean over the steps of an epoch.
 
+    A model that is built in its first step is taken as it is then.
+
     Args:
-        model: a built model.
-        measures: names in `flow.MEASURES`.
+        model: the model whose steps call `record`.
+        measures: names in `flow.MEASURES`, at least one.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
         cost: "total" for the gradient of what the optimizer descends, or "data" to leave out the
             weight regularisers.
@@ -38,69 +38,102 @@ class FlowRecorder:
         tensors: str = "kernels",
         cost: str = "total",
     ):
-        if cost not in COSTS:
-            raise ValueError(f"`cost` must be one of {', '.join(COSTS)}; received {cost!r}.")
-        self.measures: dict[str, FlowMeasure] = {name: MEASURES.get(name) for name in measures}
-        self.kernels: list[FlowKernel] = flow_kernels(model, tensors)
-        self.cost = cost
+        self.measures = find_measures(measures)
+        self.cost = check_cost(cost)
+        self._model = model
+        self._tensors = check_tensors(tensors)
+        self._kernels: list[FlowKernel] = []
+        self._in_blocks = False
         with model.distribute_strategy.scope():
             self._active = _state(False, tf.bool)
-            self._steps = _state(0.0, tf.float32)
-            self._sums = _state(np.zeros((len(self.measures), len(self.kernels) + 1)), tf.float32)
-        # Large gradients on a CPU are measured by a function of their own under XLA, in blocks that stay in its cache.
-        largest = max(int(np.prod(kernel.variable.shape)) for kernel in self.kernels)
-        replicas = model.distribute_strategy.num_replicas_in_sync
-        self._in_blocks = largest > BLOCK_ENTRIES and replicas == 1 and not tf.config.list_logical_devices("GPU")
+            if model.built:
+                self._build()
 
     def start(self, active: bool) -> None:
         """Begins an epoch, which is measured or not."""
         self._active.assign(active)
-        self._steps.assign(0.0)
-        self._sums.assign(tf.zeros_like(self._sums))
+        if self._kernels:
+            self._steps.assign(0.0)
+            self._sums.assign(np.zeros(self._sums.shape))
 
     def record(self, gradients: dict[int, Any], scale: Any) -> None:
         """Adds one step, if the epoch is measured; otherwise the step does none of the work.
 
         Args:
-            gradients: each trainable variable's gradient by the variable's `id`, not masked.
-            scale: what the loss was multiplied by (mixed precision).
+            gradients: each trainable variable's gradient by the variable's `id`, not masked; None for
+                a variable that the loss does not depend on.
+            scale: what the loss was multiplied by (mixed precision), or None.
         """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        measured = [gradients[id(kernel.variable)] for kernel in self.kernels]
-        if replicas == 1:
+        if not self._kernels:
+            with tf.init_scope():  # outside of the step's graph
+                self._build()
+        measured = [_dense(gradients[id(kernel.variable)], kernel.variable) for kernel in self._kernels]
+        if not tf.distribute.has_strategy():
             tf.cond(self._active, lambda: self._add(measured, scale), tf.no_op)
         else:
             # Norms are of the whole batch's gradient: reduce first. A reduction can't stand in a branch.
             context = tf.distribute.get_replica_context()
             self._add(context.all_reduce(tf.distribute.ReduceOp.SUM, measured), scale)
 
+    def rows(self, epoch: int) -> list[dict[str, Any]]:
+        """Returns a row for each measure and layer, and one for each measure's total; none if not measured."""
+        if not self._kernels or not bool(self._active.read_value()):
+            return []
+        steps = float(self._steps.read_value())
+        means = self._sums.read_value().numpy() / (steps or np.nan)
+        return flow_rows(epoch, list(self.measures), self._kernels, means)
+
+    def _build(self) -> None:
+        """Makes the sums."""
+        self._kernels = flow_kernels(self._model, self._tensors)
+        self._steps = _state(0.0, tf.float32)
+        self._sums = _state(np.zeros((len(self.measures), len(self._kernels) + 1)), tf.float32)
+        # Large gradients on a CPU are measured by a function of their own under XLA, in blocks that stay in its cache.
+        largest = max(int(np.prod(kernel.variable.shape)) for kernel in self._kernels)
+        on_cpu = not tf.distribute.has_strategy() and not tf.config.list_logical_devices("GPU")
+        self._in_blocks = largest > BLOCK_ENTRIES and on_cpu
+
+    def _add(self, gradients: Sequence[Any], scale: Any) -> tf.Operation:
+        values = self._table(gradients_of_cost(self.cost, self._kernels, gradients, scale))
+        counts = self._active.read_value()
+        if scale is not None:  # the optimizer skips a step whose scaled gradients overflow
+            counts = tf.logical_and(counts, tf.reduce_all(tf.math.is_finite(values)))
+        self._sums.assign_add(tf.where(counts, values, tf.zeros_like(values)))
+        self._steps.assign_add(tf.cast(counts, tf.float32))
+        return tf.no_op()
+
     def _table(self, gradients: Sequence[Any]) -> tf.Tensor:
         def table(gradients: Sequence[Any]) -> tf.Tensor:
-            return measure_table(self.measures, self.kernels, gradients, self._in_blocks)
+            return measure_table(self.measures, self._kernels, gradients, self._in_blocks)
 
         return tf.function(table, jit_compile=True, autograph=False)(gradients) if self._in_blocks else table(gradients)
 
-    def rows(self, epoch: int) -> list[dict[str, Any]]:
-        """Returns a row for each measure and layer, and one for each measure's total; none if not measured."""
-        steps = float(self._steps)
-        if not bool(self._active) or not steps:
-            return []
-        return flow_rows(epoch, self.measures, self.kernels, self._sums.numpy() / steps)
 
-    def _add(self, gradients: Sequence[Any], scale: Any) -> tf.Operation:
-        values = self._table(self.of_cost(gradients, scale))
-        weight = tf.cast(self._active, tf.float32)
-        self._sums.assign_add(tf.where(self._active, values, tf.zeros_like(values)))
-        self._steps.assign_add(weight)
-        return tf.no_op()
+def find_measures(names: Sequence[str]) -> dict[str, FlowMeasure]:
+    """Returns the measures of these names; at least one must be named."""
+    if isinstance(names, str) or not names:
+        raise ValueError(
+            f"`measures` must list at least one name of {', '.join(MEASURES.names())}; received {names!r}."
+        )
+    return {name: MEASURES.get(name) for name in names}
 
-    def of_cost(self, gradients: Sequence[Any], scale: Any = None) -> list[Any]:
-        """Undoes the loss scale, and takes the regularisers' gradient away where the data's is asked for."""
-        if scale is not None:
-            gradients = [gradient / tf.cast(scale, gradient.dtype) for gradient in gradients]
-        if self.cost == "total":
-            return list(gradients)
-        return [g - _regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, self.kernels, strict=True)]
+
+def check_cost(cost: str) -> str:
+    """Returns the cost if it is known, else raises ValueError."""
+    if cost not in COSTS:
+        raise ValueError(f"`cost` must be one of {', '.join(COSTS)}; received {cost!r}.")
+    return cost
+
+
+def gradients_of_cost(
+    cost: str, kernels: Sequence[FlowKernel], gradients: Sequence[Any], scale: Any = None
+) -> list[Any]:
+    """Undoes the loss scale, and takes the regularisers' gradient away where the data's is asked for."""
+    if scale is not None:
+        gradients = [gradient / tf.cast(scale, gradient.dtype) for gradient in gradients]
+    if cost == "total":
+        return list(gradients)
+    return [g - _regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, kernels, strict=True)]
 
 
 def measure_table(
@@ -117,7 +150,7 @@ def measure_table(
 
 
 def flow_rows(
-    epoch: int, measures: Sequence[str] | dict[str, Any], kernels: Sequence[FlowKernel], table: np.ndarray
+    epoch: int, measures: Sequence[str], kernels: Sequence[FlowKernel], table: np.ndarray
 ) -> list[dict[str, Any]]:
     """Returns the entries of a `measure_table` as rows with `epoch`, `measure`, `layer` and `value`."""
     layers = [*(kernel.name for kernel in kernels), TOTAL]
@@ -128,10 +161,15 @@ def flow_rows(
     ]
 
 
+def _dense(gradient: Any, variable: keras.Variable) -> tf.Tensor:
+    """Returns a gradient as a tensor: zeros where the loss does not depend on the variable, slices put in place."""
+    return tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
+
+
 def _regularizer_gradient(variable: keras.Variable) -> Any:
     if variable.regularizer is None:
         return tf.zeros((), variable.dtype)
-    with tf.GradientTape() as tape:
+    with dense_gradients(), tf.GradientTape() as tape:
         loss = variable.regularizer(variable)
     return tape.gradient(loss, variable.value)
 

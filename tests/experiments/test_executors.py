@@ -116,6 +116,13 @@ def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "load_images", changed)
     with pytest.raises(ValueError, match="images of this study are not those"):
         launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)
+    for result in tmp_path.glob("*/*/result.json"):
+        result.rename(result.with_name("checkpoint.npz"))  # runs that have begun count as well
+    with pytest.raises(ValueError, match="images of this study are not those"):
+        launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)
+    for checkpoint in tmp_path.glob("*/*/checkpoint.npz"):
+        checkpoint.unlink()
+    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)  # nothing has begun
 
 
 def test_unknown_executor_is_refused(tmp_path):
@@ -140,9 +147,25 @@ def test_single_networks_join_one_folder(tmp_path):
     values = {"epochs": 1, "image_size": 4, "train_size": 200, "hidden_layers": 1}
     first = launch.run_network(values, runs_dir=tmp_path)
     second = launch.run_network({**values, "arm": "dense", "dense_width": 3}, runs_dir=tmp_path)
-    assert first.finished and second.finished
-    results = records.read_results(tmp_path / "networks")
+    assert first.finished and second.finished and first.path.parent == tmp_path / "networks-digits-4px-200"
+    results = records.read_results(first.path.parent)
     assert list(results["dense_width"]) == [10, 3] and list(results["max_width"]) == [20, 20]
+    choices = {choice["choice"]: choice["value"] for choice in records.read_study(first.path.parent)["choices"]}
+    assert choices["epochs"] == "1" and choices["image_size"] == "4" and choices["hidden_layers"] == "1"
+
+
+def test_networks_on_other_images_have_another_folder(tmp_path):
+    values = {"epochs": 1, "image_size": 4, "train_size": 200, "hidden_layers": 1}
+    folders = [launch.run_network({**values, "train_size": size}, runs_dir=tmp_path) for size in (200, 300)]
+    assert folders[0].path.parent != folders[1].path.parent
+
+
+def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path):
+    study_dir = launch.run_study(study(grid={}), runs_dir=tmp_path)
+    leftover = study_dir / records.read_study(study_dir)["run_ids"][0] / "checkpoint.npz"
+    leftover.write_bytes(b"")
+    launch.run_study(study(grid={}), runs_dir=tmp_path)
+    assert not leftover.exists()
 
 
 def test_an_infeasible_network_is_refused_with_both_counts(tmp_path):
@@ -183,6 +206,8 @@ def test_time_left_is_that_of_the_epochs_left(monkeypatch):
     assert shown.time_left() == "0:13:00"  # 13 epochs left, one a minute
     shown.finish(specs[1], {"epochs_run": 1, "diverged": True})
     assert shown.time_left() == "0:12:00"
+    shown.epoch_of(specs[2])(1, {})  # taken up at its second and last epoch
+    assert shown.time_left() == "0:05:00"  # 10 epochs left, two a minute
 
 
 def test_progress_on_a_terminal_is_a_bar():

@@ -1,6 +1,5 @@
 """One run: what it leaves, that options change what they say, and that it survives interruption."""
 
-import dataclasses
 import json
 
 import keras
@@ -226,15 +225,6 @@ def test_options_of_the_data_reach_it(data):
     assert not np.array_equal(part.train_images, other.train_images)
 
 
-def test_every_field_of_a_spec_is_covered_by_a_test_above(spec):
-    covered = {
-        "optimizer", "learning_rate", "batch_size", "seed", "arm", "dense_width", "max_width", "hidden_layers",
-        "activation", "init_fan_in", "variant", "l2", "augment_pad", "flow_cost", "flow_data", "flow_tensors",
-        "flow_epochs", "flow_measures", "epochs", "dataset", "image_size", "train_size", "subset_seed",
-    }  # fmt: skip
-    assert covered == {field.name for field in dataclasses.fields(spec())}
-
-
 # --- divergence and interruption --------------------------------------------------------------------------------
 
 
@@ -243,6 +233,47 @@ def test_a_diverged_run_is_finished_and_says_so(spec, folder, data):
     result = run(spec, folder(spec), data)
     assert result["diverged"] and result["epochs_run"] < 10 and folder(spec).finished
     assert json.loads((folder(spec).path / "result.json").read_text())["train_loss"] is None
+
+
+def test_a_run_whose_last_step_diverges_says_so(spec, folder, data):
+    """One step at a huge rate: the training loss is still that of the initial weights, the test loss is not."""
+    spec = spec(learning_rate=1e30, epochs=1, batch_size=48)
+    assert run(spec, folder(spec), data)["diverged"]
+
+
+def test_a_diverged_run_that_is_interrupted_is_only_finished(spec, folder, data, monkeypatch):
+    spec = spec(learning_rate=1e30, epochs=10)
+
+    def killed(*arguments):
+        raise InterruptionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "finish", killed)
+        with pytest.raises(InterruptionError):
+            run(spec, folder(spec), data, checkpoint_seconds=0)
+    result = run(spec, folder(spec), data, on_epoch=interrupt_after(0))
+    assert result["diverged"] and result["epochs_run"] < 10
+
+
+def test_time_spent_before_an_interruption_counts(spec, folder, data):
+    with pytest.raises(InterruptionError):
+        run(spec(), folder(spec()), data, on_epoch=interrupt_after(1), checkpoint_seconds=0)
+    arrays, progress = folder(spec()).load_checkpoint()
+    folder(spec()).save_checkpoint(arrays, {**progress, "seconds": 1000.0})
+    assert 1000 < run(spec(), folder(spec()), data)["seconds"] < 1100
+
+
+def test_events_after_the_last_checkpoint_are_not_counted_twice(spec, folder, data, monkeypatch):
+    """Events reach the disk every epoch, checkpoints now and then: here after the first epoch alone."""
+    from keras_sparseflow.experiments.keeper import RunKeeper
+
+    save = RunKeeper.save
+    monkeypatch.setattr(RunKeeper, "save", lambda keeper: save(keeper) if keeper.next_epoch == 1 else None)
+    with pytest.raises(InterruptionError):
+        run(spec(epochs=5), folder(spec(epochs=5)), data, on_epoch=interrupt_after(3), checkpoint_seconds=0)
+    run(spec(epochs=5), folder(spec(epochs=5)), data)
+    for tag, values in scalars(folder(spec(epochs=5))).items():
+        assert [step for step, _ in values] == [0, 1, 2, 3, 4], tag
 
 
 @pytest.mark.parametrize("stop", [0, 2])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from keras_sparseflow.experiments.presets import PRESETS
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 
 
@@ -44,6 +45,9 @@ def test_base_and_max_width_reach_every_spec():
         ({"base": {"optimizer": "sgd"}}, "`base` takes .*received optimizer"),
         ({"seeds": ()}, "`seeds` must list at least one"),
         ({"grid": {"variant": ("BN", "BN")}}, "`variant` must list .*each once"),
+        ({"name": "../elsewhere"}, "`name` names a folder.*received '../elsewhere'"),
+        ({"name": ""}, "`name` names a folder"),
+        ({"max_width": 0}, "`max_width` must be at least 1; received 0"),
     ],
 )
 def test_a_misplaced_or_empty_field_is_refused(values, message):
@@ -56,6 +60,24 @@ def test_a_bad_value_is_refused_before_any_run():
         study(grid={"optimizer": ("sgd", "sdg")}).specs(6, 3)
     with pytest.raises(ValueError, match=r"in \(0, 1\]; received 90"):
         study(width_fractions=(90,)).specs(6, 3)
+
+
+def test_two_spellings_of_one_configuration_are_refused():
+    with pytest.raises(ValueError, match="must not name one configuration twice"):
+        study(grid={"variant": ("L2_BN", "BN_L2")}).specs(6, 3)
+
+
+def test_the_record_of_single_networks_tells_their_own_choices():
+    specs = [
+        RunSpec(dense_width=5, max_width=10, variant=variant, optimizer="adam", epochs=epochs, seed=4)
+        for variant, epochs in (("NR", 2), ("BN", 7))
+    ]
+    choices = {
+        choice["choice"]: choice["value"] for choice in Study.of_networks("n", specs).record(specs, "")["choices"]
+    }
+    assert choices["variant"] == "NR, BN" and choices["optimizer"] == "adam" and choices["epochs"] == "2, 7"
+    assert choices["seeds"] == "4" and choices["width_fractions"] == "0.5" and choices["max_width"] == "10"
+    assert choices["flow_measures"] == "grad_norm_1, grad_norm_2, egf_1, egf_2"
 
 
 def test_the_record_holds_the_plan_and_every_choice():

@@ -151,15 +151,63 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(wh
     assert not list(study_dir.glob("*/.*.tmp")) and not list(study_dir.glob("*/checkpoint.npz"))
 
 
+# The launcher, saving its state after every epoch and not only now and then.
+SAVING = """
+import runpy, sys
+from keras_sparseflow.experiments.run import run
+run.__kwdefaults__["checkpoint_seconds"] = 0
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_kill_9_between_checkpoints_goes_on_from_the_last_one(tmp_path):
+    network = [*TINY, "--optimizer=adam", "--variant=DA_BN", "--epochs=60", "--study=one"]
+    assert launch("train", *network, f"--runs_dir={tmp_path / 'whole'}").returncode == 0
+    launcher = str(ROOT / "launchers" / "train.py")
+    command = [sys.executable, "-c", SAVING, launcher, *network, f"--runs_dir={tmp_path / 'killed'}"]
+    study_dir, rng, reached = tmp_path / "killed" / "one", random.Random(0), []
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        began = [path.stat().st_mtime_ns for path in study_dir.glob("*/checkpoint.npz")]
+        while process.poll() is None and began == [p.stat().st_mtime_ns for p in study_dir.glob("*/checkpoint.npz")]:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.1))
+        process.kill()
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+        (run_id,) = records.read_study(study_dir)["run_ids"]
+        _, progress = records.RunFolder(study_dir, run_id).load_checkpoint()
+        reached.append(len(progress["history"]))
+    assert 0 < reached[0] < reached[1] < reached[2] < 60
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    check_same_results(study_dir, tmp_path / "whole" / "one")
+
+
+# A process that was started with SIGINT ignored (in the background, say) hands that down; here it must be heard.
+HEARING = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
-    command = [sys.executable, str(ROOT / "launchers/scsdc.py"), *STUDY, "--epochs=400", f"--runs_dir={tmp_path}"]
+    launcher = str(ROOT / "launchers" / "scsdc.py")
+    command = [sys.executable, "-c", HEARING, launcher, *STUDY, "--epochs=400", f"--runs_dir={tmp_path}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("single/*/spec.json")):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    time.sleep(2)  # into the training
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        while not list(tmp_path.glob("single/*/spec.json")):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        time.sleep(2)  # into the training
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130 and "the same command goes on from here" in errors and "Traceback" not in errors
 
 

@@ -115,7 +115,7 @@ def test_set_mask_zeroes_what_becomes_inactive_and_starts_new_weights_at_zero():
 
 def test_set_mask_refuses_another_shape_other_values_and_an_unbuilt_layer():
     layer = MaskedDense(2)
-    with pytest.raises(ValueError, match="build"):
+    with pytest.raises(AttributeError, match="`set_mask` needs the kernel.*built"):
         layer.set_mask(np.ones((2, 2)))
     layer.build((None, 2))
     with pytest.raises(ValueError, match=r"shape \(2, 2\); received \(4,\)"):
@@ -128,8 +128,47 @@ def test_set_mask_refuses_another_shape_other_values_and_an_unbuilt_layer():
 def test_active_count_of_an_unbuilt_layer_is_a_clear_error_and_density_is_what_was_asked_for():
     layer = MaskedDense(2, density=0.25)
     assert layer.density == 0.25
-    with pytest.raises(ValueError, match="`active_count` needs the kernel"):
+    with pytest.raises(AttributeError, match="`active_count` needs the kernel"):
         _ = layer.active_count
+
+
+SLOTTED = ["momentum", "adam", "rmsprop", "adagrad"]
+
+
+@pytest.mark.parametrize("name", SLOTTED)
+@pytest.mark.parametrize("how", ["the optimizer is passed", "a SparseModel begins to fit"])
+def test_weights_do_not_grow_again_after_the_mask_of_a_trained_layer_changes(how, name):
+    """Momentum and moments of weights that become inactive are forgotten, in averages too."""
+    layer = MaskedDense(6, density=0.5, mask_seed=0)
+    inputs = keras.Input((8,))
+    model = (SparseModel if how.startswith("a") else keras.Model)(inputs, layer(inputs))
+    optimizer = OPTIMIZERS[name](use_ema=True, ema_overwrite_frequency=2)
+    model.compile(optimizer, "mse")
+    x, y = batch((8,)), batch((6,), seed=1)
+    model.fit(x, y, epochs=3, verbose=0)
+    layer.set_mask(np.roll(mask_of(layer), 1), None if how.startswith("a") else optimizer)
+    model.fit(x, y, epochs=3, verbose=0)
+    inactive = ~mask_of(layer)
+    assert not stored(layer)[inactive].any()
+    slots = [v for v in optimizer.variables if tuple(v.shape) == layer.mask.shape]
+    assert slots and not any(keras.ops.convert_to_numpy(slot)[inactive].any() for slot in slots)
+
+
+def test_set_weights_goes_through_the_mask_that_comes_with_them_and_clones_keep_it():
+    source, target = (MaskedDense(5, density=0.5, mask_seed=seed) for seed in (1, 2))
+    for layer in (source, target):
+        layer.build((None, 4))
+    kernel, bias, mask = source.get_weights()
+    target.set_weights([np.ones_like(kernel), bias, mask])
+    assert np.array_equal(stored(target), mask.astype("float32"))
+    clone = MaskedDense.from_config(target.get_config())
+    clone.build((None, 4))
+    assert np.array_equal(mask_of(clone), mask)
+
+
+def test_the_kernel_of_an_unbuilt_layer_is_a_clear_error():
+    with pytest.raises(AttributeError, match="`kernel` needs the kernel of layer"):
+        _ = MaskedDense(3).kernel
 
 
 # --- the invariant ----------------------------------------------------------------------------------------------
@@ -180,12 +219,12 @@ def check_invariant(model, steps=7, **compile_arguments):
         assert np.array_equal(mask_of(layer), mask)
         assert not stored(layer)[~mask].any(), f"{layer.name}: inactive weights moved"
         assert np.mean(stored(layer)[mask] != kernel[mask]) > 0.5, f"{layer.name}: active weights did not train"
-        # Zero, for every slot but the accumulator of Adagrad, which Keras starts at 0.1 everywhere.
+        # Zero, but for the accumulator of Adagrad in a plain model, which Keras starts at 0.1 everywhere.
         for slot, first in slots:
             if first.shape == mask.shape:
-                last = keras.ops.convert_to_numpy(slot)
-                assert np.array_equal(last[~mask], first[~mask]), f"{slot.path}: inactive entries moved"
-                assert not first.any() or "adagrad" in slot.path
+                inactive = keras.ops.convert_to_numpy(slot)[~mask]
+                expected = first[~mask] if "adagrad" in slot.path and not isinstance(model, SparseModel) else 0
+                assert np.all(inactive == expected), f"{slot.path}: inactive entries moved"
 
 
 @pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
@@ -324,3 +363,33 @@ def test_lora_stays_within_the_mask_and_merges_into_the_saved_kernel(tmp_path):
     loaded = keras.models.load_model(tmp_path / "lora.keras")
     np.testing.assert_allclose(loaded(np.eye(6, dtype="float32")), model(np.eye(6, dtype="float32")), rtol=1e-6)
     assert np.array_equal(mask_of(loaded.layers[0]), mask_of(layer))
+
+
+def test_masks_of_nested_shared_and_frozen_layers_hold_and_survive(tmp_path):
+    shared = MaskedDense(4, density=0.5, mask_seed=0, name="shared")
+    inner = [MaskedDense(4, density=0.5, mask_seed=seed) for seed in (1, 3)]
+    block = keras.Sequential([keras.Input((4,)), *inner], name="block")
+    frozen = MaskedDense(4, density=0.5, mask_seed=2, name="frozen", trainable=False)
+    inputs = keras.Input((3, 4))
+    x = keras.layers.TimeDistributed(block)(inputs)
+    model = SparseModel(inputs, shared(frozen(shared(x))))
+    before = stored(frozen)
+    model.compile(keras.optimizers.Adam(0.1), "mse")
+    model.fit(batch((3, 4)), batch((3, 4), seed=1), epochs=3, verbose=0)
+    for layer in (shared, *inner, frozen):
+        assert not stored(layer)[~mask_of(layer)].any()
+    assert np.array_equal(stored(frozen), before)
+    model.save(tmp_path / "nested.keras")
+    loaded = keras.models.load_model(tmp_path / "nested.keras")
+    np.testing.assert_array_equal(loaded.predict(batch((3, 4)), verbose=0), model.predict(batch((3, 4)), verbose=0))
+
+
+def test_loading_sets_inactive_weights_of_a_tampered_file_to_zero(tmp_path):
+    import h5py
+
+    model = keras.Sequential([keras.Input((4,)), MaskedDense(4, density=0.5, mask_seed=0, use_bias=False)])
+    model.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5", "r+") as file:
+        file["layers/masked_dense/vars/0"][...] = 1.0
+    model.load_weights(tmp_path / "m.weights.h5")
+    assert np.array_equal(stored(model.layers[0]), mask_of(model.layers[0]))
