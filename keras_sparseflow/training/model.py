@@ -1,11 +1,13 @@
 """A Keras model whose training step knows about masks and can record its own gradient flow."""
 
+import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
 from keras.src.models.model import functional_init_arguments
+from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
 from keras_sparseflow.flow.kernels import masked_layers, masks_by_kernel
 from keras_sparseflow.layers import dense_gradients
@@ -26,11 +28,13 @@ class SparseModel(keras.Model):
 
     _flow_recorders: tuple[FlowRecorder, ...] = ()
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "SparseModel":
-        # Keras would make this class itself functional, for good, and then it could not be subclassed.
-        if cls is SparseModel and functional_init_arguments(args, kwargs):
-            return FunctionalSparseModel.__new__(FunctionalSparseModel, *args, **kwargs)
-        return super().__new__(cls, *args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any):
+        if functional_init_arguments(args, kwargs):
+            # Keras would make this class itself functional, for good, and then nobody could subclass it.
+            self.__class__ = _functional_twin(type(self))
+            Functional.__init__(self, *args, **kwargs)
+        else:
+            super().__init__(*args, **kwargs)
 
     def attach(self, recorder: FlowRecorder) -> None:
         """Records flow with this recorder from the next step on."""
@@ -76,9 +80,14 @@ class SparseModel(keras.Model):
         return self.compute_metrics(x, y, predictions, sample_weight)
 
 
-@keras.saving.register_keras_serializable("keras_sparseflow")
-class FunctionalSparseModel(SparseModel, Functional):
-    """What `SparseModel(inputs, outputs)` makes."""
+@functools.cache
+def _functional_twin(cls: type) -> type:
+    """Returns the class that is `cls` and functional too, and is saved and loaded under the name of `cls`."""
+    if issubclass(cls, Functional):
+        return cls
+    twin = type(cls.__name__, (cls, Functional), {"__doc__": cls.__doc__, "__module__": cls.__module__})
+    GLOBAL_CUSTOM_NAMES[twin] = keras.saving.get_registered_name(cls)
+    return twin
 
 
 def _batch_size(x: Any) -> tf.Tensor:

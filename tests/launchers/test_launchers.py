@@ -85,7 +85,7 @@ def test_train_prints_the_result_and_starts_quietly(tmp_path):
     arguments = [*TINY, "--epochs=2", "--arm=dense", "--dense_width=7", f"--runs_dir={tmp_path}", "--notensorboard"]
     done = launch("train", *arguments)
     assert done.returncode == 0 and done.stderr == ""
-    (folder,) = (path for path in (tmp_path / "networks").iterdir() if path.is_dir())
+    (folder,) = (path for path in (tmp_path / "networks-digits-4px-300").iterdir() if path.is_dir())
     result = records.read_json(folder / "result.json")
     shown = dict(line.strip("│ ").split("│") for line in done.stdout.splitlines() if line.startswith("│"))
     assert {name.strip() for name in shown} == set(result)

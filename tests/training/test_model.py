@@ -46,6 +46,26 @@ def test_functional_and_subclassed_models_live_side_by_side():
         assert not keras.ops.convert_to_numpy(layer._kernel)[~keras.ops.convert_to_numpy(layer.mask)].any()
 
 
+@keras.saving.register_keras_serializable("test")
+class UsedFunctionally(SparseModel):
+    def answer(self):
+        return 42
+
+
+def test_a_subclass_that_is_used_functionally_is_saved_under_its_own_name_and_stays_subclassable(tmp_path):
+    inputs = keras.Input((5,))
+    model = UsedFunctionally(inputs, MaskedDense(3, density=0.5)(inputs))
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert (
+        isinstance(loaded, UsedFunctionally) and loaded.answer() == 42 and type(loaded).__name__ == "UsedFunctionally"
+    )
+    np.testing.assert_array_equal(loaded(X), model(X))
+    assert isinstance(keras.models.clone_model(model), SparseModel)
+    Subclassed()(X)
+    assert SparseModel.__bases__ == (keras.Model,)
+
+
 def test_a_model_that_is_built_in_its_first_fit_is_measured_from_the_first_step():
     flow = GradientFlow()
     model = Subclassed()
