@@ -31,7 +31,8 @@ class SparseModel(keras.Model):
     def __init__(self, *args: Any, **kwargs: Any):
         if functional_init_arguments(args, kwargs):
             # Keras would make this class itself functional, for good, and then nobody could subclass it.
-            self.__class__ = _functional_twin(type(self))
+            own_class: Any = type(self)
+            self.__class__ = _functional_twin(own_class)
             Functional.__init__(self, *args, **kwargs)
         else:
             super().__init__(*args, **kwargs)

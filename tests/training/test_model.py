@@ -85,6 +85,29 @@ def test_a_saved_model_is_a_sparse_model_again(make, tmp_path):
     np.testing.assert_array_equal(loaded(X), model(X))
 
 
+FRESH = """
+import sys
+import keras, numpy as np
+from keras_sparseflow import SparseModel
+model = keras.models.load_model(sys.argv[1])
+assert isinstance(model, SparseModel)
+print(model.get_layer("hidden").active_count, model.optimizer.name, float(np.sum(model(np.ones((1, 5), "float32")))))
+"""
+
+
+def test_a_saved_model_is_loaded_by_a_fresh_process(tmp_path):
+    model = functional("adam")
+    model.fit(X, Y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(tmp_path / "m.keras")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    active, optimizer, output = done.stdout.split()
+    assert int(active) == 20 and optimizer == "adam"
+    np.testing.assert_allclose(float(output), np.sum(model(np.ones((1, 5), "float32"))), rtol=1e-5)
+
+
 def test_the_reported_loss_is_the_mean_over_examples():
     model = functional(keras.optimizers.SGD(1e-30))
     history = model.fit(X[:20], Y[:20], batch_size=16, shuffle=False, verbose=0)  # 16 and 4
