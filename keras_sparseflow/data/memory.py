@@ -1,5 +1,6 @@
 """Whether a dataset fits in memory, asked before it is read."""
 
+import contextlib
 import os
 
 MEMORY_FRACTION = 0.5  # of the available memory: the trainer copies the data once more
@@ -12,13 +13,10 @@ def available_memory() -> int:
     Linux says so itself (`MemAvailable`). Other systems that tell the size of the physical memory are
     taken to have half of it free, and where even that is unknown (Windows) the answer is 4 GiB.
     """
-    try:
-        with open("/proc/meminfo") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open("/proc/meminfo") as lines:
+        for line in lines:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, OSError, ValueError):

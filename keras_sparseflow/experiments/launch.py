@@ -2,15 +2,15 @@
 
 import dataclasses
 import re
-import zlib
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from keras_sparseflow.data import ImageData, describe, load_images, steps_per_epoch
+from keras_sparseflow.data import describe, load_images, steps_per_epoch
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
 from keras_sparseflow.experiments.executors import EXECUTORS
+from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
 from keras_sparseflow.experiments.spec import RunSpec
@@ -81,7 +81,8 @@ def run_network(
         before = []
         if (study_dir / "study.json").exists():
             run_ids = [run_id for run_id in read_study(study_dir)["run_ids"] if run_id != spec.run_id]
-            before = [RunSpec.from_dict(read_json(study_dir / run_id / "spec.json")["spec"]) for run_id in run_ids]
+            files = [study_dir / run_id / "spec.json" for run_id in run_ids]
+            before = [RunSpec.from_dict(read_json(file)["spec"]) for file in files if file.is_file()]
         return Study.of_networks(name, [*before, spec]).record([*before, spec], command_line())
 
     _run([spec], study_dir, record, data_dir, executor, tensorboard)
@@ -103,41 +104,11 @@ def _run(
         data = load_images(specs[0].dataset, data_dir=data_dir, **options)
         for spec in specs:
             steps_per_epoch(data, spec.batch_size)  # refuses a batch larger than the training set
-        _check_same_images(study_dir, fingerprint := describe_images(data))
-        write_json(study_dir / "study.json", {**record(), "data": fingerprint})
+        images = describe_images(data)
+        check_same_images(study_dir, images)
+        write_json(study_dir / "study.json", {**record(), "data": images})
         with StudyProgress(specs) as progress:
             train(specs, study_dir, data, progress, tensorboard)
-
-
-def describe_images(data: ImageData) -> dict[str, Any]:
-    """Returns what `study.json` says of the images: how many, their statistics, and a checksum of all of them."""
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    checksum = 0
-    for array in arrays:
-        checksum = zlib.crc32(memoryview(array).cast("B"), checksum)
-    return {
-        "name": data.name,
-        "train_images": len(data.train_images),
-        "test_images": len(data.test_images),
-        "mean": [float(value) for value in data.mean],
-        "std": [float(value) for value in data.std],
-        "checksum": f"{checksum:08x}",
-    }
-
-
-def _check_same_images(study_dir: Path, images: dict[str, Any]) -> None:
-    """Raises ValueError if runs of the study, finished or not, were trained on other images than these."""
-    path = study_dir / "study.json"
-    before = read_study(study_dir).get("data") if path.exists() else None
-    if (
-        before is not None
-        and before != images
-        and (any(study_dir.glob("*/result.json")) or any(study_dir.glob("*/checkpoint.npz")))
-    ):
-        raise ValueError(
-            f"The images of this study are not those its runs in {study_dir} were trained on: expected "
-            f"{before}; received {images}. Choose another --study name."
-        )
 
 
 def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:

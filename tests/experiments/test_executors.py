@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -106,6 +107,16 @@ def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
     launch.run_study(study(), runs_dir=tmp_path)
     load = launch.load_images
 
+    def rounded(*arguments, **options):
+        data = load(*arguments, **options)
+        images = np.nextafter(data.train_images, np.float32(10))
+        object.__setattr__(data, "train_images", images)
+        return data
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "load_images", rounded)  # as another machine may
+        launch.run_study(study(), runs_dir=tmp_path)
+
     def changed(*arguments, **options):
         data = load(*arguments, **options)
         images = np.array(data.train_images)
@@ -152,6 +163,13 @@ def test_single_networks_join_one_folder(tmp_path):
     assert list(results["dense_width"]) == [10, 3] and list(results["max_width"]) == [20, 20]
     choices = {choice["choice"]: choice["value"] for choice in records.read_study(first.path.parent)["choices"]}
     assert choices["epochs"] == "1" and choices["image_size"] == "4" and choices["hidden_layers"] == "1"
+
+
+def test_a_network_that_was_killed_before_it_began_does_not_stand_in_the_way(tmp_path):
+    values = {"epochs": 1, "image_size": 4, "train_size": 200, "hidden_layers": 1}
+    first = launch.run_network(values, runs_dir=tmp_path)
+    shutil.rmtree(first.path)  # its id stands in study.json, and nothing else of it is there
+    assert launch.run_network({**values, "seed": 1}, runs_dir=tmp_path).finished
 
 
 def test_networks_on_other_images_have_another_folder(tmp_path):

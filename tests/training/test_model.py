@@ -91,7 +91,8 @@ import keras, numpy as np
 from keras_sparseflow import SparseModel
 model = keras.models.load_model(sys.argv[1])
 assert isinstance(model, SparseModel)
-print(model.get_layer("hidden").active_count, type(model.optimizer).__name__, float(np.sum(model(np.ones((1, 5), "float32")))))
+output = float(np.sum(model(np.ones((1, 5), "float32"))))
+print(model.get_layer("hidden").active_count, type(model.optimizer).__name__, output)
 """
 
 
