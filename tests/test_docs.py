@@ -66,7 +66,9 @@ def test_make_targets_and_links_exist(page):
 
 
 def test_make_help_lists_every_target():
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert {line.split()[0] for line in done.stdout.splitlines()} == make_targets()
 
 
