@@ -38,7 +38,7 @@ def effective_kernel(kernel: Any, mask: Any) -> Any:
 
     The stored kernel is exactly zero wherever the mask is False (layers see to that), so its values
     are already those of `where(mask, kernel, 0)`; only the gradient has to be masked. That spares
-    the forward pass a copy of every kernel: measured on two cores, a step of a masked MLP costs 1.04
+    the forward pass a copy of every kernel: measured on two cores, a step of a masked MLP costs 1.01 to 1.04
     times a dense one this way and 1.15 times with `where` in the forward pass.
 
     A custom gradient acts in reverse-mode differentiation, of any order. Forward-mode accumulation and
