@@ -100,17 +100,18 @@ class RunFolder:
 
     def load_checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Returns `(arrays, progress)`, or None when the run has no checkpoint yet."""
-        path = self.path / "checkpoint.npz"
-        if not path.is_file():
+        if not (self.path / "checkpoint.npz").is_file():
             return None
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+        with self._checkpoint() as stored:
+            arrays = {name: stored[name] for name in stored.files}
             return arrays, json.loads(bytes(arrays.pop("__progress__")).decode())
-        except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} is corrupt: expected the arrays of a checkpoint; {type(error).__name__} on reading. {_REMEDY}"
-            ) from error
+
+    def checkpoint_rows(self) -> list[dict[str, Any]]:
+        """Returns the history in the checkpoint without reading its arrays; none where there is no checkpoint."""
+        if not (self.path / "checkpoint.npz").is_file():
+            return []
+        with self._checkpoint() as stored:
+            return json.loads(bytes(stored["__progress__"]).decode())["history"]
 
     def finish(
         self, result: Mapping[str, Any], history: Sequence[Mapping[str, Any]], flow: Sequence[Mapping[str, Any]]
@@ -124,6 +125,18 @@ class RunFolder:
     def tidy(self) -> None:
         """Removes the checkpoint of a finished run, which a kill at the very end leaves."""
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _checkpoint(self) -> Iterator[Any]:
+        """Opens the checkpoint, for reading inside the context; what can't be read is a ValueError that says so."""
+        path = self.path / "checkpoint.npz"
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                yield stored
+        except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} is corrupt: expected the arrays of a checkpoint; {type(error).__name__} on reading. {_REMEDY}"
+            ) from error
 
 
 @contextlib.contextmanager

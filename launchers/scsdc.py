@@ -1,6 +1,7 @@
 r"""Compares sparse and dense networks of equal capacity over a grid, and writes a report.
 
     python launchers/scsdc.py --preset=demo
+    python launchers/scsdc.py --preset=demo --dry_run
     python launchers/scsdc.py --dataset=fashion_mnist --data_dir=DIR --image_size=14 \
         --optimizer=sgd,adam --variant=NR,BN --learning_rate=0.01 --epochs=20 --study=fashion
 
@@ -14,6 +15,7 @@ from keras_sparseflow.experiments.flags import (
     define_numbers,
     define_run_flags,
     define_spec_flags,
+    given_options,
     given_spec_values,
     override,
 )
@@ -29,6 +31,7 @@ SEEDS = define_numbers("seeds", int, "seeds; a matched pair for each, width and 
 WIDTHS = define_numbers(
     "width_fractions", float, "dense widths over the maximum width, in (0, 1] (default: 0.1,0.3,0.5,0.7,0.9)."
 )
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "only print which networks would train together.")
 MAX_WIDTH = flags.DEFINE_integer("max_width", None, "width of the sparse arm (default: inputs + 4).", lower_bound=1)
 
 
@@ -37,7 +40,8 @@ def main(argv: list[str]) -> None:
     with plain_errors(flags.FLAGS.debug):
         load_training_quietly()
         from keras_sparseflow.analysis.report import write_report
-        from keras_sparseflow.experiments.launch import run_study
+        from keras_sparseflow.experiments.launch import plan_study, run_study
+        from keras_sparseflow.experiments.summary import print_plan
 
         study = override(
             PRESETS.get(PRESET.value),
@@ -48,9 +52,11 @@ def main(argv: list[str]) -> None:
             max_width=MAX_WIDTH.value,
         )
         flag = flags.FLAGS
-        study_dir = run_study(
-            study, runs_dir=flag.runs_dir, data_dir=flag.data_dir, executor=flag.executor, tensorboard=flag.tensorboard
-        )
+        where = {"runs_dir": flag.runs_dir, "data_dir": flag.data_dir, "options": given_options()}
+        if DRY_RUN.value:
+            print_plan(plan_study(study, executor=flag.executor, **where))
+            return
+        study_dir = run_study(study, executor=flag.executor, **where)
         print(f"Report: {write_report(study_dir).resolve()}")
 
 

@@ -9,7 +9,7 @@ width, in hidden layers of width `max_width`.
 
 from absl import app, flags
 
-from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_spec_values
+from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_options, given_spec_values
 from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
 
 define_spec_flags()
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
             runs_dir=flag.runs_dir,
             data_dir=flag.data_dir,
             executor=flag.executor,
-            tensorboard=flag.tensorboard,
+            options=given_options(),
         )
         print_result(folder)
 

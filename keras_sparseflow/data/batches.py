@@ -66,8 +66,7 @@ def training_batches(
     def batch(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch_images = tf.gather(images, indices)
         if augment_pad is not None:
-            key = tf.random.fold_in(tf.stack([tf.constant(seed, tf.int64), step]), _AUGMENTATION, _GENERATOR)
-            batch_images = augment(batch_images, key, augment_pad)
+            batch_images = augment(batch_images, augmentation_key(seed, step), augment_pad)
         return batch_images, tf.gather(labels, indices)
 
     parallel = None if augment_pad is None else tf.data.AUTOTUNE  # a plain gather is faster than a hand-over
@@ -132,6 +131,17 @@ def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, bat
     ranks = tf.random.stateless_uniform((count,), key, None, None, tf.int64, alg=_GENERATOR)
     steps = count // batch_size
     return tf.reshape(tf.argsort(ranks, stable=True)[: steps * batch_size], (steps, batch_size))
+
+
+def augmentation_key(seed: int, step: int | tf.Tensor) -> tf.Tensor:
+    """Returns what the augmentation of one training batch depends on: the `seed` argument of `augment`.
+
+    Args:
+        seed: the run's seed.
+        step: steps since training began, in all epochs.
+    """
+    run_and_step = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+    return tf.random.fold_in(run_and_step, _AUGMENTATION, _GENERATOR)
 
 
 def _on_host(array: np.ndarray) -> tf.Tensor:

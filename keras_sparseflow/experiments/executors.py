@@ -1,20 +1,44 @@
 """Executors turn specs into finished runs; every one skips what is finished and takes up what is half done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from keras_sparseflow.data import ImageData
+from keras_sparseflow.experiments.plan import Population, plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
 
-Executor = Callable[[Sequence[RunSpec], Path, ImageData, StudyProgress, bool], None]
-"""`(specs, study folder, data, progress, tensorboard)`; returns when every run is finished."""
+
+CHECKPOINT_SECONDS = 20.0
+"""Half-finished runs are saved this often, and lose no more than that, and the epoch, when they are killed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How runs are executed; none of it changes what they come to.
+
+    Args:
+        tensorboard: whether to write TensorBoard events.
+        jit: whether XLA compiles the training; None for the measured default, yes on a GPU and no on a CPU.
+        population_memory: bytes that a population may take; None for half of what the device has free.
+        checkpoint_seconds: how often half-finished runs are saved.
+    """
+
+    tensorboard: bool = True
+    jit: bool | None = None
+    population_memory: int | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+
+Executor = Callable[[Sequence[RunSpec], Path, ImageData, StudyProgress, Options], None]
+"""`(specs, study folder, data, progress, options)`; returns when every run is finished."""
 
 
 def serial(
-    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, tensorboard: bool
+    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
 ) -> None:
     """Trains one network after the other, in the order of the specs.
 
@@ -23,21 +47,169 @@ def serial(
         study_dir: the study's folder.
         data: that dataset.
         progress: told of every epoch and every finished run.
-        tensorboard: whether to write TensorBoard events.
+        options: see `Options`.
     """
     import keras
 
     from keras_sparseflow.experiments.run import run
 
+    for spec in _unfinished(specs, study_dir, progress):
+        keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
+        result = run(
+            spec,
+            RunFolder(study_dir, spec.run_id),
+            data,
+            tensorboard=options.tensorboard,
+            jit=options.jit,
+            on_epoch=progress.epoch_of(spec),
+            checkpoint_seconds=options.checkpoint_seconds,
+        )
+        progress.finish(spec, result)
+
+
+def population(
+    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+) -> None:
+    """Trains the networks that share a graph and an optimizer together, as one program.
+
+    Args:
+        specs: of one dataset and its options.
+        study_dir: the study's folder.
+        data: that dataset.
+        progress: told of every epoch and every finished run.
+        options: see `Options`.
+
+    Raises:
+        ValueError: an optimizer that is not elementwise, which can't train stacked networks.
+        MemoryError: a network needs more than `population_memory` even alone.
+    """
+    planned = plan(specs, study_dir, data.input_shape, data.num_classes, "population", options)
+    _run(planned, specs, study_dir, data, progress, options)
+
+
+def auto(specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options) -> None:
+    """Trains as populations what can be, and the rest one after the other.
+
+    Args:
+        specs: of one dataset and its options.
+        study_dir: the study's folder.
+        data: that dataset.
+        progress: told of every epoch and every finished run.
+        options: see `Options`.
+
+    Raises:
+        MemoryError: a network needs more than `population_memory` even alone.
+    """
+    planned = plan(specs, study_dir, data.input_shape, data.num_classes, "auto", options)
+    for name, reason in planned.reasons.items():
+        progress.note(f"Networks with optimizer {name!r} are trained one after the other: {reason}.")
+    _run(planned, specs, study_dir, data, progress, options)
+
+
+EXECUTORS = Table("executor", "keras_sparseflow.executors", {"auto": auto, "population": population, "serial": serial})
+"""Every executor that can be named."""
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """Which runs of a study are trained together, and which alone.
+
+    Args:
+        populations: trained as one program each.
+        alone: trained one after the other.
+        reasons: optimizers that can't train a population, each with the reason.
+        finished: how many runs are finished already.
+    """
+
+    populations: tuple[Population, ...]
+    alone: tuple[RunSpec, ...]
+    reasons: Mapping[str, str]
+    finished: int
+
+
+def plan(
+    specs: Sequence[RunSpec],
+    study_dir: Path,
+    input_shape: Sequence[int],
+    classes: int,
+    executor: str,
+    options: Options,
+) -> StudyPlan:
+    """Returns how an executor would train these runs.
+
+    Args:
+        specs: of one dataset and its options.
+        study_dir: the study's folder, which may not exist.
+        input_shape: of one image.
+        classes: number of classes.
+        executor: "auto", "population" or "serial".
+        options: see `Options`.
+
+    Raises:
+        ValueError: "population" with an optimizer that is not elementwise, or another executor.
+        MemoryError: a network needs more than `population_memory` even alone.
+    """
+    if executor not in ("auto", "population", "serial"):
+        raise ValueError(f"The plan of executor {executor!r} is not known; expected auto, population or serial.")
+    folders = {spec.run_id: RunFolder(study_dir, spec.run_id) for spec in specs}
+    left = [spec for spec in specs if not folders[spec.run_id].finished]
+    finished = len(specs) - len(left)
+    if executor == "serial":
+        return StudyPlan((), tuple(left), {}, finished)
+    reasons = not_elementwise(specs)
+    if reasons and executor == "population":
+        name, reason = next(iter(reasons.items()))
+        raise ValueError(
+            f"Optimizer {name!r} cannot train a population: {reason}. Expected one that moves each weight by that "
+            "weight's own gradients alone; use --executor=serial, or auto, for it."
+        )
+    from keras_sparseflow.training.device import parallel_stacks, population_memory
+    from keras_sparseflow.training.elementwise import slots_per_weight
+
+    populations = plan_populations(
+        [spec for spec in left if spec.optimizer not in reasons],
+        input_shape=input_shape,
+        classes=classes,
+        slots=lambda name: slots_per_weight(OPTIMIZERS.get(name)),
+        memory=population_memory() if options.population_memory is None else options.population_memory,
+        chains=parallel_stacks(),
+        first_epochs={spec.run_id: len(folders[spec.run_id].checkpoint_rows()) for spec in left},
+    )
+    return StudyPlan(tuple(populations), tuple(s for s in left if s.optimizer in reasons), reasons, finished)
+
+
+def not_elementwise(specs: Sequence[RunSpec]) -> dict[str, str]:
+    """Returns the optimizers of these specs that can't train stacked networks, each with the reason."""
+    from keras_sparseflow.training.elementwise import why_not_elementwise
+
+    names = dict.fromkeys(spec.optimizer for spec in specs)
+    reasons = {name: why_not_elementwise(OPTIMIZERS.get(name)) for name in names}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _run(
+    planned: StudyPlan,
+    specs: Sequence[RunSpec],
+    study_dir: Path,
+    data: ImageData,
+    progress: StudyProgress,
+    options: Options,
+) -> None:
+    from keras_sparseflow.experiments.population import run_populations
+
+    _unfinished([spec for spec in specs if spec not in planned.alone], study_dir, progress)
+    run_populations(planned.populations, study_dir, data, progress, options)
+    serial(planned.alone, study_dir, data, progress, options)
+
+
+def _unfinished(specs: Sequence[RunSpec], study_dir: Path, progress: StudyProgress) -> list[RunSpec]:
+    """Returns the specs that are left to train, and counts the others as skipped."""
+    left = []
     for spec in specs:
         folder = RunFolder(study_dir, spec.run_id)
         if folder.finished:
             folder.tidy()
             progress.skip(spec)
-            continue
-        keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
-        progress.finish(spec, run(spec, folder, data, tensorboard=tensorboard, on_epoch=progress.epoch_of(spec)))
-
-
-EXECUTORS = Table("executor", "keras_sparseflow.executors", {"serial": serial})
-"""Every executor that can be named."""
+        else:
+            left.append(spec)
+    return left

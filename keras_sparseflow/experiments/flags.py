@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from keras_sparseflow.experiments.executors import EXECUTORS
+from keras_sparseflow.experiments.executors import EXECUTORS, Options
 from keras_sparseflow.experiments.spec import RunSpec, check_value, valid_names
 from keras_sparseflow.experiments.study import GRID_FIELDS, Study
 
@@ -41,8 +41,32 @@ def define_run_flags() -> None:
     flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
     flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
     flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
-    flags.DEFINE_enum("executor", "serial", EXECUTORS.names(), "how runs are executed.")
+    flags.DEFINE_enum(
+        "executor",
+        "auto",
+        EXECUTORS.names(),
+        "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
+        "one after the other; auto takes population wherever the optimizer allows it. Results are the same.",
+    )
+    flags.DEFINE_enum("jit", "auto", ("auto", "true", "false"), "compile training with XLA; auto: on a GPU alone.")
+    flags.DEFINE_float(
+        "population_memory_gb",
+        None,
+        "memory in GB (1e9 bytes) that a population may take; larger ones are split (default: half of what the "
+        "device has free).",
+        lower_bound=0,
+    )
     flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
+
+
+def given_options() -> Options:
+    """Returns the options of executors that the flags of `define_run_flags` give."""
+    memory = FLAGS.population_memory_gb
+    return Options(
+        tensorboard=FLAGS.tensorboard,
+        jit={"auto": None, "true": True, "false": False}[FLAGS.jit],
+        population_memory=None if memory is None else int(memory * 1e9),
+    )
 
 
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:

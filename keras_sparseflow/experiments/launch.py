@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_sparseflow.data import describe, load_images, steps_per_epoch
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
-from keras_sparseflow.experiments.executors import EXECUTORS
+from keras_sparseflow.experiments.executors import EXECUTORS, Options, StudyPlan, plan
 from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
@@ -23,8 +23,8 @@ def run_study(
     *,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
-    executor: str = "serial",
-    tensorboard: bool = True,
+    executor: str = "auto",
+    options: Options = Options(),
 ) -> Path:
     """Trains every run of a study that is not finished yet; returns the study's folder.
 
@@ -36,7 +36,7 @@ def run_study(
         runs_dir: the folder that holds one folder for each study.
         data_dir: where datasets are kept, see `load_images`.
         executor: a name in `EXECUTORS`.
-        tensorboard: whether to write TensorBoard events.
+        options: how runs are executed.
 
     Raises:
         ValueError: a bad value in the study, or a dataset that can't be had.
@@ -45,8 +45,34 @@ def run_study(
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
     study_dir = Path(runs_dir) / study.name
-    _run(specs, study_dir, lambda: study.record(specs, command_line()), data_dir, executor, tensorboard)
+    _run(specs, study_dir, lambda: study.record(specs, command_line()), data_dir, executor, options)
     return study_dir
+
+
+def plan_study(
+    study: Study,
+    *,
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "auto",
+    options: Options = Options(),
+) -> StudyPlan:
+    """Returns how `run_study` would train a study, without training or writing anything.
+
+    Args:
+        study: what to run.
+        runs_dir: see `run_study`; runs that are finished there are left out.
+        data_dir: see `run_study`.
+        executor: "auto", "population" or "serial".
+        options: see `run_study`.
+
+    Raises:
+        ValueError: a bad value in the study, or a dataset that can't be had.
+        MemoryError: a network needs more memory than a population may take.
+    """
+    input_shape, classes = _describe(study.base, data_dir)
+    specs = study.specs(prod(input_shape), classes)
+    return plan(specs, Path(runs_dir) / study.name, input_shape, classes, executor, options)
 
 
 def run_network(
@@ -55,8 +81,8 @@ def run_network(
     study: str | None = None,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
-    executor: str = "serial",
-    tensorboard: bool = True,
+    executor: str = "auto",
+    options: Options = Options(),
 ) -> RunFolder:
     """Trains one network, unless it is finished already; returns its folder.
 
@@ -67,7 +93,7 @@ def run_network(
         runs_dir: see `run_study`, as are the rest.
         data_dir: likewise.
         executor: likewise.
-        tensorboard: likewise.
+        options: likewise.
     """
     input_shape, classes = _describe(values, data_dir)
     max_width = values.get("max_width") or default_max_width(prod(input_shape))
@@ -85,7 +111,7 @@ def run_network(
             before = [RunSpec.from_dict(read_json(file)["spec"]) for file in files if file.is_file()]
         return Study.of_networks(name, [*before, spec]).record([*before, spec], command_line())
 
-    _run([spec], study_dir, record, data_dir, executor, tensorboard)
+    _run([spec], study_dir, record, data_dir, executor, options)
     return RunFolder(study_dir, spec.run_id)
 
 
@@ -95,20 +121,20 @@ def _run(
     record: Callable[[], dict[str, Any]],
     data_dir: str | None,
     executor: str,
-    tensorboard: bool,
+    options: Options,
 ) -> None:
     """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
     train = EXECUTORS.get(executor)
     with study_lock(study_dir):
-        options = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
-        data = load_images(specs[0].dataset, data_dir=data_dir, **options)
+        chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
+        data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
         for spec in specs:
             steps_per_epoch(data, spec.batch_size)  # refuses a batch larger than the training set
         images = describe_images(data)
         check_same_images(study_dir, images)
         write_json(study_dir / "study.json", {**record(), "data": images})
         with StudyProgress(specs) as progress:
-            train(specs, study_dir, data, progress, tensorboard)
+            train(specs, study_dir, data, progress, options)
 
 
 def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:

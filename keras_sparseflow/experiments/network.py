@@ -1,29 +1,35 @@
 """The network of a spec, compiled: what every executor trains."""
 
 import keras
+import numpy as np
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.capacity import KernelCapacity, match_capacity
 from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.models import mlp
+from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask, kernel_names
 from keras_sparseflow.training import SparseModel
 
 
-def build_network(spec: RunSpec, data: ImageData) -> SparseModel:
+def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) -> SparseModel:
     """Returns the spec's network, initialised and compiled.
+
+    Args:
+        spec: what to build.
+        data: whose image shape and classes it fits.
+        jit: whether XLA compiles its steps; None for Keras' choice.
 
     Raises:
         RuntimeError: its kernels do not have the active weights that the capacity calls for.
     """
     kernels = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
-    sparse = spec.arm == "sparse"
     parts = spec.parts
     model = mlp(
         data.input_shape,
         data.num_classes,
-        [spec.max_width if sparse else spec.dense_width] * spec.hidden_layers,
-        active=[kernel.active for kernel in kernels] if sparse else None,
+        [spec.width] * spec.hidden_layers,
+        active=[kernel.active for kernel in kernels] if spec.arm == "sparse" else None,
         fan_ins=[initial_fan_in(kernel, spec.init_fan_in) for kernel in kernels],
         activation=spec.activation,
         batch_norm="BN" in parts,
@@ -40,11 +46,55 @@ def build_network(spec: RunSpec, data: ImageData) -> SparseModel:
         )
     model.compile(
         optimizer=OPTIMIZERS.get(spec.optimizer)(learning_rate=spec.learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=classification_loss(),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile="auto" if jit is None else jit,
     )
     _make_state(model, data)
     return model
+
+
+def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
+    """Returns the graph that networks of a population share: the spec's, `width` wide, without masks or penalties."""
+    return mlp(
+        data.input_shape,
+        data.num_classes,
+        [width] * spec.hidden_layers,
+        activation=spec.activation,
+        batch_norm="BN" in spec.parts,
+        skip_connections="SC" in spec.parts,
+    )
+
+
+def initial_kernels(spec: RunSpec, data: ImageData) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns the initial kernels of `build_network` and the sparse arm's masks, by the kernels' paths."""
+    capacity = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
+    kernels, masks = {}, {}
+    for index, (name, kernel) in enumerate(zip(kernel_names(spec.hidden_layers), capacity, strict=True)):
+        path = f"{name}/kernel"
+        shape = kernel.sparse_shape if spec.arm == "sparse" else kernel.dense_shape
+        initializer = kernel_initializer(spec.seed, index, shape[0], initial_fan_in(kernel, spec.init_fan_in))
+        kernels[path] = keras.ops.convert_to_numpy(initializer(shape, dtype="float32"))
+        if spec.arm == "sparse":
+            masks[path] = kernel_mask(spec.seed, index, shape, kernel.active)
+            kernels[path] = np.where(masks[path], kernels[path], np.float32(0))
+    return kernels, masks
+
+
+def variable_shapes(template: keras.Model, kernels: dict[str, np.ndarray], width: int) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes that the template's variables have in a network of its own width.
+
+    Args:
+        template: from `build_template`.
+        kernels: the network's, by path.
+        width: units of its hidden layers; every variable but the kernels has an entry for each.
+    """
+    return {v.path: kernels[v.path].shape if v.path in kernels else (width,) for v in template.variables}
+
+
+def classification_loss() -> keras.losses.Loss:
+    """Returns the loss of every network: softmax cross-entropy of logits, mean over the batch."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def _make_state(model: SparseModel, data: ImageData) -> None:

@@ -62,7 +62,7 @@ class StudyProgress:
             self._epochs_trained += 1
             self._epochs_left[spec.run_id] = spec.epochs - epoch - 1
             accuracy = (logs or {}).get("val_accuracy", float("nan"))
-            self._show(f"{name_of(spec)}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
+            self.show(f"{name_of(spec)}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
 
         return on_epoch
 
@@ -71,14 +71,18 @@ class StudyProgress:
         self.done += 1
         self.skipped += 1
         self._epochs_left[spec.run_id] = 0
-        self._show(f"{name_of(spec)}: finished before")
+        self.show(f"{name_of(spec)}: finished before")
 
     def finish(self, spec: RunSpec, result: dict[str, Any]) -> None:
         """Counts a run that has just been finished."""
         self.done += 1
         self._epochs_left[spec.run_id] = 0
         self.diverged += bool(result["diverged"])
-        self._show(f"{name_of(spec)}: {'diverged' if result['diverged'] else 'finished'}")
+        self.show(f"{name_of(spec)}: {'diverged' if result['diverged'] else 'finished'}")
+
+    def note(self, text: str) -> None:
+        """Prints a line that stays."""
+        self._console.print(text, soft_wrap=True, highlight=False)
 
     def time_left(self) -> str:
         """Returns the time left as h:mm:ss, or dashes before anything is trained."""
@@ -87,7 +91,8 @@ class StudyProgress:
         seconds = sum(self._epochs_left.values()) * (time.monotonic() - self._started) / self._epochs_trained
         return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{int(seconds % 60):02}"
 
-    def _show(self, now: str) -> None:
+    def show(self, now: str) -> None:
+        """Shows what is going on, with the runs done and the time left."""
         left = self.time_left()
         self._bar.update(self._task, completed=self.done, left=left, now=now)
         if self._console.is_terminal:

@@ -112,6 +112,16 @@ class RunSpec:
         return parse_variant(self.variant)
 
     @property
+    def width(self) -> int:
+        """Units of each of this arm's hidden layers."""
+        return self.max_width if self.arm == "sparse" else self.dense_width
+
+    @property
+    def batch_augment_pad(self) -> int | None:
+        """The `pad` that training images are augmented with; None without data augmentation."""
+        return self.augment_pad if "DA" in self.parts else None
+
+    @property
     def run_id(self) -> str:
         """Stable name of the run: a few readable fields and a hash of all that differ from their default."""
         changed = {

@@ -1,8 +1,10 @@
-"""One finished run on the terminal."""
+"""A finished run, and the plan of a study, on the terminal."""
 
 from rich.console import Console
 from rich.table import Table
 
+from keras_sparseflow.experiments.executors import StudyPlan
+from keras_sparseflow.experiments.plan import plan_table
 from keras_sparseflow.records import RunFolder, read_json
 
 UNITS = {"seconds": "s"}
@@ -17,3 +19,16 @@ def print_result(folder: RunFolder, console: Console | None = None) -> None:
     console = console or Console()
     console.print(table)
     console.print(f"Files: {folder.path}", soft_wrap=True)
+
+
+def print_plan(plan: StudyPlan, console: Console | None = None) -> None:
+    """Prints which networks of a study would train together."""
+    console = console or Console()
+    if plan.populations:
+        console.print(plan_table(plan.populations))
+    if plan.alone:
+        console.print(f"One after the other: {len(plan.alone)} networks.", highlight=False)
+    for name, reason in plan.reasons.items():
+        console.print(f"Optimizer {name!r} can't train a population: {reason}.", soft_wrap=True, highlight=False)
+    if plan.finished:
+        console.print(f"Finished before: {plan.finished} networks.", highlight=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.layers.kernels import random_mask
 
 SKIP_SPAN = 2
 """How many hidden layers a skip connection spans."""
@@ -78,9 +79,7 @@ def mlp(
         assumed = fan_in if fan_ins is None else fan_ins[index]
         options: dict[str, Any] = {
             "use_bias": False,
-            "kernel_initializer": keras.initializers.VarianceScaling(
-                2.0 * fan_in / assumed, "fan_in", "truncated_normal", seed=stream_seed(seed, index, "kernel")
-            ),
+            "kernel_initializer": kernel_initializer(seed, index, fan_in, assumed),
             # Keras' L2 penalises x * w^2, whose gradient is 2 * x * w.
             "kernel_regularizer": keras.regularizers.L2(l2 / 2) if l2 else None,
             "name": name,
@@ -93,16 +92,41 @@ def mlp(
     inputs = keras.Input(tuple(input_shape), name="images")
     outputs = keras.layers.Flatten(name="flatten")(inputs)
     activated: list[Any] = []
+    names = kernel_names(len(hidden_widths))
     for number in range(1, kernels):
-        outputs = kernel_layer(number - 1, f"hidden_{number}")(outputs)
+        outputs = kernel_layer(number - 1, names[number - 1])(outputs)
         if batch_norm:
             outputs = keras.layers.BatchNormalization(name=f"norm_{number}")(outputs)
         if skip_connections and number > SKIP_SPAN and number % SKIP_SPAN == 1:
             outputs = keras.layers.Add(name=f"skip_{number}")([outputs, activated[number - 1 - SKIP_SPAN]])
         outputs = _activation_layer(activation, f"activation_{number}")(outputs)
         activated.append(outputs)
-    outputs = kernel_layer(kernels - 1, "output")(outputs)
+    outputs = kernel_layer(kernels - 1, names[-1])(outputs)
     return model_class(inputs, outputs, name="mlp")
+
+
+def kernel_names(hidden_layers: int) -> list[str]:
+    """Returns the names of the layers that hold the kernels of `mlp`, first to last."""
+    return [*(f"hidden_{number}" for number in range(1, hidden_layers + 1)), "output"]
+
+
+def kernel_mask(seed: int, index: int, shape: Sequence[int], active: int) -> np.ndarray:
+    """Returns the random mask of one kernel of `mlp`, a boolean array with `active` True entries."""
+    return random_mask(shape, active, stream_seed(seed, index, "mask"))
+
+
+def kernel_initializer(seed: int, index: int, fan_in: int, assumed_fan_in: float) -> keras.initializers.Initializer:
+    """Returns what draws the initial values of one kernel of `mlp`: He normal for the fan-in assumed.
+
+    Args:
+        seed: the network's.
+        index: the kernel's, from 0.
+        fan_in: its first dimension.
+        assumed_fan_in: sets the standard deviation sqrt(2 / assumed_fan_in).
+    """
+    return keras.initializers.VarianceScaling(
+        2.0 * fan_in / assumed_fan_in, "fan_in", "truncated_normal", seed=stream_seed(seed, index, "kernel")
+    )
 
 
 def stream_seed(seed: int, index: int, stream: str) -> int:

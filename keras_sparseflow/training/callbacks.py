@@ -1,11 +1,10 @@
-"""Keras callbacks: gradient flow over training, and TensorBoard scalars."""
+"""The Keras callback that measures gradient flow over training."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import pandas as pd
-import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import check_tensors
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, TOTAL
@@ -13,6 +12,7 @@ from keras_sparseflow.flow.schedule import measured_epochs
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.recorder import FlowRecorder, check_cost, find_measures
+from keras_sparseflow.training.scalars import ScalarWriter, flow_tags
 
 
 class GradientFlow(keras.callbacks.Callback):
@@ -111,55 +111,3 @@ class GradientFlow(keras.callbacks.Callback):
         if self._recorder is not None:
             self.model.detach(self._recorder)
             self._recorder = None
-
-
-class EpochScalars(keras.callbacks.Callback):
-    """Writes every metric of an epoch as a TensorBoard scalar: `metrics/accuracy`, `metrics/test_loss`, ...
-
-    Args:
-        log_dir: where the events go.
-    """
-
-    def __init__(self, log_dir: str):
-        super().__init__()
-        self._scalars = ScalarWriter(log_dir)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        metrics = {name.replace("val_", "test_"): value for name, value in (logs or {}).items() if "/" not in name}
-        self._scalars.write(epoch, metric_tags(metrics))
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._scalars.close()
-
-
-class ScalarWriter:
-    """Writes TensorBoard scalars into a folder; the file is made at the first value."""
-
-    def __init__(self, log_dir: str):
-        self._log_dir = str(log_dir)
-        self._writer: Any = None
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        """Writes each value under its tag at this step; the values are on disk when it returns."""
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self._log_dir)
-        with self._writer.as_default():
-            for tag, value in values.items():
-                tf.summary.scalar(tag, value, step=step)
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Closes the file; a later value opens another."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-
-def metric_tags(metrics: dict[str, float]) -> dict[str, float]:
-    """Returns metrics by their TensorBoard tags."""
-    return {f"metrics/{name}": value for name, value in metrics.items()}
-
-
-def flow_tags(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Returns the values of one epoch's flow rows by their TensorBoard tags."""
-    return {f"flow/{row['measure']}/{row['layer']}": row["value"] for row in rows}

@@ -9,7 +9,14 @@ import tensorflow as tf
 from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.flow.named import DEFAULT_MEASURES
 from keras_sparseflow.layers import dense_gradients
-from keras_sparseflow.training.recorder import check_cost, find_measures, flow_rows, gradients_of_cost, measure_table
+from keras_sparseflow.training.recorder import (
+    check_cost,
+    find_measures,
+    flow_masks,
+    flow_rows,
+    gradients_of_cost,
+    measure_table,
+)
 
 
 def measure_flow(
@@ -49,8 +56,8 @@ def measure_flow(
     finally:
         for variable, value in zip(model.non_trainable_variables, before, strict=True):
             variable.assign(value)
-    table = measure_table(found, kernels, gradients_of_cost(cost, kernels, gradients))
-    return flow_rows(epoch, list(found), kernels, table.numpy())
+    table = measure_table(found, gradients_of_cost(cost, kernels, gradients), flow_masks(kernels))
+    return flow_rows(epoch, list(found), [kernel.name for kernel in kernels], table.numpy())
 
 
 def _mean_gradients(

@@ -81,7 +81,7 @@ class FlowRecorder:
             return []
         steps = float(self._steps.read_value())
         means = self._sums.read_value().numpy() / (steps or np.nan)
-        return flow_rows(epoch, list(self.measures), self._kernels, means)
+        return flow_rows(epoch, list(self.measures), [kernel.name for kernel in self._kernels], means)
 
     def _build(self) -> None:
         """Makes the sums."""
@@ -104,7 +104,7 @@ class FlowRecorder:
 
     def _table(self, gradients: Sequence[Any]) -> tf.Tensor:
         def table(gradients: Sequence[Any]) -> tf.Tensor:
-            return measure_table(self.measures, self._kernels, gradients, self._in_blocks)
+            return measure_table(self.measures, gradients, flow_masks(self._kernels), self._in_blocks)
 
         return tf.function(table, jit_compile=True, autograph=False)(gradients) if self._in_blocks else table(gradients)
 
@@ -137,10 +137,9 @@ def gradients_of_cost(
 
 
 def measure_table(
-    measures: dict[str, FlowMeasure], kernels: Sequence[FlowKernel], gradients: Sequence[Any], in_blocks: bool = False
+    measures: dict[str, FlowMeasure], gradients: Sequence[Any], masks: Sequence[Any], in_blocks: bool = False
 ) -> tf.Tensor:
     """Returns every measure of these gradients, shape `(measures, layers + 1)`; the last column is the total."""
-    masks = [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
     layers = [
         layer_values(list(measures.values()), gradient, mask, in_blocks=in_blocks)
         for gradient, mask in zip(gradients, masks, strict=True)
@@ -149,15 +148,17 @@ def measure_table(
     return tf.stack([tf.stack([*c, m.total(c)]) for m, c in zip(measures.values(), columns, strict=True)])
 
 
-def flow_rows(
-    epoch: int, measures: Sequence[str], kernels: Sequence[FlowKernel], table: np.ndarray
-) -> list[dict[str, Any]]:
+def flow_masks(kernels: Sequence[FlowKernel]) -> list[tf.Tensor | None]:
+    """Returns each kernel's mask as a tensor, None where all of it is active."""
+    return [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
+
+
+def flow_rows(epoch: int, measures: Sequence[str], layers: Sequence[str], table: np.ndarray) -> list[dict[str, Any]]:
     """Returns the entries of a `measure_table` as rows with `epoch`, `measure`, `layer` and `value`."""
-    layers = [*(kernel.name for kernel in kernels), TOTAL]
     return [
         {"epoch": epoch, "measure": measure, "layer": layer, "value": float(value)}
         for measure, values in zip(measures, table, strict=True)
-        for layer, value in zip(layers, values, strict=True)
+        for layer, value in zip([*layers, TOTAL], values, strict=True)
     ]
 
 

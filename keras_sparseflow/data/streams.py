@@ -1,0 +1,77 @@
+"""The training batches of several runs at once, gathered and augmented where the images are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from keras_sparseflow.data.augmentation import augment
+from keras_sparseflow.data.batches import augmentation_key, batch_indices, steps_per_epoch
+from keras_sparseflow.data.images import ImageData
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What the batches of a run depend on; runs of one stream see the same batches.
+
+    Args:
+        seed: the run's seed.
+        augment_pad: None for the images as they are; else the `pad` of `augment`.
+    """
+
+    seed: int
+    augment_pad: int | None = None
+
+
+class BatchStreams:
+    """The batches of several streams, each as `training_batches` gives them.
+
+    The images lie on the device; a step gathers a batch for each stream, inside a compiled function if so wished.
+
+    Args:
+        data: the dataset.
+        batch_size: images per batch, in [1, number of training images].
+        streams: one or more, each once.
+
+    Attributes:
+        steps: batches an epoch.
+
+    Raises:
+        ValueError: `batch_size` is out of its range.
+    """
+
+    def __init__(self, data: ImageData, batch_size: int, streams: Sequence[Stream]):
+        self.steps = steps_per_epoch(data, batch_size)
+        self.streams = list(streams)
+        self._batch_size = batch_size
+        self._images = tf.convert_to_tensor(data.train_images)
+        self._labels = tf.convert_to_tensor(data.train_labels)
+
+    def indices(self, epoch: int) -> tf.Tensor:
+        """Returns which images make the batches of an epoch, int32 of shape `(steps, streams, batch_size)`."""
+        count, orders = len(self._images), {}
+        for seed in dict.fromkeys(stream.seed for stream in self.streams):
+            orders[seed] = batch_indices(seed, epoch, count, self._batch_size)
+        return tf.stack([orders[stream.seed] for stream in self.streams], axis=1)
+
+    def batch(self, indices: tf.Tensor, step: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns one step's batch of each stream.
+
+        Args:
+            indices: of that step, int32 of shape `(streams, batch_size)`.
+            step: steps since training began, in all epochs.
+
+        Returns:
+            Images of shape `(streams, batch_size, height, width, channels)` and labels of shape
+            `(streams, batch_size)`.
+        """
+        images = tf.gather(self._images, indices)
+        if any(stream.augment_pad is not None for stream in self.streams):
+            images = tf.stack([self._augmented(images[i], stream, step) for i, stream in enumerate(self.streams)])
+        return images, tf.gather(self._labels, indices)
+
+    def _augmented(self, images: tf.Tensor, stream: Stream, step: Any) -> tf.Tensor:
+        if stream.augment_pad is None:
+            return images
+        return augment(images, augmentation_key(stream.seed, step), stream.augment_pad)

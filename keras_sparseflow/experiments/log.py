@@ -1,0 +1,151 @@
+"""What a run has come to, whichever executor trains it: its rows, its events, its checkpoint, its result."""
+
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_sparseflow.experiments.provenance import versions
+from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
+from keras_sparseflow.training.scalars import ScalarWriter, flow_tags, metric_tags
+
+
+class RunLog:
+    """Keeps the rows of a run and writes all its files, so that it can be interrupted at any moment and go on.
+
+    Args:
+        spec: of the run.
+        folder: where its files go; see `keras_sparseflow.records`.
+        tensorboard: whether to write TensorBoard events.
+
+    Attributes:
+        history: a dict per epoch with the keys `HISTORY_COLUMNS`.
+        flow: rows with the keys `FLOW_COLUMNS`.
+        diverged: whether the training or the test loss became NaN or infinite.
+        seconds: time spent on this run, in earlier processes too.
+    """
+
+    def __init__(self, spec: RunSpec, folder: RunFolder, tensorboard: bool):
+        self.spec = spec
+        self.folder = folder
+        self.history: list[dict[str, Any]] = []
+        self.flow: list[dict[str, Any]] = []
+        self.diverged = False
+        self.seconds = 0.0
+        self._scalars = ScalarWriter(str(folder.events)) if tensorboard else None
+
+    @property
+    def next_epoch(self) -> int:
+        return len(self.history)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to train: all epochs are done, or it diverged."""
+        return self.diverged or self.next_epoch >= self.spec.epochs
+
+    def restore(self) -> dict[str, np.ndarray] | None:
+        """Takes the rows up from the checkpoint, if there is one, and returns its arrays."""
+        saved = self.folder.load_checkpoint()
+        if saved is None:
+            return None
+        arrays, progress = saved
+        self.history, self.flow = progress["history"], progress["flow"]
+        self.diverged, self.seconds = progress["diverged"], progress["seconds"]
+        return arrays
+
+    def start(self, active_weights: Sequence[int]) -> None:
+        """Writes what is known before training; events after the checkpoint went with the interruption.
+
+        Args:
+            active_weights: of each kernel, as realised.
+        """
+        shutil.rmtree(self.folder.events, ignore_errors=True)
+        for row in self.history:
+            self._write_events(row, [item for item in self.flow if item["epoch"] == row["epoch"]])
+        self.folder.start(
+            {
+                "run_id": self.spec.run_id,
+                "spec": self.spec.to_dict(),
+                "active_weights": list(active_weights),
+                "versions": versions(),
+            }
+        )
+
+    def add(self, metrics: Mapping[str, float], flow: Sequence[dict[str, Any]], seconds: float) -> None:
+        """Adds an epoch.
+
+        Args:
+            metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`.
+            flow: its rows, none if it is not measured.
+            seconds: what it took.
+        """
+        row = {name: float(metrics[name]) for name in HISTORY_COLUMNS if name != "epoch"} | {"epoch": self.next_epoch}
+        self.history.append(row)
+        self.flow.extend(flow)
+        self.seconds += seconds
+        self.diverged = not (math.isfinite(row["loss"]) and math.isfinite(row["test_loss"]))
+        self._write_events(row, flow)
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes a checkpoint: the network's state, and all rows so far."""
+        progress = {"history": self.history, "flow": self.flow, "seconds": self.seconds, "diverged": self.diverged}
+        self.folder.save_checkpoint(arrays, progress)
+
+    def finish(self, active_weights: Sequence[int]) -> dict[str, Any]:
+        """Writes the rows and the result, and returns the result.
+
+        Args:
+            active_weights: of each kernel, as realised.
+        """
+        self.close()
+        result = {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
+        self.folder.finish(result, self.history, self.flow)
+        return result
+
+    def close(self) -> None:
+        """Closes the events file."""
+        if self._scalars is not None:
+            self._scalars.close()
+
+    def _summary(self) -> dict[str, Any]:
+        """Returns the last epoch's metrics, the best accuracy, and each measure's mean."""
+        last = self.history[-1]
+        flow = {
+            measure: np.mean([r["value"] for r in self.flow if r["layer"] == TOTAL and r["measure"] == measure])
+            for measure in dict.fromkeys(row["measure"] for row in self.flow)
+        }
+        return {
+            "test_accuracy": last["test_accuracy"],
+            "test_loss": last["test_loss"],
+            "best_test_accuracy": max(row["test_accuracy"] for row in self.history),
+            "train_accuracy": last["accuracy"],
+            "train_loss": last["loss"],
+            "diverged": self.diverged,
+            "epochs_run": len(self.history),
+            **flow,
+        }
+
+    def _write_events(self, row: Mapping[str, Any], flow: Sequence[dict[str, Any]]) -> None:
+        if self._scalars is not None:
+            metrics = {name: value for name, value in row.items() if name != "epoch"}
+            self._scalars.write(row["epoch"], {**metric_tags(metrics), **flow_tags(flow)})
+
+
+class CheckpointClock:
+    """Says when a checkpoint is due."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._saved = time.monotonic()
+
+    def due(self) -> bool:
+        """Returns whether so much time has passed since it last said so."""
+        if time.monotonic() - self._saved < self._seconds:
+            return False
+        self._saved = time.monotonic()
+        return True

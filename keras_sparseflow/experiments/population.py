@@ -1,0 +1,194 @@
+"""Trains the networks of a planned population together, each into its own folder."""
+
+import gc
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sparseflow.data import ImageData, ordered_batches
+from keras_sparseflow.data.streams import BatchStreams, Stream
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.log import CheckpointClock, RunLog
+from keras_sparseflow.experiments.network import (
+    build_template,
+    classification_loss,
+    initial_kernels,
+    variable_shapes,
+)
+from keras_sparseflow.experiments.plan import Population as PlannedPopulation
+from keras_sparseflow.experiments.progress import StudyProgress
+from keras_sparseflow.experiments.run import TEST_BATCH
+from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
+from keras_sparseflow.flow import measured_epochs
+from keras_sparseflow.records import RunFolder
+from keras_sparseflow.training.population import Population
+from keras_sparseflow.training.recorder import flow_rows
+from keras_sparseflow.training.stack import Member, Stack, mask_path
+from keras_sparseflow.training.state import check_state
+
+
+def run_populations(
+    planned: Iterable[PlannedPopulation], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+) -> None:
+    """Trains one population after the other; one that the device has no room for is halved.
+
+    Args:
+        planned: of one dataset and its options.
+        study_dir: the study's folder.
+        data: that dataset.
+        progress: told of every epoch and every finished run.
+        options: see `Options`.
+
+    Raises:
+        MemoryError: there is no room for a single network.
+    """
+    waiting = list(planned)
+    while waiting:
+        population = waiting.pop(0)
+        try:
+            _PopulationRun(population.specs, population, study_dir, data, progress, options).train()
+        except MemoryError as error:
+            if len(population.specs) == 1:
+                raise
+            waiting[:0] = population.halves()
+            progress.note(f"{error} Going on with half as many networks at once.")
+        gc.collect()
+        keras.utils.clear_session()  # the graph of the population before
+
+
+class _PopulationRun:
+    """The training of one population: its members' logs on one side, the compiled program on the other."""
+
+    def __init__(
+        self,
+        specs: tuple[RunSpec, ...],
+        planned: PlannedPopulation,
+        study_dir: Path,
+        data: ImageData,
+        progress: StudyProgress,
+        options: Options,
+    ):
+        self._began = time.monotonic()
+        self._spec = specs[0]  # for all that members share
+        self._data = data
+        self._progress = progress
+        self._clock = CheckpointClock(options.checkpoint_seconds)
+        self._logs = [RunLog(spec, RunFolder(study_dir, spec.run_id), options.tensorboard) for spec in specs]
+        self._saved = [log.restore() for log in self._logs]
+        self._active: list[list[int]] = [[] for _ in specs]
+        self._stacked = [stack.members for stack in planned.stacks]
+        streams = list(dict.fromkeys(Stream(spec.seed, spec.batch_augment_pad) for spec in specs))
+        stacks = [self._stack(stack.width, stack.members, streams) for stack in planned.stacks]
+        self._population = Population(stacks, BatchStreams(data, self._spec.batch_size, streams), options.jit)
+        self._test = ordered_batches(data.test_images, data.test_labels, TEST_BATCH)
+
+    def train(self) -> None:
+        """Trains all epochs that are left, and finishes every run."""
+        for log, active in zip(self._logs, self._active, strict=True):
+            log.start(active)
+        measured = measured_epochs(self._spec.epochs, self._spec.flow_epochs)
+        for log in self._logs:  # a run that was killed just before its result
+            if log.over:
+                self._finish(log)
+        while self._training():
+            epoch = self._training()[0].next_epoch
+            self._train_epoch(epoch, epoch in measured)
+        for log in self._logs:
+            log.close()
+
+    def _train_epoch(self, epoch: int, measured: bool) -> None:
+        training = self._training()
+        on_batches = measured and self._spec.flow_data == "batches"
+
+        def on_call(steps: int) -> None:
+            self._progress.show(f"{len(training)} networks: epoch {epoch + 1}/{self._spec.epochs}, step {steps}")
+
+        self._population.train_epoch(epoch, on_batches, on_call)
+        metrics, flow = self._measure(epoch, measured)
+        seconds = (time.monotonic() - self._began) / len(training)
+        self._began = time.monotonic()
+        for member, log in enumerate(self._logs):
+            if log.over:
+                continue
+            log.add(metrics[member], flow[member], seconds)
+            self._progress.epoch_of(log.spec)(epoch, {"val_accuracy": metrics[member]["test_accuracy"]})
+            if log.over:
+                self._finish(log)
+        if self._clock.due() and self._training():
+            self._save()
+
+    def _measure(self, epoch: int, measured: bool) -> tuple[dict[int, dict[str, float]], dict[int, list[Any]]]:
+        """Returns metrics and flow rows of the epoch just trained, by member."""
+        trained = self._population.train_means()
+        tested = self._population.evaluate(self._test)
+        tables = [flow for _, flow in trained]
+        if measured and self._spec.flow_data != "batches":
+            probe = ordered_batches(self._data.train_images, self._data.train_labels, TEST_BATCH)
+            tables = self._population.probe(probe, self._spec.flow_data == "probe_training")
+        metrics, rows = {}, {}
+        for stack, members, (means, _), test, table in zip(
+            self._population.stacks, self._stacked, trained, tested, tables, strict=True
+        ):
+            for position, member in enumerate(members):
+                values = map(float, (*means[position], *test[position]))
+                metrics[member] = dict(zip(("loss", "accuracy", "test_loss", "test_accuracy"), values, strict=True))
+                found = flow_rows(epoch, list(stack.measures), stack.layers, table[position]) if measured else []
+                rows[member] = found
+        return metrics, rows
+
+    def _training(self) -> list[RunLog]:
+        return [log for log in self._logs if not log.over]
+
+    def _finish(self, log: RunLog) -> None:
+        self._progress.finish(log.spec, log.finish(self._active[self._logs.index(log)]))
+
+    def _save(self) -> None:
+        for members, states in zip(self._stacked, self._population.states(), strict=True):
+            for member, state in zip(members, states, strict=True):
+                if not self._logs[member].over:
+                    self._logs[member].save(state)
+
+    def _stack(self, width: int, members: tuple[int, ...], streams: list[Stream]) -> Stack:
+        template = build_template(self._spec, self._data, width)
+        spec = self._spec
+        stack = Stack(
+            template,
+            [self._member(template, member, streams) for member in members],
+            OPTIMIZERS.get(spec.optimizer),
+            classification_loss(),
+            spec.flow_measures if spec.flow_epochs else (),
+            spec.flow_tensors,
+            spec.flow_cost,
+        )
+        saved = [self._saved[member] for member in members]
+        for member, state, fresh in zip(members, saved, stack.states(), strict=True):
+            if state is not None:
+                shapes = {name: array.shape for name, array in fresh.items()}
+                check_state(state, shapes, self._logs[member].folder.path)
+        if all(state is not None for state in saved):
+            stack.restore([state for state in saved if state is not None])
+        return stack
+
+    def _member(self, template: keras.Model, index: int, streams: list[Stream]) -> Member:
+        spec = self._logs[index].spec
+        variables, masks = initial_kernels(spec, self._data)
+        shapes = variable_shapes(template, variables, spec.width)
+        self._active[index] = [
+            int(np.count_nonzero(masks[path])) if path in masks else values.size for path, values in variables.items()
+        ]
+        saved = self._saved[index]
+        if saved is not None:
+            variables = {path: saved[path] for path in shapes if path in saved}
+            masks = {path: saved.get(mask_path(path), mask) for path, mask in masks.items()}
+        return Member(
+            variables=variables,
+            shapes=shapes,
+            masks=masks,
+            learning_rate=spec.learning_rate,
+            l2=spec.l2 if "L2" in spec.parts else 0.0,
+            stream=streams.index(Stream(spec.seed, spec.batch_augment_pad)),
+        )

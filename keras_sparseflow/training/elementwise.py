@@ -1,0 +1,82 @@
+"""Whether an optimizer can train many networks at once: each entry of a weight by its own gradient alone."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+OptimizerFactory = Callable[..., keras.optimizers.Optimizer]
+"""Called with `learning_rate=`, a float or a schedule, gives an optimizer that is not built yet."""
+
+_STEPS = 3
+_KERNEL = (2, 3)
+_RATES = (0.1, 0.02)
+
+
+class MemberRates(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant learning rate for each member of a stack.
+
+    Args:
+        rates: one a member; each above 0.
+    """
+
+    def __init__(self, rates: Sequence[float]):
+        self._rates = [float(rate) for rate in rates]
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Returns the rates, of shape `(members, 1)`."""
+        return tf.constant(self._rates, tf.float32, (len(self._rates), 1))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rates": self._rates}
+
+
+def why_not_elementwise(factory: OptimizerFactory) -> str | None:
+    """Returns why an optimizer can't train stacked networks, or None if it can.
+
+    It is tried: two kernels are trained a few steps, stacked at two learning rates and each alone. That
+    they agree is no proof for gradients of another scale, so norms that clip are looked for by name.
+
+    Args:
+        factory: makes the optimizer.
+    """
+    optimizer = factory(learning_rate=_RATES[0])
+    for attribute in ("clipnorm", "global_clipnorm"):
+        if getattr(optimizer, attribute, None) is not None:
+            return f"its `{attribute}` is a norm over a whole tensor, which would hold several networks"
+    for attribute in ("use_ema", "loss_scale_factor"):
+        if getattr(optimizer, attribute, None):
+            return f"`{attribute}` is not supported when networks are stacked"
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(2, *_KERNEL)).astype("float32")
+    gradients = (10.0 ** rng.uniform(-3, 1, (_STEPS, 2, *_KERNEL)) * rng.choice([-1, 1], (_STEPS, 2, *_KERNEL))).astype(
+        "float32"
+    )
+    try:
+        stacked = _trained(factory(learning_rate=MemberRates(_RATES)), start.reshape(2, -1), gradients)
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        return f"it does not take stacked weights, each member with its own learning rate ({type(error).__name__})"
+    for member, rate in enumerate(_RATES):
+        alone = _trained(factory(learning_rate=rate), start[member], gradients[:, member])
+        if not np.allclose(stacked[member], alone.ravel(), rtol=1e-5, atol=1e-7):
+            return "it moves a weight by more than the weight's own gradients"
+    return None
+
+
+def slots_per_weight(factory: OptimizerFactory) -> int:
+    """Returns how many numbers an optimizer keeps for each weight: 0 for SGD, 2 for Adam."""
+    optimizer = factory(learning_rate=_RATES[0])
+    kernel = keras.Variable(np.zeros(_KERNEL, "float32"), name="kernel")
+    optimizer.build([kernel])
+    return sum(tuple(variable.shape) == _KERNEL for variable in optimizer.variables)
+
+
+def _trained(optimizer: keras.optimizers.Optimizer, start: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Returns a kernel after one step with each of the gradients."""
+    kernel = keras.Variable(start, name="kernel")
+    optimizer.build([kernel])
+    for gradient in gradients:
+        optimizer.apply([tf.constant(gradient.reshape(start.shape))], [kernel])
+    return keras.ops.convert_to_numpy(kernel)

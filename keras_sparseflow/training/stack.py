@@ -1,0 +1,316 @@
+"""Networks of one architecture whose variables are stacked, so that every operation trains them all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_sparseflow.flow.kernels import flow_kernels
+from keras_sparseflow.layers.kernels import apply_mask
+from keras_sparseflow.layers.masked import slots_of
+from keras_sparseflow.training.elementwise import MemberRates, OptimizerFactory
+from keras_sparseflow.training.recorder import check_cost, find_measures, measure_table
+from keras_sparseflow.training.state import optimizer_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One network of a stack.
+
+    Args:
+        variables: its initial values by variable path; a variable that is not named starts as the template's.
+            A shape may be smaller than the template's: the rest is padded with zeros and takes no part.
+        shapes: the shape of each of the template's variables in this network, by variable path.
+        masks: boolean arrays by the path of the kernel that they mask; kernels without one are all active.
+        learning_rate: constant, above 0.
+        l2: lambda of a loss term whose gradient on each kernel is lambda * kernel; 0 for none.
+        stream: position among the streams of batches of the one that this network sees.
+    """
+
+    variables: Mapping[str, np.ndarray]
+    shapes: Mapping[str, tuple[int, ...]]
+    masks: Mapping[str, np.ndarray]
+    learning_rate: float
+    l2: float = 0.0
+    stream: int = 0
+
+
+class Stack:
+    """Networks that train together: variables, masks and optimizer slots stacked on a leading member axis.
+
+    Every variable is kept with the shape `(members, entries)`, so that a learning rate of shape
+    `(members, 1)` is each member's own, whatever the variable's rank. A member's numbers depend on no
+    other member's: one may diverge, and the rest go on.
+
+    Args:
+        template: functional Keras model with the stack's shapes, of stock layers without regularisers. Its
+            graph is used, not its weights.
+        members: the networks, at least one.
+        optimizer: makes the optimizer; it must be elementwise, see `why_not_elementwise`.
+        loss: gives a batch's mean loss of labels and the template's outputs.
+        measures: names in `flow.MEASURES`; none if flow is never measured.
+        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        cost: "total" or "data", see `FlowRecorder`.
+    """
+
+    def __init__(
+        self,
+        template: keras.Model,
+        members: Sequence[Member],
+        optimizer: OptimizerFactory,
+        loss: keras.losses.Loss,
+        measures: Sequence[str] = (),
+        tensors: str = "kernels",
+        cost: str = "total",
+    ):
+        self.members = list(members)
+        self.measures = find_measures(measures) if measures else {}
+        self._cost = check_cost(cost)
+        self._template = template
+        self._loss = loss
+        self._weights = template.trainable_variables
+        self._statistics = template.non_trainable_variables
+        self._stacked = {v.path: _variable(v, self._stacked_values(v)) for v in template.variables}
+        self._own = {v.path: self._own_entries(v) for v in self._weights}
+        self._masks = {v.path: self._stacked_masks(v) for v in self._weights}
+        kernels = flow_kernels(template, tensors)
+        self.layers = [kernel.name for kernel in kernels]
+        self._flow_paths = [kernel.variable.path for kernel in kernels]
+        self._streams = tf.constant([member.stream for member in members], tf.int32)
+        self._l2 = np.array([[member.l2] for member in members], "float32")
+        self._optimizer = optimizer(learning_rate=MemberRates([member.learning_rate for member in members]))
+        self._optimizer.build([self._stacked[v.path] for v in self._weights])
+        for weight in self._weights:
+            self._zero_inactive(weight.path)
+        count = len(members)
+        self._totals = tf.Variable(tf.zeros((count, 2)), trainable=False)  # of losses and of accuracies
+        self._flow = tf.Variable(tf.zeros((count, len(self.measures), len(self.layers) + 1)), trainable=False)
+
+    # --- in the graph -------------------------------------------------------------------------------------------
+
+    def step(self, images: tf.Tensor, labels: tf.Tensor, measured: tf.Tensor) -> None:
+        """Does a training step of every member.
+
+        Args:
+            images: a batch of each stream, shape `(streams, batch, ...)`.
+            labels: their labels, shape `(streams, batch)`.
+            measured: boolean scalar, whether flow is recorded; if not, none of its work is done.
+        """
+        batches = tf.gather(images, self._streams), tf.gather(labels, self._streams)
+        losses, accuracies, statistics, gradients = self._gradients(*batches, training=True)
+        losses += self._penalties()
+        if self.measures:
+            tf.cond(measured, lambda: self._record(gradients), tf.no_op)
+        total = self._with_penalty(gradients)
+        self._optimizer.apply(
+            [self._masked(total[v.path], v.path) for v in self._weights], [self._stacked[v.path] for v in self._weights]
+        )
+        for variable, values in zip(self._statistics, statistics, strict=True):
+            stacked = self._stacked[variable.path]
+            stacked.assign(tf.reshape(values, stacked.shape))
+        self._totals.assign_add(tf.stack([losses, accuracies], axis=1))
+
+    def evaluate(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Returns each member's loss and accuracy on one batch that all see, shape `(members, 2)`."""
+
+        def member(variables: Any) -> Any:
+            outputs, _ = self._template.stateless_call(*variables, images, training=False)
+            return tf.stack([self._loss(labels, outputs), _accuracy(labels, outputs)])
+
+        values = tf.vectorized_map(member, self._variables())
+        return values + tf.stack([self._penalties(), tf.zeros(len(self.members))], axis=1)
+
+    def probe(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> list[tf.Tensor]:
+        """Returns the gradients of the data's loss on one batch that all see, one a measured layer."""
+        gradients = self._gradients(images, labels, training=training, shared=True)[-1]
+        return [gradients[path] for path in self._flow_paths]
+
+    def flow_of(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns the measures of such gradients, shape `(members, measures, layers + 1)`."""
+        return self._table(dict(zip(self._flow_paths, gradients, strict=True)))
+
+    # --- between calls ------------------------------------------------------------------------------------------
+
+    def start_epoch(self) -> None:
+        """Forgets the totals of the epoch before."""
+        self._totals.assign(tf.zeros_like(self._totals))
+        self._flow.assign(tf.zeros_like(self._flow))
+
+    def epoch_means(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the means over an epoch's steps: loss and accuracy `(members, 2)`, and flow as `flow_of` does."""
+        return self._totals.numpy() / np.float32(steps), self._flow.numpy() / np.float32(steps)
+
+    def states(self) -> list[dict[str, np.ndarray]]:
+        """Returns for each member what `network_state` names in the same network alone, in its own shapes."""
+        stacked = {**{path: (path, v) for path, v in self._stacked.items()}, **self._slots()}
+        arrays = {name: (path, variable.numpy()) for name, (path, variable) in stacked.items()}
+        counters = {name: np.asarray(variable) for name, variable in self._counters().items()}
+        return [
+            {
+                **{name: self._unpadded(path, array[index], member) for name, (path, array) in arrays.items()},
+                **{mask_path(path): mask for path, mask in member.masks.items()},
+                **counters,
+            }
+            for index, member in enumerate(self.members)
+        ]
+
+    def restore(self, states: Sequence[Mapping[str, np.ndarray]]) -> None:
+        """Takes the optimizer's slots and counters up from what `states` returned; variables come with the members."""
+        for name, (path, slot) in self._slots().items():
+            shape = self._shape(path)
+            slot.assign(np.stack([_padded(state[name], shape).ravel() for state in states]))
+            self._zero_inactive(path)
+        for name, counter in self._counters().items():
+            counter.assign(states[0][name])
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _gradients(self, images: tf.Tensor, labels: tf.Tensor, *, training: bool, shared: bool = False) -> Any:
+        """Returns losses, accuracies, new statistics, and the gradients of the data's loss by path."""
+
+        def member(arguments: Any) -> Any:
+            (weights, statistics), *batch = arguments
+            inputs, targets = (images, labels) if shared else batch
+            outputs, new = self._template.stateless_call(weights, statistics, inputs, training=training)
+            return self._loss(targets, outputs), _accuracy(targets, outputs), new
+
+        weights, statistics = self._variables()
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            batch = () if shared else (images, labels)
+            losses, accuracies, new = tf.vectorized_map(member, ((weights, statistics), *batch))
+            total = tf.reduce_sum(losses)
+        gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        flat = {v.path: tf.reshape(g, (len(self.members), -1)) for v, g in zip(self._weights, gradients, strict=True)}
+        return losses, accuracies, new, flat
+
+    def _variables(self) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        """Returns weights and statistics in the template's shapes behind the member axis."""
+
+        def shaped(variable: keras.Variable) -> tf.Tensor:
+            return tf.reshape(self._stacked[variable.path].value, (len(self.members), *variable.shape))
+
+        return [shaped(v) for v in self._weights], [shaped(v) for v in self._statistics]
+
+    def _with_penalty(self, gradients: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the gradients with those of the members' L2 terms."""
+        if not self._l2.any():
+            return gradients
+        return {
+            path: g + self._l2 * self._stacked[path].value if _is_kernel(path) else g for path, g in gradients.items()
+        }
+
+    def _penalties(self) -> tf.Tensor:
+        """Returns each member's L2 term of the loss, shape `(members,)`."""
+        if not self._l2.any():
+            return tf.zeros(len(self.members))
+        kernels = [variable.value for path, variable in self._stacked.items() if _is_kernel(path)]
+        return self._l2[:, 0] / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel), axis=1) for kernel in kernels])
+
+    def _table(self, gradients: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the measures of gradients of the data's loss, shape `(members, measures, layers + 1)`."""
+        if self._cost == "total":
+            gradients = self._with_penalty(gradients)
+        measured = [self._of_own_entries(gradients[path], path) for path in self._flow_paths]
+        masks = [self._masks[path] for path in self._flow_paths]
+
+        def member(arguments: Any) -> tf.Tensor:
+            given = iter(arguments[1])
+            own = [None if mask is None else next(given) for mask in masks]
+            return measure_table(self.measures, arguments[0], own)
+
+        return tf.vectorized_map(member, (measured, [mask for mask in masks if mask is not None]))
+
+    def _record(self, gradients: dict[str, tf.Tensor]) -> tf.Operation:
+        self._flow.assign_add(self._table(gradients))
+        return tf.no_op()
+
+    def _of_own_entries(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
+        """Returns a gradient without what falls on padding: a unit that is not there may feed its kernel's rows."""
+        return gradient if self._own[path] is None else apply_mask(gradient, self._own[path])
+
+    def _masked(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
+        mask = self._masks[path]
+        return gradient if mask is None else tf.where(mask, gradient, tf.zeros_like(gradient))
+
+    def _zero_inactive(self, path: str) -> None:
+        """Sets inactive entries of a weight's slots to zero (Adagrad's start at another value)."""
+        for slot in slots_of(self._optimizer, self._stacked[path]):
+            slot.assign(self._masked(tf.convert_to_tensor(slot), path))
+
+    def _slots(self) -> dict[str, tuple[str, keras.Variable]]:
+        """Returns the optimizer's slots by name, each with the path of its weight."""
+        weight_of = {
+            id(slot): v.path for v in self._weights for slot in slots_of(self._optimizer, self._stacked[v.path])
+        }
+        state = optimizer_state(self._optimizer)
+        return {name: (weight_of[id(slot)], slot) for name, slot in state.items() if id(slot) in weight_of}
+
+    def _counters(self) -> dict[str, keras.Variable]:
+        """Returns what the optimizer keeps for all members alike, such as its number of steps."""
+        slots = self._slots()
+        return {name: v for name, v in optimizer_state(self._optimizer).items() if name not in slots}
+
+    # --- padding ------------------------------------------------------------------------------------------------
+
+    def _stacked_values(self, variable: keras.Variable) -> np.ndarray:
+        template = keras.ops.convert_to_numpy(variable)
+
+        def values(member: Member) -> np.ndarray:
+            own = member.variables.get(variable.path)
+            corner = tuple(slice(size) for size in member.shapes[variable.path])
+            return _padded(template[corner] if own is None else own, variable.shape)
+
+        return np.stack([values(member).ravel() for member in self.members])
+
+    def _stacked_masks(self, variable: keras.Variable) -> tf.Tensor | None:
+        def mask(member: Member) -> np.ndarray:
+            own = member.masks.get(variable.path)
+            return _padded(np.ones(member.shapes[variable.path], bool) if own is None else own, variable.shape)
+
+        return _unless_all_true([mask(member) for member in self.members])
+
+    def _own_entries(self, variable: keras.Variable) -> tf.Tensor | None:
+        sizes = [member.shapes[variable.path] for member in self.members]
+        return _unless_all_true([_padded(np.ones(size, bool), variable.shape) for size in sizes])
+
+    def _shape(self, path: str) -> tuple[int, ...]:
+        return next(tuple(v.shape) for v in self._template.variables if v.path == path)
+
+    def _unpadded(self, path: str, values: np.ndarray, member: Member) -> np.ndarray:
+        corner = tuple(slice(size) for size in member.shapes[path])
+        return values.reshape(self._shape(path))[corner].copy()
+
+
+def mask_path(kernel_path: str) -> str:
+    """Returns the path of the mask variable that a masked layer keeps beside its kernel."""
+    return f"{kernel_path.rpartition('/')[0]}/mask"
+
+
+def _variable(variable: keras.Variable, values: np.ndarray) -> keras.Variable:
+    """Returns a variable of the same path, after which the optimizer names its slots."""
+    scope, _, name = variable.path.rpartition("/")
+    with keras.name_scope(scope):
+        return keras.Variable(values, dtype=variable.dtype, trainable=variable.trainable, name=name)
+
+
+def _accuracy(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    hits = tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), labels)
+    return tf.reduce_mean(tf.cast(hits, tf.float32))
+
+
+def _is_kernel(path: str) -> bool:
+    return path.rpartition("/")[2] == "kernel"
+
+
+def _padded(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    return np.pad(values, [(0, size - own) for size, own in zip(shape, values.shape, strict=True)])
+
+
+def _unless_all_true(masks: Sequence[np.ndarray]) -> tf.Tensor | None:
+    stacked = np.stack([mask.reshape(prod(mask.shape)) for mask in masks])
+    return None if stacked.all() else tf.convert_to_tensor(stacked)

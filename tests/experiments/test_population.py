@@ -1,0 +1,123 @@
+"""Networks that train together come to what each comes to alone: rows, weights, masks, statistics, slots, files."""
+
+import contextlib
+import dataclasses
+import io
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from keras_sparseflow import records
+from keras_sparseflow.experiments import executors
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.log import RunLog
+from keras_sparseflow.experiments.progress import StudyProgress
+from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.records import RunFolder
+
+STEPS_AN_EPOCH = 12  # 48 images in batches of 4
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def train(executor, specs, study_dir, data, **options):
+    """Trains specs; returns the lines of progress."""
+    output = io.StringIO()
+    with StudyProgress(specs, Console(file=output, width=200)) as progress:
+        executors.EXECUTORS.get(executor)(specs, study_dir, data, progress, Options(**options))
+    return output.getvalue()
+
+
+@contextlib.contextmanager
+def interrupted_after(epoch, runs):
+    """Within it, training ends by an exception when that many runs have saved their state after this epoch."""
+    save, saved = RunLog.save, []
+
+    def save_and_interrupt(log, arrays):
+        save(log, arrays)
+        saved.append(log) if log.next_epoch == epoch + 1 else None
+        if len(saved) == runs:
+            raise InterruptionError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptionError):
+        patch.setattr(RunLog, "save", save_and_interrupt)
+        yield
+
+
+def stopped(executor, specs, study_dir, data, epoch):
+    """Returns the checkpoints, `(arrays, progress)` by run id, of runs that are interrupted after an epoch."""
+    for group in [[spec] for spec in specs] if executor == "serial" else [specs]:
+        with interrupted_after(epoch, len(group)):
+            train(executor, group, study_dir, data, checkpoint_seconds=0)
+    return {spec.run_id: RunFolder(study_dir, spec.run_id).load_checkpoint() for spec in specs}
+
+
+def both_arms(spec, **values):
+    return [spec(arm=arm, **values) for arm in ("sparse", "dense")]
+
+
+def assert_agree(spec, alone, together, rtol=1e-4):
+    """Everything that a checkpoint holds: weights, masks, statistics, slots, counters, losses, accuracies, flow."""
+    (arrays, progress), (other_arrays, other_progress) = alone[spec.run_id], together[spec.run_id]
+    assert set(arrays) == set(other_arrays)
+    for name, array in arrays.items():
+        assert array.dtype == other_arrays[name].dtype and array.shape == other_arrays[name].shape, name
+        scale = np.abs(array).max() if array.dtype.kind == "f" and array.size else 1
+        np.testing.assert_allclose(other_arrays[name], array, rtol=rtol, atol=rtol * scale, err_msg=f"{spec} {name}")
+    for rows, other_rows in ((progress[n], other_progress[n]) for n in ("history", "flow")):
+        pd.testing.assert_frame_equal(pd.DataFrame(other_rows), pd.DataFrame(rows), rtol=rtol, check_like=True)
+
+
+RATES = {"adagrad": 0.02, "adam": 0.002, "rmsprop": 0.001}
+
+
+def contract(spec, tmp_path, data, **values):
+    """60 steps of both arms, two widths, two seeds: alone and together."""
+    base = {"epochs": 6, "batch_size": 4, "learning_rate": 0.02, "hidden_layers": 3, **values}
+    specs = [s for width in (6, 13) for seed in (0, 1) for s in both_arms(spec, dense_width=width, seed=seed, **base)]
+    compared = [specs[2], specs[5]]  # sparse at width 6 with seed 1, dense at width 13 with seed 0
+    alone = stopped("serial", compared, tmp_path / "alone", data, 4)
+    together = stopped("population", specs, tmp_path / "together", data, 4)
+    for run_spec in compared:
+        assert len(alone[run_spec.run_id][1]["history"]) * STEPS_AN_EPOCH == 60
+        assert_agree(run_spec, alone, together)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
+def test_every_optimizer(spec, tmp_path, data, optimizer):
+    contract(spec, tmp_path, data, optimizer=optimizer, learning_rate=RATES.get(optimizer, 0.02), variant="L2", l2=0.01)
+
+
+@pytest.mark.parametrize("variant", ["NR", "DA", "L2", "SC", "BN", "DA_L2_SC_BN"])
+def test_every_variant(spec, tmp_path, data, variant):
+    contract(spec, tmp_path, data, variant=variant, optimizer="momentum", learning_rate=0.005, augment_pad=1, l2=0.05)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS.names())
+def test_every_activation(spec, tmp_path, data, activation):
+    """Sigmoid is 0.5 where a unit is not there: padding must not reach the raw norms."""
+    contract(spec, tmp_path, data, activation=activation, optimizer="adam", learning_rate=0.002)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"flow_cost": "data"},
+        {"flow_tensors": "all"},
+        {"flow_data": "probe"},
+        {"flow_data": "probe_training"},
+        {"flow_measures": ("egf_1",), "flow_epochs": 3},
+        {"flow_epochs": 0},
+        {"init_fan_in": "active"},
+    ],
+    ids=str,
+)
+def test_every_choice_of_flow(spec, tmp_path, data, choices):
+    contract(spec, tmp_path, data, variant="L2_BN", l2=0.05, activation="sigmoid", **choices)
