@@ -32,8 +32,9 @@ lint: $(INSTALLED)  ## format, lint and type checks
 docs: $(INSTALLED)  ## docs/api.md anew from the docstrings
 	$(BIN)/python docs/make_api.py
 
-benchmark: $(INSTALLED)  ## cost of masks and of measuring flow, as ratios to stock Keras
+benchmark: $(INSTALLED)  ## cost of masks and of measuring flow; populations against one network after the other
 	$(BIN)/python benchmarks/step_cost.py
+	$(BIN)/python benchmarks/population_speed.py
 
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv

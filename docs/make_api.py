@@ -18,6 +18,10 @@ MODULES = (
     "experiments.presets",
     "experiments.launch",
     "experiments.executors",
+    "experiments.plan",
+    "training.population",
+    "training.stack",
+    "training.elementwise",
 )
 
 

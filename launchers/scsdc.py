@@ -24,7 +24,7 @@ from keras_sparseflow.experiments.study import GRID_FIELDS
 from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
 
 define_spec_flags(lists=GRID_FIELDS, without=("dense_width", "max_width", "arm", "seed"))
-define_run_flags()
+define_run_flags(executor="auto")
 PRESET = flags.DEFINE_enum("preset", "single", PRESETS.names(), "the study to start from; other flags change it.")
 STUDY = flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
 SEEDS = define_numbers("seeds", int, "seeds; a matched pair for each, width and configuration (default: 0,1,2).")
@@ -38,7 +38,7 @@ MAX_WIDTH = flags.DEFINE_integer("max_width", None, "width of the sparse arm (de
 def main(argv: list[str]) -> None:
     del argv
     with plain_errors(flags.FLAGS.debug):
-        load_training_quietly()
+        load_training_quietly(flags.FLAGS.executor)
         from keras_sparseflow.analysis.report import write_report
         from keras_sparseflow.experiments.launch import plan_study, run_study
         from keras_sparseflow.experiments.summary import print_plan

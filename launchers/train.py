@@ -13,14 +13,14 @@ from keras_sparseflow.experiments.flags import define_run_flags, define_spec_fla
 from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
 
 define_spec_flags()
-define_run_flags()
+define_run_flags(executor="serial")
 STUDY = flags.DEFINE_string("study", None, "folder in runs_dir to join (default: networks-, then the images' name).")
 
 
 def main(argv: list[str]) -> None:
     del argv
     with plain_errors(flags.FLAGS.debug):
-        load_training_quietly()
+        load_training_quietly(flags.FLAGS.executor)
         from keras_sparseflow.experiments.launch import run_network
         from keras_sparseflow.experiments.summary import print_result
 

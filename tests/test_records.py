@@ -89,6 +89,19 @@ def test_checkpoint_holds_arrays_and_progress_and_goes_when_the_run_is_finished(
     assert folder.finished and folder.load_checkpoint() is None
 
 
+def test_the_rows_of_a_checkpoint_are_read_without_its_arrays(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path, "a")
+    assert folder.checkpoint_rows() == []
+    folder.start({})
+    assert folder.checkpoint_rows() == []
+    folder.save_checkpoint({"kernel": np.zeros(3)}, {"history": HISTORY})
+    read, names = np.lib.npyio.NpzFile.__getitem__, []
+    monkeypatch.setattr(
+        np.lib.npyio.NpzFile, "__getitem__", lambda file, name: (names.append(name), read(file, name))[1]
+    )
+    assert folder.checkpoint_rows() == HISTORY and names == ["__progress__"]
+
+
 def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch):
     path = tmp_path / "file"
     records.write_atomic(path, b"old")
@@ -144,6 +157,8 @@ def test_a_corrupt_checkpoint_is_named(tmp_path):
         (folder.path / "checkpoint.npz").write_bytes(content)
         with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected the arrays of a checkpoint"):
             folder.load_checkpoint()
+        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected the arrays of a checkpoint"):
+            folder.checkpoint_rows()
 
 
 def test_a_study_file_without_run_ids_is_a_clear_error(tmp_path):

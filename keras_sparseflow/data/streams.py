@@ -47,13 +47,11 @@ class BatchStreams:
         self._batch_size = batch_size
         self._images = tf.convert_to_tensor(data.train_images)
         self._labels = tf.convert_to_tensor(data.train_labels)
+        self._orders = tf.function(self._orders_of_seeds, autograph=False)
 
     def indices(self, epoch: int) -> tf.Tensor:
         """Returns which images make the batches of an epoch, int32 of shape `(steps, streams, batch_size)`."""
-        count, orders = len(self._images), {}
-        for seed in dict.fromkeys(stream.seed for stream in self.streams):
-            orders[seed] = batch_indices(seed, epoch, count, self._batch_size)
-        return tf.stack([orders[stream.seed] for stream in self.streams], axis=1)
+        return self._orders(tf.constant(epoch, tf.int64))
 
     def batch(self, indices: tf.Tensor, step: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns one step's batch of each stream.
@@ -70,6 +68,11 @@ class BatchStreams:
         if any(stream.augment_pad is not None for stream in self.streams):
             images = tf.stack([self._augmented(images[i], stream, step) for i, stream in enumerate(self.streams)])
         return images, tf.gather(self._labels, indices)
+
+    def _orders_of_seeds(self, epoch: tf.Tensor) -> tf.Tensor:
+        seeds = dict.fromkeys(stream.seed for stream in self.streams)
+        orders = {seed: batch_indices(seed, epoch, len(self._images), self._batch_size) for seed in seeds}
+        return tf.stack([orders[stream.seed] for stream in self.streams], axis=1)
 
     def _augmented(self, images: tf.Tensor, stream: Stream, step: Any) -> tf.Tensor:
         if stream.augment_pad is None:

@@ -11,7 +11,6 @@ from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
 
-
 CHECKPOINT_SECONDS = 20.0
 """Half-finished runs are saved this often, and lose no more than that, and the epoch, when they are killed."""
 
@@ -32,6 +31,8 @@ class Options:
     population_memory: int | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
+
+DEFAULT_OPTIONS = Options()
 
 Executor = Callable[[Sequence[RunSpec], Path, ImageData, StudyProgress, Options], None]
 """`(specs, study folder, data, progress, options)`; returns when every run is finished."""
@@ -80,7 +81,7 @@ def population(
         options: see `Options`.
 
     Raises:
-        ValueError: an optimizer that is not elementwise, which can't train stacked networks.
+        ValueError: an optimizer that is not elementwise, or an activation that is not unitwise.
         MemoryError: a network needs more than `population_memory` even alone.
     """
     planned = plan(specs, study_dir, data.input_shape, data.num_classes, "population", options)
@@ -101,8 +102,8 @@ def auto(specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: S
         MemoryError: a network needs more than `population_memory` even alone.
     """
     planned = plan(specs, study_dir, data.input_shape, data.num_classes, "auto", options)
-    for name, reason in planned.reasons.items():
-        progress.note(f"Networks with optimizer {name!r} are trained one after the other: {reason}.")
+    for what, reason in planned.reasons.items():
+        progress.note(f"Networks with {what} are trained one after the other: {reason}.")
     _run(planned, specs, study_dir, data, progress, options)
 
 
@@ -117,7 +118,7 @@ class StudyPlan:
     Args:
         populations: trained as one program each.
         alone: trained one after the other.
-        reasons: optimizers that can't train a population, each with the reason.
+        reasons: why, for each optimizer or activation that can't be stacked.
         finished: how many runs are finished already.
     """
 
@@ -146,7 +147,7 @@ def plan(
         options: see `Options`.
 
     Raises:
-        ValueError: "population" with an optimizer that is not elementwise, or another executor.
+        ValueError: "population" with an optimizer or an activation that can't be stacked, or another executor.
         MemoryError: a network needs more than `population_memory` even alone.
     """
     if executor not in ("auto", "population", "serial"):
@@ -156,18 +157,19 @@ def plan(
     finished = len(specs) - len(left)
     if executor == "serial":
         return StudyPlan((), tuple(left), {}, finished)
-    reasons = not_elementwise(specs)
+    reasons = not_stackable(specs)
     if reasons and executor == "population":
-        name, reason = next(iter(reasons.items()))
+        what, reason = next(iter(reasons.items()))
         raise ValueError(
-            f"Optimizer {name!r} cannot train a population: {reason}. Expected one that moves each weight by that "
-            "weight's own gradients alone; use --executor=serial, or auto, for it."
+            f"Networks with {what} cannot be trained as a population: {reason}. "
+            "Use --executor=serial, or auto, for them."
         )
+    alone = tuple(spec for spec in left if reasons.keys() & _stacked_parts(spec).keys())
     from keras_sparseflow.training.device import parallel_stacks, population_memory
     from keras_sparseflow.training.elementwise import slots_per_weight
 
     populations = plan_populations(
-        [spec for spec in left if spec.optimizer not in reasons],
+        [spec for spec in left if spec not in alone],
         input_shape=input_shape,
         classes=classes,
         slots=lambda name: slots_per_weight(OPTIMIZERS.get(name)),
@@ -175,16 +177,25 @@ def plan(
         chains=parallel_stacks(),
         first_epochs={spec.run_id: len(folders[spec.run_id].checkpoint_rows()) for spec in left},
     )
-    return StudyPlan(tuple(populations), tuple(s for s in left if s.optimizer in reasons), reasons, finished)
+    return StudyPlan(tuple(populations), alone, reasons, finished)
 
 
-def not_elementwise(specs: Sequence[RunSpec]) -> dict[str, str]:
-    """Returns the optimizers of these specs that can't train stacked networks, each with the reason."""
-    from keras_sparseflow.training.elementwise import why_not_elementwise
+def not_stackable(specs: Sequence[RunSpec]) -> dict[str, str]:
+    """Returns the optimizers and activations of these specs that can't be stacked, such as "optimizer 'lamb'": why."""
+    checks = {part: check for spec in specs for part, check in _stacked_parts(spec).items()}
+    reasons = {part: check() for part, check in checks.items()}
+    return {part: reason for part, reason in reasons.items() if reason is not None}
 
-    names = dict.fromkeys(spec.optimizer for spec in specs)
-    reasons = {name: why_not_elementwise(OPTIMIZERS.get(name)) for name in names}
-    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
+    """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
+    from keras_sparseflow.models.mlp import activation_layer
+    from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise
+
+    return {
+        f"optimizer {spec.optimizer!r}": lambda: why_not_elementwise(OPTIMIZERS.get(spec.optimizer)),
+        f"activation {spec.activation!r}": lambda: why_not_unitwise(lambda: activation_layer(spec.activation)),
+    }
 
 
 def _run(

@@ -36,14 +36,18 @@ def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ())
         )
 
 
-def define_run_flags() -> None:
-    """Defines the flags that say where data and results are kept, and how runs are executed."""
+def define_run_flags(executor: str) -> None:
+    """Defines the flags that say where data and results are kept, and how runs are executed.
+
+    Args:
+        executor: which one it is unless another is named.
+    """
     flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
     flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
     flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
     flags.DEFINE_enum(
         "executor",
-        "auto",
+        executor,
         EXECUTORS.names(),
         "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
         "one after the other; auto takes population wherever the optimizer allows it. Results are the same.",

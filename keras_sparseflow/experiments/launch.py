@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_sparseflow.data import describe, load_images, steps_per_epoch
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
-from keras_sparseflow.experiments.executors import EXECUTORS, Options, StudyPlan, plan
+from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, EXECUTORS, Options, StudyPlan, plan
 from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
@@ -24,7 +24,7 @@ def run_study(
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
     executor: str = "auto",
-    options: Options = Options(),
+    options: Options = DEFAULT_OPTIONS,
 ) -> Path:
     """Trains every run of a study that is not finished yet; returns the study's folder.
 
@@ -55,7 +55,7 @@ def plan_study(
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
     executor: str = "auto",
-    options: Options = Options(),
+    options: Options = DEFAULT_OPTIONS,
 ) -> StudyPlan:
     """Returns how `run_study` would train a study, without training or writing anything.
 
@@ -81,8 +81,8 @@ def run_network(
     study: str | None = None,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
-    executor: str = "auto",
-    options: Options = Options(),
+    executor: str = "serial",
+    options: Options = DEFAULT_OPTIONS,
 ) -> RunFolder:
     """Trains one network, unless it is finished already; returns its folder.
 

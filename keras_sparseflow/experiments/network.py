@@ -81,15 +81,25 @@ def initial_kernels(spec: RunSpec, data: ImageData) -> tuple[dict[str, np.ndarra
     return kernels, masks
 
 
-def variable_shapes(template: keras.Model, kernels: dict[str, np.ndarray], width: int) -> dict[str, tuple[int, ...]]:
+def variable_shapes(
+    template: keras.Model, template_width: int, kernels: dict[str, np.ndarray], width: int
+) -> dict[str, tuple[int, ...]]:
     """Returns the shapes that the template's variables have in a network of its own width.
 
     Args:
         template: from `build_template`.
+        template_width: units of its hidden layers.
         kernels: the network's, by path.
-        width: units of its hidden layers; every variable but the kernels has an entry for each.
+        width: units of the network's hidden layers; other variables than kernels have as many entries, if they
+            have as many as there are units.
     """
-    return {v.path: kernels[v.path].shape if v.path in kernels else (width,) for v in template.variables}
+
+    def shape(variable: keras.Variable) -> tuple[int, ...]:
+        if variable.path in kernels:
+            return kernels[variable.path].shape
+        return tuple(width if size == template_width else size for size in variable.shape)
+
+    return {variable.path: shape(variable) for variable in template.variables}
 
 
 def classification_loss() -> keras.losses.Loss:

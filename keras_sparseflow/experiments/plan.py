@@ -30,10 +30,12 @@ FLOPS_PER_WEIGHT = 6
 """Floating-point operations of a step per weight and image: two forward, four backward."""
 
 FLOAT_BYTES = 4
-MASK_BYTES = 1
+MASK_BYTES = 2
+"""Of a weight: whether it is active, and whether it is the network's own and not padding."""
+
 VARIABLES = 1
-GRADIENTS = 2
-"""Gradients of a kernel that are held at once: before and after masking."""
+GRADIENTS = 3
+"""Tensors like a weight's gradient that are held at once: before and after masking, and the step made of it."""
 
 HIDDEN_TENSORS = 3
 HIDDEN_TENSORS_WITH_BATCH_NORM = 6
@@ -111,6 +113,10 @@ class Population:
             _population(self.specs, wider, self.first_epoch, self.setting),
             _population(self.specs, narrower, self.first_epoch, self.setting),
         )
+
+    def of(self, specs: Sequence[RunSpec], first_epoch: int) -> "Population":
+        """Returns the population of some of its networks, which have so many epochs behind them."""
+        return _population(specs, range(len(specs)), first_epoch, self.setting)
 
 
 def plan_populations(
@@ -210,8 +216,8 @@ def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots:
 
     Example:
         >>> spec = RunSpec(dense_width=10, max_width=20, hidden_layers=1, batch_size=100)
-        >>> member_bytes(spec, width=20, inputs=6, classes=4, slots=2)  # 200 weights of 21 bytes, 100 x 70 floats
-        32200
+        >>> member_bytes(spec, width=20, inputs=6, classes=4, slots=2)  # 200 weights of 26 bytes, 100 x 70 floats
+        33200
     """
     weight_bytes = FLOAT_BYTES * (VARIABLES + slots + GRADIENTS) + MASK_BYTES
     hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.parts else HIDDEN_TENSORS

@@ -1,6 +1,5 @@
 """Trains the networks of a planned population together, each into its own folder."""
 
-import gc
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,8 +26,7 @@ from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.training.population import Population
 from keras_sparseflow.training.recorder import flow_rows
-from keras_sparseflow.training.stack import Member, Stack, mask_path
-from keras_sparseflow.training.state import check_state
+from keras_sparseflow.training.stack import Member, Stack
 
 
 def run_populations(
@@ -54,10 +52,19 @@ def run_populations(
         except MemoryError as error:
             if len(population.specs) == 1:
                 raise
-            waiting[:0] = population.halves()
-            progress.note(f"{error} Going on with half as many networks at once.")
-        gc.collect()
+            waiting[:0] = [part for half in population.halves() for part in _left_of(half, study_dir)]
+            progress.note(f"{str(error) or 'Memory has run out'}. Going on with half as many networks at once.")
         keras.utils.clear_session()  # the graph of the population before
+
+
+def _left_of(population: PlannedPopulation, study_dir: Path) -> list[PlannedPopulation]:
+    """Returns what is left to train: runs that are finished left out, and runs that stand at other epochs apart."""
+    standing: dict[int, list[RunSpec]] = {}
+    for spec in population.specs:
+        folder = RunFolder(study_dir, spec.run_id)
+        if not folder.finished:
+            standing.setdefault(len(folder.checkpoint_rows()), []).append(spec)
+    return [population.of(specs, first_epoch) for first_epoch, specs in standing.items()]
 
 
 class _PopulationRun:
@@ -84,7 +91,7 @@ class _PopulationRun:
         streams = list(dict.fromkeys(Stream(spec.seed, spec.batch_augment_pad) for spec in specs))
         stacks = [self._stack(stack.width, stack.members, streams) for stack in planned.stacks]
         self._population = Population(stacks, BatchStreams(data, self._spec.batch_size, streams), options.jit)
-        self._test = ordered_batches(data.test_images, data.test_labels, TEST_BATCH)
+        self._test = list(ordered_batches(data.test_images, data.test_labels, TEST_BATCH))
 
     def train(self) -> None:
         """Trains all epochs that are left, and finishes every run."""
@@ -157,33 +164,25 @@ class _PopulationRun:
         spec = self._spec
         stack = Stack(
             template,
-            [self._member(template, member, streams) for member in members],
+            [self._member(template, width, member, streams) for member in members],
             OPTIMIZERS.get(spec.optimizer),
             classification_loss(),
             spec.flow_measures if spec.flow_epochs else (),
             spec.flow_tensors,
             spec.flow_cost,
         )
-        saved = [self._saved[member] for member in members]
-        for member, state, fresh in zip(members, saved, stack.states(), strict=True):
-            if state is not None:
-                shapes = {name: array.shape for name, array in fresh.items()}
-                check_state(state, shapes, self._logs[member].folder.path)
-        if all(state is not None for state in saved):
-            stack.restore([state for state in saved if state is not None])
+        saved = [state for member in members if (state := self._saved[member]) is not None]
+        if saved:  # of all members: those that have come to another epoch are in another population
+            stack.restore(saved, [self._logs[member].folder.path for member in members])
         return stack
 
-    def _member(self, template: keras.Model, index: int, streams: list[Stream]) -> Member:
+    def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:
         spec = self._logs[index].spec
         variables, masks = initial_kernels(spec, self._data)
-        shapes = variable_shapes(template, variables, spec.width)
+        shapes = variable_shapes(template, width, variables, spec.width)
         self._active[index] = [
             int(np.count_nonzero(masks[path])) if path in masks else values.size for path, values in variables.items()
         ]
-        saved = self._saved[index]
-        if saved is not None:
-            variables = {path: saved[path] for path in shapes if path in saved}
-            masks = {path: saved.get(mask_path(path), mask) for path, mask in masks.items()}
         return Member(
             variables=variables,
             shapes=shapes,

@@ -28,7 +28,7 @@ def print_plan(plan: StudyPlan, console: Console | None = None) -> None:
         console.print(plan_table(plan.populations))
     if plan.alone:
         console.print(f"One after the other: {len(plan.alone)} networks.", highlight=False)
-    for name, reason in plan.reasons.items():
-        console.print(f"Optimizer {name!r} can't train a population: {reason}.", soft_wrap=True, highlight=False)
+    for what, reason in plan.reasons.items():
+        console.print(f"Networks with {what} can't be stacked: {reason}.", soft_wrap=True, highlight=False)
     if plan.finished:
         console.print(f"Finished before: {plan.finished} networks.", highlight=False)

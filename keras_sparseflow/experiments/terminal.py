@@ -28,15 +28,22 @@ def plain_errors(debug: bool = False) -> Iterator[None]:
         sys.exit(1)
 
 
-def load_training_quietly() -> None:
-    """Imports TensorFlow while its notices, which no setting silences, go to a file that is shown if it fails."""
+def load_training_quietly(executor: str) -> None:
+    """Imports TensorFlow while its notices, which no setting silences, go to a file that is shown if it fails.
+
+    Args:
+        executor: a name in `EXECUTORS`; populations want TensorFlow's threads set in their own way.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
     sys.stderr.flush()
     with tempfile.TemporaryFile() as notices, os.fdopen(os.dup(2), "wb") as terminal:
         os.dup2(notices.fileno(), 2)
         try:
-            import keras_sparseflow.training  # noqa: F401
+            from keras_sparseflow.training.device import use_cores_for_stacks
+
+            if executor in ("auto", "population"):
+                use_cores_for_stacks()
         except BaseException:
             notices.seek(0)
             terminal.write(notices.read())

@@ -99,7 +99,7 @@ def mlp(
             outputs = keras.layers.BatchNormalization(name=f"norm_{number}")(outputs)
         if skip_connections and number > SKIP_SPAN and number % SKIP_SPAN == 1:
             outputs = keras.layers.Add(name=f"skip_{number}")([outputs, activated[number - 1 - SKIP_SPAN]])
-        outputs = _activation_layer(activation, f"activation_{number}")(outputs)
+        outputs = activation_layer(activation, f"activation_{number}")(outputs)
         activated.append(outputs)
     outputs = kernel_layer(kernels - 1, names[-1])(outputs)
     return model_class(inputs, outputs, name="mlp")
@@ -135,6 +135,7 @@ def stream_seed(seed: int, index: int, stream: str) -> int:
     return int(np.random.SeedSequence([seed, index, key]).generate_state(1)[0] >> 1)
 
 
-def _activation_layer(name: str, layer_name: str) -> keras.layers.Layer:
+def activation_layer(name: str, layer_name: str | None = None) -> keras.layers.Layer:
+    """Returns a new layer that applies an activation of `ACTIVATIONS`."""
     item = ACTIVATIONS.get(name)
     return item(name=layer_name) if isinstance(item, type) else keras.layers.Activation(item, name=layer_name)

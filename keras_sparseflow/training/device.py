@@ -54,14 +54,14 @@ def gpu_memory_free() -> int:
 def use_cores_for_stacks() -> bool:
     """Gives each stack of a population its share of the cores; to be called before TensorFlow does anything.
 
-    An operation that is cut into pieces for every core costs small networks more than it gains: two stacks
-    side by side, each on half of the cores, train 1.2 to 2 times faster. Where the environment says how many
-    threads TensorFlow takes, that holds.
+    An operation that is cut into pieces for every core costs small networks more than it gains: see
+    docs/performance.md for what was measured. Where there is a GPU, or where the environment says how many
+    threads TensorFlow takes (`TF_NUM_INTRAOP_THREADS`), nothing is changed.
 
     Returns:
         Whether it was set.
     """
-    if "TF_NUM_INTRAOP_THREADS" in os.environ:
+    if "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.list_physical_devices("GPU"):
         return False
     tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // CPU_CHAINS))
     return True

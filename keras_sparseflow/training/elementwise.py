@@ -1,4 +1,4 @@
-"""Whether an optimizer can train many networks at once: each entry of a weight by its own gradient alone."""
+"""Whether networks can be stacked: optimizers that move each weight by itself, activations that take each unit so."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,6 +63,21 @@ def why_not_elementwise(factory: OptimizerFactory) -> str | None:
         if not np.allclose(stacked[member], alone.ravel(), rtol=1e-5, atol=1e-7):
             return "it moves a weight by more than the weight's own gradients"
     return None
+
+
+def why_not_unitwise(make_layer: Callable[[], keras.layers.Layer]) -> str | None:
+    """Returns why a network with this activation can't be padded with units, or None if it can.
+
+    It is tried: the values of six units with and without two more beside them.
+
+    Args:
+        make_layer: makes the activation's layer.
+    """
+    units = tf.constant(np.random.default_rng(0).normal(size=(4, 6)), tf.float32)
+    padded = make_layer()(tf.pad(units, ((0, 0), (0, 2))))[:, :6]
+    if np.allclose(padded, make_layer()(units), rtol=1e-6):
+        return None
+    return "the value of a unit depends on other units, and narrower networks are padded with units that are not there"
 
 
 def slots_per_weight(factory: OptimizerFactory) -> int:

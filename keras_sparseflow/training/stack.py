@@ -14,7 +14,7 @@ from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.masked import slots_of
 from keras_sparseflow.training.elementwise import MemberRates, OptimizerFactory
 from keras_sparseflow.training.recorder import check_cost, find_measures, measure_table
-from keras_sparseflow.training.state import optimizer_state
+from keras_sparseflow.training.state import check_state, optimizer_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,7 @@ class Stack:
         self._loss = loss
         self._weights = template.trainable_variables
         self._statistics = template.non_trainable_variables
+        self._shapes = {v.path: tuple(v.shape) for v in template.variables}
         self._stacked = {v.path: _variable(v, self._stacked_values(v)) for v in template.variables}
         self._own = {v.path: self._own_entries(v) for v in self._weights}
         self._masks = {v.path: self._stacked_masks(v) for v in self._weights}
@@ -146,8 +147,7 @@ class Stack:
 
     def states(self) -> list[dict[str, np.ndarray]]:
         """Returns for each member what `network_state` names in the same network alone, in its own shapes."""
-        stacked = {**{path: (path, v) for path, v in self._stacked.items()}, **self._slots()}
-        arrays = {name: (path, variable.numpy()) for name, (path, variable) in stacked.items()}
+        arrays = {name: (path, variable.numpy()) for name, (path, variable) in self._kept().items()}
         counters = {name: np.asarray(variable) for name, variable in self._counters().items()}
         return [
             {
@@ -158,12 +158,26 @@ class Stack:
             for index, member in enumerate(self.members)
         ]
 
-    def restore(self, states: Sequence[Mapping[str, np.ndarray]]) -> None:
-        """Takes the optimizer's slots and counters up from what `states` returned; variables come with the members."""
-        for name, (path, slot) in self._slots().items():
-            shape = self._shape(path)
-            slot.assign(np.stack([_padded(state[name], shape).ravel() for state in states]))
-            self._zero_inactive(path)
+    def restore(self, states: Sequence[Mapping[str, np.ndarray]], where: Sequence[object]) -> None:
+        """Takes every member up from what `states` returned.
+
+        Args:
+            states: one a member, in their order.
+            where: for each, what an error names.
+
+        Raises:
+            ValueError: a state is of another network, or has another mask; nothing is changed then.
+        """
+        for state, fresh, member, place in zip(states, self.states(), self.members, where, strict=True):
+            check_state(state, {name: array.shape for name, array in fresh.items()}, place)
+            for path, mask in member.masks.items():
+                if not np.array_equal(state[mask_path(path)], mask):
+                    raise ValueError(
+                        f"The checkpoint in {place} has another mask for {path!r} than the network's seed gives here. "
+                        "Remove that folder."
+                    )
+        for name, (path, variable) in self._kept().items():
+            variable.assign(np.stack([_padded(state[name], self._shapes[path]).ravel() for state in states]))
         for name, counter in self._counters().items():
             counter.assign(states[0][name])
 
@@ -242,6 +256,10 @@ class Stack:
         for slot in slots_of(self._optimizer, self._stacked[path]):
             slot.assign(self._masked(tf.convert_to_tensor(slot), path))
 
+    def _kept(self) -> dict[str, tuple[str, keras.Variable]]:
+        """Returns stacked variables and slots by name, each with the path of the variable whose shape it has."""
+        return {**{path: (path, variable) for path, variable in self._stacked.items()}, **self._slots()}
+
     def _slots(self) -> dict[str, tuple[str, keras.Variable]]:
         """Returns the optimizer's slots by name, each with the path of its weight."""
         weight_of = {
@@ -278,12 +296,9 @@ class Stack:
         sizes = [member.shapes[variable.path] for member in self.members]
         return _unless_all_true([_padded(np.ones(size, bool), variable.shape) for size in sizes])
 
-    def _shape(self, path: str) -> tuple[int, ...]:
-        return next(tuple(v.shape) for v in self._template.variables if v.path == path)
-
     def _unpadded(self, path: str, values: np.ndarray, member: Member) -> np.ndarray:
         corner = tuple(slice(size) for size in member.shapes[path])
-        return values.reshape(self._shape(path))[corner].copy()
+        return values.reshape(self._shapes[path])[corner].copy()
 
 
 def mask_path(kernel_path: str) -> str:

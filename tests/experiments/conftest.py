@@ -21,7 +21,7 @@ def data():
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def spec():
     def make(**values):
         defaults = {

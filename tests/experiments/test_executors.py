@@ -14,13 +14,14 @@ from keras_sparseflow import records
 from keras_sparseflow.experiments import executors, launch
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.study import Study
+from tests.experiments.executing import trained_epochs
 
 
 def study(**values):
     defaults = {
         "name": "tiny",
         "title": "Tiny",
-        "grid": {"variant": ("NR", "BN")},
+        "grid": {"variant": ("NR", "BN"), "hidden_layers": (1,)},
         "base": {"epochs": 2, "image_size": 4, "train_size": 200},
         "width_fractions": (0.5,),
         "seeds": (0,),
@@ -28,20 +29,12 @@ def study(**values):
     return Study(**{**defaults, **values})
 
 
-def trained_runs(monkeypatch):
-    """Counts the runs that are trained from here on."""
-    from keras_sparseflow.experiments import run as run_module
-
-    trained = []
-    build = run_module.build_network
-    monkeypatch.setattr(
-        run_module, "build_network", lambda spec, data: (trained.append(spec.run_id), build(spec, data))[1]
-    )
-    return trained
+each_executor = pytest.mark.parametrize("executor", ["serial", "population"])
 
 
-def test_a_study_leaves_its_plan_and_every_run(tmp_path):
-    study_dir = launch.run_study(study(), runs_dir=tmp_path)
+@each_executor
+def test_a_study_leaves_its_plan_and_every_run(tmp_path, executor):
+    study_dir = launch.run_study(study(), runs_dir=tmp_path, executor=executor)
     assert study_dir == tmp_path / "tiny"
     results = records.read_results(study_dir)
     assert list(results["arm"]) == ["sparse", "dense"] * 2 and list(results["variant"]) == ["NR", "NR", "BN", "BN"]
@@ -52,17 +45,19 @@ def test_a_study_leaves_its_plan_and_every_run(tmp_path):
     assert plan["run_ids"] == list(results["run_id"]) and plan["data"]["train_images"] == 200
 
 
-def test_finished_runs_are_skipped_and_a_larger_grid_adds_to_them(tmp_path, monkeypatch):
-    launch.run_study(study(), runs_dir=tmp_path)
-    trained = trained_runs(monkeypatch)
-    launch.run_study(study(), runs_dir=tmp_path)
-    assert trained == []
-    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)
+@each_executor
+def test_finished_runs_are_skipped_and_a_larger_grid_adds_to_them(tmp_path, monkeypatch, executor):
+    launch.run_study(study(), runs_dir=tmp_path, executor=executor)
+    trained = trained_epochs(monkeypatch)
+    launch.run_study(study(), runs_dir=tmp_path, executor=executor)
+    assert trained == {}
+    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path, executor=executor)
     assert len(trained) == 4 and all("-s1-" in run_id for run_id in trained)
     assert len(records.read_results(tmp_path / "tiny")) == 8
 
 
-def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch):
+@each_executor
+def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
     """The disk fills up during the third run; after room is made, two runs are left to train."""
     write, results = records.write_atomic, []
 
@@ -75,10 +70,10 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(records, "write_atomic", until_full)
         with pytest.raises(OSError, match="No space left"):
-            launch.run_study(study(), runs_dir=tmp_path)
+            launch.run_study(study(), runs_dir=tmp_path, executor=executor)
     assert len(records.read_results(tmp_path / "tiny")) == 2
-    trained = trained_runs(monkeypatch)
-    launch.run_study(study(), runs_dir=tmp_path)
+    trained = trained_epochs(monkeypatch)
+    launch.run_study(study(), runs_dir=tmp_path, executor=executor)
     assert len(trained) == 2 and len(records.read_results(tmp_path / "tiny")) == 4
 
 
@@ -96,10 +91,10 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch):
     ids=str,
 )
 def test_bad_input_is_refused_before_any_training(tmp_path, monkeypatch, values, message):
-    trained = trained_runs(monkeypatch)
+    trained = trained_epochs(monkeypatch)
     with pytest.raises(ValueError, match=message):
         launch.run_study(study(**values), runs_dir=tmp_path)
-    assert trained == [] and not list(tmp_path.glob("*/*/result.json"))
+    assert trained == {} and not list(tmp_path.glob("*/*/result.json"))
 
 
 def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
@@ -137,7 +132,9 @@ def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
 
 
 def test_unknown_executor_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Unknown executor 'seriel'; expected one of serial. Did you mean 'serial'"):
+    with pytest.raises(
+        ValueError, match="Unknown executor 'seriel'; expected one of auto, population, serial. Did you mean 'serial'"
+    ):
         launch.run_study(study(), runs_dir=tmp_path, executor="seriel")
 
 

@@ -6,21 +6,16 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util import tensor_util
 
 from keras_sparseflow.experiments.network import active_weights, build_network
 from keras_sparseflow.experiments.run import run
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.records import RunFolder
+from tests.experiments.executing import InterruptionError, scalars
 
 
 def rows(folder, name):
     return pd.read_csv(folder.path / name)
-
-
-class InterruptionError(Exception):
-    pass
 
 
 def interrupt_after(epoch_to_stop):
@@ -77,14 +72,6 @@ def test_the_same_spec_gives_the_same_run(spec, folder, data):
         run(spec, folder(spec, name), data)
     first, second = (rows(folder(spec, name), "history.csv") for name in ("first", "second"))
     pd.testing.assert_frame_equal(first, second, rtol=1e-5)
-
-
-def scalars(folder):
-    events = EventAccumulator(str(folder.events)).Reload()
-    return {
-        tag: [(event.step, float(tensor_util.make_ndarray(event.tensor_proto))) for event in events.Tensors(tag)]
-        for tag in events.Tags()["tensors"]
-    }
 
 
 def test_tensorboard_reads_the_metrics_and_flow_that_the_rows_hold(spec, folder, data):
@@ -265,10 +252,10 @@ def test_time_spent_before_an_interruption_counts(spec, folder, data):
 
 def test_events_after_the_last_checkpoint_are_not_counted_twice(spec, folder, data, monkeypatch):
     """Events reach the disk every epoch, checkpoints now and then: here after the first epoch alone."""
-    from keras_sparseflow.experiments.keeper import RunKeeper
+    from keras_sparseflow.experiments.log import RunLog
 
-    save = RunKeeper.save
-    monkeypatch.setattr(RunKeeper, "save", lambda keeper: save(keeper) if keeper.next_epoch == 1 else None)
+    save = RunLog.save
+    monkeypatch.setattr(RunLog, "save", lambda log, arrays: save(log, arrays) if log.next_epoch == 1 else None)
     with pytest.raises(InterruptionError):
         run(spec(epochs=5), folder(spec(epochs=5)), data, on_epoch=interrupt_after(3), checkpoint_seconds=0)
     run(spec(epochs=5), folder(spec(epochs=5)), data)

@@ -93,6 +93,18 @@ def test_train_prints_the_result_and_starts_quietly(tmp_path):
     assert "finished before" in launch("train", *arguments).stdout
 
 
+# --- the plan of a study ----------------------------------------------------------------------------------------
+
+
+def test_dry_run_prints_which_networks_would_train_together_and_which_are_finished_and_writes_nothing(whole):
+    study_dir, _ = whole
+    before = {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
+    done = launch("scsdc", *STUDY, "--seeds=0,1,2", "--dry_run", f"--runs_dir={study_dir.parent}")
+    assert done.returncode == 0 and done.stderr == "" and "Networks that train together" in done.stdout
+    assert "4 networks in 2 populations" in done.stdout and "Finished before: 8 networks." in done.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
+
+
 # --- a study, and its end at any moment ------------------------------------------------------------------------
 
 
@@ -123,7 +135,7 @@ def check_same_results(study_dir, other_dir):
 def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(whole, tmp_path):
     """Killed again and again, at moments drawn at random, until it ends; files are whole at every one of them."""
     rng = random.Random(0)
-    command = [sys.executable, str(ROOT / "launchers/scsdc.py"), *STUDY, f"--runs_dir={tmp_path}"]
+    command = [sys.executable, str(ROOT / "launchers/scsdc.py"), *STUDY, "--executor=serial", f"--runs_dir={tmp_path}"]
     study_dir = tmp_path / "single"
     kills, finished = 0, 0
     while True:
@@ -154,21 +166,23 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(wh
 # The launcher, saving its state after every epoch and not only now and then.
 SAVING = """
 import runpy, sys
-from keras_sparseflow.experiments.run import run
-run.__kwdefaults__["checkpoint_seconds"] = 0
+from keras_sparseflow.experiments.executors import Options
+Options.__init__.__kwdefaults__["checkpoint_seconds"] = 0
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_kill_9_between_checkpoints_goes_on_from_the_last_one(tmp_path):
+def test_kill_9_between_checkpoints_goes_on_from_the_last_one_under_either_executor(tmp_path):
     network = [*TINY, "--optimizer=adam", "--variant=DA_BN", "--epochs=60", "--study=one"]
     assert launch("train", *network, f"--runs_dir={tmp_path / 'whole'}").returncode == 0
     launcher = str(ROOT / "launchers" / "train.py")
     command = [sys.executable, "-c", SAVING, launcher, *network, f"--runs_dir={tmp_path / 'killed'}"]
     study_dir, rng, reached = tmp_path / "killed" / "one", random.Random(0), []
-    for _ in range(3):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    for executor in ("population", "serial", "population"):
+        process = subprocess.Popen(
+            [*command, f"--executor={executor}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         began = [path.stat().st_mtime_ns for path in study_dir.glob("*/checkpoint.npz")]
         while process.poll() is None and began == [p.stat().st_mtime_ns for p in study_dir.glob("*/checkpoint.npz")]:
             time.sleep(0.01)
@@ -180,7 +194,7 @@ def test_kill_9_between_checkpoints_goes_on_from_the_last_one(tmp_path):
         _, progress = records.RunFolder(study_dir, run_id).load_checkpoint()
         reached.append(len(progress["history"]))
     assert 0 < reached[0] < reached[1] < reached[2] < 60
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--executor=serial"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     check_same_results(study_dir, tmp_path / "whole" / "one")
 

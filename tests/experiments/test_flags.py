@@ -1,0 +1,60 @@
+"""Flags to options: what the command line says is what executors get."""
+
+import pytest
+from absl import flags
+
+from keras_sparseflow.experiments import flags as flags_module
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.flags import define_run_flags, given_options
+
+
+@pytest.fixture
+def given(monkeypatch):
+    def parse(*arguments, executor="auto"):
+        values = flags.FlagValues()
+        monkeypatch.setattr(flags_module, "FLAGS", values)
+        for name in ("DEFINE_string", "DEFINE_bool", "DEFINE_enum", "DEFINE_float"):
+            define = getattr(flags, name)
+            monkeypatch.setattr(
+                flags_module.flags, name, lambda *a, d=define, **o: d(*a, **{**o, "flag_values": values})
+            )
+        define_run_flags(executor=executor)
+        monkeypatch.undo()
+        monkeypatch.setattr(flags_module, "FLAGS", values)
+        values(["program", *arguments])
+        return given_options()
+
+    return parse
+
+
+def test_no_flag_gives_the_defaults(given):
+    assert given() == Options()
+
+
+@pytest.mark.parametrize(
+    ("argument", "options"),
+    [
+        ("--notensorboard", {"tensorboard": False}),
+        ("--jit=true", {"jit": True}),
+        ("--jit=false", {"jit": False}),
+        ("--jit=auto", {}),
+        ("--population_memory_gb=2.5", {"population_memory": 2_500_000_000}),
+        ("--population_memory_gb=0", {"population_memory": 0}),
+    ],
+)
+def test_each_flag_sets_its_option(given, argument, options):
+    assert given(argument) == Options(**options)
+
+
+@pytest.mark.parametrize("argument", ["--jit=yes", "--executor=paralel", "--population_memory_gb=-1"])
+def test_bad_values_are_refused(given, argument):
+    with pytest.raises(flags.IllegalFlagValueError):
+        given(argument)
+
+
+@pytest.mark.parametrize("executor", ["auto", "serial"])
+def test_the_launcher_says_which_executor_it_is_unless_another_is_named(given, executor):
+    given(executor=executor)
+    assert flags_module.FLAGS.executor == executor
+    given("--executor=population", executor=executor)
+    assert flags_module.FLAGS.executor == "population"

@@ -1,0 +1,460 @@
+"""Populations as executors of runs: the same files as one by one, interruption, divergence, memory, options."""
+
+import dataclasses
+import io
+import shutil
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from rich.console import Console
+
+from keras_sparseflow.experiments import executors, progress
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.plan import plan_populations
+from keras_sparseflow.experiments.progress import StudyProgress
+from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.records import RunFolder, read_json
+from keras_sparseflow.training.population import Population
+from tests.experiments.executing import (
+    InterruptionError,
+    assert_same_files,
+    interrupted_after,
+    scalars,
+    stopped,
+    train,
+    trained_epochs,
+)
+
+EPOCHS = 5
+HUGE = 1e30
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, spec, data):
+    """Four networks that train together, from beginning to end: their specs, and where they are."""
+    specs = [
+        spec(arm=arm, seed=seed, epochs=EPOCHS, optimizer="momentum", variant="L2", l2=0.05, learning_rate=0.02)
+        for seed in (0, 1)
+        for arm in ("sparse", "dense")
+    ]
+    study_dir = tmp_path_factory.mktemp("whole")
+    train("population", specs, study_dir, data)
+    return specs, study_dir
+
+
+@pytest.fixture
+def room_for(monkeypatch):
+    """Gives the device room for so many networks at once, from some epoch on."""
+
+    def limit(members, from_epoch=0):
+        init = Population.__init__
+
+        def limited(population, stacks, *rest):
+            init(population, stacks, *rest)
+            steps = population._steps
+
+            def with_little_room(indices, epoch, *arguments):
+                if sum(len(stack.members) for stack in stacks) > members and int(epoch) >= from_epoch:
+                    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nand so on")
+                return steps(indices, epoch, *arguments)
+
+            population._steps = with_little_room
+
+        monkeypatch.setattr(Population, "__init__", limited)
+
+    return limit
+
+
+@pytest.fixture
+def clipped():
+    """An optimizer that is not elementwise, as a plugin would add it; and how it is called."""
+    OPTIMIZERS.register("clipped", lambda learning_rate: keras.optimizers.SGD(learning_rate, global_clipnorm=1.0))
+    yield {"optimizer": "clipped"}
+    OPTIMIZERS._items.pop("clipped")
+
+
+@pytest.fixture
+def mixing():
+    """An activation in which units depend on each other, as a plugin would add it; and how it is called."""
+    ACTIVATIONS.register("mixing", keras.activations.softmax)
+    yield {"activation": "mixing"}
+    ACTIVATIONS._items.pop("mixing")
+
+
+def result_of(spec, study_dir):
+    return read_json(RunFolder(study_dir, spec.run_id).path / "result.json")
+
+
+def check_same_as(whole, study_dir, rtol=1e-5):
+    for spec in whole[0]:
+        assert_same_files(spec, whole[1], study_dir, rtol)
+
+
+# --- what is left on disk ---------------------------------------------------------------------------------------
+
+
+def test_every_file_of_a_study_is_the_same_as_from_runs_one_by_one(spec, data, tmp_path):
+    specs = [
+        spec(
+            arm=arm,
+            variant=variant,
+            augment_pad=1,
+            epochs=3,
+            flow_epochs=2,
+            optimizer="adam",
+            learning_rate=0.003,
+            l2=0.1,
+        )
+        for variant in ("NR", "DA_L2", "BN")
+        for arm in ("sparse", "dense")
+    ]
+    plan = executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "population", Options())
+    assert [len(population.specs) for population in plan.populations] == [4, 2], "NR and DA_L2 train together"
+    for executor in ("serial", "population"):
+        train(executor, specs, tmp_path / executor, data)
+    for one in specs:
+        assert_same_files(one, tmp_path / "serial", tmp_path / "population")
+
+
+def test_the_seconds_of_runs_that_train_together_add_up_to_the_time_it_took(whole, data, tmp_path):
+    began = time.monotonic()
+    train("population", whole[0], tmp_path, data)
+    took = time.monotonic() - began
+    assert 0.3 * took < sum(result_of(spec, tmp_path)["seconds"] for spec in whole[0]) <= took
+
+
+def test_a_finished_run_is_left_alone(whole, data, monkeypatch):
+    specs, study_dir = whole
+    before = {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
+    trained = trained_epochs(monkeypatch)
+    train("population", specs, study_dir, data)
+    assert trained == {} and before == {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
+
+
+# --- interruption -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("began", "goes_on"), [("serial", "population"), ("population", "serial"), ("population", "population")]
+)
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been_under_either_executor(
+    whole, data, tmp_path, monkeypatch, began, goes_on
+):
+    specs, _ = whole
+    stopped(began, specs, tmp_path, data, 1)
+    trained = trained_epochs(monkeypatch)
+    train(goes_on, specs, tmp_path, data)
+    assert trained == {spec.run_id: [2, 3, 4] for spec in specs}
+    check_same_as(whole, tmp_path, 1e-5 if began == goes_on == "population" else 1e-4)
+
+
+def test_runs_that_stand_at_different_epochs_become_different_populations(whole, data, tmp_path, monkeypatch):
+    specs, _ = whole
+    stopped("population", specs[:2], tmp_path, data, 0)
+    stopped("population", specs[2:3], tmp_path, data, 2)
+    plan = executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "population", Options())
+    assert [(p.first_epoch, {s.run_id for s in p.specs}) for p in plan.populations] == [
+        (1, {s.run_id for s in specs[:2]}), (3, {specs[2].run_id}), (0, {specs[3].run_id})
+    ]  # fmt: skip
+    trained = trained_epochs(monkeypatch)
+    train("population", specs, tmp_path, data)
+    assert [trained[spec.run_id][0] for spec in specs] == [1, 1, 3, 0]
+    check_same_as(whole, tmp_path)
+
+
+def test_a_run_killed_between_its_last_epoch_and_its_result_is_only_finished(whole, data, tmp_path, monkeypatch):
+    """One by one the state of the last epoch is saved; together it is not, and the last epoch is trained again."""
+
+    def killed(*arguments):
+        raise InterruptionError
+
+    specs, _ = whole
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "finish", killed)
+        for group, executor in ((specs[:1], "serial"), (specs[1:], "population")):
+            with pytest.raises(InterruptionError):
+                train(executor, group, tmp_path, data, checkpoint_seconds=0)
+    trained = trained_epochs(monkeypatch)
+    train("population", specs, tmp_path, data)
+    assert trained == {spec.run_id: [EPOCHS - 1] for spec in specs[1:]}
+    check_same_as(whole, tmp_path)
+
+
+def test_a_corrupt_checkpoint_is_named_before_any_training(whole, data, tmp_path, monkeypatch):
+    specs, _ = whole
+    stopped("population", specs, tmp_path, data, 1)
+    checkpoint = RunFolder(tmp_path, specs[-1].run_id).path / "checkpoint.npz"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-30])
+    trained = trained_epochs(monkeypatch)
+    with pytest.raises(ValueError, match=rf"{specs[-1].run_id}/checkpoint\.npz is corrupt.*Remove that run's folder"):
+        train("population", specs, tmp_path, data)
+    assert trained == {}
+
+
+@pytest.mark.parametrize("max_width", [19, 22], ids=["narrower", "wider"])
+@pytest.mark.parametrize("arm", ["sparse", "dense"])
+def test_a_checkpoint_of_another_network_is_refused_before_it_is_trained(
+    whole, data, tmp_path, monkeypatch, arm, max_width
+):
+    own = next(spec for spec in whole[0] if spec.arm == arm)
+    other = dataclasses.replace(own, max_width=max_width, dense_width=6 + max_width - 20)
+    stopped("population", [other], tmp_path, data, 1)
+    shutil.copytree(RunFolder(tmp_path, other.run_id).path, RunFolder(tmp_path, own.run_id).path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    trained = trained_epochs(monkeypatch)
+    message = rf"checkpoint in .*{own.run_id} is of another network.*first to differ is 'hidden_1/kernel'"
+    with pytest.raises(ValueError, match=message):
+        train("population", [own], tmp_path, data)
+    assert trained == {} and before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+# --- divergence -------------------------------------------------------------------------------------------------
+
+
+def test_a_member_that_diverges_is_finished_as_alone_and_touches_no_other(whole, data, tmp_path):
+    specs, whole_dir = whole
+    wild = dataclasses.replace(specs[1], learning_rate=HUGE)
+    together = [specs[0], wild, *specs[2:]]
+    train("population", together, tmp_path / "together", data)
+    train("serial", [wild], tmp_path / "alone", data)
+    results = [result_of(wild, tmp_path / name) for name in ("together", "alone")]
+    assert all(result["diverged"] for result in results)
+    assert results[0]["epochs_run"] == results[1]["epochs_run"] < EPOCHS
+    for spec in (specs[0], *specs[2:]):
+        assert_same_files(spec, whole_dir, tmp_path / "together", rtol=1e-6)
+        assert all(np.isfinite(v) for values in scalars(RunFolder(whole_dir, spec.run_id)).values() for _, v in values)
+
+
+def test_weights_and_slots_beside_a_diverged_member_are_bit_for_bit_those_beside_a_tame_one(whole, data, tmp_path):
+    specs, _ = whole
+    tame, wild = (
+        stopped("population", specs, tmp_path / "tame", data, 3),
+        dataclasses.replace(specs[0], learning_rate=HUGE),
+    )
+    with interrupted_after(3, runs=3):
+        train("population", [wild, *specs[1:]], tmp_path / "wild", data, checkpoint_seconds=0)
+    finished = RunFolder(tmp_path / "wild", wild.run_id)
+    assert finished.finished and finished.load_checkpoint() is None
+    for spec in specs[1:]:
+        arrays, _ = RunFolder(tmp_path / "wild", spec.run_id).load_checkpoint()
+        for name, array in tame[spec.run_id][0].items():
+            np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+
+
+def test_a_population_whose_members_all_diverge_ends_early(spec, data, tmp_path, monkeypatch):
+    specs = [spec(learning_rate=HUGE, seed=seed, epochs=50) for seed in (0, 1)]
+    trained = trained_epochs(monkeypatch)
+    train("population", specs, tmp_path, data)
+    for one in specs:
+        assert result_of(one, tmp_path)["diverged"] and len(trained[one.run_id]) < 4
+
+
+# --- memory -----------------------------------------------------------------------------------------------------
+
+
+def test_a_population_without_room_is_halved_and_comes_to_the_same(whole, data, tmp_path, room_for, monkeypatch):
+    room_for(2)
+    trained = trained_epochs(monkeypatch)
+    lines = train("population", whole[0], tmp_path, data)
+    assert lines.count("Going on with half") == 1 and (
+        "The device has no room for this population: OOM when allocating tensor. Going on with half as many networks "
+        "at once.\n" in lines
+    )
+    assert trained == {spec.run_id: list(range(EPOCHS)) for spec in whole[0]}
+    check_same_as(whole, tmp_path)
+
+
+def test_room_for_one_network_is_enough(whole, data, tmp_path, room_for):
+    specs, whole_dir = whole
+    room_for(1)
+    assert train("population", specs[1:], tmp_path, data).count("Going on with half") == 2
+    for spec in specs[1:]:
+        assert_same_files(spec, whole_dir, tmp_path, rtol=1e-5)
+
+
+def test_memory_that_ends_late_costs_no_epoch_that_was_saved(whole, data, tmp_path, room_for, monkeypatch):
+    room_for(2, from_epoch=3)
+    trained = trained_epochs(monkeypatch)
+    train("population", whole[0], tmp_path, data, checkpoint_seconds=0)
+    assert trained == {spec.run_id: list(range(EPOCHS)) for spec in whole[0]}
+    check_same_as(whole, tmp_path)
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0, 1000])
+def test_a_member_that_was_finished_before_memory_ended_is_not_trained_again(
+    whole, data, tmp_path, room_for, monkeypatch, checkpoint_seconds
+):
+    """Without a checkpoint the others start again; with one they go on from it."""
+    specs, whole_dir = whole
+    wild = dataclasses.replace(specs[0], learning_rate=HUGE)
+    train("serial", [wild], tmp_path / "alone", data)
+    room_for(2, from_epoch=3)
+    trained = trained_epochs(monkeypatch)
+    train("population", [wild, *specs[1:]], tmp_path / "study", data, checkpoint_seconds=checkpoint_seconds)
+    assert trained[wild.run_id] == list(range(result_of(wild, tmp_path / "alone")["epochs_run"]))
+    for spec in specs[1:]:
+        assert_same_files(spec, whole_dir, tmp_path / "study", rtol=1e-5)
+
+
+def test_memory_that_ends_while_states_are_saved_leaves_members_at_different_epochs_that_go_on(
+    whole, data, tmp_path, monkeypatch
+):
+    """The machine's own memory may end as well, between one member's checkpoint and the next one's."""
+    save, saves = RunFolder.save_checkpoint, []
+
+    def with_little_room(folder, *arguments):
+        saves.append(folder.run_id)
+        if len(saves) == 6:  # the second epoch's second
+            raise MemoryError
+        save(folder, *arguments)
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", with_little_room)
+    train("population", whole[0], tmp_path, data, checkpoint_seconds=0)
+    check_same_as(whole, tmp_path)
+
+
+def test_no_room_for_a_single_network_is_an_error_and_finished_runs_stay(whole, data, tmp_path, room_for):
+    specs, _ = whole
+    train("population", specs[:1], tmp_path, data)
+    room_for(0)
+    with pytest.raises(MemoryError, match=r"The device has no room for this population: OOM when allocating tensor"):
+        train("population", specs, tmp_path, data)
+    assert [RunFolder(tmp_path, spec.run_id).finished for spec in specs] == [True, False, False, False]
+
+
+# --- options ----------------------------------------------------------------------------------------------------
+
+
+def test_population_memory_splits_the_plan_and_not_the_results(whole, data, tmp_path):
+    specs, _ = whole
+    arguments = (specs, tmp_path, data.input_shape, data.num_classes, "population")
+    (together,) = executors.plan(*arguments, Options()).populations
+    little = Options(population_memory=together.memory - 1)
+    plan = executors.plan(*arguments, little)
+    assert len(plan.populations) == 2 and all(p.memory < together.memory for p in plan.populations)
+    train("population", specs, tmp_path, data, population_memory=little.population_memory)
+    check_same_as(whole, tmp_path)
+
+
+def test_a_network_too_large_for_population_memory_is_refused_before_any_training(whole, data, tmp_path, monkeypatch):
+    trained = trained_epochs(monkeypatch)
+    with pytest.raises(MemoryError, match=r"estimated .* bytes; 1,000 are allowed.*--population_memory_gb"):
+        train("auto", whole[0], tmp_path, data, population_memory=1000)
+    assert trained == {} and not list(tmp_path.iterdir())
+
+
+def test_the_slots_of_the_optimizer_count_in_the_plan(spec, data, tmp_path):
+    memory = {}
+    for optimizer in ("sgd", "adam"):
+        specs = [spec(optimizer=optimizer)]
+        plan = executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "auto", Options())
+        memory[optimizer] = plan.populations[0].memory
+    (adam,) = plan_populations(
+        specs, input_shape=data.input_shape, classes=data.num_classes, slots=lambda name: 2, memory=10**9
+    )
+    assert memory["adam"] == adam.memory > memory["sgd"]
+
+
+def test_jit_says_whether_xla_compiles_and_changes_no_number(spec, data, tmp_path, monkeypatch):
+    specs, compiled, make = [spec(arm="dense", seed=seed, flow_measures=("egf_1",)) for seed in (0, 1)], [], tf.function
+
+    def watched(*arguments, **options):
+        compiled.append(options.get("jit_compile"))
+        return make(*arguments, **options)
+
+    monkeypatch.setattr("keras_sparseflow.training.population.tf.function", watched)
+    for jit in (True, False, None):
+        compiled.clear()
+        train("population", specs, tmp_path / str(jit), data, jit=jit)
+        assert compiled.count(bool(jit)) == 4 and compiled.count(not jit) == 0
+    for one in specs:
+        assert_same_files(one, tmp_path / "False", tmp_path / "True")
+
+
+def test_every_option_reaches_the_runs_of_serial(spec, data, tmp_path, monkeypatch):
+    from keras_sparseflow.experiments import run
+
+    given = {}
+    monkeypatch.setattr(run, "run", lambda *arguments, **options: given.update(options) or {"diverged": False})
+    train("serial", [spec()], tmp_path, data, tensorboard=False, jit=True, checkpoint_seconds=3.5)
+    given.pop("on_epoch")
+    assert given == {"tensorboard": False, "jit": True, "checkpoint_seconds": 3.5}
+
+
+@pytest.mark.parametrize("executor", ["population", "serial"])
+def test_tensorboard_can_be_left_out(whole, data, tmp_path, executor):
+    specs, _ = whole
+    train(executor, specs[:1], tmp_path, data, tensorboard=False)
+    assert [path.name for path in tmp_path.glob("*/events")] == []
+
+
+REASONS = {
+    "clipped": "optimizer 'clipped'{}: its `global_clipnorm` is a norm over a whole tensor, which would hold several",
+    "mixing": "activation 'mixing'{}: the value of a unit depends on other units",
+}
+
+
+@pytest.mark.parametrize("plugin", REASONS)
+def test_population_refuses_what_can_not_be_stacked(spec, data, tmp_path, request, plugin, monkeypatch):
+    specs = [spec(), spec(**request.getfixturevalue(plugin))]
+    trained = trained_epochs(monkeypatch)
+    message = REASONS[plugin].format(" cannot be trained as a population")
+    with pytest.raises(ValueError, match=rf"^Networks with {message}.* Use --executor=serial, or auto, for them\.$"):
+        train("population", specs, tmp_path, data)
+    assert trained == {} and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("plugin", REASONS)
+def test_auto_trains_these_one_after_the_other_and_the_others_together_and_says_so(
+    spec, data, tmp_path, request, plugin, monkeypatch
+):
+    from keras_sparseflow.experiments import population, run
+
+    one_by_one, together = [], []
+    run_one, run_many = run.run, population.run_populations
+    monkeypatch.setattr(
+        run, "run", lambda spec, *rest, **options: (one_by_one.append(spec), run_one(spec, *rest, **options))[1]
+    )
+    monkeypatch.setattr(
+        population, "run_populations", lambda plan, *rest: (together.extend(plan), run_many(plan, *rest))
+    )
+    values = [request.getfixturevalue(plugin), {}]
+    specs = [spec(arm=arm, epochs=1, **value) for value in values for arm in ("sparse", "dense")]
+    lines = train("auto", specs, tmp_path, data)
+    assert one_by_one == specs[:2] and [set(planned.specs) for planned in together] == [set(specs[2:])]
+    assert "Networks with " + REASONS[plugin].format(" are trained one after the other") in lines
+    assert all(RunFolder(tmp_path, one.run_id).finished for one in specs) and "4/4 runs" in lines
+
+
+# --- progress ---------------------------------------------------------------------------------------------------
+
+
+def test_progress_counts_the_epochs_of_every_member(whole, data, tmp_path, monkeypatch):
+    specs, _ = whole
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(progress.StudyProgress, "time_left", lambda shown: str(sum(shown._epochs_left.values())))
+    stopped("population", specs[:2], tmp_path, data, 2)
+    train("serial", specs[3:], tmp_path, data)
+    output = io.StringIO()
+    with StudyProgress(specs, Console(file=output, width=200)) as shown:
+        executors.population(specs, tmp_path, data, shown, Options())
+    lines = output.getvalue().splitlines()
+    assert shown._epochs_trained == 2 * 2 + EPOCHS and (shown.done, shown.skipped, shown.diverged) == (4, 1, 0)
+    assert lines[0].startswith("1/4 runs, 15 left;") and lines[0].endswith("finished before")
+    assert lines[1] == "1/4 runs, 15 left; 2 networks: epoch 4/5, step 1"
+    accuracy = next(line for line in lines if "epoch 4/5, test accuracy" in line)
+    assert accuracy.startswith("1/4 runs, 11 left;") and "nan" not in accuracy
+    assert lines[-1].startswith("4/4 runs, 0 left;") and lines[-1].endswith("finished")
+
+
+def test_a_diverged_member_leaves_no_epochs_to_wait_for(whole, data, tmp_path):
+    specs, _ = whole
+    wild = dataclasses.replace(specs[1], learning_rate=HUGE)
+    with StudyProgress([specs[0], wild], Console(file=io.StringIO())) as shown:
+        executors.population([specs[0], wild], tmp_path, data, shown, Options())
+    assert shown.diverged == 1 and shown.done == 2 and not any(shown._epochs_left.values())
+    assert shown._epochs_trained == EPOCHS + result_of(wild, tmp_path)["epochs_run"]

@@ -1,0 +1,79 @@
+"""What populations ask of the device: its memory, XLA or not, how many stacks side by side, and the cores."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from keras_sparseflow.training import device
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """Puts an executable of that name in the way, which runs a line of shell."""
+
+    def make(line):
+        path = tmp_path / "nvidia-smi"
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    return make
+
+
+def test_free_memory_is_that_of_the_gpu_with_the_least(nvidia_smi, tmp_path):
+    nvidia_smi(f'echo "$@" > {tmp_path}/asked; printf "81000\\n40960\\n"')
+    assert device.gpu_memory_free() == 40960 * 2**20
+    assert (tmp_path / "asked").read_text() == "--query-gpu=memory.free --format=csv,noheader,nounits\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [("exit 9", "CalledProcessError"), ("echo '[Not Supported]'", "ValueError"), ("true", "ValueError")],
+)
+def test_a_driver_that_does_not_say_is_an_error_with_the_flag_that_helps(nvidia_smi, line, error):
+    nvidia_smi(line)
+    with pytest.raises(RuntimeError, match=rf"GPU has free .*\({error}\); say it with --population_memory_gb\."):
+        device.gpu_memory_free()
+
+
+def test_no_driver_is_the_same_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"\(FileNotFoundError\); say it with --population_memory_gb"):
+        device.gpu_memory_free()
+
+
+def test_without_a_gpu_no_xla_two_stacks_and_half_of_the_machines_free_memory(monkeypatch):
+    monkeypatch.setattr(device, "available_memory", lambda: 1001)
+    assert not device.on_gpu() and not device.default_jit()
+    assert device.parallel_stacks() == device.CPU_CHAINS == 2
+    assert device.population_memory() == 500
+
+
+def test_with_a_gpu_xla_one_stack_and_half_of_its_free_memory(monkeypatch, nvidia_smi):
+    nvidia_smi("echo 1000")
+    monkeypatch.setattr(device.tf.config, "list_logical_devices", lambda kind: [kind] if kind == "GPU" else [])
+    assert device.on_gpu() and device.default_jit() and device.parallel_stacks() == 1
+    assert device.population_memory() == 500 * 2**20
+
+
+THREADS = """
+import os
+import tensorflow as tf
+from keras_sparseflow.training.device import use_cores_for_stacks
+
+threads = tf.config.threading
+for cores, said, gpus in [(8, None, []), (1, None, []), (8, "3", []), (8, None, ["GPU"])]:
+    os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
+    os.environ.update({} if said is None else {"TF_NUM_INTRAOP_THREADS": said})
+    os.cpu_count = lambda: cores
+    tf.config.list_physical_devices = lambda kind: gpus
+    threads.set_intra_op_parallelism_threads(99)
+    print(use_cores_for_stacks(), threads.get_intra_op_parallelism_threads())
+"""
+
+
+def test_each_stack_gets_its_share_of_the_cores_unless_the_environment_says_otherwise_or_there_is_a_gpu():
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["True 4", "True 1", "False 99", "False 99"]

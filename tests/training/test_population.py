@@ -1,0 +1,195 @@
+"""`Population`: every step once, in calls of a few seconds; no flow's work where none is measured; no room."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_sparseflow.data import ImageData
+from keras_sparseflow.data.streams import BatchStreams, Stream
+from keras_sparseflow.flow.measures import FlowMeasure
+from keras_sparseflow.flow.named import MEASURES
+from keras_sparseflow.training import population as population_module
+from keras_sparseflow.training.population import CALL_SECONDS, Population
+from keras_sparseflow.training.stack import Member, Stack
+
+
+class Batches:
+    """Batches whose images are the number of the step since training began, whose labels are its place in the epoch."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def indices(self, epoch):
+        return tf.range(self.steps)
+
+    def batch(self, indices, step):
+        return step, indices
+
+
+class Counting:
+    """A stack that counts what it is given."""
+
+    def __init__(self, steps, epochs):
+        self.seen = tf.Variable(tf.zeros((epochs, steps), tf.int32))
+        self.measured = tf.Variable(tf.zeros((epochs,), tf.int32))
+        self.steps, self.begun = steps, 0
+
+    def start_epoch(self):
+        self.begun += 1
+
+    def step(self, images, labels, measured):
+        epoch = images // self.steps
+        self.seen.scatter_nd_add([[epoch, tf.cast(labels, tf.int64)]], [1])
+        self.measured.scatter_nd_add([[epoch]], [tf.cast(measured, tf.int32)])
+
+
+def test_every_step_of_every_epoch_is_done_once_by_every_stack():
+    stacks = [Counting(23, 3), Counting(23, 3)]
+    population = Population(stacks, Batches(23))
+    for epoch in range(3):
+        reported = []
+        population.train_epoch(epoch, epoch == 1, reported.append)
+        assert reported == sorted(set(reported)) and reported[-1] == 23
+    for stack in stacks:
+        assert (stack.seen.numpy() == 1).all() and stack.begun == 3
+        assert stack.measured.numpy().tolist() == [0, 23, 0]
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """A population without a program whose steps take as long as `cost` says; and the sizes of its calls."""
+
+    def make(steps, cost):
+        now, sizes = [0.0], []
+        monkeypatch.setattr(population_module.time, "monotonic", lambda: now[0])
+        population = Population([Counting(steps, 1)], Batches(steps))
+
+        def call(indices, epoch, first, last, measured):
+            sizes.append(int(last) - int(first))
+            now[0] += cost(len(sizes)) * sizes[-1]
+
+        population._steps = call
+        return population, sizes
+
+    return make
+
+
+def test_calls_grow_to_a_few_seconds_and_no_further(timed):
+    population, sizes = timed(1000, lambda call: CALL_SECONDS / 128)
+    reported = []
+    population.train_epoch(0, False, reported.append)
+    assert sizes == [1, 4, 16, 64, *[128] * 7, 19] and reported == np.cumsum(sizes).tolist()
+    sizes.clear()
+    population.train_epoch(1, False)
+    assert sizes == [*[128] * 7, 104], "the next epoch begins with what was found"
+
+
+def test_calls_shrink_when_steps_take_longer_to_one_step_at_least(timed):
+    population, sizes = timed(500, lambda call: CALL_SECONDS * (1 / 128 if call < 7 else 1 / 4 if call < 12 else 15))
+    population.train_epoch(0, False)
+    assert sizes == [1, 4, 16, 64, 128, 128, 128, 4, 4, 4, 4, 4, *[1] * 11]
+
+
+def test_a_first_call_that_compiles_for_long_makes_no_long_call(timed):
+    population, sizes = timed(30, lambda call: 60.0 if call == 1 else 0.001)
+    population.train_epoch(0, False)
+    assert sizes == [1, 1, 4, 16, 8]
+
+
+# --- real stacks ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def population():
+    """One network of one kernel, without a hidden layer."""
+
+    def make(measures=(), jit_compile=None):
+        rng = np.random.default_rng(0)
+        images = rng.normal(size=(13, 2, 1, 1)).astype("float32")
+        data = ImageData("noise", images, np.arange(13, dtype="int32") % 3, images, np.zeros(13), "abc", (0.0,), (1.0,))
+        inputs = keras.Input((2, 1, 1))
+        outputs = keras.layers.Dense(3, use_bias=False, name="output")(keras.layers.Flatten()(inputs))
+        model = keras.Model(inputs, outputs)
+        member = Member(variables={}, shapes={"output/kernel": (2, 3)}, masks={}, learning_rate=0.1)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        stack = Stack(model, [member, member], keras.optimizers.SGD, loss, measures)
+        return Population([stack], BatchStreams(data, 4, [Stream(0)]), jit_compile)
+
+    return make
+
+
+@pytest.fixture
+def counted_measure():
+    """A measure that counts how often it is computed, in a list."""
+    computed = []
+
+    def value(gradient):
+        computed.append(gradient.shape)
+        return np.float32(1.0)
+
+    def per_layer(gradient, mask):
+        return tf.ensure_shape(tf.numpy_function(value, [gradient], tf.float32), ())
+
+    MEASURES.register("counted", FlowMeasure(per_layer, sum, "1"))
+    yield computed
+    MEASURES._items.pop("counted")
+
+
+def test_an_epoch_that_is_not_measured_does_none_of_the_flows_work(population, counted_measure):
+    program = population(("counted",))
+    for epoch, measured in enumerate((False, True, False)):
+        counted_measure.clear()
+        program.train_epoch(epoch, measured)
+        assert (len(counted_measure) >= 2 * 3) if measured else not counted_measure, "two members, three steps"
+        _, flow = program.train_means()[0]
+        assert flow.tolist() == ([[[1.0, 1.0]]] * 2 if measured else [[[0.0, 0.0]]] * 2)
+
+
+def test_means_over_batches_weigh_every_image_alike(population):
+    program = population()
+    (whole,) = program.evaluate([(tf.constant(X), tf.constant(Y))])
+    (parts,) = program.evaluate([(tf.constant(X[:5]), tf.constant(Y[:5])), (tf.constant(X[5:]), tf.constant(Y[5:]))])
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+
+
+def test_a_probe_in_parts_is_that_of_all_its_images(population):
+    program = population(("egf_2",))
+    (whole,) = program.probe([(tf.constant(X), tf.constant(Y))], training=False)
+    (parts,) = program.probe(
+        [(tf.constant(X[:5]), tf.constant(Y[:5])), (tf.constant(X[5:]), tf.constant(Y[5:]))], False
+    )
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    assert whole.shape == (2, 1, 2) and (whole > 0).all()
+
+
+X = np.random.default_rng(1).normal(size=(7, 2, 1, 1)).astype("float32")
+Y = np.arange(7, dtype="int32") % 3
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("_steps", lambda program: program.train_epoch(0, False)),
+    ("_evaluate", lambda program: program.evaluate([(X, Y)])),
+    ("_probe", lambda program: program.probe([(X, Y)], False)),
+    ("_flow", lambda program: program.probe([(X, Y)], False)),
+])  # fmt: skip
+def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeypatch, name, call):
+    program = population(("egf_2",))
+
+    def full(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
+
+    monkeypatch.setattr(program, name, full)
+    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
+        call(program)
+
+
+def test_other_errors_of_the_device_stay_what_they_are(population, monkeypatch):
+    program = population()
+
+    def broken(*arguments):
+        raise tf.errors.InternalError(None, None, "broken")
+
+    monkeypatch.setattr(program, "_steps", broken)
+    with pytest.raises(tf.errors.InternalError, match="broken"):
+        program.train_epoch(0, False)
