@@ -111,19 +111,19 @@ def cifar() -> Case:
     data = random_images((8, 8, 3), 20000, 10000)
     if DATA_DIR.value is not None:
         data = load_images("cifar10", data_dir=DATA_DIR.value, image_size=8, train_size=20000)
-    return Case("CIFAR-10 at 8x8, width 196, BatchNorm, momentum, batch 128", [_study("BN", epochs=6)], data)
+    return Case("CIFAR-10 at 8x8, width 196, BatchNorm, SGD, batch 128", [_study("sgd", "BN", epochs=6)], data)
 
 
 def width788() -> Case:
     return Case(
         "28x28 images, width 788, momentum, batch 128",
-        [_study("NR", epochs=3)],
+        [_study("momentum", "NR", epochs=3)],
         random_images((28, 28, 1), 10000, 1000),
     )
 
 
-def _study(variant: str, epochs: int) -> Study:
-    grid: dict[str, Sequence[str]] = {"optimizer": ("momentum",), "variant": (variant,)}
+def _study(optimizer: str, variant: str, epochs: int) -> Study:
+    grid: dict[str, Sequence[str]] = {"optimizer": (optimizer,), "variant": (variant,)}
     return Study(name="benchmark", title="", grid=grid, base={"epochs": epochs, "flow_epochs": max(1, epochs // 3)})
 
 

@@ -1,5 +1,6 @@
 """The training batches of several runs at once, gathered and augmented where the images are."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ class BatchStreams:
         self._batch_size = batch_size
         self._images = tf.convert_to_tensor(data.train_images)
         self._labels = tf.convert_to_tensor(data.train_labels)
-        self._orders = tf.function(self._orders_of_seeds, autograph=False)
+        self._orders = tf.function(functools.partial(self._orders_of_seeds), autograph=False)
 
     def indices(self, epoch: int) -> tf.Tensor:
         """Returns which images make the batches of an epoch, int32 of shape `(steps, streams, batch_size)`."""

@@ -8,11 +8,12 @@ from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.plan import Population, plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
+from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
 
 CHECKPOINT_SECONDS = 20.0
-"""Half-finished runs are saved this often, and lose no more than that, and the epoch, when they are killed."""
+"""Half-finished runs are saved at the first end of an epoch after this time; that is what a kill can lose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Options:
         tensorboard: whether to write TensorBoard events.
         jit: whether XLA compiles the training; None for the measured default, yes on a GPU and no on a CPU.
         population_memory: bytes that a population may take; None for half of what the device has free.
-        checkpoint_seconds: how often half-finished runs are saved.
+        checkpoint_seconds: half-finished runs are saved at the ends of epochs, so many seconds apart at least.
     """
 
     tensorboard: bool = True
@@ -81,7 +82,7 @@ def population(
         options: see `Options`.
 
     Raises:
-        ValueError: an optimizer that is not elementwise, or an activation that is not unitwise.
+        ValueError: an optimizer, an activation or a measure that can't be stacked.
         MemoryError: a network needs more than `population_memory` even alone.
     """
     planned = plan(specs, study_dir, data.input_shape, data.num_classes, "population", options)
@@ -118,7 +119,7 @@ class StudyPlan:
     Args:
         populations: trained as one program each.
         alone: trained one after the other.
-        reasons: why, for each optimizer or activation that can't be stacked.
+        reasons: why, for each optimizer, activation or measure that can't be stacked.
         finished: how many runs are finished already.
     """
 
@@ -147,7 +148,7 @@ def plan(
         options: see `Options`.
 
     Raises:
-        ValueError: "population" with an optimizer or an activation that can't be stacked, or another executor.
+        ValueError: "population" with an optimizer, activation or measure that can't be stacked, or another executor.
         MemoryError: a network needs more than `population_memory` even alone.
     """
     if executor not in ("auto", "population", "serial"):
@@ -157,7 +158,12 @@ def plan(
     finished = len(specs) - len(left)
     if executor == "serial":
         return StudyPlan((), tuple(left), {}, finished)
-    reasons = not_stackable(specs)
+    from keras_sparseflow.training.device import parallel_stacks, population_memory
+    from keras_sparseflow.training.elementwise import slots_per_weight
+
+    # Asked first: on a GPU TensorFlow takes nearly all of it with its first tensor.
+    memory = population_memory() if options.population_memory is None else options.population_memory
+    reasons = not_stackable(left)
     if reasons and executor == "population":
         what, reason = next(iter(reasons.items()))
         raise ValueError(
@@ -165,15 +171,12 @@ def plan(
             "Use --executor=serial, or auto, for them."
         )
     alone = tuple(spec for spec in left if reasons.keys() & _stacked_parts(spec).keys())
-    from keras_sparseflow.training.device import parallel_stacks, population_memory
-    from keras_sparseflow.training.elementwise import slots_per_weight
-
     populations = plan_populations(
         [spec for spec in left if spec not in alone],
         input_shape=input_shape,
         classes=classes,
         slots=lambda name: slots_per_weight(OPTIMIZERS.get(name)),
-        memory=population_memory() if options.population_memory is None else options.population_memory,
+        memory=memory,
         chains=parallel_stacks(),
         first_epochs={spec.run_id: len(folders[spec.run_id].checkpoint_rows()) for spec in left},
     )
@@ -181,7 +184,7 @@ def plan(
 
 
 def not_stackable(specs: Sequence[RunSpec]) -> dict[str, str]:
-    """Returns the optimizers and activations of these specs that can't be stacked, such as "optimizer 'lamb'": why."""
+    """Returns what in these specs can't be stacked, such as "optimizer 'lamb'", and why."""
     checks = {part: check for spec in specs for part, check in _stacked_parts(spec).items()}
     reasons = {part: check() for part, check in checks.items()}
     return {part: reason for part, reason in reasons.items() if reason is not None}
@@ -190,9 +193,14 @@ def not_stackable(specs: Sequence[RunSpec]) -> dict[str, str]:
 def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
     from keras_sparseflow.models.mlp import activation_layer
-    from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise
+    from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
     return {
+        **{
+            f"flow measure {name!r}": lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
+            for name in spec.flow_measures
+            if spec.flow_epochs
+        },
         f"optimizer {spec.optimizer!r}": lambda: why_not_elementwise(OPTIMIZERS.get(spec.optimizer)),
         f"activation {spec.activation!r}": lambda: why_not_unitwise(lambda: activation_layer(spec.activation)),
     }

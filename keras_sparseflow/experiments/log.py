@@ -1,9 +1,10 @@
 """What a run has come to, whichever executor trains it: its rows, its events, its checkpoint, its result."""
 
+import contextlib
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,15 +138,25 @@ class RunLog:
 
 
 class CheckpointClock:
-    """Says when a checkpoint is due."""
+    """Says when checkpoints are due: so often, unless saving them would take more than a tenth of the time.
+
+    Args:
+        seconds: at least so many lie between two.
+    """
 
     def __init__(self, seconds: float):
         self._seconds = seconds
+        self._took = 0.0
         self._saved = time.monotonic()
 
     def due(self) -> bool:
-        """Returns whether so much time has passed since it last said so."""
-        if time.monotonic() - self._saved < self._seconds:
-            return False
+        """Returns whether it is time to save."""
+        return time.monotonic() - self._saved >= max(self._seconds, 9 * self._took)
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Around the saving: it counts from its end on."""
+        began = time.monotonic()
+        yield
         self._saved = time.monotonic()
-        return True
+        self._took = self._saved - began

@@ -23,7 +23,7 @@ GRAPH_PARTS = frozenset({"SC", "BN"})
 MEMBERS_LIMIT = 64
 """Networks in one population; more of them train no faster (docs/performance.md), and finish later."""
 
-STACK_OVERHEAD = 2e8
+STACK_OVERHEAD = 1e8
 """Floating-point operations that take as long as the overhead of one more stack in a step, measured."""
 
 FLOPS_PER_WEIGHT = 6
@@ -234,7 +234,7 @@ def plan_table(plan: Sequence[Population]) -> Table:
         collapse_padding=True,
         show_edge=False,
         title="Networks that train together",
-        caption=f"{_counted(networks, 'network')} in {_counted(len(plan), 'population')}",
+        caption=f"{counted(networks, 'network')} in {counted(len(plan), 'population')}",
     )
     for name in ("", "networks"):
         table.add_column(name, justify="right")
@@ -366,5 +366,6 @@ def _longest_chain(parts: list[list[int]], cost: Callable[[Sequence[int]], float
     return max(loads)
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, which takes an s unless it is one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

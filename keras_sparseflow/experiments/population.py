@@ -19,6 +19,7 @@ from keras_sparseflow.experiments.network import (
     variable_shapes,
 )
 from keras_sparseflow.experiments.plan import Population as PlannedPopulation
+from keras_sparseflow.experiments.plan import counted
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.run import TEST_BATCH
 from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
@@ -27,6 +28,9 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.training.population import Population
 from keras_sparseflow.training.recorder import flow_rows
 from keras_sparseflow.training.stack import Member, Stack
+
+EVALUATION_BATCH = 250
+"""Test images that every network of a population evaluates at once: few, so that they stay in the cache."""
 
 
 def run_populations(
@@ -90,8 +94,9 @@ class _PopulationRun:
         self._stacked = [stack.members for stack in planned.stacks]
         streams = list(dict.fromkeys(Stream(spec.seed, spec.batch_augment_pad) for spec in specs))
         stacks = [self._stack(stack.width, stack.members, streams) for stack in planned.stacks]
-        self._population = Population(stacks, BatchStreams(data, self._spec.batch_size, streams), options.jit)
-        self._test = list(ordered_batches(data.test_images, data.test_labels, TEST_BATCH))
+        self._batches = BatchStreams(data, self._spec.batch_size, streams)
+        self._population = Population(stacks, self._batches, options.jit)
+        self._test = list(ordered_batches(data.test_images, data.test_labels, EVALUATION_BATCH))
 
     def train(self) -> None:
         """Trains all epochs that are left, and finishes every run."""
@@ -111,8 +116,9 @@ class _PopulationRun:
         training = self._training()
         on_batches = measured and self._spec.flow_data == "batches"
 
-        def on_call(steps: int) -> None:
-            self._progress.show(f"{len(training)} networks: epoch {epoch + 1}/{self._spec.epochs}, step {steps}")
+        def on_call(step: int) -> None:
+            where = f"epoch {epoch + 1}/{self._spec.epochs}, step {step}/{self._batches.steps}"
+            self._progress.show(f"{counted(len(training), 'network')} together: {where}")
 
         self._population.train_epoch(epoch, on_batches, on_call)
         metrics, flow = self._measure(epoch, measured)
@@ -126,7 +132,8 @@ class _PopulationRun:
             if log.over:
                 self._finish(log)
         if self._clock.due() and self._training():
-            self._save()
+            with self._clock.saving():
+                self._save()
 
     def _measure(self, epoch: int, measured: bool) -> tuple[dict[int, dict[str, float]], dict[int, list[Any]]]:
         """Returns metrics and flow rows of the epoch just trained, by member."""

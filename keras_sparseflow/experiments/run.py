@@ -41,7 +41,7 @@ def run(
         tensorboard: whether to write TensorBoard events.
         jit: whether XLA compiles the step; None for Keras' choice, yes on a GPU and no on a CPU.
         on_epoch: called after each epoch with its number, from 0, and its metrics.
-        checkpoint_seconds: how often a half-finished run is saved.
+        checkpoint_seconds: see `Options`.
 
     Returns:
         What `result.json` holds: accuracies and losses, mean flow, whether the run diverged.
@@ -97,8 +97,9 @@ class _Keeper(keras.callbacks.Callback):
         self._began = now
         self.model.stop_training = self._log.diverged
         if self._clock.due():
-            state = network_state(self.model)
-            self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
+            with self._clock.saving():
+                state = network_state(self.model)
+                self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
 
 
 def _flow_callback(spec: RunSpec, data: ImageData) -> GradientFlow:

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_sparseflow.experiments.executors import StudyPlan
-from keras_sparseflow.experiments.plan import plan_table
+from keras_sparseflow.experiments.plan import counted, plan_table
 from keras_sparseflow.records import RunFolder, read_json
 
 UNITS = {"seconds": "s"}
@@ -27,8 +27,8 @@ def print_plan(plan: StudyPlan, console: Console | None = None) -> None:
     if plan.populations:
         console.print(plan_table(plan.populations))
     if plan.alone:
-        console.print(f"One after the other: {len(plan.alone)} networks.", highlight=False)
+        console.print(f"One after the other: {counted(len(plan.alone), 'network')}.", highlight=False)
     for what, reason in plan.reasons.items():
         console.print(f"Networks with {what} can't be stacked: {reason}.", soft_wrap=True, highlight=False)
     if plan.finished:
-        console.print(f"Finished before: {plan.finished} networks.", highlight=False)
+        console.print(f"Finished before: {counted(plan.finished, 'network')}.", highlight=False)

@@ -31,6 +31,28 @@ class FlowMeasure:
         """Returns the measure of the network, a scalar; one gradient and one mask (or None) a layer."""
         return self.total([self.per_layer(g, m) for g, m in zip(gradients, masks, strict=True)])
 
+    def of_stack(self, gradients: Sequence[Any], masks: Sequence[Any]) -> Any:
+        """Returns the measure of several networks at once: of each layer, and in the last column of the network.
+
+        Args:
+            gradients: one tensor a layer, shape `(networks, ...)`.
+            masks: one boolean tensor of the same shape a layer, or None where all of it is active.
+
+        Returns:
+            A tensor of shape `(networks, layers + 1)`.
+        """
+        present = [mask for mask in masks if mask is not None]
+
+        def network(arguments: Any) -> Any:
+            own = iter(arguments[1])
+            values = [
+                self.per_layer(gradient, None if mask is None else next(own))
+                for gradient, mask in zip(arguments[0], masks, strict=True)
+            ]
+            return ops.stack([*values, self.total(values)])
+
+        return ops.vectorized_map(network, (list(gradients), present))
+
 
 class NormMeasure(FlowMeasure):
     """A measure whose layers' values are p-norms: sums over a layer's entries, which can be had block by block.
@@ -38,7 +60,7 @@ class NormMeasure(FlowMeasure):
     Args:
         p: 1 or 2.
         masked: whether inactive entries are left out.
-        total: see `FlowMeasure`.
+        total: see `FlowMeasure`; it must work entry by entry where a layer's value is an array.
         formula: see `FlowMeasure`.
 
     Raises:
@@ -59,6 +81,16 @@ class NormMeasure(FlowMeasure):
         if mask is None or not self.masked:
             return powers
         return ops.where(mask, powers, 0.0)
+
+    def of_stack(self, gradients: Sequence[Any], masks: Sequence[Any]) -> Any:
+        """As `FlowMeasure`'s, without its loop over networks."""
+
+        def norms(gradient: Any, mask: Any) -> Any:
+            terms = self.terms(gradient, mask)
+            return self.of_sum(ops.sum(terms, axis=tuple(range(1, len(terms.shape)))))
+
+        values = [norms(gradient, mask) for gradient, mask in zip(gradients, masks, strict=True)]
+        return ops.stack([*values, self.total(values)], axis=1)
 
     def of_sum(self, total: Any) -> Any:
         """Returns the norm whose p-th power is this sum."""
@@ -112,12 +144,12 @@ def _sums_in_blocks(norms: Sequence[NormMeasure], gradient: Any, mask: Any) -> l
 def norm_of_norms(layer_norms: Sequence[Any], p: int) -> Any:
     """Returns the p-norm of all layers' gradients concatenated, given the p-norm of each."""
     norms = ops.stack(list(layer_norms))
-    return ops.sum(norms) if p == 1 else ops.sqrt(ops.sum(ops.square(norms)))
+    return ops.sum(norms, axis=0) if p == 1 else ops.sqrt(ops.sum(ops.square(norms), axis=0))
 
 
 def mean_of_norms(layer_norms: Sequence[Any]) -> Any:
     """Returns the mean over layers; nothing is divided by the number of weights."""
-    return ops.mean(ops.stack(list(layer_norms)))
+    return ops.mean(ops.stack(list(layer_norms)), axis=0)
 
 
 def grad_norm(gradients: Sequence[Any], masks: Sequence[Any] | None = None, p: int = 2) -> Any:

@@ -14,8 +14,8 @@ CPU_CHAINS = 2
 
 
 def on_gpu() -> bool:
-    """Returns whether TensorFlow trains on a GPU."""
-    return bool(tf.config.list_logical_devices("GPU"))
+    """Returns whether TensorFlow trains on a GPU; asking takes none of its memory."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def default_jit() -> bool:
@@ -35,15 +35,16 @@ def population_memory() -> int:
 
 
 def gpu_memory_free() -> int:
-    """Returns the bytes free on the GPU that has the fewest, as its driver says.
+    """Returns the bytes free on the GPU that TensorFlow takes, the first of those it may see, as its driver says.
 
     Raises:
         RuntimeError: the driver does not say.
     """
-    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
+    command = ["nvidia-smi", f"--id={first}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
-        return min(int(line) for line in answer.split()) * 2**20
+        return int(answer) * 2**20
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise RuntimeError(
             f"How much memory the GPU has free could not be asked ({type(error).__name__}); say it with "

@@ -1,4 +1,4 @@
-"""Whether networks can be stacked: optimizers that move each weight by itself, activations that take each unit so."""
+"""Whether networks can be stacked: what moves each weight by itself, and what does not see padding."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_sparseflow.flow.measures import FlowMeasure
 
 OptimizerFactory = Callable[..., keras.optimizers.Optimizer]
 """Called with `learning_rate=`, a float or a schedule, gives an optimizer that is not built yet."""
@@ -78,6 +80,28 @@ def why_not_unitwise(make_layer: Callable[[], keras.layers.Layer]) -> str | None
     if np.allclose(padded, make_layer()(units), rtol=1e-6):
         return None
     return "the value of a unit depends on other units, and narrower networks are padded with units that are not there"
+
+
+def why_not_unpadded(measure: FlowMeasure) -> str | None:
+    """Returns why a measure of gradient flow can't be taken of a padded network, or None if it can.
+
+    It is tried: a kernel with and without rows and columns that are not there, masked and not.
+
+    Args:
+        measure: to try.
+    """
+    rng = np.random.default_rng(0)
+    gradient, mask = rng.normal(size=(4, 3)).astype("float32"), rng.random((4, 3)) < 0.5
+    padding = ((0, 2), (0, 1))
+    padded = np.pad(gradient, padding)
+    for own, with_padding in (
+        (tf.constant(mask), np.pad(mask, padding)),
+        (None, np.pad(np.ones_like(mask), padding)),
+    ):
+        value = measure.per_layer(tf.constant(gradient), own)
+        if not np.allclose(measure.per_layer(tf.constant(padded), tf.constant(with_padding)), value, rtol=1e-5):
+            return "its value depends on the size of a kernel, and narrower networks are padded"
+    return None
 
 
 def slots_per_weight(factory: OptimizerFactory) -> int:

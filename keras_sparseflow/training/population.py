@@ -1,5 +1,7 @@
 """Stacks of networks that train as one program, many steps a call."""
 
+import functools
+import operator
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -32,10 +34,11 @@ class Population:
         self.stacks = list(stacks)
         self._batches = batches
         compiled = {"jit_compile": default_jit() if jit_compile is None else jit_compile, "autograph": False}
-        self._steps = tf.function(self._train_steps, **compiled)
-        self._evaluate = tf.function(self._evaluate_batch, reduce_retracing=True, **compiled)
-        self._probe = tf.function(self._probe_batch, reduce_retracing=True, **compiled)
-        self._flow = tf.function(self._flow_of, **compiled)
+        # As partials, for TensorFlow counts the traces of one method together and would warn of the fifth population's.
+        self._steps = tf.function(functools.partial(self._train_steps), **compiled)
+        self._evaluate = tf.function(functools.partial(self._evaluate_batch), reduce_retracing=True, **compiled)
+        self._probe = tf.function(functools.partial(self._probe_batch), reduce_retracing=True, **compiled)
+        self._flow = tf.function(functools.partial(self._flow_of), **compiled)
         self._steps_a_call = 1
 
     def train_epoch(self, epoch: int, measured: bool, on_call: Callable[[int], None] | None = None) -> None:
@@ -52,9 +55,8 @@ class Population:
         while done < steps:
             last = min(steps, done + self._steps_a_call)
             started = time.monotonic()
-            _guarded(
-                self._steps, indices, *(tf.constant(n, tf.int64) for n in (epoch, done, last)), tf.constant(measured)
-            )
+            numbers = [tf.constant(number, tf.int64) for number in (epoch, done, last)]
+            _guarded(functools.partial(self._call, indices, numbers, measured))
             self._adapt(last - done, time.monotonic() - started)
             done = last
             if on_call is not None:
@@ -66,7 +68,11 @@ class Population:
 
     def evaluate(self, batches: Iterable[Any]) -> list[np.ndarray]:
         """Returns, for each stack, the members' mean loss and accuracy over batches, shape `(members, 2)`."""
-        return [values.numpy() for values in _mean_over(batches, lambda x, y: _guarded(self._evaluate, x, y))]
+
+        def values(images: tf.Tensor, labels: tf.Tensor) -> list[np.ndarray]:
+            return [stack_values.numpy() for stack_values in self._evaluate(images, labels)]
+
+        return _guarded(lambda: _mean_over(batches, values))
 
     def probe(self, batches: Iterable[Any], training: bool) -> list[np.ndarray]:
         """Returns, for each stack, the flow of the mean gradient over batches, weights and statistics at rest.
@@ -75,12 +81,20 @@ class Population:
             batches: pairs of images and labels.
             training: whether BatchNorm and dropout run in training mode.
         """
-        gradients = _mean_over(batches, lambda x, y: _guarded(self._probe, x, y, training))
-        return [values.numpy() for values in _guarded(self._flow, gradients)]
+
+        def values() -> list[np.ndarray]:
+            gradients = _mean_over(batches, lambda images, labels: self._probe(images, labels, training))
+            return [stack_values.numpy() for stack_values in self._flow(gradients)]
+
+        return _guarded(values)
 
     def states(self) -> list[list[dict[str, np.ndarray]]]:
         """Returns, for each stack, what `Stack.states` returns."""
         return [stack.states() for stack in self.stacks]
+
+    def _call(self, indices: tf.Tensor, numbers: Sequence[tf.Tensor], measured: bool) -> None:
+        """Trains some steps, and waits until they are done."""
+        self._steps(indices, *numbers, tf.constant(measured)).numpy()
 
     def _train_steps(self, indices: Any, epoch: Any, first: Any, last: Any, measured: Any) -> tf.Tensor:
         def step(number: tf.Tensor) -> tf.Tensor:
@@ -113,14 +127,14 @@ def _mean_over(batches: Iterable[Any], values: Callable[[Any, Any], Any]) -> Any
     for images, labels in batches:
         size = len(labels)
         weighted = tf.nest.map_structure(lambda value, size=size: size * value, values(images, labels))
-        total = weighted if total is None else tf.nest.map_structure(tf.add, total, weighted)
+        total = weighted if total is None else tf.nest.map_structure(operator.add, total, weighted)
         count += size
     return tf.nest.map_structure(lambda value: value / count, total)
 
 
-def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a compiled function; that the device has no room for it is Python's `MemoryError`."""
+def _guarded(work: Callable[[], Any]) -> Any:
+    """Does work whose result is in the host's memory; that the device has no room for it is Python's `MemoryError`."""
     try:
-        return function(*arguments)
+        return work()
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(f"The device has no room for this population: {str(error).splitlines()[0]}") from error

@@ -13,7 +13,7 @@ from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.masked import slots_of
 from keras_sparseflow.training.elementwise import MemberRates, OptimizerFactory
-from keras_sparseflow.training.recorder import check_cost, find_measures, measure_table
+from keras_sparseflow.training.recorder import check_cost, find_measures
 from keras_sparseflow.training.state import check_state, optimizer_state
 
 
@@ -204,11 +204,12 @@ class Stack:
 
     def _variables(self) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         """Returns weights and statistics in the template's shapes behind the member axis."""
+        weights = [self._shaped(self._stacked[v.path].value, v.path) for v in self._weights]
+        return weights, [self._shaped(self._stacked[v.path].value, v.path) for v in self._statistics]
 
-        def shaped(variable: keras.Variable) -> tf.Tensor:
-            return tf.reshape(self._stacked[variable.path].value, (len(self.members), *variable.shape))
-
-        return [shaped(v) for v in self._weights], [shaped(v) for v in self._statistics]
+    def _shaped(self, entries: tf.Tensor, path: str) -> tf.Tensor:
+        """Returns entries `(members, entries)` in the shape of the template's variable behind the member axis."""
+        return tf.reshape(entries, (len(self.members), *self._shapes[path]))
 
     def _with_penalty(self, gradients: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the gradients with those of the members' L2 terms."""
@@ -229,15 +230,9 @@ class Stack:
         """Returns the measures of gradients of the data's loss, shape `(members, measures, layers + 1)`."""
         if self._cost == "total":
             gradients = self._with_penalty(gradients)
-        measured = [self._of_own_entries(gradients[path], path) for path in self._flow_paths]
-        masks = [self._masks[path] for path in self._flow_paths]
-
-        def member(arguments: Any) -> tf.Tensor:
-            given = iter(arguments[1])
-            own = [None if mask is None else next(given) for mask in masks]
-            return measure_table(self.measures, arguments[0], own)
-
-        return tf.vectorized_map(member, (measured, [mask for mask in masks if mask is not None]))
+        measured = [self._shaped(self._of_own_entries(gradients[path], path), path) for path in self._flow_paths]
+        masks = [None if self._masks[p] is None else self._shaped(self._masks[p], p) for p in self._flow_paths]
+        return tf.stack([measure.of_stack(measured, masks) for measure in self.measures.values()], axis=1)
 
     def _record(self, gradients: dict[str, tf.Tensor]) -> tf.Operation:
         self._flow.assign_add(self._table(gradients))

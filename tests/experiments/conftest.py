@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_sparseflow.data import ImageData
+from keras_sparseflow.experiments.log import CheckpointClock
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.records import RunFolder
 
@@ -38,3 +39,10 @@ def folder(tmp_path):
         return RunFolder(tmp_path / name, spec.run_id)
 
     return make
+
+
+@pytest.fixture
+def every_epoch(monkeypatch):
+    """Checkpoints of 0 seconds are due after every epoch, however long the last one took."""
+    due = CheckpointClock.due
+    monkeypatch.setattr(CheckpointClock, "due", lambda clock: clock._seconds == 0 or due(clock))

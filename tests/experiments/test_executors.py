@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import shutil
+import time
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,11 @@ from rich.console import Console
 
 from keras_sparseflow import records
 from keras_sparseflow.experiments import executors, launch
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.log import RunLog
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.study import Study
+from keras_sparseflow.training import device, elementwise
 from tests.experiments.executing import trained_epochs
 
 
@@ -75,6 +79,19 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
     trained = trained_epochs(monkeypatch)
     launch.run_study(study(), runs_dir=tmp_path, executor=executor)
     assert len(trained) == 2 and len(records.read_results(tmp_path / "tiny")) == 4
+
+
+@each_executor
+def test_states_that_take_long_to_save_are_saved_less_often(tmp_path, monkeypatch, executor):
+    """Half a second for a state, and epochs of milliseconds: the next one is due after seconds."""
+    save, saved = RunLog.save, []
+    monkeypatch.setattr(
+        RunLog, "save", lambda log, arrays: (time.sleep(0.5), saved.append(log.next_epoch), save(log, arrays))
+    )
+    base = {"epochs": 20, "image_size": 4, "train_size": 200}
+    slow = study(grid={"hidden_layers": (1,)}, base=base)
+    launch.run_study(slow, runs_dir=tmp_path, executor=executor, options=Options(checkpoint_seconds=0))
+    assert saved[0] == 1 and len(saved) < 2 * 4, "two runs of 20 epochs"
 
 
 @pytest.mark.parametrize(
@@ -186,6 +203,45 @@ def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path):
 def test_an_infeasible_network_is_refused_with_both_counts(tmp_path):
     with pytest.raises(ValueError, match="width 30 has .* active weights.*width 20 has room for"):
         launch.run_network({"dense_width": 30, "image_size": 4}, runs_dir=tmp_path)
+
+
+# --- plans ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What a plan asks, in order: the memory of the device, and optimizers, each of which makes tensors."""
+    asked, why_not, slots = [], elementwise.why_not_elementwise, elementwise.slots_per_weight
+
+    def noted(name, answer):
+        return lambda *arguments: (asked.append(name), answer(*arguments))[1]
+
+    monkeypatch.setattr(device, "population_memory", noted("memory", lambda: 10**9))
+    monkeypatch.setattr(elementwise, "why_not_elementwise", noted("optimizer", why_not))
+    monkeypatch.setattr(elementwise, "slots_per_weight", noted("slots", slots))
+    return asked
+
+
+@pytest.mark.parametrize("executor", ["auto", "population"])
+def test_memory_is_asked_for_before_an_optimizer_is_tried(tmp_path, asked, executor):
+    executors.plan(study().specs(16, 10), tmp_path, (4, 4, 1), 10, executor, Options())
+    assert asked[0] == "memory" and asked.count("memory") == 1 and {"optimizer", "slots"} < set(asked)
+
+
+def test_memory_that_is_said_is_not_asked_for(tmp_path, asked):
+    specs = study().specs(16, 10)
+    executors.plan(specs, tmp_path, (4, 4, 1), 10, "auto", Options(population_memory=10**9))
+    assert "memory" not in asked and asked
+    asked.clear()
+    executors.plan(specs, tmp_path, (4, 4, 1), 10, "serial", Options())
+    assert asked == []
+
+
+def test_what_is_finished_is_not_tried(tmp_path, asked):
+    launch.run_study(study(grid={}), runs_dir=tmp_path, executor="serial")
+    specs = study(grid={}).specs(16, 10)
+    plan = executors.plan(specs, tmp_path / "tiny", (4, 4, 1), 10, "population", Options())
+    assert "optimizer" not in asked and (plan.populations, plan.alone, plan.reasons, plan.finished) == ((), (), {}, 2)
 
 
 # --- progress ---------------------------------------------------------------------------------------------------

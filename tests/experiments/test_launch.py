@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from keras_sparseflow.experiments import launch
-from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.executors import Options, StudyPlan
 from keras_sparseflow.experiments.spec import OPTIMIZERS
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import print_plan
@@ -57,6 +57,11 @@ def test_the_plan_of_serial_is_one_network_after_the_other(study, tmp_path):
     plan = launch.plan_study(study, runs_dir=tmp_path, executor="serial")
     assert plan.populations == () and list(plan.alone) == study.specs(16, 10)
     assert shown(plan) == "One after the other: 8 networks.\n"
+
+
+def test_one_network_is_singular(study):
+    text = shown(StudyPlan((), (study.specs(16, 10)[0],), {}, 1))
+    assert text == "One after the other: 1 network.\nFinished before: 1 network.\n"
 
 
 def test_finished_runs_are_counted_and_left_out(study, tmp_path):

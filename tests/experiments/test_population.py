@@ -10,6 +10,8 @@ from keras_sparseflow.experiments.spec import OPTIMIZERS
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from tests.experiments.executing import stopped
 
+pytestmark = pytest.mark.usefixtures("every_epoch")
+
 STEPS_AN_EPOCH = 12  # 48 images in batches of 4
 
 

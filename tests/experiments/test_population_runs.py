@@ -7,15 +7,18 @@ import time
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
+from keras import ops
 from rich.console import Console
 
-from keras_sparseflow.experiments import executors, progress
+from keras_sparseflow.experiments import executors, population, progress
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.plan import plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training.population import Population
@@ -28,6 +31,8 @@ from tests.experiments.executing import (
     train,
     trained_epochs,
 )
+
+pytestmark = pytest.mark.usefixtures("every_epoch")
 
 EPOCHS = 5
 HUGE = 1e30
@@ -85,6 +90,27 @@ def mixing():
     ACTIVATIONS._items.pop("mixing")
 
 
+@pytest.fixture
+def mean():
+    """A measure that depends on the size of a kernel, as a plugin would add it; and how it is called."""
+    MEASURES.register("mean", FlowMeasure(lambda g, m: ops.mean(ops.abs(g)), sum, "mean"))
+    yield {"flow_measures": ("egf_2", "mean")}
+    MEASURES._items.pop("mean")
+
+
+@pytest.fixture
+def largest_column():
+    """A measure that depends on the kernel's shape and not on its padding."""
+
+    def per_layer(gradient, mask):
+        gradient = gradient if mask is None else ops.where(mask, gradient, 0.0)
+        return ops.max(ops.sqrt(ops.sum(ops.square(gradient), axis=0)))
+
+    MEASURES.register("largest_column", FlowMeasure(per_layer, lambda values: ops.max(ops.stack(values)), "max"))
+    yield "largest_column"
+    MEASURES._items.pop("largest_column")
+
+
 def result_of(spec, study_dir):
     return read_json(RunFolder(study_dir, spec.run_id).path / "result.json")
 
@@ -118,6 +144,39 @@ def test_every_file_of_a_study_is_the_same_as_from_runs_one_by_one(spec, data, t
         train(executor, specs, tmp_path / executor, data)
     for one in specs:
         assert_same_files(one, tmp_path / "serial", tmp_path / "population")
+
+
+@pytest.mark.parametrize("flow_data", ["batches", "probe"])
+def test_a_measure_of_a_plugin_gives_the_same_rows_as_one_by_one(spec, data, tmp_path, largest_column, flow_data):
+    specs = [
+        spec(arm=arm, dense_width=width, epochs=2, flow_measures=("egf_2", largest_column), flow_data=flow_data)
+        for width in (6, 13)
+        for arm in ("sparse", "dense")
+    ]
+    (planned,) = executors.plan(specs, tmp_path, (4, 4, 1), 3, "population", Options()).populations
+    assert any(
+        specs[1].width < stack.width for stack in planned.stacks if planned.specs.index(specs[1]) in stack.members
+    )
+    for executor in ("serial", "population"):
+        train(executor, specs, tmp_path / executor, data)
+    for one in specs:
+        flow = pd.read_csv(RunFolder(tmp_path / "population", one.run_id).path / "flow.csv")
+        assert (flow[flow["measure"] == largest_column]["value"] > 0).sum() == 2 * 3, "two layers and the network"
+        assert_same_files(one, tmp_path / "serial", tmp_path / "population")
+
+
+def test_test_images_are_evaluated_in_batches_that_change_no_number(whole, data, tmp_path, monkeypatch):
+    evaluate, sizes = Population.evaluate, set()
+
+    def watched(program, batches):
+        sizes.update(len(labels) for _, labels in batches)
+        return evaluate(program, batches)
+
+    monkeypatch.setattr(Population, "evaluate", watched)
+    monkeypatch.setattr(population, "EVALUATION_BATCH", 5)
+    train("population", whole[0], tmp_path, data)
+    assert sizes == {5, 2}, "12 test images"
+    check_same_as(whole, tmp_path)
 
 
 def test_the_seconds_of_runs_that_train_together_add_up_to_the_time_it_took(whole, data, tmp_path):
@@ -395,6 +454,7 @@ def test_tensorboard_can_be_left_out(whole, data, tmp_path, executor):
 REASONS = {
     "clipped": "optimizer 'clipped'{}: its `global_clipnorm` is a norm over a whole tensor, which would hold several",
     "mixing": "activation 'mixing'{}: the value of a unit depends on other units",
+    "mean": "flow measure 'mean'{}: its value depends on the size of a kernel, and narrower networks are padded",
 }
 
 
@@ -412,7 +472,7 @@ def test_population_refuses_what_can_not_be_stacked(spec, data, tmp_path, reques
 def test_auto_trains_these_one_after_the_other_and_the_others_together_and_says_so(
     spec, data, tmp_path, request, plugin, monkeypatch
 ):
-    from keras_sparseflow.experiments import population, run
+    from keras_sparseflow.experiments import run
 
     one_by_one, together = [], []
     run_one, run_many = run.run, population.run_populations
@@ -445,7 +505,7 @@ def test_progress_counts_the_epochs_of_every_member(whole, data, tmp_path, monke
     lines = output.getvalue().splitlines()
     assert shown._epochs_trained == 2 * 2 + EPOCHS and (shown.done, shown.skipped, shown.diverged) == (4, 1, 0)
     assert lines[0].startswith("1/4 runs, 15 left;") and lines[0].endswith("finished before")
-    assert lines[1] == "1/4 runs, 15 left; 2 networks: epoch 4/5, step 1"
+    assert lines[1] == "1/4 runs, 15 left; 2 networks together: epoch 4/5, step 1/3"
     accuracy = next(line for line in lines if "epoch 4/5, test accuracy" in line)
     assert accuracy.startswith("1/4 runs, 11 left;") and "nan" not in accuracy
     assert lines[-1].startswith("4/4 runs, 0 left;") and lines[-1].endswith("finished")

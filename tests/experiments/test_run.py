@@ -13,6 +13,8 @@ from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.records import RunFolder
 from tests.experiments.executing import InterruptionError, scalars
 
+pytestmark = pytest.mark.usefixtures("every_epoch")
+
 
 def rows(folder, name):
     return pd.read_csv(folder.path / name)

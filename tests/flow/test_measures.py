@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import ops
 
 from keras_sparseflow.flow import DEFAULT_MEASURES, MEASURES, FlowMeasure, egf, grad_norm, layer_values, measures
+from keras_sparseflow.flow.measures import NormMeasure
 
 GRADIENTS = [np.array([[3.0, -4.0], [12.0, 0.0]], "float32"), np.array([-2.0, 1.0], "float32")]
 MASKS = [np.array([[True, True], [False, True]]), None]
@@ -104,3 +106,47 @@ def test_blocks_give_the_same_norms(shape, masked, monkeypatch):
     for in_blocks in (True, False):
         found = layer_values(norms, gradient, mask if masked else None, in_blocks=in_blocks)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+# --- several networks at once -----------------------------------------------------------------------------------
+
+NETWORKS, SHAPES = 3, [(4, 3), (2, 2, 3, 5), (5,)]
+
+
+def largest_column_norm(gradient, mask):
+    gradient = gradient if mask is None else ops.where(mask, gradient, 0.0)
+    return ops.max(ops.sqrt(ops.sum(ops.square(gradient), axis=0)))
+
+
+STACKED = {
+    **{name: MEASURES.get(name) for name in BY_HAND},
+    "custom": FlowMeasure(largest_column_norm, lambda values: ops.max(ops.stack(values)), "max column"),
+    "sum of norms": NormMeasure(2, True, sum, "sum"),
+}
+
+
+@pytest.mark.parametrize("name", STACKED)
+@pytest.mark.parametrize("present", [(), (1,), (0, 1, 2)], ids=["no masks", "one mask", "all masks"])
+def test_measures_of_a_stack_are_those_of_its_networks_one_by_one(name, present):
+    rng, measure = np.random.default_rng(0), STACKED[name]
+    gradients = [rng.normal(size=(NETWORKS, *shape)).astype("float32") for shape in SHAPES]
+    masks = [rng.random((NETWORKS, *shape)) < 0.5 if i in present else None for i, shape in enumerate(SHAPES)]
+    expected = np.zeros((NETWORKS, len(SHAPES) + 1))
+    for network in range(NETWORKS):
+        own = [g[network] for g in gradients], [None if m is None else m[network] for m in masks]
+        expected[network] = [*map(measure.per_layer, *own), measure(*own)]
+    of_arrays = measure.of_stack(
+        list(map(ops.convert_to_tensor, gradients)), [None if m is None else ops.convert_to_tensor(m) for m in masks]
+    )
+    np.testing.assert_allclose(of_arrays, expected, rtol=1e-5)
+    assert len(np.unique(expected)) > len(SHAPES), "networks and layers differ"
+
+
+def test_measures_of_a_stack_by_hand():
+    gradients = [ops.convert_to_tensor([[[3.0, 4.0]], [[6.0, 8.0]]]), ops.convert_to_tensor([[1.0], [5.0]])]
+    masks = [ops.convert_to_tensor([[[True, False]], [[True, True]]]), None]
+    np.testing.assert_allclose(STACKED["egf_2"].of_stack(gradients, masks), [[3, 1, 2], [10, 5, 7.5]])
+    np.testing.assert_allclose(
+        STACKED["grad_norm_2"].of_stack(gradients, masks), [[5, 1, 26**0.5], [10, 5, 125**0.5]], rtol=1e-6
+    )
+    np.testing.assert_allclose(STACKED["custom"].of_stack(gradients, masks), [[3, 1, 3], [8, 5, 8]])

@@ -167,7 +167,9 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(wh
 SAVING = """
 import runpy, sys
 from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.log import CheckpointClock
 Options.__init__.__kwdefaults__["checkpoint_seconds"] = 0
+CheckpointClock.due = lambda clock: True
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

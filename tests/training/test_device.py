@@ -22,15 +22,27 @@ def nvidia_smi(tmp_path, monkeypatch):
     return make
 
 
-def test_free_memory_is_that_of_the_gpu_with_the_least(nvidia_smi, tmp_path):
-    nvidia_smi(f'echo "$@" > {tmp_path}/asked; printf "81000\\n40960\\n"')
+@pytest.mark.parametrize(
+    ("visible", "asked"), [(None, "0"), ("", "0"), ("3", "3"), ("3,1", "3"), ("GPU-8f6a,GPU-b01c", "GPU-8f6a")]
+)
+def test_free_memory_is_that_of_the_first_gpu_that_may_be_seen(nvidia_smi, tmp_path, monkeypatch, visible, asked):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    nvidia_smi(f'echo "$@" > {tmp_path}/asked; echo 40960')
     assert device.gpu_memory_free() == 40960 * 2**20
-    assert (tmp_path / "asked").read_text() == "--query-gpu=memory.free --format=csv,noheader,nounits\n"
+    query = "--query-gpu=memory.free --format=csv,noheader,nounits"
+    assert (tmp_path / "asked").read_text() == f"--id={asked} {query}\n"
 
 
 @pytest.mark.parametrize(
     ("line", "error"),
-    [("exit 9", "CalledProcessError"), ("echo '[Not Supported]'", "ValueError"), ("true", "ValueError")],
+    [
+        ("exit 9", "CalledProcessError"),
+        ("echo '[Not Supported]'", "ValueError"),
+        ("true", "ValueError"),
+        ("echo 81000; echo 40960", "ValueError"),
+    ],
 )
 def test_a_driver_that_does_not_say_is_an_error_with_the_flag_that_helps(nvidia_smi, line, error):
     nvidia_smi(line)
@@ -53,7 +65,7 @@ def test_without_a_gpu_no_xla_two_stacks_and_half_of_the_machines_free_memory(mo
 
 def test_with_a_gpu_xla_one_stack_and_half_of_its_free_memory(monkeypatch, nvidia_smi):
     nvidia_smi("echo 1000")
-    monkeypatch.setattr(device.tf.config, "list_logical_devices", lambda kind: [kind] if kind == "GPU" else [])
+    monkeypatch.setattr(device.tf.config, "list_physical_devices", lambda kind: [kind] if kind == "GPU" else [])
     assert device.on_gpu() and device.default_jit() and device.parallel_stacks() == 1
     assert device.population_memory() == 500 * 2**20
 

@@ -3,11 +3,19 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.mlp import activation_layer
-from keras_sparseflow.training.elementwise import MemberRates, slots_per_weight, why_not_elementwise, why_not_unitwise
+from keras_sparseflow.training.elementwise import (
+    MemberRates,
+    slots_per_weight,
+    why_not_elementwise,
+    why_not_unitwise,
+    why_not_unpadded,
+)
 
 
 def factory(optimizer, **options):
@@ -104,3 +112,60 @@ def test_every_activation_of_the_table_takes_each_unit_by_itself(name):
 @pytest.mark.parametrize("layer", [keras.layers.Softmax, keras.layers.LayerNormalization])
 def test_activations_in_which_units_depend_on_each_other_are_refused(layer):
     assert why_not_unitwise(layer).startswith("the value of a unit depends on other units")
+
+
+# --- measures ---------------------------------------------------------------------------------------------------
+
+
+def entries(gradient, mask):
+    """The absolute values of active entries, zero elsewhere."""
+    return ops.abs(gradient) if mask is None else ops.where(mask, ops.abs(gradient), 0.0)
+
+
+def active(gradient, mask):
+    return ops.size(gradient) if mask is None else ops.sum(ops.cast(mask, "float32"))
+
+
+def column_norms(gradient, mask):
+    return ops.sqrt(ops.sum(ops.square(entries(gradient, mask)), axis=0))
+
+
+@pytest.mark.parametrize("name", MEASURES.names())
+def test_every_measure_of_the_table_is_blind_to_padding(name):
+    assert why_not_unpadded(MEASURES.get(name)) is None
+
+
+@pytest.mark.parametrize(
+    "per_layer",
+    [
+        lambda gradient, mask: ops.max(ops.abs(gradient)),
+        lambda gradient, mask: ops.max(entries(gradient, mask)),
+        lambda gradient, mask: ops.max(column_norms(gradient, mask)),
+        lambda gradient, mask: ops.sum(entries(gradient, mask)) / ops.cast(active(gradient, mask), "float32"),
+    ],
+    ids=["largest entry", "largest active entry", "largest column norm", "mean of active entries"],
+)
+def test_measures_that_do_not_see_padding_may(per_layer):
+    assert why_not_unpadded(FlowMeasure(per_layer, sum, "m")) is None
+
+
+@pytest.mark.parametrize(
+    "per_layer",
+    [
+        lambda gradient, mask: ops.mean(ops.abs(gradient)),
+        lambda gradient, mask: ops.mean(entries(gradient, mask)),
+        lambda gradient, mask: ops.min(column_norms(gradient, mask)),
+        lambda gradient, mask: ops.mean(column_norms(gradient, mask)),
+        lambda gradient, mask: ops.sum(ops.abs(gradient)) / gradient.shape[0],
+        lambda gradient, mask: ops.sum(ops.abs(gradient)) / gradient.shape[1],
+        lambda gradient, mask: ops.mean(ops.abs(gradient)) if mask is None else ops.max(entries(gradient, mask)),
+        lambda gradient, mask: ops.max(ops.abs(gradient)) if mask is None else ops.mean(entries(gradient, mask)),
+    ],
+    ids=[
+        "mean", "masked mean", "smallest column norm", "mean column norm", "per row", "per column",
+        "mean without a mask", "mean with a mask",
+    ],
+)  # fmt: skip
+def test_measures_that_see_padding_are_refused_with_the_reason(per_layer):
+    reason = why_not_unpadded(FlowMeasure(per_layer, sum, "m"))
+    assert reason == "its value depends on the size of a kernel, and narrower networks are padded"

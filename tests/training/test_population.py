@@ -1,5 +1,7 @@
 """`Population`: every step once, in calls of a few seconds; no flow's work where none is measured; no room."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -68,6 +70,7 @@ def timed(monkeypatch):
         def call(indices, epoch, first, last, measured):
             sizes.append(int(last) - int(first))
             now[0] += cost(len(sizes)) * sizes[-1]
+            return tf.constant(0)
 
         population._steps = call
         return population, sizes
@@ -182,6 +185,37 @@ def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeyp
     monkeypatch.setattr(program, name, full)
     with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
         call(program)
+
+
+class Full:
+    """A result that the device does not come to, which shows when it is fetched."""
+
+    def numpy(self):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+
+@pytest.mark.parametrize(("name", "result", "call"), [
+    ("_steps", Full(), lambda program: program.train_epoch(0, False)),
+    ("_evaluate", [Full()], lambda program: program.evaluate([(X, Y)])),
+    ("_flow", [Full()], lambda program: program.probe([(X, Y)], False)),
+])  # fmt: skip
+def test_no_room_that_shows_only_when_the_result_is_fetched_is_the_same_error(
+    population, monkeypatch, name, result, call
+):
+    program = population(("egf_2",))
+    monkeypatch.setattr(program, name, lambda *arguments: result)
+    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
+        call(program)
+
+
+def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    for _ in range(7):
+        program = population(("egf_2",), jit_compile=False)
+        program.train_epoch(0, True)
+        program.evaluate([(X, Y)])
+        program.probe([(X, Y)], False)
+    assert "retracing" not in caplog.text
 
 
 def test_other_errors_of_the_device_stay_what_they_are(population, monkeypatch):
