@@ -19,6 +19,7 @@ from keras_sparseflow.experiments.network import (
     variable_shapes,
 )
 from keras_sparseflow.experiments.plan import Population as PlannedPopulation
+from keras_sparseflow.experiments.plan import Stack as PlannedStack
 from keras_sparseflow.experiments.plan import counted
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.run import TEST_BATCH
@@ -52,7 +53,7 @@ def run_populations(
     while waiting:
         population = waiting.pop(0)
         try:
-            _PopulationRun(population.specs, population, study_dir, data, progress, options).train()
+            _PopulationRun(population, study_dir, data, progress, options).train()
         except MemoryError as error:
             if len(population.specs) == 1:
                 raise
@@ -76,7 +77,6 @@ class _PopulationRun:
 
     def __init__(
         self,
-        specs: tuple[RunSpec, ...],
         planned: PlannedPopulation,
         study_dir: Path,
         data: ImageData,
@@ -84,16 +84,17 @@ class _PopulationRun:
         options: Options,
     ):
         self._began = time.monotonic()
+        specs = planned.specs
         self._spec = specs[0]  # for all that members share
         self._data = data
         self._progress = progress
         self._clock = CheckpointClock(options.checkpoint_seconds)
         self._logs = [RunLog(spec, RunFolder(study_dir, spec.run_id), options.tensorboard) for spec in specs]
-        self._saved = [log.restore() for log in self._logs]
+        saved = [log.restore() for log in self._logs]
         self._active: list[list[int]] = [[] for _ in specs]
         self._stacked = [stack.members for stack in planned.stacks]
         streams = list(dict.fromkeys(Stream(spec.seed, spec.batch_augment_pad) for spec in specs))
-        stacks = [self._stack(stack.width, stack.members, streams) for stack in planned.stacks]
+        stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
         self._batches = BatchStreams(data, self._spec.batch_size, streams)
         self._population = Population(stacks, self._batches, options.jit)
         self._test = list(ordered_batches(data.test_images, data.test_labels, EVALUATION_BATCH))
@@ -166,21 +167,22 @@ class _PopulationRun:
                 if not self._logs[member].over:
                     self._logs[member].save(state)
 
-    def _stack(self, width: int, members: tuple[int, ...], streams: list[Stream]) -> Stack:
-        template = build_template(self._spec, self._data, width)
+    def _stack(self, planned: PlannedStack, streams: list[Stream], saved: list[dict[str, np.ndarray] | None]) -> Stack:
+        """Returns a stack as planned, its members taken up from what `saved` holds of them."""
+        template = build_template(self._spec, self._data, planned.width)
         spec = self._spec
         stack = Stack(
             template,
-            [self._member(template, width, member, streams) for member in members],
+            [self._member(template, planned.width, member, streams) for member in planned.members],
             OPTIMIZERS.get(spec.optimizer),
             classification_loss(),
             spec.flow_measures if spec.flow_epochs else (),
             spec.flow_tensors,
             spec.flow_cost,
         )
-        saved = [state for member in members if (state := self._saved[member]) is not None]
-        if saved:  # of all members: those that have come to another epoch are in another population
-            stack.restore(saved, [self._logs[member].folder.path for member in members])
+        states = [state for member in planned.members if (state := saved[member]) is not None]
+        if states:  # of all members: those that have come to another epoch are in another population
+            stack.restore(states, [self._logs[member].folder.path for member in planned.members])
         return stack
 
     def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:

@@ -1,5 +1,6 @@
 """Networks of one architecture whose variables are stacked, so that every operation trains them all."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -67,7 +68,7 @@ class Stack:
         tensors: str = "kernels",
         cost: str = "total",
     ):
-        self.members = list(members)
+        self.members = [dataclasses.replace(member, variables={}) for member in members]  # they live in the stack now
         self.measures = find_measures(measures) if measures else {}
         self._cost = check_cost(cost)
         self._template = template
@@ -75,7 +76,7 @@ class Stack:
         self._weights = template.trainable_variables
         self._statistics = template.non_trainable_variables
         self._shapes = {v.path: tuple(v.shape) for v in template.variables}
-        self._stacked = {v.path: _variable(v, self._stacked_values(v)) for v in template.variables}
+        self._stacked = {v.path: _variable(v, self._stacked_values(v, members)) for v in template.variables}
         self._own = {v.path: self._own_entries(v) for v in self._weights}
         self._masks = {v.path: self._stacked_masks(v) for v in self._weights}
         kernels = flow_kernels(template, tensors)
@@ -243,8 +244,7 @@ class Stack:
         return gradient if self._own[path] is None else apply_mask(gradient, self._own[path])
 
     def _masked(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
-        mask = self._masks[path]
-        return gradient if mask is None else tf.where(mask, gradient, tf.zeros_like(gradient))
+        return gradient if self._masks[path] is None else apply_mask(gradient, self._masks[path])
 
     def _zero_inactive(self, path: str) -> None:
         """Sets inactive entries of a weight's slots to zero (Adagrad's start at another value)."""
@@ -270,7 +270,7 @@ class Stack:
 
     # --- padding ------------------------------------------------------------------------------------------------
 
-    def _stacked_values(self, variable: keras.Variable) -> np.ndarray:
+    def _stacked_values(self, variable: keras.Variable, members: Sequence[Member]) -> np.ndarray:
         template = keras.ops.convert_to_numpy(variable)
 
         def values(member: Member) -> np.ndarray:
@@ -278,7 +278,7 @@ class Stack:
             corner = tuple(slice(size) for size in member.shapes[variable.path])
             return _padded(template[corner] if own is None else own, variable.shape)
 
-        return np.stack([values(member).ravel() for member in self.members])
+        return np.stack([values(member).ravel() for member in members])
 
     def _stacked_masks(self, variable: keras.Variable) -> tf.Tensor | None:
         def mask(member: Member) -> np.ndarray:

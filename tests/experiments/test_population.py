@@ -7,6 +7,7 @@ import pytest
 from keras_sparseflow.experiments import executors
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.experiments.variants import PARTS
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from tests.experiments.executing import stopped
 
@@ -55,7 +56,7 @@ def test_every_optimizer(spec, tmp_path, data, optimizer):
     contract(spec, tmp_path, data, optimizer=optimizer, learning_rate=RATES.get(optimizer, 0.02), variant="L2", l2=0.01)
 
 
-@pytest.mark.parametrize("variant", ["NR", "DA", "L2", "SC", "BN", "DA_L2_SC_BN"])
+@pytest.mark.parametrize("variant", ["NR", *PARTS, "_".join(PARTS)])
 def test_every_variant(spec, tmp_path, data, variant):
     contract(spec, tmp_path, data, variant=variant, optimizer="momentum", learning_rate=0.005, augment_pad=1, l2=0.05)
 
