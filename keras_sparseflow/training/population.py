@@ -27,7 +27,7 @@ class Population:
             TensorFlow's own kernels multiply matrices several times faster.
 
     Raises:
-        MemoryError: from any method, when the device has no room.
+        MemoryError: from the methods that train, evaluate and probe, when the device has no room.
     """
 
     def __init__(self, stacks: Sequence[Stack], batches: BatchStreams, jit_compile: bool | None = None):

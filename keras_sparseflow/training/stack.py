@@ -244,7 +244,7 @@ class Stack:
         return gradient if self._own[path] is None else apply_mask(gradient, self._own[path])
 
     def _masked(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
-        """As `apply_mask`, zero where inactive also for NaN and infinity, in two thirds of its time on a CPU."""
+        """As `apply_mask`, zero where inactive also for NaN and infinity; faster on a CPU, see docs/performance.md."""
         mask = self._masks[path]
         return gradient if mask is None else tf.math.multiply_no_nan(gradient, tf.cast(mask, gradient.dtype))
 
