@@ -212,7 +212,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
     launcher = str(ROOT / "launchers" / "scsdc.py")
-    command = [sys.executable, "-c", HEARING, launcher, *STUDY, "--epochs=400", f"--runs_dir={tmp_path}"]
+    command = [sys.executable, "-c", HEARING, launcher, *STUDY, "--epochs=1000000", f"--runs_dir={tmp_path}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         while not list(tmp_path.glob("single/*/spec.json")):
