@@ -9,6 +9,7 @@ from absl import flags
 from keras_sparseflow.experiments.executors import EXECUTORS, Options
 from keras_sparseflow.experiments.spec import RunSpec, check_value, valid_names
 from keras_sparseflow.experiments.study import GRID_FIELDS, Study
+from keras_sparseflow.flow.named import MEASURES
 
 FLAGS = flags.FLAGS
 
@@ -71,6 +72,39 @@ def given_options() -> Options:
         jit={"auto": None, "true": True, "false": False}[FLAGS.jit],
         population_memory=None if memory is None else int(memory * 1e9),
     )
+
+
+def define_report_flags() -> None:
+    """Defines the flags that say what a report compares and draws."""
+    flags.DEFINE_enum(
+        "compare_by",
+        "test_accuracy",
+        ("test_accuracy", "best_test_accuracy", "test_loss"),
+        "the result by which a report compares the arms: the test accuracy or loss after the last epoch, or the best "
+        "test accuracy of all epochs.",
+    )
+    flags.DEFINE_enum(
+        "measure",
+        None,
+        MEASURES.names(),
+        "the measure of gradient flow that a report draws (default: the one that the study names, else egf_2).",
+    )
+    flags.DEFINE_enum(
+        "diverged",
+        "worst",
+        ("worst", "drop"),
+        "how a diverged run counts in a report: as the worst of its pair, or not at all, nor does its pair.",
+    )
+
+
+def given_report_options() -> dict[str, str]:
+    """Returns the options of `write_report` that the flags of `define_report_flags` give.
+
+    Returns:
+        `value` and `diverged`, and `measure` if it was given: the study may name another one than the report.
+    """
+    options = {"value": FLAGS.compare_by, "diverged": FLAGS.diverged}
+    return options if FLAGS.measure is None else {**options, "measure": FLAGS.measure}
 
 
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:

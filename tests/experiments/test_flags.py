@@ -5,12 +5,19 @@ from absl import flags
 
 from keras_sparseflow.experiments import flags as flags_module
 from keras_sparseflow.experiments.executors import Options
-from keras_sparseflow.experiments.flags import define_run_flags, given_options
+from keras_sparseflow.experiments.flags import (
+    define_report_flags,
+    define_run_flags,
+    given_options,
+    given_report_options,
+)
 
 
 @pytest.fixture
-def given(monkeypatch):
-    def parse(*arguments, executor="auto"):
+def parsed(monkeypatch):
+    """Defines flags in a set of their own, and parses arguments with it."""
+
+    def parse(define_flags, *arguments):
         values = flags.FlagValues()
         monkeypatch.setattr(flags_module, "FLAGS", values)
         for name in ("DEFINE_string", "DEFINE_bool", "DEFINE_enum", "DEFINE_float"):
@@ -18,11 +25,28 @@ def given(monkeypatch):
             monkeypatch.setattr(
                 flags_module.flags, name, lambda *a, d=define, **o: d(*a, **{**o, "flag_values": values})
             )
-        define_run_flags(executor=executor)
+        define_flags()
         monkeypatch.undo()
         monkeypatch.setattr(flags_module, "FLAGS", values)
         values(["program", *arguments])
+
+    return parse
+
+
+@pytest.fixture
+def given(parsed):
+    def parse(*arguments, executor="auto"):
+        parsed(lambda: define_run_flags(executor=executor), *arguments)
         return given_options()
+
+    return parse
+
+
+@pytest.fixture
+def report_options(parsed):
+    def parse(*arguments):
+        parsed(define_report_flags, *arguments)
+        return given_report_options()
 
     return parse
 
@@ -58,3 +82,29 @@ def test_the_launcher_says_which_executor_it_is_unless_another_is_named(given, e
     assert flags_module.FLAGS.executor == executor
     given("--executor=population", executor=executor)
     assert flags_module.FLAGS.executor == "population"
+
+
+# --- the report ---------------------------------------------------------------------------------------------------
+
+
+def test_a_report_compares_test_accuracy_and_leaves_the_measure_to_the_study(report_options):
+    assert report_options() == {"value": "test_accuracy", "diverged": "worst"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "option"),
+    [
+        ("--compare_by=test_loss", {"value": "test_loss"}),
+        ("--compare_by=best_test_accuracy", {"value": "best_test_accuracy"}),
+        ("--diverged=drop", {"diverged": "drop"}),
+        ("--measure=egf_1", {"measure": "egf_1"}),
+    ],
+)
+def test_each_report_flag_sets_its_option(report_options, argument, option):
+    assert report_options(argument) == {"value": "test_accuracy", "diverged": "worst", **option}
+
+
+@pytest.mark.parametrize("argument", ["--compare_by=accuracy", "--diverged=best", "--measure=egf_3"])
+def test_a_bad_report_flag_is_refused(report_options, argument):
+    with pytest.raises(flags.IllegalFlagValueError):
+        report_options(argument)
