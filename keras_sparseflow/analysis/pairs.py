@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from keras_sparseflow.analysis.bootstrap import LEVEL, bootstrap_by
 from keras_sparseflow.analysis.cells import cell_columns, hashable, require_columns, spec_columns
 
 ARMS = ("sparse", "dense")
@@ -53,6 +54,7 @@ def match_arms(results: pd.DataFrame, value: str, diverged: str) -> pd.DataFrame
         if "run_id" in runs:
             pairs[f"{arm}_run_id"] = runs["run_id"].reindex(pairs.index)
 
+    _let_divergence_lose(pairs, value)
     either = pairs["sparse_diverged"] | pairs["dense_diverged"]
     both = pairs["sparse_diverged"] & pairs["dense_diverged"]
     with np.errstate(invalid="ignore"):
@@ -75,8 +77,9 @@ def pair_arms(results: pd.DataFrame, value: str = "test_accuracy", diverged: str
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
         value: the column to compare; a name that ends in "loss" is better when lower.
         diverged: what becomes of a diverged run. "worst": it is given the worst possible value (0 for
-            an accuracy, infinity for a loss), so that it ranks below every run that did not diverge; two
-            diverged runs are equal, their difference is 0. "drop": its pair is left out;
+            an accuracy, infinity for a loss), so that it ranks below every run that did not diverge (also one
+            of accuracy 0, against which it is given minus infinity); two diverged runs are equal, their
+            difference is 0. "drop": its pair is left out;
             `attrs["dropped_pairs"]` says how many were.
 
     Returns:
@@ -96,31 +99,40 @@ def pair_arms(results: pd.DataFrame, value: str = "test_accuracy", diverged: str
     return complete
 
 
-def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
-    """Returns mean, min, max and standard deviation over the seeds, per cell, arm and dense width.
+def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy", level: float = LEVEL) -> pd.DataFrame:
+    """Returns the mean over the seeds and how it spreads, per cell, arm and dense width.
 
     Diverged runs and missing values are no part of these numbers; `diverged` says how many runs of the
-    group diverged. The standard deviation is that of a sample (n - 1), NaN for a single run.
+    group diverged.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
         value: the column to summarise.
+        level: the level of the bootstrap interval of the mean, in (0, 1).
 
     Returns:
-        A DataFrame with the cell's columns, `arm`, `dense_width`, `mean`, `min`, `max`, `std`, `n` and
-        `diverged`.
+        A DataFrame with the cell's columns, `arm`, `dense_width`, `mean`, `ci_low` and `ci_high` (see
+        `bootstrap_mean`: of three seeds, their range), `min`, `max`, `std` (of a sample, n - 1), `n` and
+        `diverged`. Intervals and `std` are NaN for a single run.
     """
     cell = cell_columns(results)
-    require_columns(results, [*cell, "arm", "dense_width", "diverged", value])
-    runs = hashable(results[[*cell, "arm", "dense_width"]])
-    runs["diverged"] = results["diverged"].astype(bool)
-    runs["value"] = pd.to_numeric(results[value]).astype(float).where(~runs["diverged"])
-    runs["value"] = runs["value"].where(np.isfinite(runs["value"]))
-    groups = runs.groupby([*cell, "arm", "dense_width"], dropna=False)
-    table = groups["value"].agg(["mean", "min", "max", "std", "count"]).rename(columns={"count": "n"})
-    return table.assign(diverged=groups["diverged"].sum()).reset_index()
+    group = [*cell, "arm", "dense_width"]
+    require_columns(results, [*group, "diverged", value])
+    diverged = results["diverged"].astype(bool)
+    runs = results[group].assign(value=pd.to_numeric(results[value]).astype(float).mask(diverged))
+    table = bootstrap_by(runs, group, "value", level).rename(columns={"low": "ci_low", "high": "ci_high"})
+    counts = hashable(results[group]).assign(diverged=diverged).groupby(group, dropna=False)["diverged"].sum()
+    return table.assign(diverged=counts.to_numpy())
 
 
 def _values(runs: pd.DataFrame, value: str) -> Any:
     values = pd.to_numeric(runs[value]).astype(float)
     return values.mask(runs["diverged"].astype(bool), worst_value(value))
+
+
+def _let_divergence_lose(pairs: pd.DataFrame, value: str) -> None:
+    """Parts, in place, a diverged run from one that did not diverge and has the worst possible value itself."""
+    beyond = np.inf if lower_is_better(value) else -np.inf
+    level = pairs["sparse"] == pairs["dense"]
+    for arm, other in (ARMS, ARMS[::-1]):
+        pairs.loc[level & pairs[f"{arm}_diverged"] & ~pairs[f"{other}_diverged"], arm] = beyond

@@ -148,6 +148,10 @@ def compare_arms(
 ) -> pd.DataFrame:
     """Returns one row per cell: the signed-rank test of sparse against dense over its pairs.
 
+    Holm's correction takes all rows together as one family, however a report lays them out: a study that
+    repeats one table of the paper is corrected over that table, a study of several over all of them.
+    So "significant after correction" means the same wherever it is said of a study.
+
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
         cell: the columns that make a cell; default, dataset, hidden_layers, learning_rate, activation,
@@ -158,8 +162,8 @@ def compare_arms(
 
     Returns:
         A DataFrame with the cell's columns, the fields of `SignedRankTest`, `p_holm` (corrected over
-        all rows), `sparse_diverged` and `dense_diverged` (numbers of runs), `incomplete_pairs` and
-        `dropped_pairs` (left out). A cell without a complete pair has p = NaN.
+        all rows that have a p-value), `sparse_diverged` and `dense_diverged` (numbers of runs),
+        `incomplete_pairs` and `dropped_pairs` (left out). A cell without a complete pair has p = NaN.
     """
     cell = cell_columns(results) if cell is None else list(cell)
     pairs = match_arms(results, value, diverged)

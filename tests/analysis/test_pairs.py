@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_sparseflow.analysis.bootstrap import bootstrap_mean
 from keras_sparseflow.analysis.pairs import mean_by_width, pair_arms
 
 
@@ -97,6 +98,22 @@ def test_diverged_run_without_a_value_is_still_a_pair(make_results, value):
     assert (pairs["difference"] < 0).all()
 
 
+def test_diverged_run_loses_against_one_that_has_nothing_right(make_results):
+    results = _two_arms(make_results, [0.0, 0.9, 0.0], [0.5, 0.0, 0.0])
+    results.loc[results["run_id"].isin(["sgd-NR-7-1-sparse", "sgd-NR-7-2-dense"]), "diverged"] = True
+    assert pair_arms(results)["difference"].tolist() == [-0.5, -np.inf, np.inf]
+
+
+@pytest.mark.parametrize(("value", "recorded"), [("test_accuracy", 0.99), ("test_loss", 0.01), ("egf_2", 50.0)])
+@pytest.mark.parametrize("lost", ["sparse", "dense"])
+def test_what_a_diverged_run_recorded_does_not_count(make_results, value, recorded, lost):
+    results = _two_arms(make_results, [0.5], [0.5])
+    results["diverged"] = results["arm"] == lost
+    results.loc[results["diverged"], value] = recorded
+    (difference,) = pair_arms(results, value)["difference"]
+    assert difference < 0 if lost == "sparse" else difference > 0
+
+
 @pytest.mark.parametrize("value", ["test_accuracy", "test_loss", "egf_2"])
 def test_two_diverged_runs_are_equal(make_results, value):
     results = _two_arms(make_results, [0.9], [0.5], diverged=True)
@@ -138,15 +155,24 @@ def test_means_equal_numpy(make_results):
         values = results.loc[same, "test_accuracy"].to_numpy()
         expected = [values.mean(), values.min(), values.max(), values.std(ddof=1), 3]
         assert [row[c] for c in ("mean", "min", "max", "std", "n")] == pytest.approx(expected)
+        assert (row["ci_low"], row["ci_high"]) == bootstrap_mean(values)
 
 
 def test_means_leave_diverged_and_missing_runs_out_and_count_them(make_results):
     results = _two_arms(make_results, [0.9, 0.8, 0.4], [0.5, np.nan, np.nan])
     results.loc[results["run_id"] == "sgd-NR-7-2-sparse", "diverged"] = True
     table = mean_by_width(results).set_index("arm")
+    assert table.loc["sparse", ["ci_low", "ci_high"]].tolist() == [0.8, 0.9]
+    assert table.loc["dense", ["ci_low", "ci_high"]].isna().all()
     assert table.loc["sparse", ["mean", "n", "diverged"]].tolist() == pytest.approx([0.85, 2, 1])
     assert table.loc["dense", ["mean", "n", "diverged"]].tolist() == pytest.approx([0.5, 1, 0])
     assert np.isnan(table.loc["dense", "std"])
+
+
+def test_level_of_the_interval_is_the_one_asked_for(make_results):
+    results = make_results(("sgd",), ("NR",))
+    wide, narrow = mean_by_width(results), mean_by_width(results, level=0.5)
+    assert (narrow["ci_high"] - narrow["ci_low"] < wide["ci_high"] - wide["ci_low"]).all()
 
 
 def test_a_width_where_everything_diverged_keeps_its_row(make_results):

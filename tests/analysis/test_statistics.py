@@ -254,6 +254,26 @@ def test_diverged_runs_are_counted_per_arm_and_change_the_test(make_results):
     assert (drop["pairs"], drop["dropped_pairs"]) == (9, 6)
 
 
+def test_divergence_of_one_arm_everywhere_decides_the_cell(make_results):
+    results = make_results(("adam",), ("NR",))
+    for lost, p_value in (("sparse", 1.0), ("dense", 0.5**15)):
+        row = compare_arms(results.assign(diverged=results["arm"] == lost), value="egf_2").iloc[0]
+        assert row["effect_size"] == (-1.0 if lost == "sparse" else 1.0)
+        assert row["p_value"] == pytest.approx(p_value, abs=1e-3)
+    both = compare_arms(results.assign(diverged=True)).iloc[0]
+    assert (both["p_value"], both["zeros"], both["note"]) == (1.0, 15, "no pair differs")
+
+
+def test_holm_is_over_the_whole_study_also_where_it_fills_several_tables(make_results):
+    several = compare_arms(pd.concat([make_results(learning_rate=rate) for rate in (0.1, 0.001)]))
+    one = compare_arms(make_results(learning_rate=0.1))
+    at_first = several[several["learning_rate"] == 0.1]
+    assert at_first["p_value"].tolist() == one["p_value"].tolist()
+    assert several["p_holm"].tolist() == pytest.approx(holm(several["p_value"]).tolist())
+    assert (at_first["p_holm"].to_numpy() > one["p_holm"].to_numpy() - 1e-15).all()
+    assert (at_first["p_holm"].to_numpy() > one["p_holm"].to_numpy() + 1e-6).any()
+
+
 def test_incomplete_pairs_are_counted_per_cell(make_results):
     results = make_results()
     table = compare_arms(results.drop(index=results.index[[0, 4]])).set_index(["optimizer", "variant"])
