@@ -1,31 +1,20 @@
 """Figures of a table's cells: a panel per cell, both arms in it, in the order of the paper's tables."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_sparseflow.analysis.cells import arrange, cell_columns, require_columns
-from keras_sparseflow.analysis.pairs import mean_by_width
-from keras_sparseflow.analysis.panels import (
-    draw_arms,
-    draw_grid,
-    figure_bytes,
-    finish,
-    mark_diverged,
-    styled,
-)
+from keras_sparseflow.analysis.colours import ARM_STYLES
+from keras_sparseflow.analysis.labels import FLOW_NAMES, flow_name, value_label
+from keras_sparseflow.analysis.pairs import ARMS, mean_by_width
+from keras_sparseflow.analysis.panels import cross_at_edge, draw_arms, draw_grid, figure_bytes, finish, styled
+from keras_sparseflow.analysis.scales import label_widths, scale_decades, spans_decades
 
-__all__ = ["accuracy_by_width", "figure_bytes", "flow_by_width", "flow_over_epochs", "flow_per_layer"]
+__all__ = ["FLOW_NAMES", "accuracy_by_width", "figure_bytes", "flow_by_width", "flow_over_epochs", "flow_per_layer"]
 
-FLOW_NAMES = {
-    "egf_1": "EGF (1-norm)",
-    "egf_2": "EGF (2-norm)",
-    "grad_norm_1": "gradient 1-norm",
-    "grad_norm_2": "gradient 2-norm",
-}
+_LEGEND = (*ARMS, *(f"{arm}: diverged" for arm in ARMS))
 
 
 @styled
@@ -42,8 +31,7 @@ def accuracy_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
     Raises:
         ValueError: `results` is empty or holds several tables.
     """
-    label = f"{value.replace('_', ' ').capitalize()} (fraction)" if "accuracy" in value else _words(value)
-    return _by_width(results, value, label, log=False)
+    return _by_width(results, value, value_label(value), log=False)
 
 
 @styled
@@ -52,7 +40,7 @@ def flow_by_width(results: pd.DataFrame, measure: str = "egf_2") -> Figure:
 
     The scale is logarithmic where the means span more than a factor of ten.
     """
-    return _by_width(results, measure, f"Average {_words(measure)}", log=True)
+    return _by_width(results, measure, f"Average {flow_name(measure)}", log=True)
 
 
 @styled
@@ -77,7 +65,7 @@ def flow_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         margin = max(0.04 * (lines["epoch"].max() - lines["epoch"].min()), 0.5)
         axes.set_xlim(lines["epoch"].min() - margin, lines["epoch"].max() + margin)
-    finish(figure, "Epoch (the first is 0)", _words(measure), log=_spans_decades(lines["mean"]))
+    _finish(figure, "Epoch (the first is 0)", flow_name(measure), log=spans_decades(lines["mean"]))
     return figure
 
 
@@ -101,7 +89,7 @@ def flow_per_layer(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "eg
         draw_arms(axes, _select(lines, panel), "position")
         axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 2 else 0)
         axes.set_xlim(-0.3, len(names) - 0.7)
-    finish(figure, "Layer, from input to output", _words(measure), log=_spans_decades(lines["mean"]))
+    _finish(figure, "Layer, from input to output", flow_name(measure), log=spans_decades(lines["mean"]))
     return figure
 
 
@@ -112,14 +100,15 @@ def _by_width(results: pd.DataFrame, value: str, label: str, log: bool) -> Figur
     table = arrange(mean_by_width(results, value), cell)
     table = table.rename(columns={"min": "low", "max": "high"})
     widths = sorted(table["dense_width"].unique())
+    nudge = 0.012 * (max(widths) - min(widths)) or 0.03
     for panel, axes in panels.items():
         lines = _select(table, panel)
         draw_arms(axes, lines, "dense_width")
-        mark_diverged(axes, lines, nudge=0.012 * (max(widths) - min(widths)))
-        axes.set_xticks(_readable(widths))
-        margin = 0.06 * (max(widths) - min(widths)) or 1.0
-        axes.set_xlim(min(widths) - margin, max(widths) + margin)
-    finish(figure, "Dense width (units)", label, log and _spans_decades(table["mean"]))
+        for arm, side in zip(ARMS, (-nudge, nudge), strict=True):
+            lost = lines.loc[(lines["arm"] == arm) & (lines["diverged"] > 0), "dense_width"]
+            cross_at_edge(axes, lost + side, ARM_STYLES[arm]["color"], f"{arm}: diverged")
+        label_widths(axes, widths)
+    _finish(figure, "Dense width (units)", label, log and spans_decades(table["mean"]))
     return figure
 
 
@@ -144,20 +133,8 @@ def _select(lines: pd.DataFrame, panel: tuple[str, str]) -> pd.DataFrame:
     return lines[(lines["row"] == panel[0]) & (lines["column"] == panel[1])]
 
 
-def _spans_decades(values: pd.Series) -> bool:
-    values = values[np.isfinite(values)]
-    return len(values) > 0 and bool(values.min() > 0) and bool(values.max() > 10 * values.min())
-
-
-def _readable(widths: Sequence[int]) -> list[int]:
-    """Returns the widths to label: all, or, where two would touch, those a label's breadth apart."""
-    room = 0.12 * (max(widths) - min(widths))
-    kept = [widths[0]]
-    for width in widths[1:]:
-        if width - kept[-1] >= room:
-            kept.append(width)
-    return kept
-
-
-def _words(measure: str) -> str:
-    return FLOW_NAMES.get(measure, measure.replace("_", " "))
+def _finish(figure: Figure, x_label: str, y_label: str, log: bool) -> None:
+    if log:
+        for axes in figure.axes:
+            scale_decades(axes, "y")
+    finish(figure, x_label, y_label, _LEGEND)

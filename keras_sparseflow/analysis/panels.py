@@ -1,4 +1,4 @@
-"""Panels: the grid of small figures that every figure here is, its style, and how an arm is drawn.
+"""Panels: the grid of small figures that every figure here is, its style, its axes and its legend.
 
 Figures are drawn with matplotlib's own defaults and the style below, whatever the user's settings are,
 and nothing of pyplot's global state is touched: the same data give the same bytes.
@@ -6,26 +6,21 @@ and nothing of pyplot's global state is touched: the same data give the same byt
 
 import functools
 import io
-from collections.abc import Callable
-from typing import Any
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogFormatter
 
-from keras_sparseflow.analysis.cells import columns_in_order
-from keras_sparseflow.analysis.pairs import ARMS
+from keras_sparseflow.analysis.cells import PLACE, columns_in_order, require_columns
+from keras_sparseflow.analysis.colours import ARM_STYLES, FAINT, INK
 
-INK, FAINT = "#1f2429", "#d5d9de"
-ARM_STYLES: dict[str, dict[str, Any]] = {
-    "sparse": {"color": "#0072b2", "linestyle": "-", "marker": "o"},
-    "dense": {"color": "#d55e00", "linestyle": "--", "marker": "s"},
-}
-"""Okabe and Ito's blue and vermilion, told apart by line and marker too."""
+__all__ = ["ARM_STYLES", "FAINT", "INK", "NotApplicableError", "figure_bytes"]
 
 _STYLE: list[Any] = [
     "default",
@@ -33,6 +28,7 @@ _STYLE: list[Any] = [
         "figure.facecolor": "none",
         "axes.facecolor": "none",
         "savefig.facecolor": "none",
+        "axes.axisbelow": True,
         "axes.edgecolor": FAINT,
         "axes.grid": True,
         "axes.labelcolor": INK,
@@ -46,6 +42,7 @@ _STYLE: list[Any] = [
         "grid.color": FAINT,
         "grid.linewidth": 0.6,
         "legend.frameon": False,
+        "legend.handlelength": 2.6,
         "lines.linewidth": 1.6,
         "lines.markersize": 4.5,
         "svg.hashsalt": "keras_sparseflow",
@@ -56,13 +53,13 @@ _STYLE: list[Any] = [
         "ytick.labelsize": 8,
     },
 ]
+Share = Literal["none", "all", "row", "col"]
+_BOLD_LETTER = 0.095  # inches, about the mean breadth of a letter of a panel's title
+_LETTER, _HANDLE = 0.075, 0.65  # inches, of a letter of the legend and of a line and the space beside it
 
 
-class _BetweenDecades(LogFormatter):
-    """Labels for ticks between decades, where there is room for them: 0.02, not 2e-02."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if super().__call__(x, pos) else ""
+class NotApplicableError(ValueError):
+    """The data hold nothing that this figure could show: no such measure, or no run that did not diverge."""
 
 
 def styled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,73 +93,128 @@ def figure_bytes(figure: Figure, format: str = "svg", dpi: int = 150) -> bytes:
     return content.getvalue()
 
 
-def draw_grid(placed: pd.DataFrame) -> tuple[Figure, dict[tuple[str, str], Axes]]:
-    """Returns a figure and its panels by (row, column); a combination that was not run has none."""
+def require_one_table(placed: pd.DataFrame, argument: str = "results") -> None:
+    """Raises a ValueError unless the rows, placed by `arrange`, are those of one table."""
+    require_columns(placed, PLACE, argument)
     tables = placed["table"].unique()
     if len(tables) != 1:
         raise ValueError(
-            "`results` must hold the runs of one dataset, depth, learning rate and activation; received "
+            f"`{argument}` must hold the runs of one dataset, depth, learning rate and activation; received "
             f"{len(tables)} tables{': ' if len(tables) else ''}{'; '.join(tables)}. Select one of them."
         )
+
+
+def draw_grid(placed: pd.DataFrame) -> tuple[Figure, dict[tuple[str, str], Axes]]:
+    """Returns a figure and its panels by (row, column); a combination that was not run has none."""
+    require_one_table(placed)
     rows, columns = list(placed["row"].unique()), columns_in_order(placed)
+    present = set(zip(placed["row"], placed["column"], strict=True))
     width = 3.1 if len(columns) <= 3 else 2.4
-    size = (max(width * len(columns), 4.2) + 0.5, 2.2 * len(rows) + 0.9)
+    return make_grid(rows, columns, present, (width, 2.2), share_x="all", share_y="row")
+
+
+def make_grid(
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    present: Iterable[tuple[Any, Any]],
+    panel_size: tuple[float, float],
+    share_x: Share = "all",
+    share_y: Share = "all",
+    title: Callable[[Any, Any], str] = lambda row, column: f"{row}, {column}",
+) -> tuple[Figure, dict[tuple[Any, Any], Axes]]:
+    """Returns a figure and its panels by (row, column), titled, for the combinations that are `present`.
+
+    Args:
+        rows: what the rows of panels stand for, from above.
+        columns: what the columns stand for, from the left.
+        present: the combinations to draw; the places of others stay empty.
+        panel_size: breadth and height of a panel in inches.
+        share_x: as in matplotlib's `subplots`; shared axes are labelled at the edge of the grid.
+        share_y: likewise.
+        title: of a panel; broken into lines where it is broader than the panel.
+    """
+    width, height = panel_size
+    size = (max(width * len(columns), 4.2) + 0.5, height * len(rows) + 0.9)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
-    run = set(zip(placed["row"], placed["column"], strict=True))
+    grid = figure.subplots(len(rows), len(columns), sharex=share_x, sharey=share_y, squeeze=False)
+    present = set(present)
+    letters = int((size[0] - 0.5) / len(columns) / _BOLD_LETTER)
     panels = {}
     for (i, row), (j, column) in ((r, c) for r in enumerate(rows) for c in enumerate(columns)):
         axes = grid[i, j]
-        if (row, column) not in run:
+        if (row, column) not in present:
             axes.set_axis_off()
             continue
-        axes.set_title(f"{row}, {column}")
-        # Shared axes are labelled at the edge of the grid, which a row or column may not reach.
-        axes.tick_params(which="both", labelleft=all((row, left) not in run for left in columns[:j]))
-        axes.tick_params(labelbottom=all((below, column) not in run for below in rows[i + 1 :]))
+        axes.set_title(wrapped(title(row, column), letters))
+        # The edge of the grid is not reached by every row and column.
+        if share_y in ("all", "row"):
+            axes.tick_params(which="both", labelleft=all((row, left) not in present for left in columns[:j]))
+        if share_x in ("all", "col"):
+            axes.tick_params(which="both", labelbottom=all((below, column) not in present for below in rows[i + 1 :]))
         panels[row, column] = axes
     return figure, panels
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Returns the text in lines of at most that many letters, unless a word is longer."""
+    return textwrap.fill(text, max(letters, 8), break_long_words=False, break_on_hyphens=False)
 
 
 def draw_arms(axes: Axes, lines: pd.DataFrame, x: str) -> None:
     """Draws each arm's `mean` against `x`, in a band from `low` to `high`."""
     for arm, style in ARM_STYLES.items():
-        line = lines[(lines["arm"] == arm) & np.isfinite(lines["mean"])].sort_values(x)
-        if line.empty:
-            continue
-        axes.fill_between(line[x], line["low"], line["high"], color=style["color"], alpha=0.18, linewidth=0)
-        axes.plot(line[x], line["mean"], label=arm, **style)
+        draw_line(axes, lines[lines["arm"] == arm], x, arm, style)
 
 
-def mark_diverged(axes: Axes, lines: pd.DataFrame, nudge: float) -> None:
-    """Draws a cross at the foot of the panel at each width where runs of an arm diverged."""
-    for arm, side in zip(ARMS, (-nudge, nudge), strict=True):
-        widths = lines.loc[(lines["arm"] == arm) & (lines["diverged"] > 0), "dense_width"]
-        if len(widths):
-            foot = axes.get_xaxis_transform()
-            color = ARM_STYLES[arm]["color"]
-            axes.plot(
-                widths + side,
-                np.full(len(widths), 0.04),
-                "x",
-                color=color,
-                transform=foot,
-                label=f"{arm}: diverged",
-            )
+def draw_line(
+    axes: Axes, line: pd.DataFrame, x: str, label: str, style: Mapping[str, Any], opacity: float = 0.18
+) -> None:
+    """Draws `mean` against `x`, in a band from `low` to `high`; points that are not finite are left out."""
+    line = line[np.isfinite(line["mean"])].sort_values(x)
+    if line.empty:
+        return
+    axes.fill_between(line[x], line["low"], line["high"], color=style["color"], alpha=opacity, linewidth=0)
+    axes.plot(line[x], line["mean"], label=label, **style)
 
 
-def finish(figure: Figure, x_label: str, y_label: str, log: bool) -> None:
-    """Labels the axes and adds one legend, above all panels, of what was drawn in any of them."""
-    handles: dict[str, Line2D] = {}
-    for axes in figure.axes:
-        if log:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_formatter(_BetweenDecades(minor_thresholds=(1.2, 0.5)))
-            axes.tick_params(axis="y", which="minor", labelsize=7)
-        for line in axes.get_lines():
-            handles.setdefault(str(line.get_label()), line)
+def cross_at_edge(
+    axes: Axes, positions: Any, color: str, label: str, edge: str = "bottom", offset: float = 0.0
+) -> None:
+    """Marks runs that diverged: a cross at each position along the panel's "bottom", or along its "left" edge.
+
+    Args:
+        axes: the panel.
+        positions: where along the edge, in data coordinates.
+        color: of the crosses.
+        label: their name in the legend.
+        edge: "bottom" or "left".
+        offset: how much farther from the edge, as a fraction of the panel.
+    """
+    if not len(positions):
+        return
+    away = np.full(len(positions), 0.04 + offset)
+    x, y = (positions, away) if edge == "bottom" else (away, positions)
+    place = axes.get_xaxis_transform() if edge == "bottom" else axes.get_yaxis_transform()
+    axes.plot(x, y, linestyle="none", marker="x", color=color, transform=place, label=label)
+
+
+def finish(figure: Figure, x_label: str, y_label: str, order: Sequence[str] = ()) -> None:
+    """Labels the axes and adds one legend, above all panels, of what was drawn in any of them.
+
+    Args:
+        figure: a figure from `make_grid`, drawn.
+        x_label: for all panels.
+        y_label: for all panels.
+        order: the names that stand first in the legend, where they were drawn; others follow as drawn.
+    """
     figure.supxlabel(x_label, fontsize=9)
     figure.supylabel(y_label, fontsize=9)
-    order = [name for name in (*ARMS, *(f"{arm}: diverged" for arm in ARMS)) if name in handles]
-    figure.legend([handles[name] for name in order], order, loc="outside upper center", ncols=4)
+    handles: dict[str, Artist] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    names = [*(name for name in order if name in handles), *(name for name in handles if name not in order)]
+    if names:
+        breadth = max(map(len, names)) * _LETTER + _HANDLE
+        columns = max(int(figure.get_figwidth() / breadth), 1)
+        figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=columns)

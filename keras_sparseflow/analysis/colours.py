@@ -1,0 +1,107 @@
+"""Colours and line styles: what tells arms, variants and p-values apart, in colour, in grey and on a dark page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+INK, FAINT = "#1f2429", "#d5d9de"
+ON_COLOUR = "#16191c"
+"""Text on the coloured cells of `p_colour`, which are light on every page, dark or not."""
+
+_BLUE, _VERMILION, _GREEN, _ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
+_PURPLE, _SKY, _GREY = "#cc79a7", "#56b4e9", "#8a8a8a"
+
+ON_DARK = {
+    INK: "#e4e7ea",
+    FAINT: "#3a4148",
+    _BLUE: "#4a9df0",
+    _VERMILION: "#f08a3c",
+    _GREEN: "#1fc796",
+    _ORANGE: "#ffd04d",
+    _PURPLE: "#e8a3c8",
+    _SKY: "#a5dcfa",
+    _GREY: "#8f979e",
+}
+"""For each colour that a figure is drawn in, the one to take its place on a dark page; all differ."""
+
+ARM_STYLES: dict[str, dict[str, Any]] = {
+    "sparse": {"color": _BLUE, "linestyle": "-", "marker": "o"},
+    "dense": {"color": _VERMILION, "linestyle": "--", "marker": "s"},
+}
+"""Okabe and Ito's blue and vermilion, told apart by line and marker too."""
+
+# Okabe and Ito's palette, its yellow, which hardly shows on white, replaced by grey.
+_PALETTE = (INK, _ORANGE, _VERMILION, _GREEN, _BLUE, _PURPLE, _SKY, _GREY)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+
+# What a variant has besides BatchNorm sets its colour and marker.
+_FAMILIES = ("", "DA", "L2", "SC", "DA_SC", "DA_L2_SC", "DA_L2", "L2_SC")
+
+_SPARSE_BETTER, _NEITHER, _SPARSE_NOT_BETTER = (99, 190, 123), (255, 235, 132), (248, 121, 116)
+
+
+def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns, for each name, the arguments of matplotlib's `plot` that tell its line from the others'.
+
+    Variants that differ in BatchNorm alone share colour and marker: with it the line is solid and the
+    marker filled, without it dashed and open. Other names (activations, optimizers, layers) get
+    colours, markers and dashes in turn; up to 64 of them differ.
+
+    Args:
+        names: what the lines are named, without repetition, in the order of the legend.
+
+    Example:
+        >>> styles = line_styles(["NR", "BN", "L2_BN"])
+        >>> styles["NR"]["color"] == styles["BN"]["color"], styles["NR"]["fillstyle"], styles["BN"]["fillstyle"]
+        (True, 'none', 'full')
+    """
+    families = {name: _family(name) for name in names}
+    if all(family in _FAMILIES for family in families.values()):
+        normed = {name: "BN" in name.split("_") for name in names}
+        return {
+            name: _style(_FAMILIES.index(family), dash=0 if normed[name] else 1, filled=normed[name])
+            for name, family in families.items()
+        }
+    count = len(_PALETTE)
+    return {
+        name: _style(index % count, dash=(index + index // (2 * count)) % len(_DASHES), filled=index // count % 2 == 0)
+        for index, name in enumerate(names)
+    }
+
+
+def p_colour(p_value: float) -> str:
+    """Returns the paper's colour for a p-value: green at 0, yellow at 0.5, red at 1, continuous between.
+
+    Every colour of the scale is light enough for black text; NaN is transparent.
+
+    Example:
+        >>> p_colour(0.5)
+        '#ffeb84'
+    """
+    if pd.isna(p_value):
+        return "transparent"
+    if not 0 <= p_value <= 1:
+        raise ValueError(f"`p_value` must be in [0, 1] or NaN; received {p_value}.")
+    channels = zip(_SPARSE_BETTER, _NEITHER, _SPARSE_NOT_BETTER, strict=True)
+    mixed = (round(np.interp(p_value, (0.0, 0.5, 1.0), channel)) for channel in channels)
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+def _family(variant: str) -> str | None:
+    """Returns the parts of a variant besides BatchNorm, or None where it is no variant."""
+    parts = set(variant.split("_"))
+    if not parts <= {"NR", "DA", "L2", "SC", "BN"}:
+        return None
+    return "_".join(sorted(parts - {"NR", "BN"}))
+
+
+def _style(index: int, dash: int, filled: bool) -> dict[str, Any]:
+    return {
+        "color": _PALETTE[index],
+        "marker": _MARKERS[index],
+        "linestyle": _DASHES[dash],
+        "fillstyle": "full" if filled else "none",
+    }

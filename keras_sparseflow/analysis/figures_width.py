@@ -1,0 +1,79 @@
+"""The paper's layout: a line per variant against dense width, the arms below each other, an optimizer a column."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from keras_sparseflow.analysis.cells import arrange, cell_columns, columns_in_order
+from keras_sparseflow.analysis.colours import line_styles
+from keras_sparseflow.analysis.labels import value_label
+from keras_sparseflow.analysis.pairs import ARMS, mean_by_width
+from keras_sparseflow.analysis.panels import (
+    NotApplicableError,
+    cross_at_edge,
+    draw_line,
+    finish,
+    make_grid,
+    require_one_table,
+    styled,
+)
+from keras_sparseflow.analysis.scales import label_widths, scale_decades, spans_decades
+
+
+@styled
+def variants_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Figure:
+    """Returns a value against dense width: a line per variant, a column of panels per optimizer, a row per arm.
+
+    Each line is the mean over the seeds, in a band from the lowest to the highest. All panels share one
+    scale, so that arms and optimizers can be compared; other than for an accuracy it is logarithmic where
+    the means span more than a factor of ten. Where activations were varied, the lines are the activations.
+    A cross at the foot of a panel marks a width at which runs of that variant diverged; those are no part
+    of mean and band.
+
+    Args:
+        results: the runs of one table (one dataset, depth, learning rate and activation).
+        value: the column to draw: an accuracy, a loss or a flow measure.
+
+    Raises:
+        NotApplicableError: no run that did not diverge has a finite `value`.
+        ValueError: `results` is empty or holds several tables, or has no such column.
+
+    References:
+        Tessera, Hooker, Rosman 2021, figures 2, 3, 8 to 13 and 15 to 23.
+    """
+    table = arrange(mean_by_width(results, value), cell_columns(results))
+    require_one_table(table)
+    if not np.isfinite(table["mean"]).any():
+        raise NotApplicableError(
+            f"`results` must hold a finite {value!r} of a run that did not diverge; received {len(results)} runs, "
+            "none of them with one."
+        )
+    names = columns_in_order(table)
+    arms = [arm for arm in ARMS if (table["arm"] == arm).any()]
+    figure, panels = make_grid(
+        arms,
+        list(table["row"].unique()),
+        zip(table["arm"], table["row"], strict=True),
+        panel_size=(3.1 if table["row"].nunique() <= 3 else 2.5, 2.5),
+        title=lambda arm, row: f"{row}, {arm}",
+    )
+    for (arm, row), axes in panels.items():
+        _draw_variants(axes, table[(table["arm"] == arm) & (table["row"] == row)], names)
+        label_widths(axes, list(table["dense_width"].unique()))
+        if not value.endswith("accuracy") and spans_decades(table["mean"]):
+            scale_decades(axes, "y")
+    finish(figure, "Dense width (units)", value_label(value), names)
+    return figure
+
+
+def _draw_variants(axes: Axes, lines: pd.DataFrame, names: list[str]) -> None:
+    lines = lines.rename(columns={"min": "low", "max": "high"})
+    styles = line_styles(names)
+    step = 0.05 * (lines["dense_width"].max() - lines["dense_width"].min()) / len(names) or 0.1 / len(names)
+    for index, name in enumerate(names):
+        line = lines[lines["column"] == name]
+        draw_line(axes, line, "dense_width", name, styles[name], opacity=0.12)
+        lost = line.loc[line["diverged"] > 0, "dense_width"]
+        side = (index - (len(names) - 1) / 2) * step
+        cross_at_edge(axes, lost + side, styles[name]["color"], f"{name}: diverged")

@@ -1,0 +1,26 @@
+"""Labels: what the quantities of results and flow are called where a reader meets them."""
+
+FLOW_NAMES = {
+    "egf_1": "EGF (1-norm)",
+    "egf_2": "EGF (2-norm)",
+    "grad_norm_1": "gradient 1-norm",
+    "grad_norm_2": "gradient 2-norm",
+}
+
+
+def flow_name(measure: str) -> str:
+    """Returns a flow measure in words: `flow_name("egf_2")` is "EGF (2-norm)"."""
+    return FLOW_NAMES.get(measure, measure.replace("_", " "))
+
+
+def value_label(value: str) -> str:
+    """Returns the label of an axis along which a column of the results stands, with its unit.
+
+    Example:
+        >>> value_label("test_accuracy"), value_label("test_loss"), value_label("egf_2")
+        ('Test accuracy (fraction)', 'Test loss (nats)', 'Average EGF (2-norm)')
+    """
+    if value in FLOW_NAMES:
+        return f"Average {FLOW_NAMES[value]}"
+    unit = {"accuracy": " (fraction)", "loss": " (nats)"}.get(value.rsplit("_", 1)[-1], "")
+    return value.replace("_", " ").capitalize() + unit
