@@ -13,6 +13,9 @@ EPOCHS = {"fashion_mnist": 500, "cifar10": 1000, "cifar100": 1000}
 OPTIMIZERS = {"adagrad": "Adagrad", "adam": "Adam", "rmsprop": "RMSProp", "sgd": "SGD", "momentum": "Mom"}
 """The paper's spelling of each of our optimizers."""
 
+MEASURES = {"grad_norm_1": "g_1", "grad_norm_2": "g_2", "egf_1": "egf_1", "egf_2": "egf_2"}
+"""The name that table 1 has here of each of our flow measures."""
+
 # Table 3c says only that each optimizer was given its best regularization. Its ReLU column repeats five
 # cells of table 3b to the last digit, which tells them. Tables 5c and 6b repeat none: theirs are unknown.
 _VARIANTS_OF_3C = {

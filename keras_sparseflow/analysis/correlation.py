@@ -1,0 +1,206 @@
+"""Does gradient flow go with performance? Kendall's rank correlation, as in table 1 of the paper."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from keras_sparseflow.analysis.cells import RESULT_COLUMNS, cell_columns, hashable, require_columns, spec_columns
+from keras_sparseflow.analysis.published import MEASURES, load_kendall_tau
+from keras_sparseflow.flow.named import TOTAL
+
+TARGETS = ("test_loss", "test_accuracy")
+"""What flow is correlated with."""
+
+FEWEST_POINTS = 3
+"""With two points every correlation is 1 or -1, so that three are the fewest that say anything."""
+
+
+def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
+    """Returns Kendall's tau-b, the rank correlation that allows for ties, in [-1, 1].
+
+    It is NaN where there are fewer than three points, or where all values of `x` or of `y` are equal.
+
+    Args:
+        x: a vector of finite values.
+        y: another of the same length.
+
+    Raises:
+        ValueError: the vectors differ in shape, or a value is not finite.
+
+    Example:
+        >>> round(kendall_tau([1, 2, 3, 4], [1, 3, 2, 4]), 3)
+        0.667
+
+    References:
+        Kendall, 1945. The treatment of ties in ranking problems.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"`x` and `y` must be vectors of one length; received {x.shape} and {y.shape}.")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("`x` and `y` must be finite; received NaN or infinity: leave those points out first.")
+    signs_x, signs_y = np.sign(x[:, np.newaxis] - x), np.sign(y[:, np.newaxis] - y)
+    untied = np.count_nonzero(signs_x) * np.count_nonzero(signs_y)
+    if len(x) < FEWEST_POINTS or not untied:
+        return np.nan
+    return float((signs_x * signs_y).sum() / np.sqrt(untied))
+
+
+def correlate_cells(
+    results: pd.DataFrame,
+    measures: Sequence[str] | None = None,
+    points: str = "runs",
+    flow: pd.DataFrame | None = None,
+    history: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Returns the correlation of flow with performance in each configuration, both arms apart.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        measures: the flow measures; default, every one that is there, those of plugins included.
+        points: what is ranked. "runs", as in the paper: a run's average flow and its result after the last
+            epoch, over the runs of a configuration (widths and seeds). "epochs": the flow of a measured epoch
+            and the result after it, over the epochs of each run; tau is then the mean over the runs.
+        flow: as `keras_sparseflow.records.read_flow` returns it; for "epochs" alone.
+        history: as `keras_sparseflow.records.read_history` returns it; for "epochs" alone.
+
+    Returns:
+        A DataFrame with a row per configuration, arm, measure and target: the cell's columns, `arm`,
+        `measure`, `target` ("test_loss" or "test_accuracy"), `tau` (tau-b in [-1, 1], NaN where
+        `kendall_tau` is), `abs_tau` (its absolute value; over epochs, the mean of the absolute values),
+        `points` and `runs` (that tau was computed from), `diverged` (runs left out because they diverged)
+        and `missing` (other runs left out: flow or result is not finite, or there is no tau).
+
+    Raises:
+        ValueError: `points` is unknown, a column or a measure missing, or for "epochs" a frame missing.
+    """
+    if points not in ("runs", "epochs"):
+        raise ValueError(f"`points` must be 'runs' or 'epochs'; received {points!r}.")
+    if points == "runs":
+        return _by_configuration(results, _points_of_runs(results, measures), unit="configuration")
+    if flow is None or history is None:
+        missing = " and ".join(f"`{name}`" for name, frame in (("flow", flow), ("history", history)) if frame is None)
+        raise ValueError(f"points='epochs' needs the frames `flow` and `history`; missing: {missing}.")
+    return _by_configuration(results, _points_of_epochs(measures, flow, history), unit="run_id")
+
+
+def correlate_flow(
+    results: pd.DataFrame,
+    measures: Sequence[str] | None = None,
+    points: str = "runs",
+    flow: pd.DataFrame | None = None,
+    history: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Returns table 1 of the paper for a study: the mean absolute correlation over its configurations.
+
+    The arguments and errors are those of `correlate_cells`, whose rows are averaged.
+
+    Returns:
+        A DataFrame with a row per `dataset`, `measure`, `arm` and `target`: `mean_abs_tau` (in [0, 1]),
+        `mean_tau` (the signed mean), `std_abs_tau` (over the configurations, of a sample),
+        `configurations` (that have a tau), `without_tau` (that have none: a constant, or too few runs),
+        `runs` (that took part), `diverged` and `missing` (runs left out).
+
+    References:
+        Tessera, Hooker and Rosman, 2021, table 1.
+    """
+    rows = correlate_cells(results, measures, points, flow, history)
+    groups = rows.groupby(["dataset", "measure", "arm", "target"], sort=False)
+    table = groups.agg(
+        mean_abs_tau=("abs_tau", "mean"),
+        mean_tau=("tau", "mean"),
+        std_abs_tau=("abs_tau", "std"),
+        configurations=("tau", "count"),
+        without_tau=("tau", lambda tau: int(tau.isna().sum())),
+        runs=("runs", "sum"),
+        diverged=("diverged", "sum"),
+        missing=("missing", "sum"),
+    )
+    return table.reset_index()
+
+
+def with_published_tau(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Returns `correlate_flow`'s table with `published_tau`, the paper's number, NaN where it has none."""
+    theirs = load_kendall_tau().rename(columns={"architecture": "arm", "mean_abs_tau": "published_tau"})
+    ours = {name: measure for measure, name in MEASURES.items()}
+    theirs["measure"] = theirs["measure"].map(ours)
+    key = ["dataset", "measure", "arm", "target"]
+    return correlations.merge(theirs[[*key, "published_tau"]], on=key, how="left")
+
+
+def _points_of_runs(results: pd.DataFrame, measures: Sequence[str] | None) -> pd.DataFrame:
+    measures = _measures(results) if measures is None else list(measures)
+    require_columns(results, ["run_id", *TARGETS, *measures])
+    return results.melt(["run_id", *TARGETS], measures, var_name="measure")
+
+
+def _points_of_epochs(measures: Sequence[str] | None, flow: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    require_columns(flow, ["run_id", "epoch", "measure", "layer", "value"], "flow")
+    require_columns(history, ["run_id", "epoch", *TARGETS], "history")
+    total = flow[flow["layer"] == TOTAL]
+    if measures is not None:
+        unknown = sorted(set(measures) - set(total["measure"]))
+        if unknown:
+            known = ", ".join(sorted(total["measure"].unique())) or "none"
+            raise ValueError(f"`measures` must be in `flow`, which has {known}; received {', '.join(unknown)}.")
+        total = total[total["measure"].isin(list(measures))]
+    return total.merge(history[["run_id", "epoch", *TARGETS]], on=["run_id", "epoch"])
+
+
+def _measures(results: pd.DataFrame) -> list[str]:
+    """Returns the built-in measures in `results`, then every other number that is neither spec nor known result."""
+    known = set(spec_columns(results)) | RESULT_COLUMNS
+    others = [c for c in results.columns if c not in known and pd.api.types.is_numeric_dtype(results[c])]
+    return [*(measure for measure in MEASURES if measure in results), *others]
+
+
+def _by_configuration(results: pd.DataFrame, points: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Returns `correlate_cells`' rows: a tau within each `unit`, averaged over the units of a configuration.
+
+    `points` has the columns `run_id`, `measure`, `value` and the targets.
+    """
+    group = [*cell_columns(results), "arm"]
+    require_columns(results, ["run_id", *group, "diverged"])
+    results = results.reset_index(drop=True)
+    if results["run_id"].duplicated().any():
+        twice = results.loc[results["run_id"].duplicated(), "run_id"].iloc[0]
+        raise ValueError(f"`results` must hold each run once; received {twice} twice.")
+    runs = results[["run_id"]].assign(
+        lost=results["diverged"].astype(bool),
+        configuration=hashable(results[group]).groupby(group, dropna=False, sort=False).ngroup(),
+    )
+    trained = points.merge(runs.loc[~runs["lost"], ["run_id", "configuration"]], on="run_id")
+    key = ["configuration", "measure", "target"]
+    taus = {
+        (*place, target): _mean_tau(inside, target, unit)
+        for place, inside in trained.groupby(key[:2], sort=False)
+        for target in TARGETS
+    }
+    places = list(itertools.product(sorted(runs["configuration"].unique()), points["measure"].unique(), TARGETS))
+    table = pd.DataFrame(places, columns=key)
+    found = [taus.get(place, (np.nan, np.nan, 0, 0)) for place in places]
+    table[["tau", "abs_tau", "points", "runs"]] = pd.DataFrame(found, columns=["tau", "abs_tau", "points", "runs"])
+    counts = runs.groupby("configuration")["lost"].agg(diverged="sum", planned="count")
+    table = table.join(counts, on="configuration")
+    table["missing"] = table.pop("planned") - table["diverged"] - table["runs"]
+    names = results[group].groupby(runs["configuration"]).head(1)
+    names.index = pd.Index(runs.loc[names.index, "configuration"])
+    return names.join(table.set_index("configuration")).reset_index(drop=True)
+
+
+def _mean_tau(points: pd.DataFrame, target: str, unit: str) -> tuple[float, float, int, int]:
+    """Returns the mean of tau and of its absolute value over the units that have one, their points and runs."""
+    both = points[["value", target]].apply(pd.to_numeric).astype(float)
+    finite = np.isfinite(both.to_numpy()).all(axis=1)
+    taus, used, runs = [], 0, 0
+    for _, inside in points[finite].groupby(unit, sort=False):
+        tau = kendall_tau(*both.loc[inside.index].to_numpy().T)
+        if not np.isnan(tau):
+            taus.append(tau)
+            used, runs = used + len(inside), runs + inside["run_id"].nunique()
+    if not taus:
+        return np.nan, np.nan, 0, 0
+    return float(np.mean(taus)), float(np.mean(np.abs(taus))), used, runs
