@@ -1,6 +1,6 @@
 """The table of p-values as a picture: the paper's rows, columns and colours."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,16 +61,15 @@ def p_value_heatmap(comparison: pd.DataFrame, alpha: float = ALPHA) -> Figure:
     return figure
 
 
-def _draw_cell(axes: Axes, x: int, y: int, cell: Mapping[str, Any], alpha: float) -> None:
-    p_value, published = cell["p_value"], cell.get("published_p")
+def _draw_cell(axes: Axes, x: int, y: int, cell: Mapping[Hashable, Any], alpha: float) -> None:
+    p_value, published = cell["p_value"], cell.get("published_p", np.nan)
     if pd.isna(p_value):
         axes.text(x, y, "\N{EN DASH}", ha="center", va="center")
         return
     axes.add_patch(Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, facecolor=p_colour(p_value), edgecolor="none"))
     significant = p_value < alpha
     if significant:
-        frame = {"fill": False, "edgecolor": ON_COLOUR, "linewidth": 1.4}
-        axes.add_patch(Rectangle((x - 0.44, y - 0.41), 0.88, 0.82, **frame))
+        axes.add_patch(Rectangle((x - 0.44, y - 0.41), 0.88, 0.82, fill=False, edgecolor=ON_COLOUR, linewidth=1.4))
     beneath = not pd.isna(published)
     weight = "bold" if significant else "normal"
     axes.text(

@@ -1,4 +1,4 @@
-"""The paper's layout: a line per variant against dense width, the arms below each other, an optimizer a column."""
+"""Against dense width: each cell with both arms in it, or, as in the paper, each arm with all variants in it."""
 
 import numpy as np
 import pandas as pd
@@ -6,12 +6,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.cells import arrange, cell_columns, columns_in_order
-from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.labels import value_label
+from keras_sparseflow.analysis.colours import ARM_STYLES, line_styles
+from keras_sparseflow.analysis.labels import flow_name, value_label
 from keras_sparseflow.analysis.pairs import ARMS, mean_by_width
 from keras_sparseflow.analysis.panels import (
     NotApplicableError,
     cross_at_edge,
+    draw_arms,
+    draw_grid,
     draw_line,
     finish,
     make_grid,
@@ -19,6 +21,34 @@ from keras_sparseflow.analysis.panels import (
     styled,
 )
 from keras_sparseflow.analysis.scales import label_widths, scale_decades, spans_decades
+
+_LEGEND = (*ARMS, *(f"{arm}: diverged" for arm in ARMS))
+
+
+@styled
+def accuracy_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Figure:
+    """Returns both arms' accuracy against dense width: the mean over seeds, in a band from min to max.
+
+    A cross at the foot of a panel marks a width at which runs of that arm diverged; those are no part of
+    mean and band.
+
+    Args:
+        results: the runs of one table (one dataset, depth, learning rate and activation).
+        value: the column to draw, a fraction in [0, 1].
+
+    Raises:
+        ValueError: `results` is empty or holds several tables.
+    """
+    return _by_width(results, value, value_label(value), log=False)
+
+
+@styled
+def flow_by_width(results: pd.DataFrame, measure: str = "egf_2") -> Figure:
+    """Returns both arms' average gradient flow against dense width, drawn as `accuracy_by_width` is.
+
+    The scale is logarithmic where the means span more than a factor of ten.
+    """
+    return _by_width(results, measure, f"Average {flow_name(measure)}", log=True)
 
 
 @styled
@@ -64,6 +94,27 @@ def variants_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
         if not value.endswith("accuracy") and spans_decades(table["mean"]):
             scale_decades(axes, "y")
     finish(figure, "Dense width (units)", value_label(value), names)
+    return figure
+
+
+def _by_width(results: pd.DataFrame, value: str, label: str, log: bool) -> Figure:
+    cell = cell_columns(results)
+    placed = arrange(results, cell)
+    figure, panels = draw_grid(placed)
+    table = arrange(mean_by_width(results, value), cell)
+    table = table.rename(columns={"min": "low", "max": "high"})
+    widths = sorted(table["dense_width"].unique())
+    nudge = 0.012 * (max(widths) - min(widths)) or 0.03
+    for panel, axes in panels.items():
+        lines = table[(table["row"] == panel[0]) & (table["column"] == panel[1])]
+        draw_arms(axes, lines, "dense_width")
+        for arm, side in zip(ARMS, (-nudge, nudge), strict=True):
+            lost = lines.loc[(lines["arm"] == arm) & (lines["diverged"] > 0), "dense_width"]
+            cross_at_edge(axes, lost + side, ARM_STYLES[arm]["color"], f"{arm}: diverged")
+        label_widths(axes, widths)
+        if log and spans_decades(table["mean"]):
+            scale_decades(axes, "y")
+    finish(figure, "Dense width (units)", label, _LEGEND)
     return figure
 
 

@@ -1,7 +1,7 @@
 """Scales: when an axis is logarithmic, and which of its ticks are labelled."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def spans_decades(values: Any) -> bool:
     return len(values) > 0 and bool(values.min() > 0) and bool(values.max() > 10 * values.min())
 
 
-def scale_decades(axes: Axes, axis: str) -> None:
+def scale_decades(axes: Axes, axis: Literal["x", "y"]) -> None:
     """Makes the "x" or "y" axis logarithmic, with plain numbers at its decades and, where there is room, between."""
     axes.set(**{f"{axis}scale": "log"})
     one = getattr(axes, f"{axis}axis")
