@@ -85,12 +85,12 @@ def bootstrap_by(
     number = groups.ngroup()
     low, high = np.full(len(table), np.nan), np.full(len(table), np.nan)
     found = rows["value"].notna()
-    for size, members in table.reset_index().groupby("n").groups.items():
+    sizes = table["n"].to_numpy()
+    for size in np.unique(sizes[sizes > 0]):
+        members = np.flatnonzero(sizes == size)
         inside = found & number.isin(members)
-        if size == 0 or not inside.any():
-            continue
         order = np.lexsort((rows.loc[inside, "value"], number[inside]))
-        samples = rows.loc[inside, "value"].to_numpy()[order].reshape(-1, size)
+        samples = rows.loc[inside, "value"].to_numpy()[order].reshape(len(members), size)
         low[members], high[members] = _intervals(samples, level, resamples, seed)
     table.insert(1, "low", low)
     table.insert(2, "high", high)

@@ -38,7 +38,7 @@ PLACE = ["table", "row", "column"]
 
 _WITHIN_A_CELL = ("arm", "dense_width", "seed")
 _PAPER_ORDER = {
-    "optimizer": ("adagrad", "adam", "rmsprop", "sgd", "momentum"),
+    "optimizer": ("adagrad", "adam", "adamw", "rmsprop", "sgd", "momentum"),
     "variant": ("NR", "DA", "L2", "SC", "BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN"),
     "activation": ("relu", "swish", "prelu", "srelu", "sigmoid", "elu"),
 }
@@ -107,7 +107,7 @@ def arrange(frame: pd.DataFrame, cell: Sequence[str] | None = None) -> pd.DataFr
     cell = cell_columns(frame) if cell is None else list(cell)
     require_columns(frame, cell, "frame")
     frame = frame.copy()
-    by_activation = _columns_are_activations(frame)
+    by_activation = columns_are_activations(frame)
     across = "activation" if by_activation else "variant"
     place = {"optimizer", "variant", across}
     frame = frame.sort_values(
@@ -119,6 +119,12 @@ def arrange(frame: pd.DataFrame, cell: Sequence[str] | None = None) -> pd.DataFr
     frame["row"] = _labels(frame, ["optimizer", "variant"]) if by_activation else frame["optimizer"].map(str)
     frame["column"] = frame[across].map(str)
     return frame
+
+
+def columns_are_activations(frame: pd.DataFrame) -> bool:
+    """Returns whether the tables of `frame` have activations for columns: several, one variant per optimizer."""
+    rows = frame.groupby(["dataset", "hidden_layers", "learning_rate", "optimizer"], dropna=False)
+    return frame["activation"].nunique() > 1 and bool((rows["variant"].nunique() == 1).all())
 
 
 def columns_in_order(placed: pd.DataFrame) -> list[str]:
@@ -153,11 +159,6 @@ def _labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
         ", ".join(describe(column, value) for column, value in zip(columns, values, strict=True))
         for values in zip(*(frame[column] for column in columns), strict=True)
     ]
-
-
-def _columns_are_activations(frame: pd.DataFrame) -> bool:
-    rows = frame.groupby(["dataset", "hidden_layers", "learning_rate", "optimizer"], dropna=False)
-    return frame["activation"].nunique() > 1 and bool((rows["variant"].nunique() == 1).all())
 
 
 def _rank(column: Any) -> Any:

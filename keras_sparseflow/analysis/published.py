@@ -2,10 +2,15 @@
 
 import functools
 import io
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from keras_sparseflow.analysis.cells import CELL, columns_are_activations, require_columns
 
 EPOCHS = {"fashion_mnist": 500, "cifar10": 1000, "cifar100": 1000}
 """For how many epochs the paper trained on each dataset."""
@@ -16,8 +21,10 @@ OPTIMIZERS = {"adagrad": "Adagrad", "adam": "Adam", "rmsprop": "RMSProp", "sgd":
 MEASURES = {"grad_norm_1": "g_1", "grad_norm_2": "g_2", "egf_1": "egf_1", "egf_2": "egf_2"}
 """The name that table 1 has here of each of our flow measures."""
 
-# Table 3c says only that each optimizer was given its best regularization. Its ReLU column repeats five
-# cells of table 3b to the last digit, which tells them. Tables 5c and 6b repeat none: theirs are unknown.
+_COORDINATES = ("dataset", "hidden_layers", "learning_rate", "variant", "optimizer", "activation")
+
+# Tables 3c, 5c and 6b compare activations, each optimizer with its best regularization. The paper's first
+# version says which for 3c, and the ReLU column of 3c repeats those five cells of 3b to the last digit.
 _VARIANTS_OF_3C = {
     "Adagrad": "DA_SC_BN",
     "Adam": "DA_SC_BN",
@@ -25,6 +32,32 @@ _VARIANTS_OF_3C = {
     "SGD": "DA_L2_SC_BN",
     "Mom": "DA_L2_SC_BN",
 }
+
+ASSUMED_VARIANTS = ("DA_SC_BN", "DA_L2_SC_BN")
+"""The variants beside which the numbers of tables 5c and 6b stand, as assumptions.
+
+They are the two that table 3c has. For 6b the first is the likely one: its ReLU column is by far the
+nearest to the column DA_SC_BN of table 6a, and 0.042 and 0.104 (6b) are the exact p-values of the very
+rank sums, 91 and 83 of 15 pairs, whose normal approximations are 0.039 and 0.096 (6a). Nothing in table
+5a or 5b tells what 5c was trained with.
+"""
+
+
+@dataclass(frozen=True)
+class PublishedCell:
+    """What the paper prints for one of our cells.
+
+    Args:
+        p_value: its p-value, rounded to three decimals.
+        tables: the tables that print this number, such as ("3a", "6a").
+        assumed: whether the variant behind the number was not published, so that ours is an assumption.
+        elsewhere: the other numbers that the paper prints for what may be the same cell, by table.
+    """
+
+    p_value: float
+    tables: tuple[str, ...]
+    assumed: bool
+    elsewhere: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_p_values() -> pd.DataFrame:
@@ -40,6 +73,58 @@ def load_kendall_tau() -> pd.DataFrame:
     return _load("kendall_tau.csv")
 
 
+def published_cell(
+    dataset: str,
+    hidden_layers: int,
+    learning_rate: float,
+    variant: str,
+    optimizer: str,
+    activation: str = "relu",
+    axis: str = "regularization",
+) -> PublishedCell | None:
+    """Returns what the paper prints for one of our cells, or None where it has nothing.
+
+    The tables of `axis` go before the others, and a variant that was published before one that is assumed;
+    what the tables that are passed over print, where it is another number, is in `elsewhere`.
+
+    Args:
+        dataset: our name, such as "cifar100".
+        hidden_layers: the number of hidden layers; the paper's tables have 4.
+        learning_rate: 0.001 or 0.1 in the paper.
+        variant: such as "NR" or "DA_BN"; the order of its parts does not matter.
+        optimizer: our name, such as "momentum".
+        activation: "relu" in all tables but 3c, 5c and 6b, which have "relu" too.
+        axis: what the columns of the table are in which the cell stands: "regularization" or "activation".
+
+    Raises:
+        ValueError: `axis` is unknown.
+
+    Example:
+        >>> published_cell("cifar100", 4, 0.001, "DA_SC_BN", "adam", axis="activation")
+        PublishedCell(p_value=0.042, tables=('6b',), assumed=True, elsewhere={'6a': 0.039})
+    """
+    if axis not in ("regularization", "activation"):
+        raise ValueError(f"`axis` must be 'regularization' or 'activation'; received {axis!r}.")
+    rows = load_p_values()
+    rows = rows[
+        (rows["dataset"] == dataset)
+        & (rows["hidden_layers"] == hidden_layers)
+        & np.isclose(rows["learning_rate"], learning_rate, rtol=1e-6, atol=0.0)
+        & (rows["optimizer"] == OPTIMIZERS.get(optimizer, ""))
+    ]
+    found = [row for row in map(_of_row, rows.to_dict("records")) if row.is_of(variant, activation)]
+    if not found:
+        return None
+    first = min(found, key=lambda row: (row.axis != axis, row.assumed))
+    same = [row for row in found if row.p_value == first.p_value]
+    return PublishedCell(
+        p_value=first.p_value,
+        tables=tuple(row.table for row in same),
+        assumed=all(row.assumed for row in same),
+        elsewhere={row.table: row.p_value for row in found if row.p_value != first.p_value},
+    )
+
+
 def published_p_value(
     dataset: str,
     hidden_layers: int,
@@ -48,38 +133,78 @@ def published_p_value(
     optimizer: str,
     activation: str = "relu",
 ) -> float | None:
-    """Returns the paper's p-value for one of our cells, or None where it has none.
-
-    Args:
-        dataset: our name, such as "cifar100".
-        hidden_layers: the number of hidden layers; the paper's tables have 4.
-        learning_rate: 0.001 or 0.1 in the paper.
-        variant: such as "NR" or "DA_BN"; the order of its parts does not matter.
-        optimizer: our name, such as "momentum".
-        activation: "relu" in all tables but 3c, 5c and 6b. Of these, 3c alone lets one tell which
-            variant each optimizer was given, so 5c and 6b are never returned.
+    """Returns the p-value of `published_cell`, or None where the paper has none; same arguments.
 
     Example:
         >>> published_p_value("cifar100", 4, 0.1, "DA_BN", "rmsprop")
         0.027
     """
-    rows = load_p_values()
-    rows = rows[
-        (rows["dataset"] == dataset)
-        & (rows["hidden_layers"] == hidden_layers)
-        & np.isclose(rows["learning_rate"], learning_rate, rtol=1e-6, atol=0.0)
-        & (rows["optimizer"] == OPTIMIZERS.get(optimizer, ""))
-    ]
-    parts = set(variant.split("_"))
-    for row in rows.to_dict("records"):
-        if activation == "relu":
-            found = row["axis"] == "regularization" and set(row["variant"].split("_")) == parts
-        else:
-            known = set(_VARIANTS_OF_3C[row["optimizer"]].split("_"))
-            found = row["table"] == "3c" and row["variant"] == activation and known == parts
-        if found:
-            return float(row["p_value"])
-    return None
+    cell = published_cell(dataset, hidden_layers, learning_rate, variant, optimizer, activation)
+    return None if cell is None else cell.p_value
+
+
+def with_published(comparison: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
+    """Returns `compare_arms`' table with the paper's p-values beside ours.
+
+    In a study laid out as the paper's tables of activations (several activations, one variant per
+    optimizer), those tables go before the others.
+
+    Args:
+        comparison: what `compare_arms` returns, with the columns of a cell.
+        value: what was compared; the paper has p-values of "test_accuracy" alone.
+
+    Returns:
+        The table with four columns after `p_holm`: `published_p` (NaN where the paper has none),
+        `published_table` (such as "3a, 6a", or ""), `published_assumed` (whether the variant behind it was
+        not published) and `published_elsewhere` (such as "6a: 0.039", where another table prints another
+        number for what may be the same cell, or "").
+    """
+    require_columns(comparison, [*CELL, "p_holm"], "comparison")
+    axis = "activation" if columns_are_activations(comparison) else "regularization"
+    coordinates = comparison[list(_COORDINATES)].itertuples(index=False)
+    cells = [published_cell(*row, axis=axis) if value == "test_accuracy" else None for row in coordinates]
+    columns = {
+        "published_p": [np.nan if cell is None else cell.p_value for cell in cells],
+        "published_table": ["" if cell is None else ", ".join(cell.tables) for cell in cells],
+        "published_assumed": [cell is not None and cell.assumed for cell in cells],
+        "published_elsewhere": ["" if cell is None else _in_words(cell.elsewhere) for cell in cells],
+    }
+    table = comparison.copy()
+    after = table.columns.get_loc("p_holm") + 1
+    for place, (name, values) in enumerate(columns.items(), after):
+        table.insert(place, name, values)
+    return table
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One printed number, and the variants and activation that it is for."""
+
+    table: str
+    axis: str
+    variants: tuple[str, ...]
+    activation: str
+    assumed: bool
+    p_value: float
+
+    def is_of(self, variant: str, activation: str) -> bool:
+        known = [set(name.split("_")) for name in self.variants]
+        return activation == self.activation and set(variant.split("_")) in known
+
+
+def _of_row(row: Mapping[Hashable, Any]) -> _Row:
+    if row["axis"] == "regularization":
+        variants, activation = (row["variant"],), "relu"
+    elif row["table"] == "3c":
+        variants, activation = (_VARIANTS_OF_3C[row["optimizer"]],), row["variant"]
+    else:
+        variants, activation = ASSUMED_VARIANTS, row["variant"]
+    assumed = variants is ASSUMED_VARIANTS
+    return _Row(row["table"], row["axis"], variants, activation, assumed, float(row["p_value"]))
+
+
+def _in_words(elsewhere: Mapping[str, float]) -> str:
+    return ", ".join(f"{table}: {p_value:.3f}" for table, p_value in elsewhere.items())
 
 
 @functools.cache

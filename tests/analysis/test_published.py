@@ -1,6 +1,20 @@
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
-from keras_sparseflow.analysis.published import EPOCHS, OPTIMIZERS, load_kendall_tau, load_p_values, published_p_value
+from keras_sparseflow.analysis.published import (
+    ASSUMED_VARIANTS,
+    EPOCHS,
+    OPTIMIZERS,
+    PublishedCell,
+    load_kendall_tau,
+    load_p_values,
+    published_cell,
+    published_p_value,
+    with_published,
+)
+from keras_sparseflow.analysis.statistics import compare_arms
 
 
 def test_every_published_cell_is_there():
@@ -35,6 +49,9 @@ def test_kendall_table_is_whole():
         (("fashion_mnist", 4, 0.001, "DA_L2_SC_BN", "adagrad"), 0.0),
         (("cifar100", 4, 0.1, "DA_SC_BN", "adam", "sigmoid"), 0.005),
         (("cifar100", 4, 0.1, "DA_L2_SC_BN", "sgd", "swish"), 0.027),
+        (("cifar100", 4, 0.001, "DA_SC_BN", "adam", "swish"), 0.003),
+        (("cifar100", 4, 0.001, "SC_BN_DA", "rmsprop", "prelu"), 0.047),
+        (("cifar10", 4, 0.001, "DA_L2_SC_BN", "momentum", "srelu"), 0.053),
     ],
 )
 def test_published_cells_by_our_names(cell, p_value):
@@ -51,7 +68,8 @@ def test_published_cells_by_our_names(cell, p_value):
         ("cifar100", 4, 0.001, "NR", "lion"),
         ("cifar100", 4, 0.001, "relu", "adam"),
         ("cifar100", 4, 0.1, "DA_BN", "adam", "sigmoid"),
-        ("cifar100", 4, 0.001, "DA_SC_BN", "adam", "swish"),
+        ("cifar100", 4, 0.1, "NR", "adamw"),
+        ("cifar100", 4, 0.001, "BN", "adam", "swish"),
         ("cifar10", 4, 0.001, "NR", "adam", "swish"),
     ],
 )
@@ -80,3 +98,94 @@ def test_a_loaded_table_may_be_changed_without_harm():
     table = load_p_values()
     table["p_value"] = 0.5
     assert load_p_values()["p_value"].nunique() > 1
+
+
+@pytest.mark.parametrize("variant", ASSUMED_VARIANTS)
+@pytest.mark.parametrize("table", ["5c", "6b"])
+def test_every_number_whose_variant_is_unknown_stands_beside_the_assumed_ones_and_says_so(table, variant):
+    ours = {theirs: name for name, theirs in OPTIMIZERS.items()}
+    for row in load_p_values().query("table == @table").to_dict("records"):
+        place = (row["dataset"], 4, row["learning_rate"], variant, ours[row["optimizer"]], row["variant"])
+        cell = published_cell(*place, axis="activation")
+        assert cell.p_value == row["p_value"]
+        assert table in cell.tables
+        assert cell.assumed == (len(cell.tables) == 1)
+
+
+def test_all_tables_that_print_a_number_are_named():
+    assert published_cell("cifar100", 4, 0.001, "SC", "sgd") == PublishedCell(0.248, ("3a", "6a"), False, {})
+    assert published_cell("cifar100", 4, 0.1, "DA_SC_BN", "adam") == PublishedCell(0.191, ("3b", "3c"), False, {})
+    # Tables 6a and 6b print the same: whatever 6b was trained with, 6a says that this is the number of our cell.
+    mom = published_cell("cifar100", 4, 0.001, "DA_SC_BN", "momentum", axis="activation")
+    assert mom == PublishedCell(0.001, ("6a", "6b"), False, {})
+
+
+def test_what_two_tables_print_differently_is_said():
+    place = ("cifar100", 4, 0.001, "DA_SC_BN", "rmsprop")
+    assert published_cell(*place) == PublishedCell(0.096, ("6a",), False, {"6b": 0.104})
+    assert published_cell(*place, axis="activation") == PublishedCell(0.104, ("6b",), True, {"6a": 0.096})
+
+
+def test_axis_must_be_known():
+    with pytest.raises(ValueError, match="`axis` must be 'regularization' or 'activation'; received 'depth'"):
+        published_cell("cifar100", 4, 0.1, "NR", "adam", axis="depth")
+
+
+def _null_distribution(pairs):
+    """Returns the number of sign patterns for each sum of positive ranks."""
+    counts = np.array([1])
+    for rank in range(1, pairs + 1):
+        counts = np.convolve(counts, [1] + [0] * (rank - 1) + [1])
+    return counts
+
+
+def test_table_6b_has_the_exact_p_values_of_rank_sums_that_6a_approximates():
+    # Which variant 6b was trained with: the one of whose column in 6a most numbers come from the same rank sums.
+    counts = _null_distribution(15)
+    exact = counts[::-1].cumsum()[::-1].round() / counts.sum()
+    sums = np.arange(len(counts))
+    normal = stats.norm.sf((sums - 60) / np.sqrt(15 * 16 * 31 / 24))
+    ties = {(p, q) for p, q in zip(exact.round(3), normal.round(3), strict=True)}
+    table = load_p_values()
+    relu = table.query("table == '6b' and variant == 'relu'").set_index("optimizer")["p_value"]
+    same = {
+        variant: sum((relu[row["optimizer"]], row["p_value"]) in ties for row in column.to_dict("records"))
+        for variant, column in table.query("table == '6a'").groupby("variant")
+    }
+    assert same.pop("DA_SC_BN") == 4
+    assert max(same.values()) <= 2
+    distance = table.query("table == '6a'").pivot(index="optimizer", columns="variant", values="p_value")
+    assert distance.sub(relu, axis=0).abs().max().idxmin() == "DA_SC_BN"
+
+
+def _cells(make_results, variants, activations, **spec):
+    studies = [make_results(("adam",), variants, activation=name, hidden_layers=4, **spec) for name in activations]
+    return compare_arms(pd.concat(studies, ignore_index=True))
+
+
+def test_a_comparison_gets_the_published_numbers_beside_its_own(make_results):
+    table = with_published(_cells(make_results, ("DA_SC_BN", "NR"), ("relu",), dataset="cifar100"))
+    place = table.columns.get_loc("p_holm")
+    names = ["published_p", "published_table", "published_assumed", "published_elsewhere"]
+    assert table.columns[place + 1 : place + 5].tolist() == names
+    assert table.set_index("variant").loc[["NR", "DA_SC_BN"], names].values.tolist() == [
+        [0.0, "3a, 6a", False, ""],
+        [0.039, "6a", False, "6b: 0.042"],
+    ]
+
+
+def test_a_study_of_activations_is_held_against_the_tables_of_activations(make_results):
+    table = with_published(_cells(make_results, ("DA_SC_BN",), ("relu", "swish", "tanh"), dataset="cifar100"))
+    rows = table.set_index("activation").loc[["relu", "swish", "tanh"]]
+    assert rows["published_p"].tolist()[:2] == [0.042, 0.003]
+    assert np.isnan(rows["published_p"].iloc[2])
+    assert rows["published_assumed"].tolist() == [True, True, False]
+    assert rows["published_elsewhere"].tolist() == ["6a: 0.039", "", ""]
+
+
+def test_nothing_is_published_of_other_data_or_of_losses(make_results):
+    for dataset, value in (("digits", "test_accuracy"), ("cifar100", "test_loss")):
+        table = with_published(_cells(make_results, ("NR",), ("relu",), dataset=dataset), value)
+        assert table["published_p"].isna().all()
+        assert table["published_p"].dtype == float
+        assert (table["published_table"] == "").all()
