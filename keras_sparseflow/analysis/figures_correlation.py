@@ -68,7 +68,7 @@ def flow_against_accuracy(
         set(zip(zip(points["measure"], points["part"], strict=True), points["arm"], strict=True)),
         panel_size=(3.8, 2.9),
         share_x="row",
-        title=lambda place, arm: ", ".join(filter(None, [flow_name(place[0]), place[1], arm])),
+        title=lambda place, arm: _title(flow_name(place[0]), place[1], arm),
     )
     for (place, arm), axes in panels.items():
         chosen = (points["measure"] == place[0]) & (points["part"] == place[1])
@@ -104,6 +104,11 @@ def _points(
     ]
     points = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["measure"])
     return points[np.isfinite(points[["flow", "value"]].to_numpy()).all(axis=1)] if parts else points
+
+
+def _title(*parts: str) -> str:
+    words = ", ".join(filter(None, parts))
+    return words[0].upper() + words[1:]
 
 
 def _draw_points(axes: Axes, points: pd.DataFrame, names: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """Gradient flow along training: of the whole network and of each layer, at the measured epochs and on average."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -70,15 +72,17 @@ def layers_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str =
         columns,
         {((row, arm), column) for row, column, arm in zip(lines["row"], lines["column"], lines["arm"], strict=True)},
         panel_size=(3.1 if len(columns) <= 3 else 2.4, 1.9),
-        share_y="none",
+        share_y="row",
         title=lambda row_and_arm, column: f"{row_and_arm[0]}, {column}, {row_and_arm[1]}",
     )
     styles = line_styles(names)
     for ((row, arm), column), axes in panels.items():
         inside = lines[(lines["row"] == row) & (lines["column"] == column) & (lines["arm"] == arm)]
         for position, name in enumerate(names):
-            draw_line(axes, inside[inside["position"] == position], "epoch", name, styles[name])
+            draw_line(axes, inside[inside["position"] == position], "epoch", name, styles[name], opacity=0.1)
         _label_epochs(axes, lines["epoch"])
+    for row, inside in lines.groupby("row"):
+        _share_scale([axes for ((own, _), _), axes in panels.items() if own == row], inside["mean"])
     finish(figure, "Epoch (the first is 0)", flow_name(measure), names)
     return figure
 
@@ -130,6 +134,16 @@ def _single_layers(rows: pd.DataFrame, measure: str) -> tuple[pd.DataFrame, list
         raise NotApplicableError(f"`flow` must have rows of single layers for {measure!r}; received only {TOTAL!r}.")
     names = list(rows["layer"].unique())  # in the order written, which is that of the network
     return rows.assign(position=rows["layer"].map(names.index)), names
+
+
+def _share_scale(panels: Sequence[Axes], values: pd.Series) -> None:
+    """Gives panels one y-axis, logarithmic where the values span decades."""
+    for axes in panels:
+        if spans_decades(values):
+            scale_decades(axes, "y")
+    limits = np.array([axes.get_ylim() for axes in panels])
+    for axes in panels:
+        axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
 
 
 def _select(lines: pd.DataFrame, panel: tuple[str, str]) -> pd.DataFrame:
