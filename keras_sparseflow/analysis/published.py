@@ -21,8 +21,6 @@ OPTIMIZERS = {"adagrad": "Adagrad", "adam": "Adam", "rmsprop": "RMSProp", "sgd":
 MEASURES = {"grad_norm_1": "g_1", "grad_norm_2": "g_2", "egf_1": "egf_1", "egf_2": "egf_2"}
 """The name that table 1 has here of each of our flow measures."""
 
-_COORDINATES = ("dataset", "hidden_layers", "learning_rate", "variant", "optimizer", "activation")
-
 # Tables 3c, 5c and 6b compare activations, each optimizer with its best regularization. The paper's first
 # version says which for 3c, and the ReLU column of 3c repeats those five cells of 3b to the last digit.
 _VARIANTS_OF_3C = {
@@ -161,19 +159,20 @@ def with_published(comparison: pd.DataFrame, value: str = "test_accuracy") -> pd
     """
     require_columns(comparison, [*CELL, "p_holm"], "comparison")
     axis = "activation" if columns_are_activations(comparison) else "regularization"
-    coordinates = comparison[list(_COORDINATES)].itertuples(index=False)
-    cells = [published_cell(*row, axis=axis) if value == "test_accuracy" else None for row in coordinates]
-    columns = {
-        "published_p": [np.nan if cell is None else cell.p_value for cell in cells],
-        "published_table": ["" if cell is None else ", ".join(cell.tables) for cell in cells],
-        "published_assumed": [cell is not None and cell.assumed for cell in cells],
-        "published_elsewhere": ["" if cell is None else _in_words(cell.elsewhere) for cell in cells],
-    }
-    table = comparison.copy()
-    after = table.columns.get_loc("p_holm") + 1
-    for place, (name, values) in enumerate(columns.items(), after):
-        table.insert(place, name, values)
-    return table
+    cells = [
+        published_cell(**{column: row[column] for column in CELL}, axis=axis) if value == "test_accuracy" else None
+        for row in comparison[list(CELL)].to_dict("records")
+    ]
+    columns = pd.DataFrame(
+        {
+            "published_p": pd.Series([np.nan if cell is None else cell.p_value for cell in cells], dtype=float),
+            "published_table": ["" if cell is None else ", ".join(cell.tables) for cell in cells],
+            "published_assumed": [cell is not None and cell.assumed for cell in cells],
+            "published_elsewhere": ["" if cell is None else _in_words(cell.elsewhere) for cell in cells],
+        }
+    ).set_index(comparison.index)
+    before = list(comparison.columns).index("p_holm") + 1
+    return pd.concat([comparison.iloc[:, :before], columns, comparison.iloc[:, before:]], axis="columns")
 
 
 @dataclass(frozen=True)
@@ -192,15 +191,18 @@ class _Row:
         return activation == self.activation and set(variant.split("_")) in known
 
 
-def _of_row(row: Mapping[Hashable, Any]) -> _Row:
-    if row["axis"] == "regularization":
-        variants, activation = (row["variant"],), "relu"
-    elif row["table"] == "3c":
-        variants, activation = (_VARIANTS_OF_3C[row["optimizer"]],), row["variant"]
-    else:
-        variants, activation = ASSUMED_VARIANTS, row["variant"]
-    assumed = variants is ASSUMED_VARIANTS
-    return _Row(row["table"], row["axis"], variants, activation, assumed, float(row["p_value"]))
+def _of_row(row: dict[Hashable, Any]) -> _Row:
+    assumed = row["table"] in ("5c", "6b")
+    by_variant = row["axis"] == "regularization"
+    known = row["variant"] if by_variant else _VARIANTS_OF_3C[row["optimizer"]]
+    return _Row(
+        table=row["table"],
+        axis=row["axis"],
+        variants=ASSUMED_VARIANTS if assumed else (known,),
+        activation="relu" if by_variant else row["variant"],
+        assumed=assumed,
+        p_value=float(row["p_value"]),
+    )
 
 
 def _in_words(elsewhere: Mapping[str, float]) -> str:
