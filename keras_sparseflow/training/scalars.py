@@ -1,4 +1,4 @@
-"""TensorBoard scalars: all values of one step in one record of an event file."""
+"""TensorBoard event files: all scalars of one step in one record."""
 
 import itertools
 import os
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.scalar.metadata import create_summary_metadata
 
@@ -20,7 +21,7 @@ _FILE_NUMBERS = itertools.count()
 
 
 class ScalarWriter:
-    """Writes TensorBoard scalars into a folder; folder and file are made at the first value.
+    """Writes TensorBoard scalars into a folder, and other summaries beside them; the first one makes folder and file.
 
     TensorBoard sees what `tf.summary.scalar` would have written. That writes a record for each value,
     at 0.15 ms each; here the values of a step share a record, which costs 0.1 ms for about thirty.
@@ -38,13 +39,12 @@ class ScalarWriter:
 
         Values are kept as float32: NaN and infinities as they are, larger ones as infinity.
         """
-        if not values:
-            return
-        record = _scalars_event(step, values).SerializeToString()  # first, so that a bad value makes no file
-        if self._file is None:
-            self._file = _open_event_file(self._log_dir)
-        self._file.write(record)
-        self._file.flush()
+        if values:
+            self._append(_scalars_event(step, values))  # made first, so that a bad value makes no file
+
+    def write_summary(self, summary: Summary) -> None:
+        """Writes a summary of any kind, at step 0; it is on disk when it returns."""
+        self._append(Event(wall_time=time.time(), step=0, summary=summary))
 
     def close(self) -> None:
         """Closes the file; a later value opens another."""
@@ -52,15 +52,31 @@ class ScalarWriter:
             self._file.close()
             self._file = None
 
+    def _append(self, event: Event) -> None:
+        if self._file is None:
+            self._file = _open_event_file(self._log_dir)
+        self._file.write(event.SerializeToString())
+        self._file.flush()
+
+
+def metric_tag(name: str) -> str:
+    """Returns the TensorBoard tag of a metric."""
+    return f"metrics/{name}"
+
+
+def flow_tag(measure: str, layer: str) -> str:
+    """Returns the TensorBoard tag of a flow measure's value for a layer, or for the network ("total")."""
+    return f"flow/{measure}/{layer}"
+
 
 def metric_tags(metrics: Mapping[str, float]) -> dict[str, float]:
     """Returns metrics by their TensorBoard tags."""
-    return {f"metrics/{name}": value for name, value in metrics.items()}
+    return {metric_tag(name): value for name, value in metrics.items()}
 
 
 def flow_tags(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Returns the values of one epoch's flow rows by their TensorBoard tags."""
-    return {f"flow/{row['measure']}/{row['layer']}": row["value"] for row in rows}
+    return {flow_tag(row["measure"], row["layer"]): row["value"] for row in rows}
 
 
 def _scalars_event(step: int, values: Mapping[str, float]) -> Event:

@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.util import tensor_util
 
 from keras_sparseflow.training import scalars
-from keras_sparseflow.training.scalars import ScalarWriter, flow_tags, metric_tags
+from keras_sparseflow.training.scalars import ScalarWriter, flow_tag, flow_tags, metric_tag, metric_tags
 
 STEPS = {
     0: {"metrics/loss": 0.1, "flow/egf_2/total": 1 / 3, "count": 3, "numpy": np.float64(1e-30), "tensor": 2.5},
@@ -159,11 +160,24 @@ def test_writers_of_one_folder_do_not_clash_within_a_second(tmp_path, monkeypatc
     assert read(tmp_path)[0] == expected
 
 
+def test_a_summary_of_any_kind_stands_among_the_values_at_step_0(tmp_path, monkeypatch):
+    monkeypatch.setattr(scalars, "time", SimpleNamespace(time=lambda: 1234567890.5))
+    summary = Summary(value=[Summary.Value(tag="note", simple_value=0.5)])
+    writer = ScalarWriter(str(tmp_path))
+    writer.write(3, {"loss": 1.0})
+    writer.write_summary(summary)
+    _, values, other = events(tmp_path)
+    assert [value.tag for value in values.summary.value] == ["loss"]
+    assert (other.step, other.wall_time, other.summary) == (0, 1234567890.5, summary)
+    writer.close()
+
+
 # --- tags -------------------------------------------------------------------------------------------------------
 
 
 def test_tags_name_the_metric_or_the_measure_and_its_layer():
     row = {"epoch": 3, "measure": "egf_2", "layer": "hidden_1", "value": 0.5}
+    assert metric_tag("test_loss") == "metrics/test_loss" and flow_tag("egf_2", "total") == "flow/egf_2/total"
     assert metric_tags({"test_loss": 2.0}) == {"metrics/test_loss": 2.0}
     assert flow_tags([row, {**row, "layer": "total", "value": 1.5}]) == {
         "flow/egf_2/hidden_1": 0.5,
