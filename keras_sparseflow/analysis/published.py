@@ -31,13 +31,12 @@ _VARIANTS_OF_3C = {
     "Mom": "DA_L2_SC_BN",
 }
 
-ASSUMED_VARIANTS = ("DA_SC_BN", "DA_L2_SC_BN")
-"""The variants beside which the numbers of tables 5c and 6b stand, as assumptions.
+ASSUMED_VARIANT = "DA_SC_BN"
+"""The variant beside which the numbers of tables 5c and 6b stand, as an assumption.
 
-They are the two that table 3c has. For 6b the first is the likely one: its ReLU column is by far the
-nearest to the column DA_SC_BN of table 6a, and 0.042 and 0.104 (6b) are the exact p-values of the very
-rank sums, 91 and 83 of 15 pairs, whose normal approximations are 0.039 and 0.096 (6a). Nothing in table
-5a or 5b tells what 5c was trained with.
+For 6b it is a likely one: its ReLU column is by far the nearest to the column DA_SC_BN of table 6a, and
+0.042 and 0.104 (6b) are the exact p-values of the very rank sums, 91 and 83 of 15 pairs, whose normal
+approximations are 0.039 and 0.096 (6a). Nothing in tables 5a and 5b tells what 5c was trained with.
 """
 
 
@@ -177,18 +176,17 @@ def with_published(comparison: pd.DataFrame, value: str = "test_accuracy") -> pd
 
 @dataclass(frozen=True)
 class _Row:
-    """One printed number, and the variants and activation that it is for."""
+    """One printed number, and the variant and activation that it is for."""
 
     table: str
     axis: str
-    variants: tuple[str, ...]
+    variant: str
     activation: str
     assumed: bool
     p_value: float
 
     def is_of(self, variant: str, activation: str) -> bool:
-        known = [set(name.split("_")) for name in self.variants]
-        return activation == self.activation and set(variant.split("_")) in known
+        return activation == self.activation and set(variant.split("_")) == set(self.variant.split("_"))
 
 
 def _of_row(row: dict[Hashable, Any]) -> _Row:
@@ -198,7 +196,7 @@ def _of_row(row: dict[Hashable, Any]) -> _Row:
     return _Row(
         table=row["table"],
         axis=row["axis"],
-        variants=ASSUMED_VARIANTS if assumed else (known,),
+        variant=ASSUMED_VARIANT if assumed else known,
         activation="relu" if by_variant else row["variant"],
         assumed=assumed,
         p_value=float(row["p_value"]),

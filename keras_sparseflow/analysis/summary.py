@@ -1,6 +1,6 @@
 """What the numbers of a study say, in words, and what to bear in mind when reading them."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,8 @@ from keras_sparseflow.analysis.pairs import worst_value
 
 ALPHA = 0.05
 """Below this p-value the paper prints a cell in bold."""
+
+_TARGETS = ("test_accuracy", "test_loss")
 
 
 def findings(comparison: pd.DataFrame, alpha: float = ALPHA) -> list[str]:
@@ -79,8 +81,52 @@ def published_differences(results: pd.DataFrame, comparison: pd.DataFrame) -> li
         sizes = ", ".join(f"{size:g} x {size:g}" for size in sorted(runs["image_size"].dropna().unique()))
         said.append(f"images of {sizes} pixels (paper: the original size)")
     if (cells["pairs"] != 15).any():
-        said.append(f"{cells['pairs'].min()} to {cells['pairs'].max()} pairs per cell (paper: 15)")
+        fewest, most = cells["pairs"].min(), cells["pairs"].max()
+        said.append(f"{fewest if fewest == most else f'{fewest} to {most}'} pairs per cell (paper: 15)")
     return said
+
+
+def flow_findings(correlations: pd.DataFrame, arm: str = "sparse") -> list[str]:
+    """Returns whether EGF or the raw gradient norm goes better with performance, a sentence per dataset and norm.
+
+    Args:
+        correlations: what `correlate_flow` returns.
+        arm: "sparse", which the paper's claim is about, or "dense".
+    """
+    inside = correlations[(correlations["arm"] == arm) & correlations["mean_abs_tau"].notna()]
+    said = []
+    for dataset, taus in inside.groupby("dataset", sort=False):
+        rows = {(row["measure"], row["target"]): row for row in taus.to_dict("records")}
+        for norm in (1, 2):
+            pairs = [(rows.get((f"egf_{norm}", t)), rows.get((f"grad_norm_{norm}", t))) for t in _TARGETS]
+            both = [(egf, raw) for egf, raw in pairs if egf and raw]
+            if both:
+                compared = "; with ".join(_compared(egf, raw, norm) for egf, raw in both)
+                configurations = max(egf["configurations"] for egf, _ in both)
+                said.append(
+                    f"In {arm} networks on {dataset}, EGF_{norm} correlates with {compared}; "
+                    f"over {_count(configurations, 'configuration')}."
+                )
+    return said
+
+
+def scaled_down(study: Mapping[str, Any]) -> list[str]:
+    """Returns how a study differs from the preset that it was made from; nothing where it was made from none.
+
+    Args:
+        study: what `keras_sparseflow.records.read_study` returns. Of its keys, `preset` (a name), `reproduces`
+            (such as "Table 4") and `overrides` (dicts with `choice`, `preset`, `here`) are read; each may miss.
+    """
+    if not study.get("preset"):
+        return []
+    preset = f"the preset {study['preset']}" + (f" ({study['reproduces']})" if study.get("reproduces") else "")
+    overrides = study.get("overrides") or []
+    if not overrides:
+        return [f"This study is {preset}, at full size and unchanged."]
+    changes = ", ".join(
+        f"{row['choice']} {in_words(row['here'])} (preset: {in_words(row['preset'])})" for row in overrides
+    )
+    return [f"This study is {preset} with {_count(len(overrides), 'choice')} changed: {changes}."]
 
 
 def settings(results: pd.DataFrame, columns: list[str], most: int = 12) -> Mapping[str, str]:
@@ -145,3 +191,9 @@ def _named(cells: pd.DataFrame, comparison: pd.DataFrame) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _compared(egf: Mapping[Hashable, Any], raw: Mapping[Hashable, Any], norm: int) -> str:
+    ours, other = egf["mean_abs_tau"], raw["mean_abs_tau"]
+    how = "as well as" if ours == other else "better than" if ours > other else "worse than"
+    return f"{egf['target'].replace('_', ' ')} {how} ||g||_{norm} (mean |tau| {ours:.2f} against {other:.2f})"

@@ -2,7 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.summary import duration, findings, in_words, published_differences, settings, warnings
+from keras_sparseflow.analysis.correlation import correlate_flow
+from keras_sparseflow.analysis.summary import (
+    duration,
+    findings,
+    flow_findings,
+    in_words,
+    published_differences,
+    scaled_down,
+    settings,
+    warnings,
+)
 from keras_sparseflow.analysis.tables import tabulate
 
 
@@ -84,12 +94,71 @@ def test_differences_from_the_papers_conditions(make_results):
         "30 epochs on cifar10 (paper: 1000)",
         "2000 training images (paper: all)",
         "images of 8 x 8 pixels (paper: the original size)",
-        "6 to 6 pairs per cell (paper: 15)",
+        "6 pairs per cell (paper: 15)",
     ]
     same = make_results(("adam",)).assign(dataset="cifar10", hidden_layers=4, epochs=1000)
     assert published_differences(same, tabulate(same)) == []
     digits = make_results()
     assert published_differences(digits, tabulate(digits)) == []
+
+
+def test_range_of_pairs_is_given_where_cells_differ(make_results):
+    results = make_results(("adam",), ("NR", "BN")).assign(dataset="cifar10", hidden_layers=4, epochs=1000)
+    less = (results["variant"] == "BN") & (results["seed"] == 2)
+    assert published_differences(results[~less], tabulate(results[~less])) == ["10 to 15 pairs per cell (paper: 15)"]
+
+
+def _taus(dataset="cifar10", arm="sparse", **values):
+    rows = [(dataset, arm, m, t, v, 21) for m, vs in values.items() for t, v in vs.items()]
+    return pd.DataFrame(rows, columns=["dataset", "arm", "measure", "target", "mean_abs_tau", "configurations"])
+
+
+def test_flow_findings_compare_egf_with_the_raw_norm():
+    taus = _taus(
+        egf_1={"test_accuracy": 0.373, "test_loss": 0.3},
+        grad_norm_1={"test_accuracy": 0.316, "test_loss": 0.355},
+        egf_2={"test_accuracy": 0.25, "test_loss": np.nan},
+        grad_norm_2={"test_accuracy": 0.25, "test_loss": 0.1},
+    )
+    assert flow_findings(taus) == [
+        "In sparse networks on cifar10, EGF_1 correlates with test accuracy better than ||g||_1 (mean |tau| 0.37 "
+        "against 0.32); with test loss worse than ||g||_1 (mean |tau| 0.30 against 0.35); over 21 configurations.",
+        "In sparse networks on cifar10, EGF_2 correlates with test accuracy as well as ||g||_2 (mean |tau| 0.25 "
+        "against 0.25); over 21 configurations.",
+    ]
+    assert flow_findings(taus, "dense") == []
+    assert flow_findings(taus.assign(arm="dense"), "dense")[0].startswith("In dense networks")
+
+
+def test_flow_findings_name_each_dataset_and_need_both_kinds(make_results):
+    results = make_results()
+    said = flow_findings(correlate_flow(results))
+    assert [sentence.split(" correlates")[0] for sentence in said] == [
+        "In sparse networks on digits, EGF_1",
+        "In sparse networks on digits, EGF_2",
+    ]
+    assert flow_findings(correlate_flow(results, ["egf_1", "grad_norm_2"])) == []
+    assert flow_findings(correlate_flow(results, [])) == []
+
+
+def test_what_was_scaled_down_is_said():
+    study = {
+        "preset": "table_4",
+        "reproduces": "Table 4",
+        "overrides": [
+            {"choice": "epochs", "preset": 500, "here": 25},
+            {"choice": "train_size", "preset": None, "here": 2000},
+        ],
+    }
+    assert scaled_down(study) == [
+        "This study is the preset table_4 (Table 4) with 2 choices changed: "
+        "epochs 25 (preset: 500), train_size 2000 (preset: none)."
+    ]
+    assert scaled_down({"preset": "demo", "overrides": []}) == [
+        "This study is the preset demo, at full size and unchanged."
+    ]
+    for nothing in ({}, {"preset": None, "overrides": None}, {"name": "old"}):
+        assert scaled_down(nothing) == []
 
 
 def test_settings_list_what_was_trained(make_results):
