@@ -196,4 +196,4 @@ def _count(number: int, noun: str) -> str:
 def _compared(egf: Mapping[Hashable, Any], raw: Mapping[Hashable, Any], norm: int) -> str:
     ours, other = egf["mean_abs_tau"], raw["mean_abs_tau"]
     how = "as well as" if ours == other else "better than" if ours > other else "worse than"
-    return f"{egf['target'].replace('_', ' ')} {how} ||g||_{norm} (mean |tau| {ours:.2f} against {other:.2f})"
+    return f"{egf['target'].replace('_', ' ')} {how} ||g||_{norm} (mean |tau| {ours:.3f} against {other:.3f})"

@@ -121,10 +121,10 @@ def test_flow_findings_compare_egf_with_the_raw_norm():
         grad_norm_2={"test_accuracy": 0.25, "test_loss": 0.1},
     )
     assert flow_findings(taus) == [
-        "In sparse networks on cifar10, EGF_1 correlates with test accuracy better than ||g||_1 (mean |tau| 0.37 "
-        "against 0.32); with test loss worse than ||g||_1 (mean |tau| 0.30 against 0.35); over 21 configurations.",
-        "In sparse networks on cifar10, EGF_2 correlates with test accuracy as well as ||g||_2 (mean |tau| 0.25 "
-        "against 0.25); over 21 configurations.",
+        "In sparse networks on cifar10, EGF_1 correlates with test accuracy better than ||g||_1 (mean |tau| 0.373 "
+        "against 0.316); with test loss worse than ||g||_1 (mean |tau| 0.300 against 0.355); over 21 configurations.",
+        "In sparse networks on cifar10, EGF_2 correlates with test accuracy as well as ||g||_2 (mean |tau| 0.250 "
+        "against 0.250); over 21 configurations.",
     ]
     assert flow_findings(taus, "dense") == []
     assert flow_findings(taus.assign(arm="dense"), "dense")[0].startswith("In dense networks")
