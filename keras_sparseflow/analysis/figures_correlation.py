@@ -130,9 +130,12 @@ def _say_tau(axes: Axes, points: pd.DataFrame, runs: pd.DataFrame, measure: str,
     within = correlate_flow(runs, [measure]).query("target == @value").iloc[0]
     lost = int(runs["diverged"].astype(bool).sum())
     lines = [
-        f"Kendall's τ = {_printed(overall)} over {len(points)} runs" + (f" ({lost} more diverged)" if lost else ""),
-        f"mean |τ| = {_printed(within['mean_abs_tau'])} within {within['configurations']} configurations",
+        f"Kendall's τ = {_printed(overall)} over {len(points)} runs" + (f" ({lost} more diverged)" if lost else "")
     ]
+    if within["configurations"]:
+        lines.append(f"mean |τ| = {_printed(within['mean_abs_tau'])} within {within['configurations']} configurations")
+    else:
+        lines.append("no configuration has a τ of its own")
     axes.text(0.5, 1.02, "\n".join(lines), transform=axes.transAxes, ha="center", va="bottom", size=7.5)
     axes.set_title(axes.get_title(), pad=27)
 

@@ -86,6 +86,8 @@ def _by_variant(results: pd.DataFrame, value: str, log: bool) -> Figure:
 
 
 def _draw_runs(axes: Axes, runs: pd.DataFrame, means: pd.DataFrame, names: list[str], arm: str) -> None:
+    if runs.empty:
+        return
     color, marker = ARM_STYLES[arm]["color"], ARM_STYLES[arm]["marker"]
 
     def height(frame: pd.DataFrame) -> pd.Series:

@@ -6,6 +6,7 @@ and nothing of pyplot's global state is touched: the same data give the same byt
 
 import functools
 import io
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -216,5 +217,6 @@ def finish(figure: Figure, x_label: str, y_label: str, order: Sequence[str] = ()
     names = [*(name for name in order if name in handles), *(name for name in handles if name not in order)]
     if names:
         breadth = max(map(len, names)) * _LETTER + _HANDLE
-        columns = max(int(figure.get_figwidth() / breadth), 1)
+        lines = math.ceil(len(names) / max(int(figure.get_figwidth() / breadth), 1))
+        columns = math.ceil(len(names) / lines)
         figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=columns)
