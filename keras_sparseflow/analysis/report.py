@@ -1,45 +1,72 @@
-"""The report of a study: one HTML file that stands alone, and the numbers behind it as CSV files."""
+"""The report of a study: one HTML file that stands alone, and its tables and figures as files of their own."""
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis import figures, page, summary
-from keras_sparseflow.analysis.cells import PLACE, arrange, columns_in_order, spec_columns
-from keras_sparseflow.analysis.tables import means, tabulate, write_tables
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.analysis import page
+from keras_sparseflow.analysis.cells import spec_columns
+from keras_sparseflow.analysis.correlation import correlate_flow, with_published_tau
+from keras_sparseflow.analysis.exports import correlation_sheets, mean_sheets, p_value_sheets, write_exports
+from keras_sparseflow.analysis.figures_files import write_figures
+from keras_sparseflow.analysis.gallery import draw_correlations, draw_tables
+from keras_sparseflow.analysis.tables import tabulate, tabulate_means, write_tables
+from keras_sparseflow.analysis.view import FOLDER, Numbers, view
 
-FOLDER = "report"
-"""The folder of CSV files beside the page."""
+MEASURE = "egf_2"
+"""The flow measure of a report where neither the study nor the caller names one."""
 
 
 def write_report(
     study_dir: str | Path,
     output_dir: str | Path | None = None,
     value: str = "test_accuracy",
-    measure: str = "egf_2",
+    measure: str | None = None,
     diverged: str = "worst",
+    figures: bool = True,
 ) -> Path:
     """Writes a study's report and returns the path of its page.
 
-    The page is `report.html`, one file with its figures in it, to be opened from disk; the folder
-    `report/` beside it holds the CSV files of `write_tables`. Each file is written atomically. A study
-    that is not finished yet gets a report too, of the runs that are, and it says so.
+    The page is `report.html`, one file with its figures in it, to be opened from disk. The folder
+    `report/` beside it holds the tables as CSV files (see `write_tables`), as Markdown and as LaTeX, and
+    `report/figures/` the figures as PNG and SVG. Each file is written atomically. A study that is not
+    finished yet gets a report too, of the runs that are, and it says so.
 
     Args:
         study_dir: the study's folder, as the launchers leave it.
         output_dir: where to write; default, the study's folder.
         value: the column of the results that the arms are compared by.
-        measure: the gradient flow measure to draw.
+        measure: the gradient flow measure to draw; default, the one that the study names, else `MEASURE`.
         diverged: how diverged runs count in the tests, "worst" or "drop": see `pair_arms`.
+        figures: whether the figures are written as files too; the page holds them either way.
 
     Raises:
         FileNotFoundError: the folder is not there, or holds no study.
-        ValueError: no run of the study is finished.
+        ValueError: no run of the study is finished, or a file is corrupt; the message names it.
     """
     study_dir = Path(study_dir)
+    numbers = _read(study_dir, value, measure, diverged, figures)
+    html = page.render(view(numbers))
+    output_dir = study_dir if output_dir is None else Path(output_dir)
+    _write_files(numbers, output_dir / FOLDER)
+    path = output_dir / "report.html"
+    records.write_atomic(path, html.encode())
+    return path
+
+
+def _write_files(numbers: Numbers, folder: Path) -> None:
+    """Writes a report's tables and figures."""
+    write_tables(numbers.results, folder, numbers.value, numbers.diverged)
+    write_exports(p_value_sheets(numbers.comparison, numbers.value), folder, "p_values")
+    write_exports(mean_sheets(numbers.means, numbers.value), folder, "means")
+    write_exports(correlation_sheets(numbers.correlations), folder, "correlations")
+    records.write_atomic(folder / "correlations.csv", numbers.correlations.to_csv(index=False).encode())
+    if numbers.figure_files:
+        drawings = [*numbers.drawings.values(), *numbers.correlation_drawings.values()]
+        write_figures({drawing.name: drawing.figure for inside in drawings for drawing in inside}, folder / "figures")
+
+
+def _read(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Numbers:
+    """Returns the numbers of the report of a study on disk."""
     if not study_dir.is_dir():
         raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
     study = records.read_study(study_dir)
@@ -52,99 +79,18 @@ def write_report(
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
-
-    html = page.render(_view(study, results, flow, value, measure, diverged))
-    output_dir = study_dir if output_dir is None else Path(output_dir)
-    write_tables(results, output_dir / FOLDER, value, diverged)
-    path = output_dir / "report.html"
-    records.write_atomic(path, html.encode())
-    return path
-
-
-def _view(
-    study: dict[str, Any], results: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str, diverged: str
-) -> dict[str, Any]:
-    """Returns everything the template shows."""
-    nothing = dict.fromkeys(("name", "title", "created", "command", "choices", "versions", "machine", "runs_planned"))
-    study = {**nothing, **study}
+    measure = measure or study.get("measure") or MEASURE
     comparison = tabulate(results, value, diverged)
-    placed = arrange(results)
-    rows = means(results, value, measure if _has_numbers(results, measure) else None)
-    chosen = {choice["choice"] for choice in study["choices"] or ()}
-    tables = []
-    for number, label in enumerate(comparison["table"].unique(), 1):
-        inside = comparison[comparison["table"] == label]
-        cells = {
-            (cell["row"], cell["column"]): {
-                **cell,
-                "id": f"cell-{number}-{index}",
-                "means": sorted((r for r in rows if _place(r) == _place(cell)), key=lambda r: r["dense_width"]),
-            }
-            for index, cell in enumerate(inside.to_dict("records"), 1)
-        }
-        tables.append(
-            {
-                "label": label,
-                "rows": list(dict.fromkeys(inside["row"])),
-                "columns": columns_in_order(inside),
-                "cells": cells,
-                "has_flow": _has_numbers(placed[placed["table"] == label], measure),
-                "figures": _figures(placed[placed["table"] == label].drop(columns=PLACE), flow, value, measure, number),
-            }
-        )
-    return {
-        "study": study,
-        "title": study["title"] or study["name"] or "Study",
-        "value": value,
-        "measure": measure,
-        "flow_name": figures.FLOW_NAMES.get(measure, measure),
-        "alpha": summary.ALPHA,
-        "findings": summary.findings(comparison),
-        "warnings": summary.warnings(results, comparison, study["runs_planned"], value, diverged),
-        "tables": tables,
-        "tests": int(comparison["p_value"].notna().sum()),
-        "published": bool(comparison["published_p"].notna().any()),
-        "published_differences": summary.published_differences(results, comparison),
-        "methods": sorted(set(comparison["method"]) - {"none"}),
-        "folder": FOLDER,
-        "settings": summary.settings(results, [c for c in spec_columns(results) if c not in chosen]),
-        "networks": len(results),
-        "seconds": float(pd.to_numeric(results["seconds"]).sum()) if "seconds" in results else None,
-    }
-
-
-def _figures(results: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str, number: int) -> list[dict[str, Any]]:
-    """Returns the figures of one table for which there are numbers."""
-    flow_name = figures.FLOW_NAMES.get(measure, measure)
-    trained = results.loc[~results["diverged"].astype(bool), "run_id"]
-    rows = flow[flow["run_id"].isin(trained) & (flow["measure"] == measure) & flow["value"].notna()]
-    single_layers = rows.loc[rows["layer"] != TOTAL, "layer"]
-    band = "the band goes from the smallest to the largest run."
-    drawn = []
-    if _has_numbers(results, value):
-        figure = figures.accuracy_by_width(results, value)
-        caption = "Mean over the seeds; the band goes from the lowest to the highest seed."
-        drawn.append((f"{summary.headline(value)} against dense width", caption, figure))
-    if _has_numbers(results, measure):
-        figure = figures.flow_by_width(results, measure)
-        caption = "Gradient flow, averaged over the measured epochs of each run; mean and band over the seeds."
-        drawn.append((f"{flow_name} against dense width", caption, figure))
-    if len(rows) > len(single_layers):
-        figure = figures.flow_over_epochs(flow, results, measure)
-        drawn.append((f"{flow_name} over the epochs", f"Mean over all widths and seeds; {band}", figure))
-    if single_layers.nunique() > 1:
-        figure = figures.flow_per_layer(flow, results, measure)
-        drawn.append((f"{flow_name} layer by layer", f"Mean over all epochs, widths and seeds; {band}", figure))
-    return [
-        {"title": title, "caption": caption, "svg": page.inline_svg(figure, f"f{number}-{index}", title)}
-        for index, (title, caption, figure) in enumerate(drawn, 1)
-    ]
-
-
-def _has_numbers(results: pd.DataFrame, column: str) -> bool:
-    trained = ~results["diverged"].astype(bool)
-    return column in results and bool(pd.to_numeric(results.loc[trained, column]).notna().any())
-
-
-def _place(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(row[column] for column in PLACE)
+    return Numbers(
+        study=study,
+        results=results,
+        value=value,
+        measure=measure,
+        diverged=diverged,
+        comparison=comparison,
+        means=tabulate_means(results, value, measure if measure in results else None),
+        correlations=with_published_tau(correlate_flow(results)),
+        drawings=draw_tables(results, flow, comparison, value, measure),
+        correlation_drawings=draw_correlations(results, value, measure),
+        figure_files=figures,
+    )

@@ -4,15 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from keras_sparseflow import records
 from keras_sparseflow.analysis.cells import PLACE, arrange, cell_columns
 from keras_sparseflow.analysis.pairs import mean_by_width, pair_arms
-from keras_sparseflow.analysis.published import published_p_value
+from keras_sparseflow.analysis.published import with_published
 from keras_sparseflow.analysis.statistics import compare_arms
-
-_PUBLISHED_BY = ("dataset", "hidden_layers", "learning_rate", "variant", "optimizer", "activation")
 
 
 def write_tables(
@@ -41,37 +40,31 @@ def write_tables(
 
 
 def tabulate(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:
-    """Returns `compare_arms` in the paper's order, with `arrange`'s columns and two more.
+    """Returns `compare_arms` in the paper's order, the published p-values beside ours.
 
-    These are `published_p`, the paper's p-value where it has that cell (for the test accuracy alone), and
-    `pairs_file`, the name of the CSV file with the cell's pairs.
+    The columns besides are those of `with_published` and `arrange`, and `pairs_file`, the name of the CSV
+    file with the cell's pairs.
     """
     cell = cell_columns(results)
-    table = arrange(compare_arms(results, cell, value, diverged), cell)
-    rows = table.to_dict("records")
-    published = [
-        published_p_value(*(row[c] for c in _PUBLISHED_BY)) if value == "test_accuracy" else None for row in rows
-    ]
-    table.insert(len(cell) + 2, "published_p", pd.Series(published, index=table.index, dtype=float))
-    return table.assign(pairs_file=_file_names([[row[c] for c in cell] for row in rows]))
+    table = arrange(with_published(compare_arms(results, cell, value, diverged), value), cell)
+    return table.assign(pairs_file=_file_names(table[cell].to_numpy().tolist()))
 
 
-def means(results: pd.DataFrame, value: str, measure: str | None) -> list[dict[str, Any]]:
-    """Returns a row per cell and dense width for the page.
+def tabulate_means(results: pd.DataFrame, value: str = "test_accuracy", measure: str | None = None) -> pd.DataFrame:
+    """Returns `mean_by_width` in the paper's order, with `arrange`'s columns and `flow`, the mean flow.
 
-    Its `value` and `flow` map each arm that was run to its row of `mean_by_width`; `flow` is empty where
-    `measure` is None.
+    Rows are sorted by cell, dense width and arm, the sparse one first.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        value: the column of the results that the arms are compared by.
+        measure: the flow measure whose mean stands in `flow`; None leaves that column NaN.
     """
     cell = cell_columns(results)
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for name, column in {"value": value, **({"flow": measure} if measure else {})}.items():
-        for mean in arrange(mean_by_width(results, column), cell).to_dict("records"):
-            key = tuple(mean[column] for column in (*PLACE, "dense_width"))
-            row = rows.setdefault(
-                key, {**dict(zip(PLACE, key, strict=False)), "dense_width": key[-1], "value": {}, "flow": {}}
-            )
-            row[name][mean["arm"]] = mean
-    return list(rows.values())
+    table = mean_by_width(results, value)
+    table["flow"] = np.nan if measure is None else mean_by_width(results, measure)["mean"]
+    table = table.sort_values(["dense_width", "arm"], ascending=[True, False], kind="stable")
+    return arrange(table, cell)
 
 
 def _file_names(cells: list[list[Any]]) -> list[str]:

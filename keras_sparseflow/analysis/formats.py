@@ -1,0 +1,35 @@
+"""Numbers as a reader meets them: in the page of a report and in its tables."""
+
+import numpy as np
+import pandas as pd
+
+NOTHING = "\N{EN DASH}"
+"""What stands where there is no number."""
+
+
+def format_p(p_value: float) -> str:
+    """Returns a p-value with three decimals, as the paper prints it, or "<0.001"."""
+    if pd.isna(p_value):
+        return NOTHING
+    return "<0.001" if 0 <= p_value < 0.0005 else f"{p_value:.3f}"
+
+
+def format_number(value: float, digits: int = 4) -> str:
+    """Returns a number with that many significant digits, or a dash for a missing one."""
+    if pd.isna(value):
+        return NOTHING
+    if np.isinf(value):
+        return "infinity" if value > 0 else "\N{MINUS SIGN}infinity"
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def format_fixed(value: float, decimals: int = 4, sign: str = "-") -> str:
+    """Returns a number with that many decimals, so that a column of them lines up."""
+    if pd.isna(value) or np.isinf(value):
+        return format_number(value)
+    return f"{value:{sign}.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def format_signed(value: float, decimals: int = 4) -> str:
+    """Returns a difference: as `format_fixed`, with its sign even where it is a plus."""
+    return format_fixed(value, decimals, sign="+")
