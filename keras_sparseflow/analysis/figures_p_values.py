@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from keras_sparseflow.analysis.cells import columns_in_order
+from keras_sparseflow.analysis.cells import columns_in_order, require_columns
 from keras_sparseflow.analysis.colours import ON_COLOUR, p_colour
 from keras_sparseflow.analysis.panels import NotApplicableError, require_one_table, styled
 from keras_sparseflow.analysis.summary import ALPHA
@@ -25,12 +25,13 @@ def p_value_heatmap(comparison: pd.DataFrame, alpha: float = ALPHA) -> Figure:
 
     Colours are the paper's, from green (0, sparse is likely better) over yellow (0.5) to red (1). As not
     everyone tells red from green, each cell prints its p-value too, and one below `alpha` is bold and
-    framed. The published p-value stands beneath where `published_p` has one. A cell without a p-value
+    framed. The published p-value stands beneath where `published_p` has one, with a star
+    where the paper does not say for which variant. A cell without a p-value
     holds a dash; one that is not part of the study is empty.
 
     Args:
-        comparison: what `compare_arms` returns, placed by `arrange`, with or without `published_p`: the
-            rows of one table.
+        comparison: what `compare_arms` returns, placed by `arrange`, with or without `published_p` and
+            `published_assumed`: the rows of one table.
         alpha: significance level in (0, 1).
 
     Raises:
@@ -41,6 +42,7 @@ def p_value_heatmap(comparison: pd.DataFrame, alpha: float = ALPHA) -> Figure:
         Tessera, Hooker, Rosman 2021, tables 3 to 6.
     """
     require_one_table(comparison, "comparison")
+    require_columns(comparison, ["p_value"], "comparison")
     if comparison["p_value"].isna().all():
         raise NotApplicableError(
             f"`comparison` must hold a p-value; received {len(comparison)} cells without a complete pair."
@@ -57,7 +59,7 @@ def p_value_heatmap(comparison: pd.DataFrame, alpha: float = ALPHA) -> Figure:
     axes.grid(visible=False)
     for cell in comparison.to_dict("records"):
         _draw_cell(axes, columns.index(cell["column"]), rows.index(cell["row"]), cell, alpha)
-    _add_scale(figure, axes)
+    _add_scale(figure, axes, note="* its variant is not published" if _any_assumed(comparison) else "")
     return figure
 
 
@@ -70,22 +72,27 @@ def _draw_cell(axes: Axes, x: int, y: int, cell: Mapping[Hashable, Any], alpha: 
     significant = p_value < alpha
     if significant:
         axes.add_patch(Rectangle((x - 0.44, y - 0.41), 0.88, 0.82, fill=False, edgecolor=ON_COLOUR, linewidth=1.4))
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": ON_COLOUR}
     beneath = not pd.isna(published)
     weight = "bold" if significant else "normal"
-    axes.text(
-        x, y - 0.13 * beneath, _printed(p_value), ha="center", va="center", color=ON_COLOUR, size=10, weight=weight
-    )
+    axes.text(x, y - 0.13 * beneath, _printed(p_value), size=10, weight=weight, **centred)
     if beneath:
-        axes.text(x, y + 0.2, f"paper {_printed(published)}", ha="center", va="center", color=ON_COLOUR, size=7)
+        star = "*" if cell.get("published_assumed", False) else ""
+        axes.text(x, y + 0.2, f"paper {_printed(published)}{star}", size=7, **centred)
 
 
-def _add_scale(figure: Figure, axes: Axes) -> None:
+def _add_scale(figure: Figure, axes: Axes, note: str) -> None:
     colours = ListedColormap([p_colour(share) for share in np.linspace(0, 1, 256)])
     mappable = ScalarMappable(Normalize(0, 1), colours)
     bar = figure.colorbar(mappable, ax=axes, location="bottom", shrink=0.85, aspect=28, pad=0.06, ticks=[0, 0.5, 1])
     bar.set_ticklabels(["0: likely\nsparse better", "p = 0.5:\nneither", "1: sparse\nnot better"])
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
+    bar.set_label(note, size=7)
+
+
+def _any_assumed(comparison: pd.DataFrame) -> bool:
+    return "published_assumed" in comparison and bool(comparison["published_assumed"].any())
 
 
 def _printed(p_value: float) -> str:

@@ -11,10 +11,10 @@ from keras_sparseflow.analysis.colours import ARM_STYLES
 from keras_sparseflow.analysis.labels import value_label
 from keras_sparseflow.analysis.pairs import ARMS
 from keras_sparseflow.analysis.panels import (
-    NotApplicableError,
     cross_at_edge,
     finish,
     make_grid,
+    require_finite,
     require_one_table,
     styled,
 )
@@ -58,11 +58,7 @@ def _by_variant(results: pd.DataFrame, value: str, log: bool) -> Figure:
     require_one_table(placed)
     placed["value"] = pd.to_numeric(placed[value]).astype(float).mask(placed["diverged"].astype(bool))
     placed["value"] = placed["value"].where(np.isfinite(placed["value"]))
-    if placed["value"].isna().all():
-        raise NotApplicableError(
-            f"`results` must hold a finite {value!r} of a run that did not diverge; received {len(results)} runs, "
-            "none of them with one."
-        )
+    require_finite(placed["value"], value)
     names = columns_in_order(placed)
     means = bootstrap_by(placed, ["row", "column", "arm"], "value")
     rows = list(placed["row"].unique())

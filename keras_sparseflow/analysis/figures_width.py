@@ -1,6 +1,5 @@
 """Against dense width: each cell with both arms in it, or, as in the paper, each arm with all variants in it."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,13 +9,13 @@ from keras_sparseflow.analysis.colours import ARM_STYLES, line_styles
 from keras_sparseflow.analysis.labels import flow_name, value_label
 from keras_sparseflow.analysis.pairs import ARMS, mean_by_width
 from keras_sparseflow.analysis.panels import (
-    NotApplicableError,
     cross_at_edge,
     draw_arms,
     draw_grid,
     draw_line,
     finish,
     make_grid,
+    require_finite,
     require_one_table,
     styled,
 )
@@ -37,6 +36,7 @@ def accuracy_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
         value: the column to draw, a fraction in [0, 1].
 
     Raises:
+        NotApplicableError: no run that did not diverge has a finite `value`.
         ValueError: `results` is empty or holds several tables.
     """
     return _by_width(results, value, value_label(value), log=False)
@@ -74,11 +74,7 @@ def variants_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
     """
     table = arrange(mean_by_width(results, value), cell_columns(results))
     require_one_table(table)
-    if not np.isfinite(table["mean"]).any():
-        raise NotApplicableError(
-            f"`results` must hold a finite {value!r} of a run that did not diverge; received {len(results)} runs, "
-            "none of them with one."
-        )
+    require_finite(table["mean"], value)
     names = columns_in_order(table)
     arms = [arm for arm in ARMS if (table["arm"] == arm).any()]
     figure, panels = make_grid(
@@ -102,6 +98,7 @@ def _by_width(results: pd.DataFrame, value: str, label: str, log: bool) -> Figur
     placed = arrange(results, cell)
     figure, panels = draw_grid(placed)
     table = arrange(mean_by_width(results, value), cell)
+    require_finite(table["mean"], value)
     table = table.rename(columns={"min": "low", "max": "high"})
     widths = sorted(table["dense_width"].unique())
     nudge = 0.012 * (max(widths) - min(widths)) or 0.03

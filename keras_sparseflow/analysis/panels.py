@@ -105,6 +105,15 @@ def require_one_table(placed: pd.DataFrame, argument: str = "results") -> None:
         )
 
 
+def require_finite(values: Any, value: str) -> None:
+    """Raises a NotApplicableError unless at least one of the values, those of runs that did not diverge, is finite."""
+    if not np.isfinite(np.asarray(values, float)).any():
+        raise NotApplicableError(
+            f"`results` must hold a finite {value!r} of a run that did not diverge; received {len(values)} rows "
+            "without one."
+        )
+
+
 def draw_grid(placed: pd.DataFrame) -> tuple[Figure, dict[tuple[str, str], Axes]]:
     """Returns a figure and its panels by (row, column); a combination that was not run has none."""
     require_one_table(placed)
