@@ -6,7 +6,7 @@ import tensorflow as tf
 _GENERATOR = "philox"
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4) -> tf.Tensor:
+def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True) -> tf.Tensor:
     """Returns the images padded, cropped back at random and flipped left to right at random.
 
     Each side is padded with zeros. Standardised images have mean zero, so that is the mean colour of the
@@ -19,12 +19,14 @@ def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4) -> tf.Tensor:
         seed: integer tensor of shape `(2,)`, such as (the run's seed, the step): the result depends on
             nothing else.
         pad: pixels on each side, 0 or more; 0 leaves only the flips.
+        flip: whether to flip; the crops are the same either way.
 
     Returns:
         A tensor of the shape and dtype of `images`.
     """
     count, height, width, _ = images.shape
     offsets, flips = random_crops(seed, count, pad)
+    flips = tf.logical_and(flips, flip)
     rows = tf.range(height) + offsets[:, :1]  # (count, height)
     columns = tf.where(flips[:, None], tf.range(width)[::-1], tf.range(width)) + offsets[:, 1:]
     padded = tf.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))

@@ -31,6 +31,7 @@ def training_batches(
     epochs: int,
     initial_epoch: int = 0,
     augment_pad: int | None = None,
+    augment_flip: bool = True,
 ) -> tf.data.Dataset:
     """Returns shuffled full batches of the training images, epoch after epoch.
 
@@ -45,6 +46,7 @@ def training_batches(
         epochs: the epoch to stop before.
         initial_epoch: the epoch to start with.
         augment_pad: None for the images as they are; else the `pad` of `augment`: 4 is usual, 0 only flips.
+        augment_flip: the `flip` of `augment`.
 
     Returns:
         A dataset of `steps_per_epoch * (epochs - initial_epoch)` pairs: images of shape
@@ -66,7 +68,7 @@ def training_batches(
     def batch(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch_images = tf.gather(images, indices)
         if augment_pad is not None:
-            batch_images = augment(batch_images, augmentation_key(seed, step), augment_pad)
+            batch_images = augment(batch_images, augmentation_key(seed, step), augment_pad, augment_flip)
         return batch_images, tf.gather(labels, indices)
 
     parallel = None if augment_pad is None else tf.data.AUTOTUNE  # a plain gather is faster than a hand-over

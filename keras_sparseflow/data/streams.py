@@ -19,10 +19,12 @@ class Stream:
     Args:
         seed: the run's seed.
         augment_pad: None for the images as they are; else the `pad` of `augment`.
+        augment_flip: the `flip` of `augment`.
     """
 
     seed: int
     augment_pad: int | None = None
+    augment_flip: bool = True
 
 
 class BatchStreams:
@@ -78,4 +80,4 @@ class BatchStreams:
     def _augmented(self, images: tf.Tensor, stream: Stream, step: Any) -> tf.Tensor:
         if stream.augment_pad is None:
             return images
-        return augment(images, augmentation_key(stream.seed, step), stream.augment_pad)
+        return augment(images, augmentation_key(stream.seed, step), stream.augment_pad, stream.augment_flip)

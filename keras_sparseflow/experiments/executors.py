@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.plan import Population, plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
-from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
@@ -53,9 +53,12 @@ def serial(
     """
     import keras
 
+    from keras_sparseflow.experiments.recipe import check_arguments
     from keras_sparseflow.experiments.run import run
 
-    for spec in _unfinished(specs, study_dir, progress):
+    left = _unfinished(specs, study_dir, progress)
+    check_arguments(left)
+    for spec in left:
         keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
         result = run(
             spec,
@@ -158,11 +161,13 @@ def plan(
     finished = len(specs) - len(left)
     if executor == "serial":
         return StudyPlan((), tuple(left), {}, finished)
+    from keras_sparseflow.experiments.recipe import check_arguments, optimizer_factory
     from keras_sparseflow.training.device import parallel_stacks, population_memory
     from keras_sparseflow.training.elementwise import slots_per_weight
 
     # Asked first: on a GPU TensorFlow takes nearly all of it with its first tensor.
     memory = population_memory() if options.population_memory is None else options.population_memory
+    check_arguments(left)
     reasons = not_stackable(left)
     if reasons and executor == "population":
         what, reason = next(iter(reasons.items()))
@@ -175,7 +180,7 @@ def plan(
         [spec for spec in left if spec not in alone],
         input_shape=input_shape,
         classes=classes,
-        slots=lambda name: slots_per_weight(OPTIMIZERS.get(name)),
+        slots=lambda spec: slots_per_weight(optimizer_factory(spec)),
         memory=memory,
         chains=parallel_stacks(),
         first_epochs={spec.run_id: len(folders[spec.run_id].checkpoint_rows()) for spec in left},
@@ -192,6 +197,7 @@ def not_stackable(specs: Sequence[RunSpec]) -> dict[str, str]:
 
 def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
+    from keras_sparseflow.experiments.recipe import optimizer_factory
     from keras_sparseflow.models.mlp import activation_layer
     from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
@@ -201,9 +207,18 @@ def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
             for name in spec.flow_measures
             if spec.flow_epochs
         },
-        f"optimizer {spec.optimizer!r}": lambda: why_not_elementwise(OPTIMIZERS.get(spec.optimizer)),
-        f"activation {spec.activation!r}": lambda: why_not_unitwise(lambda: activation_layer(spec.activation)),
+        _named("optimizer", spec.optimizer, spec.optimizer_options): lambda: why_not_elementwise(
+            optimizer_factory(spec)
+        ),
+        _named("activation", spec.activation, spec.activation_options): lambda: why_not_unitwise(
+            lambda: activation_layer(spec.activation, arguments=spec.activation_arguments)
+        ),
     }
+
+
+def _named(kind: str, name: str, options: Sequence[str]) -> str:
+    """Returns a named thing in words: optimizer 'sgd' (sgd.clipnorm=1)."""
+    return f"{kind} {name!r}{' (' + ', '.join(options) + ')' if options else ''}"
 
 
 def _run(

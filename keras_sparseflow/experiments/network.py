@@ -1,15 +1,19 @@
 """The network of a spec, compiled: what every executor trains."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.capacity import KernelCapacity, match_capacity
-from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
+from keras_sparseflow.experiments.recipe import l2_decay, l2_penalty, learning_rates, loss, optimizer_factory
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.models import mlp
 from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask, kernel_names
 from keras_sparseflow.training import SparseModel
+from keras_sparseflow.training.optimizers import decay_kernels
 
 
 def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) -> SparseModel:
@@ -24,19 +28,16 @@ def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) ->
         RuntimeError: its kernels do not have the active weights that the capacity calls for.
     """
     kernels = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
-    parts = spec.parts
     model = mlp(
         data.input_shape,
         data.num_classes,
         [spec.width] * spec.hidden_layers,
         active=[kernel.active for kernel in kernels] if spec.arm == "sparse" else None,
         fan_ins=[initial_fan_in(kernel, spec.init_fan_in) for kernel in kernels],
-        activation=spec.activation,
-        batch_norm="BN" in parts,
-        skip_connections="SC" in parts,
-        l2=spec.l2 if "L2" in parts else 0.0,
+        l2=l2_penalty(spec),
         seed=spec.seed,
         model_class=SparseModel,
+        **_hidden_layers(spec),
     )
     realised = active_weights(model)
     if realised != [kernel.active for kernel in kernels]:
@@ -44,9 +45,12 @@ def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) ->
             f"The {spec.arm} network of {spec.run_id} must have {[kernel.active for kernel in kernels]} active "
             f"weights in its kernels; it has {realised}."
         )
+    optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
+    if l2_decay(spec):
+        decay_kernels(optimizer, l2_decay(spec), model.trainable_variables)
     model.compile(
-        optimizer=OPTIMIZERS.get(spec.optimizer)(learning_rate=spec.learning_rate),
-        loss=classification_loss(),
+        optimizer=optimizer,
+        loss=loss(spec),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile="auto" if jit is None else jit,
     )
@@ -56,14 +60,7 @@ def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) ->
 
 def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
     """Returns the graph that networks of a population share: the spec's, `width` wide, without masks or penalties."""
-    return mlp(
-        data.input_shape,
-        data.num_classes,
-        [width] * spec.hidden_layers,
-        activation=spec.activation,
-        batch_norm="BN" in spec.parts,
-        skip_connections="SC" in spec.parts,
-    )
+    return mlp(data.input_shape, data.num_classes, [width] * spec.hidden_layers, **_hidden_layers(spec))
 
 
 def initial_kernels(spec: RunSpec, data: ImageData) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -102,9 +99,17 @@ def variable_shapes(
     return {variable.path: shape(variable) for variable in template.variables}
 
 
-def classification_loss() -> keras.losses.Loss:
-    """Returns the loss of every network: softmax cross-entropy of logits, mean over the batch."""
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+def _hidden_layers(spec: RunSpec) -> dict[str, Any]:
+    """Returns what `mlp` needs to know of a hidden layer besides its kernel."""
+    return {
+        "activation": spec.activation,
+        "activation_arguments": spec.activation_arguments,
+        "batch_norm": "BN" in spec.parts,
+        "norm_place": spec.norm_place,
+        "skip_connections": "SC" in spec.parts,
+        "skip_span": spec.skip_span,
+        "skip_place": spec.skip_place,
+    }
 
 
 def _make_state(model: SparseModel, data: ImageData) -> None:

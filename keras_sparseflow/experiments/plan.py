@@ -14,7 +14,17 @@ from rich.table import Table
 from keras_sparseflow.experiments.capacity import match_capacity
 from keras_sparseflow.experiments.spec import RunSpec
 
-FREE_FIELDS = ("dense_width", "arm", "seed", "learning_rate", "l2", "augment_pad", "init_fan_in", "variant")
+FREE_FIELDS = (
+    "dense_width",
+    "arm",
+    "seed",
+    "learning_rate",
+    "l2",
+    "augment_pad",
+    "augment_flip",
+    "init_fan_in",
+    "variant",
+)
 """Fields in which the networks of one population may differ; `variant` outside `GRAPH_PARTS` only."""
 
 GRAPH_PARTS = frozenset({"SC", "BN"})
@@ -124,7 +134,7 @@ def plan_populations(
     *,
     input_shape: Sequence[int],
     classes: int,
-    slots: Callable[[str], int],
+    slots: Callable[[RunSpec], int],
     memory: int,
     chains: int = 2,
     first_epochs: Mapping[str, int] | None = None,
@@ -139,7 +149,7 @@ def plan_populations(
         specs: of one dataset and its options.
         input_shape: of one image.
         classes: number of classes.
-        slots: gives the number of slot variables per weight of an optimizer by name: 0 for sgd, 2 for adam.
+        slots: gives the number of slot variables per weight of a network's optimizer: 0 for sgd, 2 for adam.
         memory: bytes that a population may take.
         chains: how many stacks run side by side: 2 on a CPU, 1 on a GPU.
         first_epochs: for each `run_id`, epochs it has behind it; 0 where it is missing.
@@ -155,7 +165,7 @@ def plan_populations(
     Example:
         >>> specs = [RunSpec(dense_width=20, max_width=68, arm=a, variant=v) for v in ("NR", "BN") for a in
         ...          ("sparse", "dense")]
-        >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda name: 0, memory=10**9)
+        >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
         >>> [[spec.variant for spec in population.specs] for population in plan]
         [['NR', 'NR'], ['BN', 'BN']]
     """
@@ -168,7 +178,7 @@ def plan_populations(
         kinds.setdefault((first_epoch, _kind(spec)), []).append(spec)
     plan = []
     for (first_epoch, _), members in kinds.items():
-        setting = Setting(math.prod(input_shape), classes, slots(members[0].optimizer), chains)
+        setting = Setting(math.prod(input_shape), classes, slots(members[0]), chains)
         _check_each_fits(members, setting, memory)
         plan += _split(members, first_epoch, setting, memory, members_limit)
     return plan

@@ -12,9 +12,9 @@ from keras_sparseflow.data import ImageData, ordered_batches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.log import CheckpointClock, RunLog
+from keras_sparseflow.experiments.named import SCHEDULES
 from keras_sparseflow.experiments.network import (
     build_template,
-    classification_loss,
     initial_kernels,
     variable_shapes,
 )
@@ -22,8 +22,9 @@ from keras_sparseflow.experiments.plan import Population as PlannedPopulation
 from keras_sparseflow.experiments.plan import Stack as PlannedStack
 from keras_sparseflow.experiments.plan import counted
 from keras_sparseflow.experiments.progress import StudyProgress
+from keras_sparseflow.experiments.recipe import l2_decay, l2_penalty, loss, optimizer_factory
 from keras_sparseflow.experiments.run import TEST_BATCH
-from keras_sparseflow.experiments.spec import OPTIMIZERS, RunSpec
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.training.population import Population
@@ -93,9 +94,9 @@ class _PopulationRun:
         saved = [log.restore() for log in self._logs]
         self._active: list[list[int]] = [[] for _ in specs]
         self._stacked = [stack.members for stack in planned.stacks]
-        streams = list(dict.fromkeys(Stream(spec.seed, spec.batch_augment_pad) for spec in specs))
-        stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
+        streams = list(dict.fromkeys(map(_stream, specs)))
         self._batches = BatchStreams(data, self._spec.batch_size, streams)
+        stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
         self._population = Population(stacks, self._batches, options.jit)
         self._test = list(ordered_batches(data.test_images, data.test_labels, EVALUATION_BATCH))
 
@@ -174,11 +175,13 @@ class _PopulationRun:
         stack = Stack(
             template,
             [self._member(template, planned.width, member, streams) for member in planned.members],
-            OPTIMIZERS.get(spec.optimizer),
-            classification_loss(),
+            optimizer_factory(spec),
+            loss(spec),
             spec.flow_measures if spec.flow_epochs else (),
             spec.flow_tensors,
             spec.flow_cost,
+            SCHEDULES.get(spec.schedule),
+            spec.epochs * self._batches.steps,
         )
         states = [state for member in planned.members if (state := saved[member]) is not None]
         if states:  # of all members: those that have come to another epoch are in another population
@@ -197,6 +200,11 @@ class _PopulationRun:
             shapes=shapes,
             masks=masks,
             learning_rate=spec.learning_rate,
-            l2=spec.l2 if "L2" in spec.parts else 0.0,
-            stream=streams.index(Stream(spec.seed, spec.batch_augment_pad)),
+            l2=l2_penalty(spec),
+            decay=l2_decay(spec),
+            stream=streams.index(_stream(spec)),
         )
+
+
+def _stream(spec: RunSpec) -> Stream:
+    return Stream(spec.seed, spec.batch_augment_pad, spec.augment_flip == "random")

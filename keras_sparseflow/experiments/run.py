@@ -68,6 +68,7 @@ def run(
                 epochs=spec.epochs,
                 initial_epoch=log.next_epoch,
                 augment_pad=spec.batch_augment_pad,
+                augment_flip=spec.augment_flip == "random",
             ),
             epochs=spec.epochs,
             initial_epoch=log.next_epoch,

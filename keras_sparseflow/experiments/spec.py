@@ -6,23 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from keras_sparseflow.experiments.variants import MIN_LAYERS_WITH_SKIP, canonical_variant, parse_variant
+from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
+from keras_sparseflow.experiments.named import LOSSES, OPTIMIZERS, SCHEDULES
+from keras_sparseflow.experiments.variants import canonical_variant, parse_variant
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
-from keras_sparseflow.plugins import Table, unknown_name
-
-OPTIMIZERS = Table(
-    "optimizer",
-    "keras_sparseflow.optimizers",
-    {
-        "sgd": "keras.optimizers:SGD",
-        "momentum": "keras_sparseflow.training.optimizers:momentum",
-        "adam": "keras.optimizers:Adam",
-        "adagrad": "keras.optimizers:Adagrad",
-        "rmsprop": "keras.optimizers:RMSprop",
-    },
-)
-"""Each is called with `learning_rate=` and returns a Keras optimizer, with Keras' own defaults."""
+from keras_sparseflow.plugins import unknown_name
 
 PAPER = "Tessera et al. 2021"
 OURS = "left open by the paper; our default"
@@ -61,6 +50,19 @@ class RunSpec:
     arm: str = _field("sparse", "which of the matched pair", choices=("sparse", "dense"))
     variant: str = _field("NR", "NR, or any of DA, L2, SC, BN joined by _ such as L2_BN", PAPER)
     activation: str = _field("relu", "activation function of the hidden layers", PAPER)
+    activation_options: tuple[str, ...] = _field(
+        (), "arguments of activations that are layers, such as prelu.slope=0.1 or srelu.left_slope=0", OURS
+    )
+    norm_place: str = _field(
+        "before", "where BN stands: before the activation or after it", OURS, choices=("before", "after")
+    )
+    skip_span: int = _field(2, "hidden layers that a connection of SC spans, from the first on", OURS, minimum=1)
+    skip_place: str = _field(
+        "before",
+        "where SC is added: before the activation of the later layer or after it",
+        OURS,
+        choices=("before", "after"),
+    )
     init_fan_in: str = _field(
         "dense",
         "whose fan-in sets the He normal initialisation of both arms: the dense arm's, the sparse arm's, "
@@ -70,11 +72,28 @@ class RunSpec:
     )
 
     optimizer: str = _field("sgd", "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9", PAPER)
-    learning_rate: float = _field(0.001, "constant learning rate", PAPER, above=0)
+    optimizer_options: tuple[str, ...] = _field(
+        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0", OURS
+    )
+    learning_rate: float = _field(0.001, "learning rate, the first where a schedule changes it", PAPER, above=0)
+    schedule: str = _field(
+        "constant", "learning rate over training: constant, cosine to 0, or step (x 0.1 at 1/2 and 3/4)", OURS
+    )
+    loss: str = _field("cross_entropy", "softmax cross-entropy, or squared_error of the logits, mean over images", OURS)
     batch_size: int = _field(128, "images a step; an epoch drops the rest, other images each time", OURS, minimum=1)
     epochs: int = _field(100, "passes over the training images", minimum=1)
-    l2: float = _field(1e-4, "lambda of L2: a loss term with gradient lambda * w on kernels only", PAPER, minimum=0)
+    l2: float = _field(1e-4, "lambda of L2, on kernels only", PAPER, minimum=0)
+    l2_form: str = _field(
+        "auto",
+        "what L2 is: a loss term with gradient lambda * w, or decoupled decay by learning rate * lambda * w; "
+        "auto: decoupled under adamw, otherwise the loss term",
+        OURS,
+        choices=("auto", "loss", "decoupled"),
+    )
     augment_pad: int = _field(4, "pixels of padding before the random crop of DA", OURS, minimum=0)
+    augment_flip: str = _field(
+        "random", "whether DA flips images left to right at random", OURS, choices=("random", "never")
+    )
     seed: int = _field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
 
     flow_measures: tuple[str, ...] = _field(
@@ -100,10 +119,15 @@ class RunSpec:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             object.__setattr__(self, item.name, check_value(item, getattr(self, item.name)))
-        if "SC" in self.parts and self.hidden_layers < MIN_LAYERS_WITH_SKIP:
+        for name, table in (("activation", ACTIVATIONS), ("optimizer", OPTIMIZERS)):
+            field = f"{name}_options"
+            own = canonical_arguments(field, getattr(self, name), getattr(self, field), table)
+            object.__setattr__(self, field, own)
+        if "SC" in self.parts and self.hidden_layers <= self.skip_span:
             raise ValueError(
-                f"Variant {self.variant!r} has skip connections (SC), which span two hidden layers from the first on: "
-                f"expected at least {MIN_LAYERS_WITH_SKIP} hidden layers; received {self.hidden_layers}."
+                f"Variant {self.variant!r} has skip connections (SC), which span {self.skip_span} hidden layers from "
+                f"the first on: expected at least {self.skip_span + 1} hidden layers, or a smaller `skip_span`; "
+                f"received {self.hidden_layers}."
             )
 
     @property
@@ -115,6 +139,16 @@ class RunSpec:
     def width(self) -> int:
         """Units of each of this arm's hidden layers."""
         return self.max_width if self.arm == "sparse" else self.dense_width
+
+    @property
+    def optimizer_arguments(self) -> dict[str, Any]:
+        """What the optimizer is made with, besides the learning rate."""
+        return arguments_of(self.optimizer, self.optimizer_options)
+
+    @property
+    def activation_arguments(self) -> dict[str, Any]:
+        """What the activation's layers are made with."""
+        return arguments_of(self.activation, self.activation_options)
 
     @property
     def batch_augment_pad(self) -> int | None:
@@ -166,14 +200,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
     if item.name == "variant":
         return canonical_variant(str(value))
     if item.name in _TABLES:
-        names = value if item.name == "flow_measures" else (value,)
-        if isinstance(names, str) or not names:
-            raise ValueError(f"`{item.name}` must list at least one name; received {value!r}.")
-        for name in names:
-            table = _TABLES[item.name]
-            if name not in table:
-                raise unknown_name(table.kind, name, table.names())
-        return tuple(value) if item.name == "flow_measures" else value
+        return _check_names(item, value)
     limits = item.metadata
     if "choices" in limits:
         if value not in limits["choices"]:
@@ -183,9 +210,9 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
         return value
     if "minimum" in limits or "above" in limits:
         return _check_number(item, value)
-    if not isinstance(value, str) or not value:
+    if item.name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
         raise ValueError(f"`{item.name}` must be a name; received {value!r}.")
-    return value
+    return value  # options are checked with the name that they are of
 
 
 def valid_names(item: dataclasses.Field) -> list[str]:
@@ -193,6 +220,19 @@ def valid_names(item: dataclasses.Field) -> list[str]:
     if item.name in _TABLES:
         return _TABLES[item.name].names()
     return list(item.metadata.get("choices", ()))
+
+
+def _check_names(item: dataclasses.Field, value: Any) -> Any:
+    """Returns a name, or a tuple of at least one, all of which the field's table holds."""
+    several = item.name == "flow_measures"
+    names = value if several else (value,)
+    if isinstance(names, str) or not names:
+        raise ValueError(f"`{item.name}` must list at least one name; received {value!r}.")
+    table = _TABLES[item.name]
+    for name in names:
+        if name not in table:
+            raise unknown_name(table.kind, name, table.names())
+    return tuple(names) if several else value
 
 
 def _check_number(item: dataclasses.Field, value: Any) -> Any:
@@ -207,5 +247,14 @@ def _check_number(item: dataclasses.Field, value: Any) -> Any:
     return value if whole else float(value)
 
 
-_TABLES = {"optimizer": OPTIMIZERS, "activation": ACTIVATIONS, "flow_measures": MEASURES}
+OPTION_FIELDS = ("activation_options", "optimizer_options")
+"""Fields that hold arguments of what another field names."""
+
+_TABLES = {
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "flow_measures": MEASURES,
+}
 """Fields whose values are names in a table."""

@@ -7,13 +7,10 @@ NO_REGULARIZATION = "NR"
 PARTS = {
     "DA": "data augmentation: random crops and horizontal flips",
     "L2": "L2 regularisation of the kernels",
-    "SC": "skip connections over every two hidden layers",
+    "SC": "skip connections over hidden layers",
     "BN": "BatchNorm before each activation",
 }
 """What can be combined, in the order in which a combined name lists it."""
-
-MIN_LAYERS_WITH_SKIP = 3
-"""Hidden layers that a network with skip connections needs: see `models.mlp`."""
 
 
 def parse_variant(name: str) -> frozenset[str]:

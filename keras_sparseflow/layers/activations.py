@@ -2,9 +2,21 @@
 
 from keras_sparseflow.plugins import Table
 
+_FUNCTIONS = (
+    "relu", "elu", "swish", "gelu", "mish", "tanh", "sigmoid", "celu", "exponential", "hard_shrink", "hard_sigmoid",
+    "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "relu6", "selu",
+    "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax",
+    "squareplus", "tanh_shrink",
+)  # fmt: skip
+"""Of `keras.activations`: all but `glu`, which halves a tensor, and `threshold`, which is nothing without arguments."""
+
 ACTIVATIONS = Table(
     "activation",
     "keras_sparseflow.activations",
-    {name: f"keras.activations:{name}" for name in ("relu", "elu", "swish", "gelu", "mish", "tanh", "sigmoid")},
+    {
+        **{name: f"keras.activations:{name}" for name in _FUNCTIONS},
+        "prelu": "keras_sparseflow.layers.rectifiers:PReLU",
+        "srelu": "keras_sparseflow.layers.rectifiers:SReLU",
+    },
 )
 """Each is a function of a tensor, or a class of Keras layers that is made once per use."""

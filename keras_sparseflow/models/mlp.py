@@ -1,6 +1,6 @@
 """The multilayer perceptron of SC-SDC: kernels without bias, sparse or dense."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,9 +9,6 @@ import numpy as np
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.layers.kernels import random_mask
-
-SKIP_SPAN = 2
-"""How many hidden layers a skip connection spans."""
 
 
 def mlp(
@@ -22,16 +19,21 @@ def mlp(
     active: Sequence[int] | None = None,
     fan_ins: Sequence[float] | None = None,
     activation: str = "relu",
+    activation_arguments: Mapping[str, Any] | None = None,
     batch_norm: bool = False,
+    norm_place: str = "before",
     skip_connections: bool = False,
+    skip_span: int = 2,
+    skip_place: str = "before",
     l2: float = 0.0,
     seed: int = 0,
     model_class: type[keras.Model] = keras.Model,
 ) -> keras.Model:
     """Returns a multilayer perceptron that maps images to logits; its kernels have no bias.
 
-    A hidden layer is kernel, then BatchNorm if asked for, then the sum with a skip connection if one
-    ends here, then the activation. The kernels' layers are named `hidden_1`, ..., `output`.
+    A hidden layer is its kernel and its activation. BatchNorm stands between them, or after both; so
+    does the sum with a skip connection that ends here, behind a BatchNorm of the same place before the
+    activation, and ahead of it after. The kernels' layers are named `hidden_1`, ..., `output`.
 
     Args:
         input_shape: of one image, `(height, width, channels)`; it is flattened.
@@ -42,16 +44,20 @@ def mlp(
         fan_ins: for each kernel, the fan-in that its He normal initialisation assumes, which sets
             the standard deviation sqrt(2 / fan_in); None for its own.
         activation: a name in `ACTIVATIONS`.
-        batch_norm: BatchNorm before each activation.
-        skip_connections: identity connections over every two hidden layers: the output of hidden
-            layer 1 is added before the activation of layer 3, that of layer 3 at layer 5, and so on.
+        activation_arguments: see `activation_layer`.
+        batch_norm: BatchNorm in each hidden layer.
+        norm_place: "before" the activation or "after" it.
+        skip_connections: identity connections over `skip_span` hidden layers: the output of hidden
+            layer 1 is added at layer 1 + span, that of layer 1 + span at layer 1 + 2 * span, and so on.
+        skip_span: at least 1.
+        skip_place: added "before" the activation or "after" it.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
         seed: what initial kernels and masks depend on; they are drawn from separate streams.
         model_class: the class to make, for instance `SparseModel`.
 
     Raises:
-        ValueError: no hidden layer, unknown activation, lengths that do not match the kernels, or
-            skip connections with fewer than three hidden layers, or between widths that differ.
+        ValueError: no hidden layer, unknown activation or place, lengths that do not match the kernels,
+            or skip connections that span all hidden layers, or stand between widths that differ.
 
     Example:
         >>> model = mlp((8, 8, 1), 10, [20, 20], active=[640, 200, 100])
@@ -68,10 +74,18 @@ def mlp(
     for name, values in (("active", active), ("fan_ins", fan_ins)):
         if values is not None and len(values) != kernels:
             raise ValueError(f"`{name}` must have one entry for each of {kernels} kernels; received {len(values)}.")
-    if skip_connections and (len(hidden_widths) <= SKIP_SPAN or len(set(hidden_widths)) > 1):
+    for name, place in (("norm_place", norm_place), ("skip_place", skip_place)):
+        if place not in ("before", "after"):
+            raise ValueError(f"`{name}` must be 'before' or 'after' the activation; received {place!r}.")
+    if skip_connections and not 1 <= skip_span < len(hidden_widths):
         raise ValueError(
-            f"Skip connections (SC) span {SKIP_SPAN} hidden layers by identity: expected at least {SKIP_SPAN + 1} "
-            f"hidden layers of one width; received the widths {list(hidden_widths)}."
+            f"Skip connections (SC) must span from 1 to {len(hidden_widths) - 1} of {len(hidden_widths)} hidden "
+            f"layers; received `skip_span` {skip_span}."
+        )
+    if skip_connections and len(set(hidden_widths)) > 1:
+        raise ValueError(
+            "Skip connections (SC) are identities: expected hidden layers of one width; received "
+            f"{list(hidden_widths)}."
         )
 
     def kernel_layer(index: int, name: str) -> keras.layers.Layer:
@@ -91,16 +105,25 @@ def mlp(
 
     inputs = keras.Input(tuple(input_shape), name="images")
     outputs = keras.layers.Flatten(name="flatten")(inputs)
-    activated: list[Any] = []
+    hidden: list[Any] = []
     names = kernel_names(len(hidden_widths))
-    for number in range(1, kernels):
-        outputs = kernel_layer(number - 1, names[number - 1])(outputs)
-        if batch_norm:
+
+    def beside_activation(place: str, outputs: Any) -> Any:
+        """Adds what stands there: BatchNorm before the activation, the skip connection, BatchNorm after it."""
+        number = len(hidden) + 1
+        if batch_norm and norm_place == place == "before":
             outputs = keras.layers.BatchNormalization(name=f"norm_{number}")(outputs)
-        if skip_connections and number > SKIP_SPAN and number % SKIP_SPAN == 1:
-            outputs = keras.layers.Add(name=f"skip_{number}")([outputs, activated[number - 1 - SKIP_SPAN]])
-        outputs = activation_layer(activation, f"activation_{number}")(outputs)
-        activated.append(outputs)
+        if skip_connections and skip_place == place and number > skip_span and (number - 1) % skip_span == 0:
+            outputs = keras.layers.Add(name=f"skip_{number}")([outputs, hidden[number - 1 - skip_span]])
+        if batch_norm and norm_place == place == "after":
+            outputs = keras.layers.BatchNormalization(name=f"norm_{number}")(outputs)
+        return outputs
+
+    for number in range(1, kernels):
+        outputs = beside_activation("before", kernel_layer(number - 1, names[number - 1])(outputs))
+        outputs = activation_layer(activation, f"activation_{number}", activation_arguments)(outputs)
+        outputs = beside_activation("after", outputs)
+        hidden.append(outputs)
     outputs = kernel_layer(kernels - 1, names[-1])(outputs)
     return model_class(inputs, outputs, name="mlp")
 
@@ -135,7 +158,22 @@ def stream_seed(seed: int, index: int, stream: str) -> int:
     return int(np.random.SeedSequence([seed, index, key]).generate_state(1)[0] >> 1)
 
 
-def activation_layer(name: str, layer_name: str | None = None) -> keras.layers.Layer:
-    """Returns a new layer that applies an activation of `ACTIVATIONS`."""
+def activation_layer(
+    name: str, layer_name: str | None = None, arguments: Mapping[str, Any] | None = None
+) -> keras.layers.Layer:
+    """Returns a new layer that applies an activation.
+
+    Args:
+        name: in `ACTIVATIONS`.
+        layer_name: of the layer; None for one that Keras gives.
+        arguments: that the activation's layer is made with, if it is one; functions take none.
+
+    Raises:
+        TypeError: arguments that it does not take.
+    """
     item = ACTIVATIONS.get(name)
-    return item(name=layer_name) if isinstance(item, type) else keras.layers.Activation(item, name=layer_name)
+    if isinstance(item, type):
+        return item(name=layer_name, **(arguments or {}))
+    if arguments:
+        raise TypeError(f"Activation {name!r} is a function without arguments; received {', '.join(arguments)}.")
+    return keras.layers.Activation(item, name=layer_name)

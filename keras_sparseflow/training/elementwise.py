@@ -1,13 +1,13 @@
 """Whether networks can be stacked: what moves each weight by itself, and what does not see padding."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow.measures import FlowMeasure
+from keras_sparseflow.training.schedules import Scheduled, constant
 
 OptimizerFactory = Callable[..., keras.optimizers.Optimizer]
 """Called with `learning_rate=`, a float or a schedule, gives an optimizer that is not built yet."""
@@ -15,24 +15,6 @@ OptimizerFactory = Callable[..., keras.optimizers.Optimizer]
 _STEPS = 3
 _KERNEL = (2, 3)
 _RATES = (0.1, 0.02)
-
-
-class MemberRates(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant learning rate for each member of a stack.
-
-    Args:
-        rates: one a member; each above 0.
-    """
-
-    def __init__(self, rates: Sequence[float]):
-        self._rates = [float(rate) for rate in rates]
-
-    def __call__(self, step: Any) -> tf.Tensor:
-        """Returns the rates, of shape `(members, 1)`."""
-        return tf.constant(self._rates, tf.float32, (len(self._rates), 1))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"rates": self._rates}
 
 
 def why_not_elementwise(factory: OptimizerFactory) -> str | None:
@@ -56,8 +38,9 @@ def why_not_elementwise(factory: OptimizerFactory) -> str | None:
     gradients = (10.0 ** rng.uniform(-3, 1, (_STEPS, 2, *_KERNEL)) * rng.choice([-1, 1], (_STEPS, 2, *_KERNEL))).astype(
         "float32"
     )
+    rates = Scheduled(np.reshape(_RATES, (-1, 1)), constant, _STEPS)
     try:
-        stacked = _trained(factory(learning_rate=MemberRates(_RATES)), start.reshape(2, -1), gradients)
+        stacked = _trained(factory(learning_rate=rates), start.reshape(2, -1), gradients)
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         return f"it does not take stacked weights, each member with its own learning rate ({type(error).__name__})"
     for member, rate in enumerate(_RATES):

@@ -1,8 +1,45 @@
-"""Optimizers that Keras has only under other arguments."""
+"""Optimizers that Keras has only under other arguments, and weight decay of kernels alone."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 
-def momentum(learning_rate: float) -> keras.optimizers.SGD:
+def momentum(learning_rate: Any, **options: Any) -> keras.optimizers.SGD:
     """Returns SGD with momentum 0.9, the paper's "Mom (0.9)"."""
-    return keras.optimizers.SGD(learning_rate, momentum=0.9)
+    return keras.optimizers.SGD(learning_rate, **{"momentum": 0.9, **options})
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class AdamW(keras.optimizers.AdamW):
+    """Adam whose L2 regularisation is decoupled from its gradient: kernels decay by learning rate * lambda * kernel.
+
+    Without L2 regularisation nothing decays, and it is Adam.
+
+    References:
+        Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, with a learning rate as Keras has it.
+    """
+
+    decouples_l2 = True
+    """Read by studies: the variant part L2 sets `decay_kernels` and adds no term to the loss."""
+
+    def __init__(self, learning_rate: Any, weight_decay: float = 0.0, **options: Any):
+        super().__init__(learning_rate, weight_decay, **options)
+
+
+def decay_kernels(optimizer: keras.optimizers.Optimizer, decay: Any, variables: Sequence[keras.Variable]) -> None:
+    """Lets an optimizer shrink kernels in each step by learning rate * decay * kernel, and nothing else.
+
+    Args:
+        optimizer: any that Keras has; not built yet.
+        decay: lambda, at least 0: a number, or an array that broadcasts with each kernel.
+        variables: all that the optimizer will train.
+    """
+    optimizer.weight_decay = decay
+    optimizer.exclude_from_weight_decay([variable for variable in variables if not is_kernel(variable.path)])
+
+
+def is_kernel(path: str) -> bool:
+    """Returns whether a variable's path ends in the name that Keras gives the kernel of a layer."""
+    return path.rpartition("/")[2] == "kernel"

@@ -13,8 +13,10 @@ import tensorflow as tf
 from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.masked import slots_of
-from keras_sparseflow.training.elementwise import MemberRates, OptimizerFactory
+from keras_sparseflow.training.elementwise import OptimizerFactory
+from keras_sparseflow.training.optimizers import decay_kernels, is_kernel
 from keras_sparseflow.training.recorder import check_cost, find_measures
+from keras_sparseflow.training.schedules import Factor, Scheduled, constant
 from keras_sparseflow.training.state import check_state, optimizer_state
 
 
@@ -27,8 +29,9 @@ class Member:
             A shape may be smaller than the template's: the rest is padded with zeros and takes no part.
         shapes: the shape of each of the template's variables in this network, by variable path.
         masks: boolean arrays by the path of the kernel that they mask; kernels without one are all active.
-        learning_rate: constant, above 0.
+        learning_rate: above 0; the stack's schedule scales it.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel; 0 for none.
+        decay: lambda by which a step shrinks each kernel by learning rate * lambda * kernel; 0 for none.
         stream: position among the streams of batches of the one that this network sees.
     """
 
@@ -37,6 +40,7 @@ class Member:
     masks: Mapping[str, np.ndarray]
     learning_rate: float
     l2: float = 0.0
+    decay: float = 0.0
     stream: int = 0
 
 
@@ -56,6 +60,8 @@ class Stack:
         measures: names in `flow.MEASURES`; none if flow is never measured.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
         cost: "total" or "data", see `FlowRecorder`.
+        factor: what the learning rates are multiplied by as training goes on, see `schedules.Factor`.
+        steps: of the whole training.
     """
 
     def __init__(
@@ -67,6 +73,8 @@ class Stack:
         measures: Sequence[str] = (),
         tensors: str = "kernels",
         cost: str = "total",
+        factor: Factor = constant,
+        steps: int = 1,
     ):
         self.members = [dataclasses.replace(member, variables={}) for member in members]  # they live in the stack now
         self.measures = find_measures(measures) if measures else {}
@@ -84,7 +92,11 @@ class Stack:
         self._flow_paths = [kernel.variable.path for kernel in kernels]
         self._streams = tf.constant([member.stream for member in members], tf.int32)
         self._l2 = np.array([[member.l2] for member in members], "float32")
-        self._optimizer = optimizer(learning_rate=MemberRates([member.learning_rate for member in members]))
+        rates = np.array([[member.learning_rate] for member in members], "float32")
+        self._optimizer = optimizer(learning_rate=Scheduled(rates, factor, steps))
+        decay = np.array([[member.decay] for member in members], "float32")
+        if decay.any():
+            decay_kernels(self._optimizer, decay, [self._stacked[v.path] for v in self._weights])
         self._optimizer.build([self._stacked[v.path] for v in self._weights])
         for weight in self._weights:
             self._zero_inactive(weight.path)
@@ -217,14 +229,14 @@ class Stack:
         if not self._l2.any():
             return gradients
         return {
-            path: g + self._l2 * self._stacked[path].value if _is_kernel(path) else g for path, g in gradients.items()
+            path: g + self._l2 * self._stacked[path].value if is_kernel(path) else g for path, g in gradients.items()
         }
 
     def _penalties(self) -> tf.Tensor:
         """Returns each member's L2 term of the loss, shape `(members,)`."""
         if not self._l2.any():
             return tf.zeros(len(self.members))
-        kernels = [variable.value for path, variable in self._stacked.items() if _is_kernel(path)]
+        kernels = [variable.value for path, variable in self._stacked.items() if is_kernel(path)]
         return self._l2[:, 0] / 2 * tf.add_n([tf.reduce_sum(tf.square(kernel), axis=1) for kernel in kernels])
 
     def _table(self, gradients: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -313,10 +325,6 @@ def _variable(variable: keras.Variable, values: np.ndarray) -> keras.Variable:
 def _accuracy(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     hits = tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), labels)
     return tf.reduce_mean(tf.cast(hits, tf.float32))
-
-
-def _is_kernel(path: str) -> bool:
-    return path.rpartition("/")[2] == "kernel"
 
 
 def _padded(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -77,3 +77,10 @@ def test_dtype_is_kept(dtype):
 def test_negative_pad_is_refused():
     with pytest.raises(ValueError, match="`pad` must be 0 or more; received -1"):
         augment(IMAGES, SEED, pad=-1)
+
+
+def test_without_flips_the_crops_are_the_same():
+    offsets, _ = random_crops(SEED, len(IMAGES), 2)
+    padded = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    crops = np.stack([image[r : r + 6, c : c + 5] for image, (r, c) in zip(padded, offsets.numpy(), strict=True)])
+    np.testing.assert_array_equal(augment(IMAGES, SEED, pad=2, flip=False), crops)

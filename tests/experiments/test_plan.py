@@ -17,7 +17,9 @@ from keras_sparseflow.experiments.presets import PRESETS
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 
-SLOTS = {"sgd": 0, "momentum": 1, "adam": 2}.__getitem__
+
+def slots(spec):
+    return {"sgd": 0, "momentum": 1, "adam": 2}[spec.optimizer]
 
 
 def spec(**values):
@@ -31,7 +33,7 @@ def pairs(count, **values):
 
 
 def planned(specs, **options):
-    defaults = {"input_shape": (3, 2, 1), "classes": 4, "slots": SLOTS, "memory": 10**12, "chains": 1}
+    defaults = {"input_shape": (3, 2, 1), "classes": 4, "slots": slots, "memory": 10**12, "chains": 1}
     return plan_populations(specs, **{**defaults, **options})
 
 
@@ -76,12 +78,14 @@ def test_each_configuration_of_the_demo_is_a_population_of_30():
 
 MAY_DIFFER = {
     "dense_width": 10, "arm": "dense", "seed": 5, "learning_rate": 0.1, "l2": 0.1, "augment_pad": 2,
-    "init_fan_in": "active", "variant": "DA_L2",
+    "augment_flip": "never", "init_fan_in": "active", "variant": "DA_L2",
 }  # fmt: skip
 MAY_NOT_DIFFER = {
     "dataset": "cifar10", "image_size": 8, "train_size": 100, "subset_seed": 1, "max_width": 21, "hidden_layers": 2,
     "activation": "tanh", "optimizer": "adam", "batch_size": 64, "epochs": 7, "flow_measures": ("egf_2",),
-    "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe",
+    "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe", "norm_place": "after",
+    "skip_span": 1, "skip_place": "after", "schedule": "cosine", "loss": "squared_error", "l2_form": "decoupled",
+    "optimizer_options": ("sgd.nesterov=true",), "activation_options": ("prelu.slope=0.1",),
 }  # fmt: skip
 
 
@@ -97,7 +101,8 @@ def test_networks_that_differ_in_a_free_field_share_a_population(name):
 
 @pytest.mark.parametrize("name", MAY_NOT_DIFFER)
 def test_networks_that_differ_in_another_field_do_not(name):
-    assert sizes(planned([spec(), spec(**{name: MAY_NOT_DIFFER[name]})])) == [1, 1]
+    same = {"activation": "prelu"} if name == "activation_options" else {}
+    assert sizes(planned([spec(**same), spec(**same, **{name: MAY_NOT_DIFFER[name]})])) == [1, 1]
 
 
 def test_a_field_that_is_added_later_separates_populations():
@@ -252,7 +257,7 @@ def test_every_network_is_planned_once_and_within_the_limits(specs, limit, chain
     assert sorted(s.run_id for p in populations for s in p.specs) == sorted(s.run_id for s in specs)
     for population in populations:
         assert len(population.specs) <= limit and population.memory <= memory
-        assert population.setting == Setting(6, 4, SLOTS(population.specs[0].optimizer), chains)
+        assert population.setting == Setting(6, 4, slots(population.specs[0]), chains)
         check_stacks(population)
 
 
@@ -483,5 +488,5 @@ def test_the_table_fits_a_terminal_of_80_columns():
         dataclasses.replace(s, optimizer="adagrad", variant="DA_L2_BN")
         for s in Study(name="s", title="").specs(784, 10)
     ]
-    text = shown(plan_populations(specs, input_shape=(784,), classes=10, slots=lambda name: 1, memory=10**12), width=80)
+    text = shown(plan_populations(specs, input_shape=(784,), classes=10, slots=lambda spec: 1, memory=10**12), width=80)
     assert text[2] == "networks optimizer layers variant activation stacks left memory"

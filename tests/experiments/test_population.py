@@ -32,7 +32,9 @@ def assert_agree(spec, alone, together, rtol=1e-4):
         pd.testing.assert_frame_equal(pd.DataFrame(other_rows), pd.DataFrame(rows), rtol=rtol, check_like=True)
 
 
-RATES = {"adagrad": 0.02, "adam": 0.002, "rmsprop": 0.001}
+RATES = {"adagrad": 0.02, "adam": 0.002, "adamw": 0.002, "rmsprop": 0.001}
+PAPER = ("relu", "prelu", "elu", "swish", "srelu", "sigmoid")
+OVER_UNITS = {"softmax", "log_softmax", "sparsemax"}
 
 
 def contract(spec, tmp_path, data, **values):
@@ -61,10 +63,16 @@ def test_every_variant(spec, tmp_path, data, variant):
     contract(spec, tmp_path, data, variant=variant, optimizer="momentum", learning_rate=0.005, augment_pad=1, l2=0.05)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS.names())
-def test_every_activation(spec, tmp_path, data, activation):
+@pytest.mark.parametrize("activation", PAPER)
+def test_every_activation_of_the_paper(spec, tmp_path, data, activation):
     """Sigmoid is 0.5 where a unit is not there: padding must not reach the raw norms."""
     contract(spec, tmp_path, data, activation=activation, optimizer="adam", learning_rate=0.002)
+
+
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS.names() if name not in {*PAPER, *OVER_UNITS}])
+def test_every_other_activation_of_single_units(spec, tmp_path, data, activation):
+    """In one hidden layer: exponentials of exponentials leave the range of numbers."""
+    contract(spec, tmp_path, data, activation=activation, optimizer="adam", learning_rate=0.002, hidden_layers=1)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +85,25 @@ def test_every_activation(spec, tmp_path, data, activation):
         {"flow_measures": ("egf_1",), "flow_epochs": 3},
         {"flow_epochs": 0},
         {"init_fan_in": "active"},
+        {"schedule": "cosine"},
+        {"loss": "squared_error"},
+        {"l2_form": "decoupled"},
+        {"norm_place": "after"},
+        {"optimizer": "momentum", "optimizer_options": ("momentum.nesterov=true",), "learning_rate": 0.005},
+        # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which tells SReLU's side.
+        {
+            "variant": "L2",
+            "activation": "srelu",
+            "activation_options": ("srelu.left_slope=0.4",),
+            "flow_tensors": "all",
+        },
     ],
     ids=str,
 )
-def test_every_choice_of_flow(spec, tmp_path, data, choices):
-    contract(spec, tmp_path, data, variant="L2_BN", l2=0.05, activation="sigmoid", **choices)
+def test_every_choice(spec, tmp_path, data, choices):
+    contract(spec, tmp_path, data, **{"variant": "L2_BN", "l2": 0.05, "activation": "sigmoid", **choices})
+
+
+@pytest.mark.parametrize("choices", [{"skip_span": 1}, {"skip_place": "after", "augment_flip": "never"}], ids=str)
+def test_every_choice_of_connections_and_images(spec, tmp_path, data, choices):
+    contract(spec, tmp_path, data, variant="DA_SC", augment_pad=1, **choices)

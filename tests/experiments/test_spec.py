@@ -33,6 +33,9 @@ OTHER_VALUES = {
     "hidden_layers": 2, "arm": "dense", "variant": "BN", "activation": "tanh", "init_fan_in": "active",
     "optimizer": "adam", "learning_rate": 0.1, "batch_size": 64, "epochs": 7, "l2": 0.1, "augment_pad": 2, "seed": 5,
     "flow_measures": ("egf_2",), "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe",
+    "norm_place": "after", "skip_span": 1, "skip_place": "after", "schedule": "cosine", "loss": "squared_error",
+    "l2_form": "decoupled", "augment_flip": "never", "optimizer_options": ("sgd.nesterov=true",),
+    "activation_options": ("prelu.slope=0.1",),
 }  # fmt: skip
 
 
@@ -42,9 +45,10 @@ def test_every_field_has_another_value_here():
 
 @pytest.mark.parametrize("name", OTHER_VALUES)
 def test_every_field_changes_the_run_id_and_survives_a_dict(name):
-    changed = spec(**{name: OTHER_VALUES[name]})
+    same = {"activation": "prelu"} if name == "activation_options" else {}
+    changed = spec(**same, **{name: OTHER_VALUES[name]})
     assert getattr(changed, name) == OTHER_VALUES[name]
-    assert changed.run_id != spec().run_id
+    assert changed.run_id != spec(**same).run_id
     assert RunSpec.from_dict(changed.to_dict()) == changed
 
 
@@ -60,7 +64,7 @@ def test_from_dict_refuses_an_unknown_field():
         ("variant", "BM", "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
         ("variant", "BN_BN", "each part once; received 'BN_BN'"),
         ("variant", "", "Unknown variant part ''"),
-        ("optimizer", "sdg", "Unknown optimizer 'sdg'; expected one of sgd, momentum, adam, adagrad, rmsprop"),
+        ("optimizer", "sdg", "Unknown optimizer 'sdg'; expected one of sgd, momentum, adam, adamw, adagrad, rmsprop"),
         ("activation", "rellu", "Unknown activation 'rellu'.*Did you mean 'relu'"),
         ("learning_rate", 0, "`learning_rate` must be a number above 0; received 0"),
         ("learning_rate", "fast", "received 'fast'"),
@@ -79,6 +83,17 @@ def test_from_dict_refuses_an_unknown_field():
         ("variant", None, "Unknown variant part 'None'"),
         ("flow_data", "all", "Unknown `flow_data` 'all'"),
         ("init_fan_in", "He", "expected one of dense, sparse, active"),
+        ("schedule", "cosin", "Unknown schedule 'cosin'; expected one of constant, cosine, step.*'cosine'"),
+        ("loss", "mse", "Unknown loss 'mse'; expected one of cross_entropy, squared_error"),
+        ("norm_place", "behind", "Unknown `norm_place` 'behind'; expected one of before, after"),
+        ("skip_span", 0, "`skip_span` must be a whole number of at least 1; received 0"),
+        ("l2_form", "adamw", "expected one of auto, loss, decoupled"),
+        ("optimizer_options", ("rho=0.9",), "`optimizer_options` must be of the form name.argument=value.*'rho=0.9'"),
+        ("optimizer_options", ("sgd.nesterov=yes",), "with a number, true or false; received 'sgd.nesterov=yes'"),
+        ("optimizer_options", ("adm.beta_1=0.9",), "Unknown optimizer 'adm'.*Did you mean 'adam'"),
+        ("optimizer_options", ("sgd.a=1", "sgd.a=2"), "give each argument once; received sgd.a 2 times"),
+        ("optimizer_options", "sgd.a=1", "must be a list of texts such as sgd.argument=0.5; received 'sgd.a=1'"),
+        ("activation_options", ("swsh.beta=1",), "Unknown activation 'swsh'"),
     ],
 )
 def test_bad_values_are_refused_with_argument_expected_and_received(name, value, message):
@@ -86,12 +101,20 @@ def test_bad_values_are_refused_with_argument_expected_and_received(name, value,
         spec(**{name: value})
 
 
-def test_skip_connections_need_as_many_layers_as_the_network_says():
-    from keras_sparseflow.models.mlp import SKIP_SPAN
+@pytest.mark.parametrize("span", [1, 2, 3])
+def test_skip_connections_need_more_layers_than_they_span(span):
+    assert spec(variant="SC", hidden_layers=span + 1, skip_span=span).parts == {"SC"}
+    with pytest.raises(ValueError, match=f"at least {span + 1} hidden layers, or a smaller `skip_span`; .* {span}"):
+        spec(variant="SC_BN", hidden_layers=span, skip_span=span)
 
-    assert spec(variant="SC", hidden_layers=SKIP_SPAN + 1).parts == {"SC"}
-    with pytest.raises(ValueError, match=f"at least {SKIP_SPAN + 1} hidden layers; received {SKIP_SPAN}"):
-        spec(variant="SC_BN", hidden_layers=SKIP_SPAN)
+
+def test_options_are_kept_for_the_optimizer_and_activation_that_take_them():
+    options = ("rmsprop.rho=.9", "adam.beta_1=0.8")
+    assert spec(optimizer="adam", optimizer_options=options).optimizer_options == ("adam.beta_1=0.8",)
+    assert spec(optimizer="rmsprop", optimizer_options=options).optimizer_arguments == {"rho": 0.9}
+    assert spec(optimizer_options=options) == spec(), "another optimizer's arguments change nothing, and no run_id"
+    both = ("srelu.left_slope=0", "srelu.right_threshold=2")
+    assert spec(activation="srelu", activation_options=both[::-1]) == spec(activation="srelu", activation_options=both)
 
 
 def test_variants_have_one_spelling():

@@ -62,12 +62,56 @@ def test_batch_norm_stands_before_the_skip_connection_and_the_activation():
     np.testing.assert_allclose(model(images(), training=True), h3 @ k[3], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("widths", [[7], [7, 7], [7, 7, 6]])
-def test_skip_connections_need_three_layers_of_one_width(widths):
-    with pytest.raises(
-        ValueError, match=rf"at least 3 hidden layers.*received the widths \[{', '.join(map(str, widths))}"
-    ):
-        mlp(SHAPE, CLASSES, widths, skip_connections=True)
+def test_skip_connections_may_span_one_layer_and_be_added_after_the_activation():
+    model = mlp(SHAPE, CLASSES, [7] * 3, skip_connections=True, skip_span=1, skip_place="after")
+    k = kernels(model)
+    h1 = np.maximum(images().reshape(5, 16) @ k[0], 0)
+    h2 = np.maximum(h1 @ k[1], 0) + h1
+    h3 = np.maximum(h2 @ k[2], 0) + h2
+    np.testing.assert_allclose(model(images()), h3 @ k[3], rtol=1e-4)
+
+
+def test_a_skip_connection_of_span_three_ends_at_the_fourth_layer():
+    model = mlp(SHAPE, CLASSES, [7] * 4, skip_connections=True, skip_span=3)
+    k = kernels(model)
+    h1 = np.maximum(images().reshape(5, 16) @ k[0], 0)
+    h4 = np.maximum(np.maximum(np.maximum(h1 @ k[1], 0) @ k[2], 0) @ k[3] + h1, 0)
+    np.testing.assert_allclose(model(images()), h4 @ k[4], rtol=1e-4)
+
+
+def test_batch_norm_after_the_activation_stands_behind_the_skip_connection_there():
+    model = mlp(
+        SHAPE,
+        CLASSES,
+        [7] * 2,
+        skip_connections=True,
+        skip_span=1,
+        skip_place="after",
+        batch_norm=True,
+        norm_place="after",
+    )
+    k = kernels(model)
+
+    def norm(z):
+        return (z - z.mean(0)) / np.sqrt(z.var(0) + 1e-3)
+
+    h1 = norm(np.maximum(images().reshape(5, 16).astype("float64") @ k[0], 0))
+    h2 = norm(np.maximum(h1 @ k[1], 0) + h1)
+    np.testing.assert_allclose(model(images(), training=True), h2 @ k[2], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("widths", "span", "message"),
+    [
+        ([7], 2, "must span from 1 to 0 of 1 hidden layers; received `skip_span` 2"),
+        ([7, 7], 2, "must span from 1 to 1 of 2 hidden layers; received `skip_span` 2"),
+        ([7, 7, 7], 0, "must span from 1 to 2 of 3 hidden layers; received `skip_span` 0"),
+        ([7, 7, 6], 2, r"expected hidden layers of one width; received \[7, 7, 6\]"),
+    ],
+)
+def test_skip_connections_need_more_layers_than_they_span_all_of_one_width(widths, span, message):
+    with pytest.raises(ValueError, match=message):
+        mlp(SHAPE, CLASSES, widths, skip_connections=True, skip_span=span)
 
 
 def test_initial_standard_deviation_follows_the_assumed_fan_in():
@@ -105,11 +149,13 @@ def test_the_gradient_of_l2_is_lambda_times_the_kernel():
 def test_every_activation_is_used_and_has_a_gradient(name):
     model = mlp(SHAPE, CLASSES, [6, 6], activation=name, model_class=SparseModel)
     a, b, c = kernels(model)
-    function = ACTIVATIONS.get(name)
-    expected = function(function(images().reshape(5, 16) @ a) @ b) @ c
-    np.testing.assert_allclose(model(images()), expected, rtol=1e-4, atol=1e-6)
+    first, second = (ACTIVATIONS.get(name) for _ in range(2))
+    if isinstance(first, type):
+        first, second = first(), second()
+    expected = second(first(images(60).reshape(60, 16) @ a) @ b) @ c
+    np.testing.assert_allclose(model(images(60)), expected, rtol=1e-4, atol=1e-6)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(images(), np.arange(5) % 3, verbose=0)
+    model.fit(images(60), np.arange(60) % 3, verbose=0)
     assert all(np.any(new != old) for new, old in zip(kernels(model), (a, b, c), strict=True))
 
 
@@ -123,8 +169,24 @@ def test_every_activation_is_used_and_has_a_gradient(name):
             "`fan_ins` must have one entry for each of 2 kernels; received 3",
         ),
         ({"hidden_widths": [5], "activation": "rellu"}, "Unknown activation 'rellu'.*Did you mean 'relu'"),
+        ({"hidden_widths": [5], "norm_place": "behind"}, "`norm_place` must be 'before' or 'after'.*'behind'"),
+        ({"hidden_widths": [5], "skip_place": "in"}, "`skip_place` must be 'before' or 'after'.*received 'in'"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         mlp(SHAPE, CLASSES, **arguments)
+
+
+def test_activations_that_are_layers_take_arguments_and_functions_take_none():
+    model = mlp(SHAPE, CLASSES, [6], activation="prelu", activation_arguments={"slope": 0.5})
+    a, b = kernels(model)
+    z = images().reshape(5, 16) @ a
+    np.testing.assert_allclose(model(images()), np.where(z > 0, z, 0.5 * z) @ b, rtol=1e-5)
+    with pytest.raises(TypeError, match="'relu' is a function without arguments; received slope"):
+        mlp(SHAPE, CLASSES, [6], activation="relu", activation_arguments={"slope": 0.5})
+
+
+def test_the_table_holds_every_activation_of_keras_that_keeps_a_shape():
+    names = {name for name in dir(keras.activations) if callable(getattr(keras.activations, name))}
+    assert names - {"deserialize", "get", "serialize", "glu", "threshold"} <= set(ACTIVATIONS.names())

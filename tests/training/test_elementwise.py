@@ -1,7 +1,6 @@
 """What may be stacked: optimizers that look at single weights, activations that look at single units."""
 
 import keras
-import numpy as np
 import pytest
 from keras import ops
 
@@ -10,7 +9,6 @@ from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.mlp import activation_layer
 from keras_sparseflow.training.elementwise import (
-    MemberRates,
     slots_per_weight,
     why_not_elementwise,
     why_not_unitwise,
@@ -98,15 +96,12 @@ def test_slots_per_weight_counts_every_one():
     assert slots_per_weight(factory(keras.optimizers.Adam, amsgrad=True)) == 3
 
 
-def test_member_rates_are_a_column_and_survive_their_config():
-    rates = MemberRates([0.1, np.float32(0.5)])
-    assert rates(7).numpy().tolist() == [[np.float32(0.1)], [0.5]]
-    assert MemberRates.from_config(rates.get_config())(0).numpy().tolist() == rates(0).numpy().tolist()
+OVER_UNITS = {"softmax", "log_softmax", "sparsemax"}
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS.names())
-def test_every_activation_of_the_table_takes_each_unit_by_itself(name):
-    assert why_not_unitwise(lambda: activation_layer(name)) is None
+def test_every_other_activation_of_the_table_takes_each_unit_by_itself(name):
+    assert (why_not_unitwise(lambda: activation_layer(name)) is None) == (name not in OVER_UNITS)
 
 
 @pytest.mark.parametrize("layer", [keras.layers.Softmax, keras.layers.LayerNormalization])

@@ -1,0 +1,80 @@
+"""How the network of a spec is trained: its optimizer, learning rates, loss and weight decay."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from keras_sparseflow.data import ImageData, steps_per_epoch
+from keras_sparseflow.experiments.named import LOSSES, OPTIMIZERS, SCHEDULES
+from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.models.mlp import activation_layer
+from keras_sparseflow.training.elementwise import OptimizerFactory
+from keras_sparseflow.training.schedules import Scheduled
+
+
+def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
+    """Returns what makes the spec's optimizer of `learning_rate=`; it has no weight decay yet."""
+    return functools.partial(OPTIMIZERS.get(spec.optimizer), **spec.optimizer_arguments)
+
+
+def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
+    """Returns what an optimizer takes as its learning rate.
+
+    Args:
+        spec: whose schedule and epochs it follows.
+        rate: what the schedule scales: a number, or an array of one for each of several networks.
+        data: gives the steps of an epoch.
+    """
+    if spec.schedule == "constant" and isinstance(rate, float):
+        return rate
+    return Scheduled(rate, SCHEDULES.get(spec.schedule), spec.epochs * steps_per_epoch(data, spec.batch_size))
+
+
+def loss(spec: RunSpec) -> keras.losses.Loss:
+    """Returns the spec's loss of labels and logits."""
+    made: keras.losses.Loss = LOSSES.get(spec.loss)()
+    return made
+
+
+def l2_penalty(spec: RunSpec) -> float:
+    """Returns lambda of the L2 term of the loss; 0 for none."""
+    return spec.l2 if "L2" in spec.parts and not _decoupled(spec) else 0.0
+
+
+def l2_decay(spec: RunSpec) -> float:
+    """Returns lambda of the decoupled decay of the kernels; 0 for none."""
+    return spec.l2 if "L2" in spec.parts and _decoupled(spec) else 0.0
+
+
+def check_arguments(specs: Iterable[RunSpec]) -> None:
+    """Makes every optimizer and activation that specs name once, with their arguments.
+
+    Raises:
+        ValueError: one does not take its arguments.
+    """
+    for spec in {(s.optimizer, s.optimizer_options): s for s in specs}.values():
+        maker = functools.partial(optimizer_factory(spec), learning_rate=spec.learning_rate)
+        _try(maker, "optimizer_options", spec.optimizer_options, OPTIMIZERS.get(spec.optimizer))
+    for spec in {(s.activation, s.activation_options): s for s in specs}.values():
+        maker = functools.partial(activation_layer, spec.activation, arguments=spec.activation_arguments)
+        _try(maker, "activation_options", spec.activation_options, ACTIVATIONS.get(spec.activation))
+
+
+def _decoupled(spec: RunSpec) -> bool:
+    if spec.l2_form == "auto":
+        return bool(getattr(OPTIMIZERS.get(spec.optimizer), "decouples_l2", False))
+    return spec.l2_form == "decoupled"
+
+
+def _try(make: Callable[[], Any], field: str, options: tuple[str, ...], item: Any) -> None:
+    if not options:
+        return
+    try:
+        make()
+    except (TypeError, ValueError) as error:
+        taken = ", ".join(inspect.signature(item).parameters) if isinstance(item, type) else "those of its layer"
+        raise ValueError(f"`{field}` must be arguments that it takes ({taken}); received {options}: {error}") from error

@@ -1,0 +1,61 @@
+"""Learned rectifiers: their values, gradients, parameters for each unit, and saving."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_sparseflow.layers.rectifiers import PReLU, SReLU
+
+X = np.array([[-3.0, -0.5, 0.0, 0.4, 1.0, 2.5]], "float32")
+
+
+def test_prelu_by_hand():
+    np.testing.assert_allclose(PReLU()(X), [[-0.75, -0.125, 0.0, 0.4, 1.0, 2.5]])
+    np.testing.assert_allclose(PReLU(slope=-1)(X), np.abs(X))
+
+
+def test_srelu_starts_as_a_leaky_rectifier():
+    np.testing.assert_allclose(SReLU()(X), [[-0.6, -0.1, 0.0, 0.4, 1.0, 2.5]], rtol=1e-6)
+
+
+def test_srelu_by_hand():
+    layer = SReLU(right_threshold=0.5, right_slope=2, left_threshold=-1, left_slope=0.1)
+    np.testing.assert_allclose(layer(X), [[-1.2, -0.5, 0.0, 0.4, 1.5, 4.5]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("layer", "parameters"), [(PReLU(), 1), (SReLU(left_slope=0.3, right_slope=1.5), 4)])
+def test_each_unit_learns_its_own(layer, parameters):
+    """The gradient of a unit's parameter, against central differences."""
+    x = tf.constant(np.random.default_rng(0).normal(scale=2, size=(7, 3)).astype("float32"))
+    layer(x)
+    assert [tuple(v.shape) for v in layer.trainable_variables] == [(3,)] * parameters
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.square(layer(x)))
+    gradients = tape.gradient(total, [v.value for v in layer.trainable_variables])
+    for variable, gradient in zip(layer.trainable_variables, gradients, strict=True):
+        start = variable.numpy()
+        for unit in range(3):
+            sides = []
+            for sign in (1, -1):
+                variable.assign(start + sign * 1e-3 * np.eye(3, dtype="float32")[unit])
+                sides.append(float(tf.reduce_sum(tf.square(layer(x)))))
+            variable.assign(start)
+            np.testing.assert_allclose(gradient[unit], (sides[0] - sides[1]) / 2e-3, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("layer", [PReLU, SReLU])
+def test_nan_passes_through(layer):
+    assert np.isnan(layer()(np.array([[np.nan]], "float32"))).all()
+
+
+@pytest.mark.parametrize("layer", [PReLU(slope=0.1), SReLU(left_slope=0.3, right_threshold=2)])
+def test_saved_and_loaded_with_what_was_learned(layer, tmp_path):
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, layer(inputs))
+    for variable in model.trainable_variables:
+        variable.assign(variable + np.arange(6, dtype="float32") / 10)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(X), model(X))
+    assert loaded.layers[1].get_config() == layer.get_config()
