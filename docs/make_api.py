@@ -12,7 +12,10 @@ PACKAGES = ("layers", "flow", "training", "models", "data", "analysis")
 MODULES = (
     "records",
     "plugins",
+    "layers.rectifiers",
     "experiments.spec",
+    "experiments.named",
+    "experiments.recipe",
     "experiments.capacity",
     "experiments.study",
     "experiments.presets",
@@ -22,6 +25,9 @@ MODULES = (
     "training.population",
     "training.stack",
     "training.elementwise",
+    "training.optimizers",
+    "training.schedules",
+    "training.losses",
 )
 
 
