@@ -7,6 +7,7 @@
     runs/<study>/<run_id>/flow.csv           a row per measured epoch, measure and layer
     runs/<study>/<run_id>/result.json        written last: its presence means finished
     runs/<study>/<run_id>/events/            TensorBoard
+    runs/<study>/events/                     TensorBoard: which columns the study's runs have there
 
 Every file is written beside its place and renamed into it, so a reader sees a whole file or none,
 whenever the writer is killed. Files are JSON, CSV and plain arrays, never pickles. TensorFlow is

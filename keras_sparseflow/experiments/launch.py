@@ -133,6 +133,10 @@ def _run(
         images = describe_images(data)
         check_same_images(study_dir, images)
         write_json(study_dir / "study.json", {**record(), "data": images})
+        if options.tensorboard:
+            from keras_sparseflow.experiments.hparams import write_experiment
+
+            write_experiment(study_dir, specs)
         with StudyProgress(specs) as progress:
             train(specs, study_dir, data, progress, options)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_sparseflow.experiments.hparams import hyperparameters
 from keras_sparseflow.experiments.provenance import versions
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
+from keras_sparseflow.training.hparams import session_end, session_start
 from keras_sparseflow.training.scalars import ScalarWriter, flow_tags, metric_tags
 
 
@@ -38,7 +40,7 @@ class RunLog:
         self.flow: list[dict[str, Any]] = []
         self.diverged = False
         self.seconds = 0.0
-        self._scalars = ScalarWriter(str(folder.events)) if tensorboard else None
+        self._events = ScalarWriter(str(folder.events)) if tensorboard else None
 
     @property
     def next_epoch(self) -> int:
@@ -66,8 +68,10 @@ class RunLog:
             active_weights: of each kernel, as realised.
         """
         shutil.rmtree(self.folder.events, ignore_errors=True)
+        if self._events is not None:
+            self._events.write_summary(session_start(self.spec.run_id, hyperparameters(self.spec)))
         for row in self.history:
-            self._write_events(row, [item for item in self.flow if item["epoch"] == row["epoch"]])
+            self._write_epoch(row, [item for item in self.flow if item["epoch"] == row["epoch"]])
         self.folder.start(
             {
                 "run_id": self.spec.run_id,
@@ -90,7 +94,7 @@ class RunLog:
         self.flow.extend(flow)
         self.seconds += seconds
         self.diverged = not (math.isfinite(row["loss"]) and math.isfinite(row["test_loss"]))
-        self._write_events(row, flow)
+        self._write_epoch(row, flow)
 
     def save(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes a checkpoint: the network's state, and all rows so far."""
@@ -103,6 +107,8 @@ class RunLog:
         Args:
             active_weights: of each kernel, as realised.
         """
+        if self._events is not None:
+            self._events.write_summary(session_end(success=not self.diverged))
         self.close()
         result = {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
         self.folder.finish(result, self.history, self.flow)
@@ -110,8 +116,8 @@ class RunLog:
 
     def close(self) -> None:
         """Closes the events file."""
-        if self._scalars is not None:
-            self._scalars.close()
+        if self._events is not None:
+            self._events.close()
 
     def _summary(self) -> dict[str, Any]:
         """Returns the last epoch's metrics, the best accuracy, and each measure's mean."""
@@ -131,10 +137,10 @@ class RunLog:
             **flow,
         }
 
-    def _write_events(self, row: Mapping[str, Any], flow: Sequence[dict[str, Any]]) -> None:
-        if self._scalars is not None:
+    def _write_epoch(self, row: Mapping[str, Any], flow: Sequence[dict[str, Any]]) -> None:
+        if self._events is not None:
             metrics = {name: value for name, value in row.items() if name != "epoch"}
-            self._scalars.write(row["epoch"], {**metric_tags(metrics), **flow_tags(flow)})
+            self._events.write(row["epoch"], {**metric_tags(metrics), **flow_tags(flow)})
 
 
 class CheckpointClock:

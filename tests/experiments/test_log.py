@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.experiments import log as log_module
+from keras_sparseflow.experiments.hparams import hyperparameters
 from keras_sparseflow.experiments.log import CheckpointClock, RunLog
-from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS
+from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, RunFolder
 from tests.experiments.executing import scalars
+from tests.training.dashboard import Dashboard
 
 METRICS = {"loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}
 
@@ -44,7 +46,7 @@ def test_spec_json_is_written_before_training_and_names_what_was_realised(log):
     written = json.loads((log.folder.path / "spec.json").read_text())
     assert written["run_id"] == log.spec.run_id and written["spec"] == log.spec.to_dict()
     assert written["active_weights"] == [4, 2] and written["versions"]["keras"]
-    assert [path.name for path in log.folder.path.iterdir()] == ["spec.json"], "events are made at the first epoch"
+    assert sorted(path.name for path in log.folder.path.iterdir()) == ["events", "spec.json"]
 
 
 @pytest.mark.parametrize("name", ["loss", "test_loss"])
@@ -108,8 +110,44 @@ def test_without_tensorboard_old_events_go_and_none_come(log):
     assert first.folder.events.is_dir()
     second.start([])
     second.add(METRICS, [], 1.0)
-    second.close()
+    second.finish([])
     assert not second.folder.events.exists()
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("loss", "status"), [(1.5, "STATUS_SUCCESS"), (math.nan, "STATUS_FAILURE")])
+def test_a_run_is_a_row_of_the_dashboard_and_has_a_status_when_it_is_finished(log, tmp_path, loss, status):
+    log = log(seed=3)
+    log.start([])
+    row = {"run": f"study/{log.spec.run_id}/events", "hparams": hyperparameters(log.spec), "metrics": {}}
+    assert Dashboard(tmp_path).rows() == {log.spec.run_id: row | {"status": "STATUS_UNKNOWN"}}
+    log.add({**METRICS, "loss": loss}, [], 1.0)
+    log.finish([])
+    (found,) = Dashboard(tmp_path).rows().values()
+    assert found["status"] == status and found["metrics"]["metrics/test_accuracy"] == (0, 0.5)
+
+
+def test_a_run_that_is_taken_up_again_is_one_row_with_its_own_end(log, tmp_path, monkeypatch):
+    first, second, third = log(epochs=2), log(epochs=2), log(epochs=2)
+    first.start([])
+    first.add({**METRICS, "loss": 0.25}, [], 1.0)
+    first.save({})
+    first.add({**METRICS, "loss": math.nan}, [], 1.0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunFolder, "finish", interrupt)
+        first.finish([])  # its end is among the events, its result is not written
+    for again in (second, third):
+        again.restore()
+        again.start([])
+    (row,) = Dashboard(tmp_path).rows().values()
+    assert row["status"] == "STATUS_UNKNOWN" and row["metrics"]["metrics/loss"] == (0, 0.25)
+    third.add(METRICS, [], 1.0)
+    third.finish([])
+    (row,) = Dashboard(tmp_path).rows().values()
+    assert row["status"] == "STATUS_SUCCESS" and row["metrics"]["metrics/loss"] == (1, 1.5)
 
 
 def test_a_metric_that_is_missing_is_an_error_and_adds_nothing(log):
