@@ -13,6 +13,22 @@ __getattr__, __dir__, __all__ = lazy_names(
             "arrange",
             "cell_columns",
         ),
+        "agreement": (
+            "Agreement",
+            "agreement_sentences",
+        ),
+        "bootstrap": (
+            "bootstrap_by",
+            "bootstrap_mean",
+        ),
+        "claims": ("Claim",),
+        "correlation": (
+            "correlate_cells",
+            "correlate_flow",
+            "kendall_tau",
+            "with_published_tau",
+        ),
+        "l2_effect": ("effect_of_l2",),
         "pairs": (
             "mean_by_width",
             "pair_arms",
@@ -25,8 +41,11 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "published": (
             "load_kendall_tau",
+            "PublishedCell",
             "load_p_values",
+            "published_cell",
             "published_p_value",
+            "with_published",
         ),
         "figures": (
             "accuracy_by_width",
