@@ -29,10 +29,13 @@ DEBUG = flags.DEFINE_bool("debug", False, "show where in the code an error arose
 
 @flags.validator(NAMES.name)
 def check_names(names: list[str]) -> bool:
-    """Refuses unknown names as the flags are parsed."""
+    """Refuses unknown names, none, and one that stands twice as the flags are parsed."""
     unknown = [name for name in names if name not in ACTIVATIONS]
     if unknown:
         raise flags.ValidationError(str(unknown_name("activation", unknown[0], ACTIVATIONS.names())))
+    if not names or len(set(names)) < len(names):
+        received = ",".join(names) or "none"
+        raise flags.ValidationError(f"name at least one activation, and each once; received {received}.")
     return True
 
 
