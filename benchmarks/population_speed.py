@@ -100,9 +100,10 @@ def random_images(shape: tuple[int, int, int], train: int, test: int) -> ImageDa
 
 def digits() -> Case:
     demo = PRESETS.get("demo")
+    (grid,) = demo.grids
     studies = [
-        dataclasses.replace(demo, grid={**demo.grid, "optimizer": (optimizer,), "variant": (variant,)})
-        for optimizer, variant in itertools.product(demo.grid["optimizer"], demo.grid["variant"])
+        dataclasses.replace(demo, grids=[{**grid, "optimizer": (optimizer,), "variant": (variant,)}])
+        for optimizer, variant in itertools.product(grid["optimizer"], grid["variant"])
     ]
     return Case("the demo's grid: digits, width 68, batch 64", studies, load_images("digits"))
 
@@ -123,8 +124,8 @@ def width788() -> Case:
 
 
 def _study(optimizer: str, variant: str, epochs: int) -> Study:
-    grid: dict[str, Sequence[str]] = {"optimizer": (optimizer,), "variant": (variant,)}
-    return Study(name="benchmark", title="", grid=grid, base={"epochs": epochs, "flow_epochs": max(1, epochs // 3)})
+    grids = [{"optimizer": (optimizer,), "variant": (variant,)}]
+    return Study(name="benchmark", title="", grids=grids, base={"epochs": epochs, "flow_epochs": max(1, epochs // 3)})
 
 
 MAKERS = {"digits": digits, "cifar": cifar, "width788": width788}
@@ -271,7 +272,8 @@ def report(case: Case, console: Console) -> None:
         times = profile(case)
         ranked = sorted(times.items(), key=lambda item: -item[1])
         shares = (f"{name} {100 * seconds / sum(times.values()):.0f}%" for name, seconds in ranked)
-        console.print(f"Thread time of {case.studies[-1].grid['variant'][0]}: {', '.join(shares)}\n", soft_wrap=True)
+        variant = case.studies[-1].grids[0]["variant"][0]
+        console.print(f"Thread time of {variant}: {', '.join(shares)}\n", soft_wrap=True)
 
 
 def main(argv: list[str]) -> None:

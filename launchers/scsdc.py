@@ -1,38 +1,53 @@
 r"""Compares sparse and dense networks of equal capacity over a grid, and writes a report.
 
     python launchers/scsdc.py --preset=demo
-    python launchers/scsdc.py --preset=demo --dry_run
+    python launchers/scsdc.py --preset=table_4 --image_size=14 --train_size=20000 --epochs=25
+    python launchers/scsdc.py --preset=table_4 --dry_run
+    python launchers/scsdc.py --list_presets --image_size=8 --epochs=10 --train_size=5000
     python launchers/scsdc.py --dataset=fashion_mnist --data_dir=DIR --image_size=14 \
         --optimizer=sgd,adam --variant=NR,BN --learning_rate=0.01 --epochs=20 --study=fashion
 
-Runs that are finished are not trained again: after an interruption, or to add to a study, type the
-command again.
+A preset repeats a table or a figure of a paper; other flags change it, and what they change is recorded. Runs that are
+finished are not trained again: after an interruption, or to add to a study, type the command again.
 """
 
 from absl import app, flags
 
 from keras_sparseflow.experiments.flags import (
     define_numbers,
+    define_report_flags,
     define_run_flags,
     define_spec_flags,
     given_options,
+    given_report_options,
     given_spec_values,
     override,
 )
-from keras_sparseflow.experiments.presets import PRESETS
-from keras_sparseflow.experiments.study import GRID_FIELDS
+from keras_sparseflow.experiments.grids import GRID_FIELDS
+from keras_sparseflow.experiments.presets import PRESETS, preset_names, studies_of
+from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
 
 define_spec_flags(lists=GRID_FIELDS, without=("dense_width", "max_width", "arm", "seed"))
 define_run_flags(executor="auto")
-PRESET = flags.DEFINE_enum("preset", "single", PRESETS.names(), "the study to start from; other flags change it.")
+define_report_flags()
+PRESET = flags.DEFINE_enum("preset", "single", preset_names(), "the study to start from; other flags change it.")
 STUDY = flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
 SEEDS = define_numbers("seeds", int, "seeds; a matched pair for each, width and configuration (default: 0,1,2).")
 WIDTHS = define_numbers(
     "width_fractions", float, "dense widths over the maximum width, in (0, 1] (default: 0.1,0.3,0.5,0.7,0.9)."
 )
-DRY_RUN = flags.DEFINE_bool("dry_run", False, "only print which networks would train together.")
 MAX_WIDTH = flags.DEFINE_integer("max_width", None, "width of the sparse arm (default: inputs + 4).", lower_bound=1)
+DRY_RUN = flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "only print what the study costs, how long it would take, and which networks would train together.",
+)
+LIST_PRESETS = flags.DEFINE_bool(
+    "list_presets",
+    False,
+    "only print every preset, changed by the other flags: what it costs and how long it would take.",
+)
 
 
 def main(argv: list[str]) -> None:
@@ -40,24 +55,40 @@ def main(argv: list[str]) -> None:
     with plain_errors(flags.FLAGS.debug):
         load_training_quietly(flags.FLAGS.executor)
         from keras_sparseflow.analysis.report import write_report
-        from keras_sparseflow.experiments.launch import plan_study, run_study
-        from keras_sparseflow.experiments.summary import print_plan
+        from keras_sparseflow.experiments.launch import preview_studies, preview_study, run_study
 
-        study = override(
-            PRESETS.get(PRESET.value),
-            given_spec_values(),
-            name=STUDY.value,
-            seeds=SEEDS.value,
-            width_fractions=WIDTHS.value,
-            max_width=MAX_WIDTH.value,
-        )
         flag = flags.FLAGS
-        where = {"runs_dir": flag.runs_dir, "data_dir": flag.data_dir, "options": given_options()}
-        if DRY_RUN.value:
-            print_plan(plan_study(study, executor=flag.executor, **where))
+        how = {"data_dir": flag.data_dir, "executor": flag.executor, "options": given_options()}
+        if LIST_PRESETS.value:
+            preview_studies([_changed(PRESETS.get(name)) for name in PRESETS.names()], **how)
             return
-        study_dir = run_study(study, executor=flag.executor, **where)
-        print(f"Report: {write_report(study_dir).resolve()}")
+        for study in chosen_studies():
+            if DRY_RUN.value:
+                preview_study(study, runs_dir=flag.runs_dir, **how)
+                continue
+            study_dir = run_study(study, runs_dir=flag.runs_dir, **how)
+            report = write_report(study_dir, **{"measure": study.measure, **given_report_options()})
+            print(f"Report: {report.resolve()}")
+
+
+def chosen_studies() -> list[Study]:
+    """Returns the preset that the flags name, changed as they say; a group of presets is several studies."""
+    studies = studies_of(PRESET.value)
+    if len(studies) > 1 and STUDY.value is not None:
+        names = ", ".join(study.name for study in studies)
+        raise ValueError(f"`study` names one folder, but {PRESET.value} is the studies {names}; name one as `preset`.")
+    return [_changed(study, name=STUDY.value) for study in studies]
+
+
+def _changed(study: Study, name: str | None = None) -> Study:
+    return override(
+        study,
+        given_spec_values(),
+        name=name,
+        seeds=SEEDS.value,
+        width_fractions=WIDTHS.value,
+        max_width=MAX_WIDTH.value,
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "datasets": (
             "DATASETS",
+            "data_size",
             "describe",
             "load_images",
         ),
@@ -24,5 +25,6 @@ __getattr__, __dir__, __all__ = lazy_names(
             "ImageArrays",
             "ImageData",
         ),
+        "known": ("DataSize",),
     },
 )

@@ -1,11 +1,13 @@
 """One call for every dataset: `load_images`."""
 
+import dataclasses
 import os
 from math import prod
 
 import numpy as np
 
 from keras_sparseflow.data.images import ImageData, check_labels
+from keras_sparseflow.data.known import KNOWN, DataSize, check_train_size
 from keras_sparseflow.data.memory import require_memory
 from keras_sparseflow.data.resizing import Shape, area_resize, target_shape
 from keras_sparseflow.data.sources import ArraySource, ImageSource, chunk_size
@@ -66,12 +68,8 @@ def load_images(
     shape = _final_shape(source, image_size)
     counts = {"train": source.count("train"), "test": source.count("test")}
     num_classes = len(source.class_names)
+    check_train_size(name, train_size, num_classes, counts["train"])
     if train_size is not None:
-        if not num_classes <= train_size <= counts["train"]:
-            raise ValueError(
-                f"`train_size` must be in [{num_classes}, {counts['train']}] for dataset {name!r}, from one "
-                f"image per class to all; received {train_size}."
-            )
         counts["train"] = train_size
     require_memory(name, sum(counts.values()), shape)
 
@@ -124,6 +122,43 @@ def describe(
     if not source.class_names or (image_size is None and None in source.image_shape):
         source = _open(name, data_dir)
     return _final_shape(source, image_size), len(source.class_names)
+
+
+def data_size(
+    name: str = "digits",
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    train_size: int | None = None,
+) -> DataSize:
+    """Returns how many images `load_images` would give, and of which shape.
+
+    Nothing is read where the dataset is one of `KNOWN`. Another one is read where it lies, or downloaded.
+
+    Args:
+        name: as for `load_images`.
+        data_dir: as for `load_images`.
+        image_size: as for `load_images`.
+        train_size: as for `load_images`.
+
+    Raises:
+        ValueError: as `load_images`.
+
+    Example:
+        >>> data_size("cifar10", image_size=8, train_size=5000)
+        DataSize(input_shape=(8, 8, 3), classes=10, train_images=5000, test_images=10000)
+    """
+    if name in KNOWN and name not in DATASETS:
+        known = KNOWN[name]
+        height, width, channels = target_shape(known.input_shape, image_size)
+        assert height is not None and width is not None
+        size = dataclasses.replace(known, input_shape=(height, width, channels))
+    else:
+        source = _open(name, data_dir)
+        counts = source.count("train"), source.count("test")
+        size = DataSize(_final_shape(source, image_size), len(source.class_names), *counts)
+    check_train_size(name, train_size, size.classes, size.train_images)
+    return size.subset(train_size)
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

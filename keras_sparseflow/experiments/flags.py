@@ -8,7 +8,7 @@ from absl import flags
 
 from keras_sparseflow.experiments.executors import EXECUTORS, Options
 from keras_sparseflow.experiments.spec import RunSpec, check_value, valid_names
-from keras_sparseflow.experiments.study import GRID_FIELDS, Study
+from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.flow.named import MEASURES
 
 FLAGS = flags.FLAGS
@@ -28,7 +28,7 @@ def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ())
     for field in dataclasses.fields(RunSpec):
         if field.name in without:
             continue
-        several = field.name in lists or field.name == "flow_measures"
+        several = field.name in lists or _is_list(field)
         default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
         names = valid_names(field)
         note = (f"; one of {', '.join(names)}" if names else "") + ("; several separated by commas" if several else "")
@@ -129,13 +129,10 @@ def override(study: Study, values: dict[str, Any], **fields: Any) -> Study:
 
     Args:
         study: for instance a preset.
-        values: as `given_spec_values` returns them; those of `GRID_FIELDS` are lists.
+        values: as `given_spec_values` returns them; those of `GRID_FIELDS` are lists, see `Study.with_choices`.
         **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
     """
-    grid = {**study.grid, **{name: tuple(values[name]) for name in GRID_FIELDS if name in values}}
-    base = {**study.base, **{name: value for name, value in values.items() if name not in GRID_FIELDS}}
-    own = {name: value for name, value in fields.items() if value is not None}
-    return dataclasses.replace(study, grid=grid, base=base, **own)
+    return study.with_choices(values, **{name: value for name, value in fields.items() if value is not None})
 
 
 class _FieldParser(flags.ArgumentParser):
@@ -153,7 +150,7 @@ class _FieldParser(flags.ArgumentParser):
         if not self._several:
             return check_value(self._field, self._convert(argument))
         parts = [self._convert(part.strip()) for part in argument.split(",")]
-        if self._field.name == "flow_measures":
+        if _is_list(self._field):
             return check_value(self._field, tuple(parts))
         return tuple(check_value(self._field, part) for part in parts)
 
@@ -195,5 +192,11 @@ class _NumbersParser(flags.ArgumentParser):
         return "list of numbers"
 
 
+def _is_list(field: dataclasses.Field) -> bool:
+    return str(field.type).startswith("tuple")
+
+
 def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else "none" if value is None else str(value)
+    if value is None or value == ():
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

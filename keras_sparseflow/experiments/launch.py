@@ -2,19 +2,23 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from keras_sparseflow.data import describe, load_images, steps_per_epoch
+from keras_sparseflow.data import DataSize, describe, load_images
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
+from keras_sparseflow.experiments.cost import cost
+from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
 from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, EXECUTORS, Options, StudyPlan, plan
 from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
+from keras_sparseflow.experiments.summary import calibration_bar, print_estimates, print_plan, print_study
+from keras_sparseflow.experiments.units import cost_line
 from keras_sparseflow.records import RunFolder, read_json, read_study, study_lock, write_json
 
 
@@ -75,6 +79,42 @@ def plan_study(
     return plan(specs, Path(runs_dir) / study.name, input_shape, classes, executor, options)
 
 
+def preview_study(study: Study, *, runs_dir: str | Path, data_dir: str | None, executor: str, options: Options) -> None:
+    """Prints what a study costs, how long it would take here, and which networks would train together.
+
+    Args:
+        study: see `run_study`, as are the rest.
+        runs_dir: likewise; runs that are finished there take no time.
+        data_dir: likewise; a dataset of a known size need not be there.
+        executor: "auto", "population" or "serial".
+        options: likewise.
+    """
+    size = size_of(study, data_dir)
+    specs = study.specs(size.inputs, size.classes)
+    counted = cost_line(cost(specs, size))
+    planned = plan(specs, Path(runs_dir) / study.name, size.input_shape, size.classes, executor, options)
+    with calibration_bar() as on_progress:
+        seconds = estimate_plan(planned, size, options, on_progress)
+    print_study(study, counted, seconds)
+    print_plan(planned)
+
+
+def preview_studies(studies: Sequence[Study], *, data_dir: str | None, executor: str, options: Options) -> None:
+    """Prints what studies cost and how long they would take here from their start, a row for each.
+
+    Args:
+        studies: one that can't be trained is listed with the reason.
+        data_dir: see `preview_study`, as are the rest.
+        executor: likewise.
+        options: likewise.
+    """
+    with calibration_bar() as on_progress:
+        estimates = estimate_studies(
+            studies, data_dir=data_dir, executor=executor, options=options, on_progress=on_progress
+        )
+    print_estimates(estimates)
+
+
 def run_network(
     values: dict[str, Any],
     *,
@@ -128,16 +168,17 @@ def _run(
     with study_lock(study_dir):
         chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
         data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
-        for spec in specs:
-            steps_per_epoch(data, spec.batch_size)  # refuses a batch larger than the training set
+        size = DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
+        planned = cost(specs, size)  # refuses a batch larger than the training set
         images = describe_images(data)
         check_same_images(study_dir, images)
-        write_json(study_dir / "study.json", {**record(), "data": images})
+        write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
         if options.tensorboard:
             from keras_sparseflow.experiments.hparams import write_experiment
 
             write_experiment(study_dir, specs)
         with StudyProgress(specs) as progress:
+            progress.note(cost_line(planned))
             train(specs, study_dir, data, progress, options)
 
 

@@ -1,5 +1,6 @@
 """Studies that can be named."""
 
+from keras_sparseflow.experiments.paper import FIGURES, TABLE_1, TABLES
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.plugins import Table
 
@@ -10,13 +11,38 @@ PRESETS = Table(
         "demo": Study(
             name="demo",
             title="Does a sparse network beat a dense one of equal capacity on digits?",
-            grid={"optimizer": ("sgd", "adam"), "variant": ("NR", "BN"), "learning_rate": (0.03,)},
+            grids=[{"optimizer": ("sgd", "adam"), "variant": ("NR", "BN"), "learning_rate": (0.03,)}],
             base={"dataset": "digits", "epochs": 30, "batch_size": 64},
         ),
         "single": Study(
             name="single",
             title="Does a sparse network beat a dense one of equal capacity?",
         ),
+        **TABLE_1,
+        **TABLES,
+        **FIGURES,
     },
 )
-"""`demo` ends within minutes on two cores; `single` is one configuration, every choice its default."""
+"""`demo` ends within minutes on two cores; `single` is one configuration, every choice its default; the rest repeat a
+table or a figure of a paper, at its full size."""
+
+GROUPS = {"table_1": tuple(TABLE_1)}
+"""Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""
+
+
+def preset_names() -> list[str]:
+    """Returns every name that `studies_of` takes."""
+    return [*PRESETS.names(), *GROUPS]
+
+
+def studies_of(name: str) -> list[Study]:
+    """Returns the study of a preset, or the several of a group.
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Example:
+        >>> [study.name for study in studies_of("table_1")]
+        ['table_1_fashion_mnist', 'table_1_cifar10', 'table_1_cifar100']
+    """
+    return [PRESETS.get(member) for member in GROUPS.get(name, (name,))]

@@ -25,7 +25,7 @@ def study(**values):
     defaults = {
         "name": "tiny",
         "title": "Tiny",
-        "grid": {"variant": ("NR", "BN"), "hidden_layers": (1,)},
+        "grids": [{"variant": ("NR", "BN"), "hidden_layers": (1,)}],
         "base": {"epochs": 2, "image_size": 4, "train_size": 200},
         "width_fractions": (0.5,),
         "seeds": (0,),
@@ -89,7 +89,7 @@ def test_states_that_take_long_to_save_are_saved_less_often(tmp_path, monkeypatc
         RunLog, "save", lambda log, arrays: (time.sleep(0.5), saved.append(log.next_epoch), save(log, arrays))
     )
     base = {"epochs": 20, "image_size": 4, "train_size": 200}
-    slow = study(grid={"hidden_layers": (1,)}, base=base)
+    slow = study(grids=[{"hidden_layers": (1,)}], base=base)
     launch.run_study(slow, runs_dir=tmp_path, executor=executor, options=Options(checkpoint_seconds=0))
     assert saved[0] == 1 and len(saved) < 2 * 4, "two runs of 20 epochs"
 
@@ -97,12 +97,12 @@ def test_states_that_take_long_to_save_are_saved_less_often(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"grid": {"optimizer": ("sgd", "sdg")}}, "Unknown optimizer 'sdg'"),
+        ({"grids": [{"optimizer": ("sgd", "sdg")}]}, "Unknown optimizer 'sdg'"),
         ({"base": {"dataset": "digitz"}}, "Unknown dataset 'digitz'"),
         ({"base": {"batch_size": 5000}}, r"`batch_size` must be in \[1, 1438\].*received 5000"),
         ({"base": {"image_size": 9}}, "`image_size`.*received 9"),
-        ({"grid": {"variant": ("NR", "SC")}, "base": {"train_size": 100, "hidden_layers": 2}}, "`base` takes"),
-        ({"grid": {"variant": ("NR", "SC"), "hidden_layers": (2,)}}, "SC.*at least 3 hidden layers"),
+        ({"grids": [{"variant": ("NR", "SC")}], "base": {"train_size": 100, "hidden_layers": 2}}, "`base` takes"),
+        ({"grids": [{"variant": ("NR", "SC"), "hidden_layers": (2,)}]}, "SC.*at least 3 hidden layers"),
         ({"max_width": 4, "width_fractions": (1, 0.9)}, "different widths"),
     ],
     ids=str,
@@ -193,10 +193,10 @@ def test_networks_on_other_images_have_another_folder(tmp_path):
 
 
 def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path):
-    study_dir = launch.run_study(study(grid={}), runs_dir=tmp_path)
+    study_dir = launch.run_study(study(grids=[{}]), runs_dir=tmp_path)
     leftover = study_dir / records.read_study(study_dir)["run_ids"][0] / "checkpoint.npz"
     leftover.write_bytes(b"")
-    launch.run_study(study(grid={}), runs_dir=tmp_path)
+    launch.run_study(study(grids=[{}]), runs_dir=tmp_path)
     assert not leftover.exists()
 
 
@@ -238,8 +238,8 @@ def test_memory_that_is_said_is_not_asked_for(tmp_path, asked):
 
 
 def test_what_is_finished_is_not_tried(tmp_path, asked):
-    launch.run_study(study(grid={}), runs_dir=tmp_path, executor="serial")
-    specs = study(grid={}).specs(16, 10)
+    launch.run_study(study(grids=[{}]), runs_dir=tmp_path, executor="serial")
+    specs = study(grids=[{}]).specs(16, 10)
     plan = executors.plan(specs, tmp_path / "tiny", (4, 4, 1), 10, "population", Options())
     assert "optimizer" not in asked and (plan.populations, plan.alone, plan.reasons, plan.finished) == ((), (), {}, 2)
 
@@ -290,7 +290,7 @@ def test_progress_on_a_terminal_is_a_bar():
 
 
 def test_results_hold_numbers_and_no_pickles(tmp_path):
-    study_dir = launch.run_study(study(grid={"variant": ("NR",)}), runs_dir=tmp_path)
+    study_dir = launch.run_study(study(grids=[{"variant": ("NR",)}]), runs_dir=tmp_path)
     for path in study_dir.rglob("*"):
         assert path.is_dir() or path.suffix in (".json", ".csv", ".lock", "") or "tfevents" in path.name, path
     for path in study_dir.rglob("*.json"):

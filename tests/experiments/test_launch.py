@@ -19,7 +19,7 @@ def study():
     return Study(
         name="tiny",
         title="Tiny",
-        grid={"variant": ("NR", "BN"), "hidden_layers": (1,)},
+        grids=[{"variant": ("NR", "BN"), "hidden_layers": (1,)}],
         base={"epochs": 1, "image_size": 4, "train_size": 200},
         width_fractions=(0.5,),
         seeds=(0, 1),
@@ -40,7 +40,7 @@ def shown(plan):
 
 
 def with_grid(study, **grid):
-    return Study(**{**vars(study), "grid": {**study.grid, **grid}})
+    return Study(**{**vars(study), "grids": [{**study.grids[0], **grid}]})
 
 
 @pytest.mark.parametrize("executor", ["auto", "population"])

@@ -25,7 +25,7 @@ def test_the_demo_is_120_networks():
 
 
 def test_arms_of_a_pair_stand_together_and_differ_in_their_arm_alone():
-    specs = study(grid={"variant": ("NR", "L2")}).specs(6, 3)
+    specs = study(grids=[{"variant": ("NR", "L2")}]).specs(6, 3)
     assert len(specs) == 8
     for sparse, dense in zip(specs[::2], specs[1::2], strict=True):
         assert (sparse.arm, dense.arm) == ("sparse", "dense")
@@ -40,13 +40,15 @@ def test_base_and_max_width_reach_every_spec():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"grid": {"epochs": (1, 2)}}, "`grid` takes .*received epochs"),
+        ({"grids": [{"epochs": (1, 2)}]}, "`grids` takes .*received epochs"),
         ({"base": {"arm": "dense"}}, "`base` takes .*received arm"),
         ({"base": {"optimizer": "sgd"}}, "`base` takes .*received optimizer"),
         ({"seeds": ()}, "`seeds` must list at least one"),
-        ({"grid": {"variant": ("BN", "BN")}}, "`variant` must list .*each once"),
+        ({"grids": [{"variant": ("BN", "BN")}]}, "`variant` must list .*each once"),
         ({"name": "../elsewhere"}, "`name` names a folder.*received '../elsewhere'"),
         ({"name": ""}, "`name` names a folder"),
+        ({"grids": ()}, "`grids` must list at least one grid; received none"),
+        ({"measure": "egf"}, "Unknown `measure` 'egf'; expected one of grad_norm_1"),
         ({"max_width": 0}, "`max_width` must be at least 1; received 0"),
     ],
 )
@@ -57,14 +59,45 @@ def test_a_misplaced_or_empty_field_is_refused(values, message):
 
 def test_a_bad_value_is_refused_before_any_run():
     with pytest.raises(ValueError, match="Unknown optimizer 'sdg'"):
-        study(grid={"optimizer": ("sgd", "sdg")}).specs(6, 3)
+        study(grids=[{"optimizer": ("sgd", "sdg")}]).specs(6, 3)
     with pytest.raises(ValueError, match=r"in \(0, 1\]; received 90"):
         study(width_fractions=(90,)).specs(6, 3)
 
 
-def test_two_spellings_of_one_configuration_are_refused():
-    with pytest.raises(ValueError, match="must not name one configuration twice"):
-        study(grid={"variant": ("L2_BN", "BN_L2")}).specs(6, 3)
+def test_a_configuration_that_several_grids_name_is_taken_once_whatever_its_spelling():
+    planned = study(grids=[{"variant": ("L2_BN", "NR")}, {"variant": ("BN_L2", "BN")}, {"hidden_layers": (4,)}])
+    specs = planned.specs(6, 3)
+    assert [spec.variant for spec in specs[::4]] == ["L2_BN", "NR", "BN"] and len(specs) == 3 * 2 * 2
+
+
+def test_the_choices_of_several_grids_are_their_union():
+    planned = study(grids=[{"optimizer": ("adam",), "variant": ("BN",)}, {"optimizer": ("lion",)}])
+    choices = {choice["choice"]: choice for choice in planned.choices()}
+    assert choices["optimizer"]["value"] == "adam, lion" and choices["variant"]["value"] == "BN, NR"
+    assert choices["learning_rate"]["value"] == "0.001" and choices["learning_rate"]["source"] != "set for this study"
+    assert choices["variant"]["source"] == "set for this study"
+
+
+def test_what_differs_from_the_preset_is_recorded_and_nothing_else():
+    preset = study(
+        name="table_9", grids=[{"optimizer": ("sgd", "adam")}], base={"epochs": 500}, reproduces="Table 9",
+        notes=["Open."], measure="egf_1",
+    )  # fmt: skip
+    values = {"epochs": 10, "image_size": 14, "train_size": 5000, "optimizer": ("adam",), "batch_size": 128}
+    small = preset.with_choices(values, seeds=(0,), name="mine")
+    record = json.loads(json.dumps(small.record(small.specs(784, 10), "")))
+    assert (record["name"], record["preset"], record["reproduces"]) == ("mine", "table_9", "Table 9")
+    assert record["notes"] == ["Open."] and record["measure"] == "egf_1"
+    assert {row["choice"]: (row["preset"], row["here"]) for row in record["overrides"]} == {
+        "image_size": ("None", "14"), "train_size": ("None", "5000"), "optimizer": ("sgd, adam", "adam"),
+        "epochs": ("500", "10"), "seeds": ("0, 1", "0"),
+    }  # fmt: skip
+    assert preset.with_choices({}).overrides() == [] and preset.with_choices({}).preset is preset
+
+
+def test_a_study_of_its_own_reproduces_nothing():
+    record = study().record([], "")
+    assert (record["preset"], record["reproduces"], record["overrides"]) == (None, None, [])
 
 
 def test_the_record_of_single_networks_tells_their_own_choices():
@@ -81,7 +114,7 @@ def test_the_record_of_single_networks_tells_their_own_choices():
 
 
 def test_the_record_holds_the_plan_and_every_choice():
-    planned = study(grid={"variant": ("NR", "BN")})
+    planned = study(grids=[{"variant": ("NR", "BN")}])
     specs = planned.specs(6, 3)
     record = json.loads(json.dumps(planned.record(specs, "python x.py")))
     assert record["run_ids"] == [spec.run_id for spec in specs] and record["runs_planned"] == 8

@@ -1,0 +1,54 @@
+"""Costs, counted by hand."""
+
+import pytest
+
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.experiments.cost import Cost, cost, steps_an_epoch, weights_of
+from keras_sparseflow.experiments.spec import RunSpec
+
+CIFAR10 = DataSize((32, 32, 3), 10, 50_000, 10_000)
+CIFAR100 = DataSize((32, 32, 3), 100, 50_000, 10_000)
+
+
+def network(**values):
+    return RunSpec(**{"dense_width": 4, "max_width": 10, "hidden_layers": 2, "batch_size": 8, "epochs": 3, **values})
+
+
+def test_active_weights_are_the_published_ones():
+    shallow = RunSpec(dense_width=308, max_width=3076, hidden_layers=1)
+    deep = RunSpec(dense_width=2768, max_width=3076, hidden_layers=4)
+    assert cost([shallow], CIFAR10).active_weights == 949_256
+    assert cost([deep], CIFAR100).active_weights == 31_765_568
+
+
+def test_an_arm_stores_its_own_widths_and_both_use_as_many():
+    """6 inputs, 3 outputs: dense 6x4 + 4x4 + 4x3, sparse 6x10 + 10x10 + 10x3."""
+    assert weights_of(network(arm="dense"), 6, 3) == (52, 52)
+    assert weights_of(network(arm="sparse"), 6, 3) == (52, 190)
+
+
+def test_operations_by_hand():
+    """5 batches of 8 in each of 3 epochs, and 20 test images: 6 * 120 + 2 * 60 a weight."""
+    size = DataSize((2, 3, 1), 3, 43, 20)
+    found = cost([network(arm="sparse"), network(arm="dense")], size)
+    a_weight = 6 * 120 + 2 * 60
+    assert found == Cost(2, 2 * 15, 104, 242, a_weight * (190 + 52), a_weight * 104)
+
+
+@pytest.mark.parametrize(("flow_epochs", "probes"), [(0, 0), (1, 1), (2, 2), (11, 3)])
+def test_probes_of_flow_pass_over_the_whole_training_set(flow_epochs, probes):
+    size = DataSize((2, 3, 1), 3, 43, 20)
+    without, probed = (network(flow_data=data, flow_epochs=flow_epochs) for data in ("batches", "probe"))
+    assert cost([probed], size).flops - cost([without], size).flops == probes * 43 * 6 * 190
+
+
+def test_costs_add_up_and_no_network_costs_nothing():
+    specs = [network(seed=seed) for seed in range(5)]
+    assert cost(specs, CIFAR10) == cost(specs[:2], CIFAR10) + cost(specs[2:], CIFAR10)
+    assert cost([], CIFAR10) == Cost()
+
+
+def test_an_epoch_drops_the_rest_and_a_batch_larger_than_the_training_set_is_refused():
+    assert steps_an_epoch(network(), DataSize((2, 3, 1), 3, 47, 20)) == 5
+    with pytest.raises(ValueError, match=r"`batch_size` must be in \[1, 7\].*received 8"):
+        cost([network()], DataSize((2, 3, 1), 3, 7, 20))
