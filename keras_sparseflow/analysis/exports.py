@@ -38,7 +38,7 @@ def p_value_sheets(comparison: pd.DataFrame, value: str = "test_accuracy", alpha
         value: the column that the arms were compared by.
         alpha: significance level in (0, 1).
     """
-    return [_p_value_sheet(inside, str(label), value, alpha) for label, inside in _by_table(comparison)]
+    return [_p_value_sheet(inside, label, value, alpha) for label, inside in _by_table(comparison)]
 
 
 def mean_sheets(means: pd.DataFrame, value: str = "test_accuracy") -> list[Sheet]:
@@ -48,7 +48,7 @@ def mean_sheets(means: pd.DataFrame, value: str = "test_accuracy") -> list[Sheet
         means: as `tabulate_means` returns it.
         value: the column whose means these are.
     """
-    return [_mean_sheet(inside, str(label), value) for label, inside in _by_table(means)]
+    return [_mean_sheet(inside, label, value) for label, inside in _by_table(means)]
 
 
 def correlation_sheets(correlations: pd.DataFrame) -> list[Sheet]:
@@ -79,7 +79,7 @@ def _p_value_sheet(cells: pd.DataFrame, label: str, value: str, alpha: float) ->
         caption += f" In parentheses: the p-value of {PAPER}."
     diverged = int(cells["sparse_diverged"].sum() + cells["dense_diverged"].sum())
     if diverged:
-        caption += f" {diverged} runs diverged."
+        caption += f" {diverged} run{'' if diverged == 1 else 's'} diverged."
     return Sheet(_slug("p-values", label), caption, ["", *columns], rows)
 
 
@@ -107,8 +107,10 @@ def _mean_sheet(means: pd.DataFrame, label: str, value: str) -> Sheet:
         f"{_words(value).capitalize()} by dense width, {label}: mean \N{PLUS-MINUS SIGN} standard deviation over "
         f"{_range(seeds)} seeds."
     )
-    if means["diverged"].any():
-        caption += f" The {int(means['diverged'].sum())} runs that diverged are left out; n says how many are not."
+    diverged = int(means["diverged"].sum())
+    if diverged:
+        runs = "run that diverged is" if diverged == 1 else "runs that diverged are"
+        caption += f" The {diverged} {runs} left out; n says how many are not."
     header = ["optimizer", "variant", "arm", *(str(width) for width in widths)]
     return Sheet(_slug("means", label), caption, header, rows, names=3)
 
@@ -150,7 +152,7 @@ def _tau_entry(tau: dict | None, best: float | None) -> Entry:
 
 
 def _by_table(placed: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return list(placed.groupby("table", sort=False))
+    return [(str(label), inside) for label, inside in placed.groupby("table", sort=False)]
 
 
 def _slug(kind: str, label: str) -> str:

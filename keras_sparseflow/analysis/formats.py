@@ -6,6 +6,8 @@ import pandas as pd
 NOTHING = "\N{EN DASH}"
 """What stands where there is no number."""
 
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def format_p(p_value: float) -> str:
     """Returns a p-value with three decimals, as the paper prints it, or "<0.001"."""
@@ -33,3 +35,18 @@ def format_fixed(value: float, decimals: int = 4, sign: str = "-") -> str:
 def format_signed(value: float, decimals: int = 4) -> str:
     """Returns a difference: as `format_fixed`, with its sign even where it is a plus."""
     return format_fixed(value, decimals, sign="+")
+
+
+def format_large(value: float) -> str:
+    """Returns a count: in full below a thousand million, else with three digits and a power of ten.
+
+    Example:
+        >>> format_large(31765568)
+        '31,765,568'
+    """
+    if pd.isna(value):
+        return NOTHING
+    if abs(value) < 1e9:
+        return f"{value:,.0f}"
+    digits, _, exponent = f"{value:.2e}".partition("e+")
+    return f"{digits} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(_SUPERSCRIPT)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -80,7 +81,7 @@ def draw_correlations(results: pd.DataFrame, value: str, measure: str) -> dict[s
             f"{_capital(flow_name(measure))} against {headline(value).lower()}",
             "A point per run that did not diverge; above each panel Kendall's tau-b over all of them, and the mean of "
             "its absolute value within the configurations.",
-            lambda runs=runs: figures.flow_against_accuracy(runs, [measure], value),
+            partial(figures.flow_against_accuracy, runs, [measure], value),
         )
         drawings[dataset] = _kept([drawn] if measure in results else [], prefix=dataset if len(datasets) > 1 else "")
     return drawings

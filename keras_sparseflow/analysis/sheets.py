@@ -17,7 +17,8 @@ _LATEX = {
     "\N{MINUS SIGN}": "$-$",
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
 }
-_LATEX_HEAD = r"""% Needs \usepackage{booktabs}. To colour p-values, load \usepackage[table]{xcolor} and write before this file:
+_LATEX_HEAD = r"""% Needs \usepackage{booktabs}.
+% To colour p-values, load \usepackage[table]{xcolor} and write before this file:
 % \newcommand{\pcell}[2]{\cellcolor[HTML]{#1}#2}
 \providecommand{\pcell}[2]{#2}
 """
@@ -59,9 +60,10 @@ class Sheet:
     groups: Sequence[tuple[str, int]] = ()
 
     def __post_init__(self) -> None:
-        lengths = {len(row) for row in self.rows} - {len(self.header)}
-        if lengths:
-            raise ValueError(f"`rows` must have an entry for each of {len(self.header)} columns; received {lengths}.")
+        columns = len(self.header)
+        wrong = next((len(row) for row in self.rows if len(row) != columns), None)
+        if wrong is not None:
+            raise ValueError(f"`rows` must have an entry for each of {columns} columns; received rows of {wrong}.")
         spanned = sum(span for _, span in self.groups)
         if self.groups and spanned != len(self.header) - self.names:
             raise ValueError(f"`groups` must span {len(self.header) - self.names} columns; received {spanned}.")

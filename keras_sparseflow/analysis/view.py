@@ -1,14 +1,17 @@
 """What a report's page shows, computed from the frames of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from keras_sparseflow.analysis import summary
+from keras_sparseflow.analysis.agreement import agreement, agreement_sentences
 from keras_sparseflow.analysis.bootstrap import LEVEL
 from keras_sparseflow.analysis.cells import arrange, columns_in_order, spec_columns
+from keras_sparseflow.analysis.claims import claims
+from keras_sparseflow.analysis.formats import format_large
 from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.labels import flow_name
 from keras_sparseflow.analysis.page import inline_svg
@@ -20,6 +23,13 @@ _RECORDED = (
     *("name", "title", "created", "command", "choices", "versions", "machine", "runs_planned"),
     *("preset", "reproduces", "notes", "overrides", "cost"),
 )
+_COST = {
+    "steps": "gradient steps, planned",
+    "active_weights": "active weights, all networks",
+    "stored_weights": "stored weights, all networks",
+    "flops": "floating-point operations, planned",
+    "active_flops": "floating-point operations that active weights alone would need",
+}
 _WIDTH_OF_THE_PAGE = 11  # inches
 
 
@@ -69,7 +79,13 @@ def view(numbers: Numbers) -> dict[str, Any]:
         "alpha": summary.ALPHA,
         "level": f"{100 * LEVEL:g}",
         "folder": FOLDER,
-        "findings": summary.findings(comparison),
+        "findings": [
+            *summary.findings(comparison),
+            *agreement_sentences(agreement(comparison)),
+            *summary.flow_findings(numbers.correlations),
+        ],
+        "scaled_down": summary.scaled_down(study),
+        "claims": claims(results, comparison, numbers.correlations if len(numbers.correlations) else None),
         "warnings": summary.warnings(results, comparison, study["runs_planned"], numbers.value, numbers.diverged),
         "tables": [_table(numbers, label, i) for i, label in enumerate(comparison["table"].unique(), 1)],
         "tests": int(comparison["p_value"].notna().sum()),
@@ -81,12 +97,12 @@ def view(numbers: Numbers) -> dict[str, Any]:
         "published_tau": bool(numbers.correlations["published_tau"].notna().any()),
         "correlation_figures": _correlation_figures(numbers.correlation_drawings),
         "figure_files": numbers.figure_files,
+        "dropped": numbers.diverged == "drop",
         "methods": sorted(set(comparison["method"]) - {"none"}),
         "settings": summary.settings(results, [c for c in spec_columns(results) if c not in chosen]),
         "networks": len(results),
         "diverged_runs": placed[placed["diverged"].astype(bool)].to_dict("records"),
-        "cost": {},
-        "claims": [],
+        "cost": _cost(study["cost"] or {}),
         "seconds": float(pd.to_numeric(results["seconds"]).sum()) if "seconds" in results else None,
     }
     return {**shown, "contents": _contents(shown)}
@@ -110,7 +126,7 @@ def _table(numbers: Numbers, label: str, number: int) -> dict[str, Any]:
     }
 
 
-def _correlations(correlations: pd.DataFrame) -> list[dict[str, Any]]:
+def _correlations(correlations: pd.DataFrame) -> list[dict[Hashable, Any]]:
     highest = correlations.groupby(["dataset", "arm", "target"])["mean_abs_tau"].transform("max")
     return correlations.assign(best=correlations["mean_abs_tau"] == highest).to_dict("records")
 
@@ -130,10 +146,16 @@ def _figure(drawing: Drawing, prefix: str) -> dict[str, Any]:
     }
 
 
+def _cost(cost: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what the planned networks cost, counted when the study began, in words."""
+    counted = {_COST.get(name, name.replace("_", " ")): amount for name, amount in cost.items() if name != "networks"}
+    return {name: format_large(amount) for name, amount in counted.items()}
+
+
 def _contents(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Returns id and heading of each section, in the order of the page."""
     several = len(shown["tables"]) > 1
-    sections = [("p-values", "Is sparse better than dense?")]
+    sections = [("claims", "The paper's claims"), ("p-values", "Is sparse better than dense?")]
     if shown["correlations"]:
         sections.append(("correlations", "Does gradient flow go with performance?"))
     for number, table in enumerate(shown["tables"], 1):

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.page import format_fixed, format_p, format_signed
-from keras_sparseflow.analysis.pairs import mean_by_width
+from keras_sparseflow.analysis import report
+from keras_sparseflow.analysis.correlation import correlate_flow
+from keras_sparseflow.analysis.formats import format_fixed, format_p, format_signed
 from keras_sparseflow.analysis.report import write_report
 from keras_sparseflow.analysis.statistics import compare_arms
+from keras_sparseflow.analysis.tables import tabulate_means
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -71,10 +73,19 @@ def study(tmp_path_factory, make_results, make_flow, write_study):
     return folder, results, path, _Page(path.read_text())
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leaves out the figures, which take most of the time: for tests of everything else."""
+    monkeypatch.setattr(
+        report, "draw_tables", lambda _, __, comparison, *___: {label: [] for label in comparison["table"]}
+    )
+    monkeypatch.setattr(report, "draw_correlations", lambda *_: {})
+
+
 def _report(tmp_path, write_study, results, flow=None, **options):
     study = {key: options.pop(key) for key in list(options) if key not in ("value", "measure", "diverged")}
     folder = write_study(tmp_path / "study", results, flow, **study)
-    return _Page(write_report(folder, **options).read_text())
+    return _Page(write_report(folder, figures=False, **options).read_text())
 
 
 def test_report_stands_in_the_studys_folder_with_its_tables(study):
@@ -92,9 +103,9 @@ def test_p_values_in_the_page_are_those_computed(study):
     for row in table.to_dict("records"):
         place = {"data_row": row["optimizer"], "data_column": row["variant"]}
         ((attrs, text),) = page.find("td", class_="cell", **place)
-        assert float(attrs["data-p"]) == row["p_value"]
+        assert float(attrs["data-sort"]) == row["p_value"]
         assert text.startswith(format_p(row["p_value"]))
-        ((_, details),) = page.find("tr", **place)
+        (details,) = [text for attrs, text in page.find("tr", **place) if "id" in attrs]
         assert details.split() == [
             *(f"{row['optimizer']}, {row['variant']}".split()),
             *(format_p(row["p_value"]), format_p(row["p_holm"])),
@@ -140,37 +151,94 @@ def test_ids_are_unique(study):
 
 
 def test_page_needs_nothing_but_itself(study):
-    page = study[3]
+    path, page = study[2:]
     tags = {tag for tag, _, _ in page.elements}
-    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base"}
+    assert not tags & {"link", "img", "iframe", "object", "embed", "base"}
     for tag, attrs, _ in page.elements:
         for name in ("src", "href", "xlink:href", "srcset", "poster", "data", "action"):
             assert not re.match(r"(https?:|//|file:|/)", attrs.get(name) or ""), (tag, attrs)
+        assert tag != "script" or attrs == {}
+    for text in [text for tag in ("style", "script") for _, text in page.find(tag)]:
+        assert not re.search(r"@import|url\((?!#)|https?:|fetch\(|import\(|XMLHttpRequest|WebSocket", text)
     (style,) = [text for _, text in page.find("style") if ":root" in text]
-    assert "@import" not in style and "url(" not in style
     assert "prefers-color-scheme: dark" in style and "@media print" in style
+    assert set(re.findall(r"https?://[^\s\"<]+", path.read_text())) == {"http://www.w3.org/2000/svg"}
 
 
-def test_page_holds_the_four_figures(study):
+def test_page_holds_every_figure(study):
     titles = [attrs["aria-label"] for attrs, _ in study[3].find("svg")]
+    flow = "EGF (2-norm)"
     assert titles == [
+        f"{flow} against test accuracy",
+        "p-values",
+        "Test accuracy of each variant against dense width",
+        "Test accuracy by variant",
         "Test accuracy against dense width",
-        "EGF (2-norm) against dense width",
-        "EGF (2-norm) over the epochs",
-        "EGF (2-norm) layer by layer",
+        f"{flow} of each variant against dense width",
+        f"{flow} by variant",
+        f"{flow} against dense width",
+        f"{flow} over the epochs",
+        f"{flow} of each layer over the epochs",
+        f"{flow} layer by layer",
     ]
+
+
+def test_each_figure_is_linked_as_png_and_svg(study):
+    folder, _, _, page = study
+    links = [attrs["href"] for attrs, _ in page.find("a") if "/figures/" in attrs["href"]]
+    files = sorted(str(path.relative_to(folder)) for path in (folder / "report" / "figures").iterdir())
+    assert sorted(links) == files and len(files) == 2 * len(page.find("svg"))
+
+
+def test_contents_name_every_section(study):
+    page = study[3]
+    links = [attrs["href"][1:] for attrs, _ in page.find("a") if attrs["href"] in _contents(page)]
+    headings = [attrs["id"] for attrs, _ in page.find("h2")]
+    assert links == headings and "diverged" in headings and "claims" in headings
+
+
+def _contents(page):
+    ids = {attrs["id"] for attrs, _ in page.find("h2")}
+    return [f"#{name}" for name in ids]
 
 
 def test_means_in_the_page_are_those_computed(study):
     _, results, _, page = study
-    table = mean_by_width(results)
+    table = tabulate_means(results, "test_accuracy", "egf_2")
+    rows = page.find("table", class_="means")
+    assert len(rows) == 1
     shown = page.find("td", class_="mean")
     assert len(shown) == len(table) == 40
-    order = {"adam": 0, "sgd": 1, "NR": 0, "BN": 1, "sparse": 0, "dense": 1}
-    table = table.sort_values(
-        ["optimizer", "variant", "dense_width", "arm"], key=lambda c: c.map(lambda v: order.get(v, v))
-    )
     assert [text for _, text in shown] == [format_fixed(mean) for mean in table["mean"]]
+    assert [float(attrs["data-sort"]) for attrs, _ in shown] == pytest.approx(table["mean"].tolist())
+    first = table.iloc[0]
+    assert (first["row"], first["column"], first["dense_width"], first["arm"]) == ("adam", "NR", 7, "sparse")
+
+
+def test_correlations_in_the_page_are_those_computed(study):
+    _, results, _, page = study
+    taus = correlate_flow(results)
+    assert len(taus) == 4 * 2 * 2
+    for tau in taus.to_dict("records"):
+        place = {f"data_{name}": tau[name] for name in ("measure", "arm", "target")}
+        ((_, text),) = page.find("tr", **place)
+        assert format_fixed(tau["mean_abs_tau"], 3) in text.split()
+        assert format_signed(tau["mean_tau"], 3) in text.split()
+    best = taus.groupby(["arm", "target"])["mean_abs_tau"].max().map(lambda tau: format_fixed(tau, 3))
+    assert set(best) <= {text for _, text in page.find("td", class_="best")}
+
+
+def test_diverged_runs_are_counted_and_shown(study):
+    _, results, _, page = study
+    text = page.text("body")
+    assert "3 of 120 runs ended with a loss that is not finite." in text
+    for run_id in results.loc[results["diverged"], "run_id"]:
+        assert run_id in text
+
+
+def test_claims_are_answered_in_the_page(study):
+    text = study[3].text("table", id="claim-table")
+    assert "BatchNorm favours sparse networks" in text and "not tested here" in text
 
 
 def test_summary_and_warnings_are_in_the_page(study):
@@ -201,22 +269,65 @@ def test_text_is_escaped(study):
     _, _, path, page = study
     assert page.text("h1") == "Sparse <b> dense & digits"
     assert "Sparse &lt;b&gt; dense &amp; digits" in path.read_text()
-    assert len(page.find("b")) == 1 + 1 + 4
+    assert len(page.find("b")) == 1 + 1 + 11
 
 
-def test_the_same_study_gives_the_same_page(study, tmp_path):
-    folder, _, path, _ = study
+def test_the_same_study_gives_the_same_files(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), ("NR",), widths=(7, 20))
+    folder = write_study(tmp_path / "study", results, make_flow(results, epochs=(0, 1)))
+    path = write_report(folder)
     assert write_report(folder, tmp_path / "elsewhere").read_text() == path.read_text()
-    assert (tmp_path / "elsewhere" / "report" / "means.csv").is_file()
+    files = sorted(file.relative_to(folder) for file in (folder / "report").rglob("*") if file.is_file())
+    assert {file.name for file in files} >= {
+        f"{name}.{ending}" for name in ("p_values", "means", "correlations") for ending in ("csv", "md", "tex")
+    }
+    for file in files:
+        assert (tmp_path / "elsewhere" / file).read_bytes() == (folder / file).read_bytes(), file
 
 
-def test_published_values_stand_beside_ours(tmp_path, make_results, write_study):
+def test_what_was_changed_against_the_preset_is_in_the_page(tmp_path, make_results, write_study, undrawn):
+    preset = {
+        "preset": "table_4",
+        "reproduces": "Table 4",
+        "notes": "The paper leaves the batch size open.",
+        "overrides": [
+            {"choice": "epochs", "preset": 500, "here": 25},
+            {"choice": "seeds", "preset": [0, 1], "here": [0]},
+        ],
+        "cost": {"networks": 6, "steps": 1234567, "flops": 1.5e15},
+    }
+    page = _report(tmp_path, write_study, make_results(("adam",), ("NR",), widths=(7,)), **preset)
+    assert page.text("table", id="overrides") == "choice preset here epochs 500 25 seeds 0, 1 0"
+    text = page.text("body")
+    assert "Reproduces: Table 4." in text and "changed in 2 choices" in text
+    assert "The paper leaves the batch size open." in text
+    cost = page.text("table", id="cost")
+    assert "gradient steps, planned 1,234,567" in cost and "1.50 \N{MULTIPLICATION SIGN} 10¹⁵" in cost
+
+
+def test_a_preset_at_full_size_says_so(tmp_path, make_results, write_study, undrawn):
+    results = make_results(("adam",), ("NR",), widths=(7,))
+    page = _report(tmp_path, write_study, results, preset="table_4", overrides=[])
+    assert "at full size and unchanged" in page.text("body") and not page.find("table", id="overrides")
+
+
+def test_the_study_names_the_measure_unless_the_caller_does(tmp_path, make_results, write_study, undrawn):
+    results = make_results(("adam",), ("NR",), widths=(7,))
+    folder = write_study(tmp_path / "study", results, measure="grad_norm_1")
+    for measure, shown in ((None, "grad_norm_1"), ("egf_1", "egf_1")):
+        page = _Page(write_report(folder, measure=measure, figures=False).read_text())
+        assert page.find("table", class_="means")[0][1].split()[8] == shown
+
+
+def test_published_values_stand_beside_ours(tmp_path, make_results, write_study, undrawn):
     results = make_results(("adam", "lion"), ("NR", "L2")).assign(dataset="cifar100", hidden_layers=4)
     page = _report(tmp_path, write_study, results)
     shown = {(a["data-row"], a["data-column"]): text for a, text in page.find("td", class_="cell")}
     assert "paper 0.000" in shown["adam", "NR"] and "paper 0.198" in shown["adam", "L2"]
     assert "paper" not in shown["lion", "NR"]
-    assert "here: 30 epochs on cifar100 (paper: 1000)." in page.text("body")
+    text = page.text("body")
+    assert "here: 30 epochs on cifar100 (paper: 1000)." in text
+    assert "Ours and the paper agree about significance (p < 0.05) in 1 of 2 cells" in text
 
 
 def test_each_dataset_has_its_own_table(tmp_path, make_results, write_study):
@@ -224,7 +335,11 @@ def test_each_dataset_has_its_own_table(tmp_path, make_results, write_study):
     parts[1]["run_id"] += "-cifar10"
     page = _report(tmp_path, write_study, pd.concat(parts, ignore_index=True))
     assert len(page.find("table", class_="p-values")) == 2
-    assert len(page.find("svg")) == 4  # accuracy and average flow of each; no flow rows
+    titles = [attrs["aria-label"] for attrs, _ in page.find("svg")]
+    assert len(titles) == 2 * 8  # all but the three of flow along training, which was not recorded
+    assert [text for _, text in page.find("h2") if text.startswith("Figures: ")] == [
+        f"Figures: {name}, 2 hidden layers, learning rate 0.001, relu" for name in ("cifar10", "digits")
+    ]
 
 
 def test_a_study_with_one_arm_has_a_report(tmp_path, make_results, make_flow, write_study):
@@ -232,17 +347,19 @@ def test_a_study_with_one_arm_has_a_report(tmp_path, make_results, make_flow, wr
     page = _report(tmp_path, write_study, results, make_flow(results))
     assert "nothing to compare" in page.text("section", id="summary")
     assert page.find("td", class_="cell") == []
-    assert len(page.find("svg")) == 4
+    assert "p-values" not in [attrs["aria-label"] for attrs, _ in page.find("svg")]
+    assert len(page.find("svg")) == 10
 
 
 def test_a_study_without_flow_has_a_report(tmp_path, make_results, write_study):
     results = make_results(("adam",), ("NR",)).drop(columns=["egf_2", "egf_1", "grad_norm_1", "grad_norm_2"])
     page = _report(tmp_path, write_study, results)
-    assert [attrs["aria-label"] for attrs, _ in page.find("svg")] == ["Test accuracy against dense width"]
+    assert not [attrs for attrs, _ in page.find("svg") if "EGF" in attrs["aria-label"]]
+    assert len(page.find("svg")) == 4 and not page.find("h2", id="correlations")
     assert "No gradient flow (EGF (2-norm)) was recorded for these runs." in page.text("body")
 
 
-def test_a_single_width_and_seed_has_a_report(tmp_path, make_results, make_flow, write_study):
+def test_a_single_width_and_seed_has_a_report(tmp_path, make_results, make_flow, write_study, undrawn):
     results = make_results(("adam",), ("NR",), widths=(7,), seeds=(0,))
     page = _report(tmp_path, write_study, results, make_flow(results, epochs=(0,)))
     assert "fewer than 6 pairs: p cannot fall below 0.5" in page.text("section", id="warnings")
@@ -254,23 +371,23 @@ def test_a_study_that_only_diverged_has_a_report(tmp_path, make_results, make_fl
     results[["test_accuracy", "test_loss", "egf_2"]] = np.nan
     page = _report(tmp_path, write_study, results, make_flow(results))
     assert "3 sparse runs and 3 dense runs diverged" in page.text("section", id="warnings")
-    assert "There is nothing to draw" in page.text("body")
-    assert page.find("td", class_="cell")[0][0]["data-p"] == "1.0"
+    assert [attrs["aria-label"] for attrs, _ in page.find("svg")] == ["p-values"]
+    assert page.find("td", class_="cell")[0][0]["data-sort"] == "1.0"
 
 
 def test_a_study_can_be_reported_by_loss_and_another_measure(tmp_path, make_results, make_flow, write_study):
     results = make_results(("adam",), ("BN",))
     flow = make_flow(results).assign(measure="egf_1")
     page = _report(tmp_path, write_study, results, flow, value="test_loss", measure="egf_1")
-    assert [attrs["aria-label"] for attrs, _ in page.find("svg")] == [
-        "Test loss against dense width",
-        *(f"EGF (1-norm) {what}" for what in ("against dense width", "over the epochs", "layer by layer")),
-    ]
+    titles = [attrs["aria-label"] for attrs, _ in page.find("svg")]
+    assert titles[0] == "EGF (1-norm) against test loss" and len(titles) == 11
+    assert all("Test loss" in title for title in titles[2:5])
+    assert all("EGF (1-norm)" in title for title in titles[5:])
     ((attrs, _),) = page.find("td", class_="cell")
-    assert float(attrs["data-p"]) == compare_arms(results, value="test_loss")["p_value"].item()
+    assert float(attrs["data-sort"]) == compare_arms(results, value="test_loss")["p_value"].item()
 
 
-def test_diverged_runs_can_be_dropped(tmp_path, make_results, write_study):
+def test_diverged_runs_can_be_dropped(tmp_path, make_results, write_study, undrawn):
     results = make_results(("adam",), ("BN",))
     results.loc[results.index[:4], "diverged"] = True
     page = _report(tmp_path, write_study, results, diverged="drop")
@@ -278,7 +395,7 @@ def test_diverged_runs_can_be_dropped(tmp_path, make_results, write_study):
     assert page.find("td", class_="cell")[0][1].split()[1:3] == ["13", "pairs"]
 
 
-def test_a_plugins_measure_is_no_option_of_the_runs(tmp_path, make_results, make_flow, write_study):
+def test_a_plugins_measure_is_no_option_of_the_runs(tmp_path, make_results, make_flow, write_study, undrawn):
     results = make_results(("adam",), ("BN",))
     results["my_measure"] = np.linspace(0, 1, len(results))
     flow = make_flow(results).assign(measure="my_measure")
@@ -286,11 +403,11 @@ def test_a_plugins_measure_is_no_option_of_the_runs(tmp_path, make_results, make
     assert page.find("td", class_="cell")[0][1].split()[1:3] == ["15", "pairs"]
 
 
-def test_a_study_file_with_the_least_in_it_is_enough(tmp_path, make_results, write_study):
+def test_a_study_file_with_the_least_in_it_is_enough(tmp_path, make_results, write_study, undrawn):
     results = make_results(("adam",), ("NR",), widths=(7,))
     folder = write_study(tmp_path / "study", results)
     (folder / "study.json").write_text(json.dumps({"run_ids": list(results["run_id"])}))
-    page = _Page(write_report(folder).read_text())
+    page = _Page(write_report(folder, figures=False).read_text())
     assert page.text("h1") == "Study"
     assert "The study lists none." in page.text("body")
 
@@ -311,7 +428,24 @@ def test_a_study_without_a_finished_run_is_refused_and_nothing_written(tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failed_write_leaves_the_old_report(study, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("result.json", "{", r"result\.json is corrupt: expected JSON"),
+        ("spec.json", "[]", r"spec\.json is corrupt: expected a JSON object"),
+        ("flow.csv", "a,b\n1,2\n", r"flow\.csv is corrupt: expected the columns epoch, measure, layer, value"),
+    ],
+)
+def test_a_corrupt_file_is_named_and_nothing_written(tmp_path, make_results, write_study, name, content, message):
+    results = make_results(("adam",), ("NR",), widths=(7,))
+    folder = write_study(tmp_path / "study", results)
+    (folder / results["run_id"][1] / name).write_text(content)
+    with pytest.raises(ValueError, match=re.escape(results["run_id"][1]) + "/" + message):
+        write_report(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failed_write_leaves_the_old_report(study, tmp_path, monkeypatch, undrawn):
     folder = shutil.copytree(study[0], tmp_path / "study")
     (folder / "report.html").write_text("old")
 
@@ -325,7 +459,9 @@ def test_a_failed_write_leaves_the_old_report(study, tmp_path, monkeypatch):
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_analysis_needs_neither_tensorflow_nor_keras(study, tmp_path):
+def test_analysis_needs_neither_tensorflow_nor_keras(tmp_path, make_results, make_flow, write_study):
+    results = make_results(("adam",), ("NR",), widths=(7, 20))
+    folder = write_study(tmp_path / "study", results, make_flow(results))
     code = """
 import sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
@@ -333,10 +469,10 @@ import keras_sparseflow.analysis as analysis
 assert not {"scipy", "matplotlib", "jinja2", "pandas"} & set(sys.modules), "imports are not lazy"
 for name in analysis.__all__:
     getattr(analysis, name)
-analysis.write_report(sys.argv[1], sys.argv[2])
+analysis.write_report(sys.argv[1], sys.argv[2], figures=False)
 assert "matplotlib.pyplot" not in sys.modules
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", code, str(study[0]), str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(folder), str(tmp_path)], check=True)
     assert (tmp_path / "report.html").is_file()
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.statistics import compare_arms, wilcoxon_signed_rank
-from keras_sparseflow.analysis.tables import means, tabulate, write_tables
+from keras_sparseflow.analysis.tables import tabulate, tabulate_means, write_tables
 
 
 def test_a_file_per_cell_holds_the_pairs_behind_its_p_value(make_results, tmp_path):
@@ -45,16 +45,26 @@ def test_published_values_stand_beside_ours_for_the_accuracy_alone(make_results)
     assert tabulate(results, "test_loss")["published_p"].isna().all()
 
 
-def test_means_join_both_arms_with_their_flow(make_results):
-    results = make_results(("adam",), ("BN",), widths=(7,))
-    (row,) = means(results, "test_accuracy", "egf_2")
-    assert (row["row"], row["column"], row["dense_width"]) == ("adam", "BN", 7)
-    for arm in ("sparse", "dense"):
-        runs = results[results["arm"] == arm]
-        assert row["value"][arm]["mean"] == pytest.approx(runs["test_accuracy"].mean())
-        assert row["flow"][arm]["mean"] == pytest.approx(runs["egf_2"].mean())
-    (alone,) = means(results[results["arm"] == "dense"], "test_accuracy", None)
-    assert list(alone["value"]) == ["dense"] and alone["flow"] == {}
+def test_published_values_say_which_table_they_are_from(make_results):
+    results = make_results(("adam",), ("NR",)).assign(dataset="cifar100", hidden_layers=4)
+    (row,) = tabulate(results).to_dict("records")
+    assert row["published_table"] == "3a, 6a" and row["published_assumed"] is False
+
+
+def test_means_are_in_the_papers_order_with_their_flow(make_results):
+    results = make_results(("sgd", "adam"), ("BN", "NR"), widths=(20, 7))
+    table = tabulate_means(results, "test_accuracy", "egf_2")
+    order = table[["row", "column", "dense_width", "arm"]].to_numpy().tolist()
+    assert order[:4] == [["adam", "NR", 7, "sparse"], ["adam", "NR", 7, "dense"], *order[2:4]]
+    assert [place[:2] for place in order[::4]] == [["adam", "NR"], ["adam", "BN"], ["sgd", "NR"], ["sgd", "BN"]]
+    for mean in table.to_dict("records"):
+        same = (
+            results[["optimizer", "variant", "dense_width", "arm"]]
+            == [mean[c] for c in ("row", "column", "dense_width", "arm")]
+        ).all(axis=1)
+        assert mean["mean"] == pytest.approx(results.loc[same, "test_accuracy"].mean())
+        assert mean["flow"] == pytest.approx(results.loc[same, "egf_2"].mean())
+    assert tabulate_means(results)["flow"].isna().all()
 
 
 def test_cells_without_a_pair_get_an_empty_file(make_results, tmp_path):

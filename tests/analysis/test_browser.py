@@ -1,0 +1,154 @@
+"""The report in a real browser: its tables sort and filter, its theme changes, and nothing is asked of a network."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from keras_sparseflow.analysis.report import write_report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed to open a report in")
+
+# Appended to a copy of the page: does what a reader would, and leaves in the page what came of it.
+READER = """
+<pre id="seen"></pre>
+<script>
+const seen = {errors: []};
+window.addEventListener("error", (event) => seen.errors.push(event.message));
+window.addEventListener("securitypolicyviolation", (event) => seen.errors.push(event.blockedURI));
+window.addEventListener("load", () => {
+  const numbers = (table, column) => [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.sort);
+  const texts = (table, column) => [...table.tBodies[0].rows].map((row) => row.cells[column].textContent.trim());
+  const look = () => [getComputedStyle(document.body).backgroundColor,
+    getComputedStyle(document.querySelector("figure svg text")).fill];
+
+  const details = document.querySelector("table.details");
+  const header = details.tHead.rows[0].cells[1];
+  seen.before = numbers(details, 1);
+  seen.sorts = [];
+  for (let click = 0; click < 3; click++) {
+    header.firstElementChild.click();
+    seen.sorts.push([header.getAttribute("aria-sort"), numbers(details, 1)]);
+  }
+  const name = details.tHead.rows[0].cells[0];
+  name.firstElementChild.click();
+  seen.byName = [name.getAttribute("aria-sort"), header.getAttribute("aria-sort"), texts(details, 0)];
+  header.firstElementChild.focus();
+  seen.focused = document.activeElement.tagName;
+
+  const means = document.querySelector("table.means");
+  const box = means.parentElement.previousElementSibling.querySelector("input");
+  const shown = () => [...means.tBodies[0].rows].filter((row) => row.offsetParent !== null).length;
+  seen.rows = shown();
+  box.value = "adam  BN sparse";
+  box.dispatchEvent(new Event("input"));
+  seen.filtered = [shown(), means.parentElement.previousElementSibling.querySelector("output").textContent];
+  box.value = "";
+  box.dispatchEvent(new Event("input"));
+  seen.unfiltered = shown();
+
+  const theme = document.getElementById("theme");
+  seen.themes = [[theme.textContent, ...look()]];
+  for (let click = 0; click < 3; click++) {
+    theme.click();
+    seen.themes.push([theme.textContent, ...look()]);
+  }
+  seen.fits = document.documentElement.scrollWidth <= window.innerWidth;
+  seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name);
+  document.getElementById("seen").textContent = JSON.stringify(seen);
+});
+</script>
+"""
+POLICY = (
+    "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; img-src data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+)
+
+
+def open_page(path, folder, *options):
+    command = [
+        *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+        *("--disable-background-networking", "--disable-component-update", "--window-size=900,900"),
+        *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--enable-logging=stderr", *options),
+        *("--dump-dom", path.as_uri()),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory, make_results, write_study):
+    """What a reader saw who clicked through the report of a study of twelve cells, one of which has no p-value."""
+    results = make_results(("adagrad", "adam", "sgd"), ("NR", "L2", "BN", "L2_BN"), widths=(7, 20))
+    results = results[(results["optimizer"] != "sgd") | (results["variant"] != "L2") | (results["arm"] == "dense")]
+    results = results.drop(columns=["grad_norm_1", "grad_norm_2", "egf_1", "egf_2"])  # their figures take time
+    folder = tmp_path_factory.mktemp("browser")
+    path = write_report(write_study(folder / "study", results), figures=False)
+    page = path.read_text()
+    copy = folder / "copy.html"
+    copy.write_text(page.replace("<head>", f"<head>{POLICY}").replace("</body>", f"{READER}</body>"))
+    dom, console = open_page(copy, folder)
+    (text,) = re.findall(r'<pre id="seen">(.*?)</pre>', dom, re.DOTALL)
+    return {**json.loads(html.unescape(text)), "console": console}
+
+
+def as_numbers(texts):
+    return [float(text) if text not in ("", "nan") else np.nan for text in texts]
+
+
+def test_nothing_fails_and_nothing_is_asked_for(seen):
+    assert seen["errors"] == [] and seen["console"] == [] and seen["asked"] == []
+
+
+def test_a_click_sorts_numbers_with_missing_ones_last_and_the_third_restores(seen):
+    before = as_numbers(seen["before"])
+    assert len(before) == 12 and sum(np.isnan(before)) == 1
+    (first, up), (second, down), (third, restored) = seen["sorts"]
+    assert [first, second, third] == ["ascending", "descending", "none"]
+    there = sorted(value for value in before if not np.isnan(value))
+    assert as_numbers(up)[:-1] == there and np.isnan(as_numbers(up)[-1])
+    assert as_numbers(down)[:-1] == there[::-1] and np.isnan(as_numbers(down)[-1])
+    assert restored == seen["before"] != up
+
+
+def test_names_sort_as_text_and_one_column_at_a_time(seen):
+    by_name, by_number, names = seen["byName"]
+    assert (by_name, by_number) == ("ascending", "none")
+    assert names == sorted(names, key=str.lower) and names[0].startswith("adagrad")
+
+
+def test_headers_take_the_keyboard(seen):
+    assert seen["focused"] == "BUTTON"
+
+
+def test_a_filter_hides_rows_that_lack_a_word(seen):
+    cells = 12
+    assert seen["rows"] == cells * 2 * 2 - 2
+    assert seen["filtered"] == [2 * 2, f"4 of {seen['rows']} rows"]  # BN and L2_BN, at two widths
+    assert seen["unfiltered"] == seen["rows"]
+
+
+def test_the_theme_follows_the_system_and_then_the_reader(seen):
+    system, first, second, third = seen["themes"]
+    assert [theme[0] for theme in seen["themes"]] == [
+        f"Theme: {name}" for name in ("system", "dark", "light", "system")
+    ]
+    assert system[1:] == second[1:] == third[1:]
+    assert all(light != dark for light, dark in zip(second[1:], first[1:], strict=True))
+    page, lettering = zip(*((brightness(theme[1]), brightness(theme[2])) for theme in (first, second)), strict=True)
+    assert page[0] < 0.2 and lettering[0] > 0.8
+    assert page[1] > 0.8 and lettering[1] < 0.2
+
+
+def brightness(colour):
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / (3 * 255)
+
+
+def test_the_page_is_no_wider_than_its_window(seen):
+    assert seen["fits"]
