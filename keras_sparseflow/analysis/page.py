@@ -8,7 +8,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.colours import ON_DARK, p_colour
+from keras_sparseflow.analysis.colours import ARM_STYLES, ON_DARK, p_colour
 from keras_sparseflow.analysis.formats import format_fixed, format_number, format_p, format_signed
 from keras_sparseflow.analysis.panels import styled
 from keras_sparseflow.analysis.summary import duration, in_words
@@ -36,6 +36,7 @@ def render(view: Mapping[str, Any]) -> str:
         duration=duration,
     )
     environment.globals["figure_colours"] = {colour.lstrip("#"): (colour, dark) for colour, dark in ON_DARK.items()}
+    environment.globals["arm_colours"] = {arm: style["color"].lstrip("#") for arm, style in ARM_STYLES.items()}
     environment.tests["missing"] = lambda value: bool(pd.isna(value))
     return environment.get_template("report.html.j2").render(view)
 

@@ -84,6 +84,7 @@ def view(numbers: Numbers) -> dict[str, Any]:
             *agreement_sentences(agreement(comparison)),
             *summary.flow_findings(numbers.correlations),
         ],
+        "notes": [study["notes"]] if isinstance(study["notes"], str) else study["notes"] or [],
         "scaled_down": summary.scaled_down(study),
         "claims": claims(results, comparison, numbers.correlations if len(numbers.correlations) else None),
         "warnings": summary.warnings(results, comparison, study["runs_planned"], numbers.value, numbers.diverged),

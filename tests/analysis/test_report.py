@@ -289,7 +289,7 @@ def test_what_was_changed_against_the_preset_is_in_the_page(tmp_path, make_resul
     preset = {
         "preset": "table_4",
         "reproduces": "Table 4",
-        "notes": "The paper leaves the batch size open.",
+        "notes": ["The paper leaves the batch size open.", "And the loss."],
         "overrides": [
             {"choice": "epochs", "preset": 500, "here": 25},
             {"choice": "seeds", "preset": [0, 1], "here": [0]},
@@ -300,7 +300,7 @@ def test_what_was_changed_against_the_preset_is_in_the_page(tmp_path, make_resul
     assert page.text("table", id="overrides") == "choice preset here epochs 500 25 seeds 0, 1 0"
     text = page.text("body")
     assert "Reproduces: Table 4." in text and "changed in 2 choices" in text
-    assert "The paper leaves the batch size open." in text
+    assert page.text("ul", id="notes") == "The paper leaves the batch size open. And the loss."
     cost = page.text("table", id="cost")
     assert "gradient steps, planned 1,234,567" in cost and "1.50 \N{MULTIPLICATION SIGN} 10¹⁵" in cost
 
