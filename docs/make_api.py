@@ -28,6 +28,7 @@ MODULES = (
     "training.optimizers",
     "training.schedules",
     "training.losses",
+    "training.curves",
 )
 
 

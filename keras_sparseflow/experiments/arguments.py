@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keras_sparseflow.plugins import Table, unknown_name
@@ -51,6 +51,20 @@ def canonical_arguments(field: str, name: str, texts: Sequence[str], table: Tabl
     if twice:
         raise ValueError(f"`{field}` must give each argument once; received {twice[0]} {len(twice)} times.")
     return tuple(sorted(f"{owner}.{argument}={json.dumps(v)}" for owner, argument, v in parsed if owner == name))
+
+
+def check_used(field: str, texts: Iterable[str], names: Iterable[str]) -> None:
+    """Raises a ValueError for an argument of a thing that nothing uses: it would change nothing, silently.
+
+    Args:
+        field: what the error names.
+        texts: each "name.argument=value".
+        names: of the things that are used.
+    """
+    used = list(dict.fromkeys(names))
+    for text in texts:
+        if _parse(text, field)[0] not in used:
+            raise ValueError(f"`{field}` must be of what is trained here, {', '.join(used)}; received {text!r}.")
 
 
 def _parse(text: str, field: str = "options") -> tuple[str, str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_sparseflow.data import DataSize, describe, load_images
+from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
 from keras_sparseflow.experiments.cost import cost
 from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
@@ -15,7 +16,7 @@ from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, EXECUTORS, O
 from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.spec import OPTION_FIELDS, RunSpec
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import calibration_bar, print_estimates, print_plan, print_study
 from keras_sparseflow.experiments.units import cost_line
@@ -138,6 +139,8 @@ def run_network(
     input_shape, classes = _describe(values, data_dir)
     max_width = values.get("max_width") or default_max_width(prod(input_shape))
     spec = RunSpec(**{"dense_width": max(1, max_width // 2), **values, "max_width": max_width})
+    for field in OPTION_FIELDS:
+        check_used(field, values.get(field, ()), [getattr(spec, field.removesuffix("_options"))])
     match_capacity(prod(input_shape), classes, spec.hidden_layers, spec.dense_width, max_width)
     images = [spec.dataset, spec.image_size and f"{spec.image_size}px", spec.train_size, spec.subset_seed or None]
     name = study or "-".join(["networks", *(re.sub(r"[^\w.-]", "_", str(part)) for part in images if part is not None)])

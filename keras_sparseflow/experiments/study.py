@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.capacity import DENSE_WIDTH_FRACTIONS, default_max_width, dense_widths, match_capacity
 from keras_sparseflow.experiments.grids import GRID_FIELDS, Grid, cells, choose, values_of
 from keras_sparseflow.experiments.provenance import machine, versions
-from keras_sparseflow.experiments.spec import OURS, PAPER, RunSpec
+from keras_sparseflow.experiments.spec import OPTION_FIELDS, OURS, PAPER, RunSpec
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.plugins import unknown_name
 
@@ -89,7 +90,8 @@ class Study:
             classes: number of classes.
 
         Raises:
-            ValueError: a value is wrong, or a cell is infeasible (both counts are shown).
+            ValueError: a value is wrong, or a cell is infeasible (both counts are shown), or options are given
+                to an optimizer or activation that is not in it.
         """
         max_width = self.max_width or default_max_width(inputs)
         widths = dense_widths(max_width, self.width_fractions)
@@ -99,6 +101,10 @@ class Study:
                 spec = RunSpec(**self.base, **cell, dense_width=width, max_width=max_width, seed=seed, arm=arm)
                 match_capacity(inputs, classes, spec.hidden_layers, width, max_width)
                 specs.append(spec)
+        for field in OPTION_FIELDS:
+            check_used(
+                field, self.base.get(field, ()), [getattr(spec, field.removesuffix("_options")) for spec in specs]
+            )
         return list(dict.fromkeys(specs))  # two grids may name the same configuration
 
     def with_choices(self, values: dict[str, Any], **fields: Any) -> "Study":

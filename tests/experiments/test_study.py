@@ -124,3 +124,15 @@ def test_the_record_holds_the_plan_and_every_choice():
     assert choices["epochs"]["value"] == "2" and choices["seeds"]["value"] == "0, 1"
     assert {"schedule", "loss", "RMSprop", "flow_cost", "flow_data", "batch_size"} <= set(choices)
     assert record["versions"]["keras"] and record["machine"]["cores"] and record["command"] == "python x.py"
+
+
+def test_options_of_an_optimizer_that_is_not_trained_are_refused():
+    study = Study(
+        name="s", title="", grids=[{"optimizer": ("sgd", "adam")}], base={"optimizer_options": ("rmsprop.rho=0.5",)}
+    )
+    with pytest.raises(ValueError, match="`optimizer_options` must be of what is trained here, sgd, adam; .*rmsprop"):
+        study.specs(inputs=64, classes=10)
+    used = Study(
+        name="s", title="", grids=[{"optimizer": ("sgd", "adam")}], base={"optimizer_options": ("adam.beta_1=0.5",)}
+    )
+    assert {s.optimizer_options for s in used.specs(64, 10)} == {(), ("adam.beta_1=0.5",)}
