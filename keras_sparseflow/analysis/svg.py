@@ -129,20 +129,21 @@ def _group_alike(parent: Element) -> None:
     for look, inside in groupby(parent, key=_look):
         alike = list(inside)
         if len(alike) == len(parent) and not look.keys() & parent.attrib.keys():
-            group, kept = parent, alike
+            _move_look(look, alike, parent)
         elif len(alike) > 1 and look:
             group = Element("g")
             group.extend(alike)
-            kept = [group]
-        else:
-            children += alike
-            continue
-        group.attrib.update(look)
-        for child in alike:
-            for name in look:
-                del child.attrib[name]
-        children += kept
+            _move_look(look, alike, group)
+            alike = [group]
+        children += alike
     parent[:] = children
+
+
+def _move_look(look: dict[str, str], members: list[Element], group: Element) -> None:
+    group.attrib.update(look)
+    for member in members:
+        for name in look:
+            del member.attrib[name]
 
 
 def _look(element: Element) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What a report's page shows, computed from the frames of a study."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +67,6 @@ class Numbers:
 def view(numbers: Numbers) -> dict[str, Any]:
     """Returns everything the template shows."""
     study = {**dict.fromkeys(_RECORDED), **numbers.study}
-    results, comparison = numbers.results, numbers.comparison
-    chosen = {choice["choice"] for choice in study["choices"] or ()}
-    placed = arrange(results)
     shown = {
         "study": study,
         "title": study["title"] or study["name"] or "Study",
@@ -79,34 +76,52 @@ def view(numbers: Numbers) -> dict[str, Any]:
         "alpha": summary.ALPHA,
         "level": f"{100 * LEVEL:g}",
         "folder": FOLDER,
-        "findings": [
-            *summary.findings(comparison),
-            *agreement_sentences(agreement(comparison)),
-            *summary.flow_findings(numbers.correlations),
-        ],
-        "notes": [study["notes"]] if isinstance(study["notes"], str) else study["notes"] or [],
-        "scaled_down": summary.scaled_down(study),
-        "claims": claims(results, comparison, numbers.correlations if len(numbers.correlations) else None),
+        "figure_files": numbers.figure_files,
+        **_in_words(numbers, study),
+        **_tables(numbers),
+        **_correlations(numbers),
+        **_runs(numbers, study),
+    }
+    return {**shown, "contents": _contents(shown)}
+
+
+def _in_words(numbers: Numbers, study: Mapping[str, Any]) -> dict[str, Any]:
+    results, comparison, taus = numbers.results, numbers.comparison, numbers.correlations
+    outcome = summary.findings(comparison)
+    against_paper = agreement_sentences(agreement(comparison))
+    return {
+        "findings": [*outcome, *against_paper, *summary.flow_findings(taus)],
         "warnings": summary.warnings(results, comparison, study["runs_planned"], numbers.value, numbers.diverged),
-        "tables": [_table(numbers, label, i) for i, label in enumerate(comparison["table"].unique(), 1)],
+        "claims": claims(results, comparison, taus if len(taus) else None),
+        "scaled_down": summary.scaled_down(study),
+        "notes": [study["notes"]] if isinstance(study["notes"], str) else study["notes"] or [],
+    }
+
+
+def _tables(numbers: Numbers) -> dict[str, Any]:
+    comparison = numbers.comparison
+    return {
+        "tables": [_table(numbers, label, number) for number, label in enumerate(comparison["table"].unique(), 1)],
         "tests": int(comparison["p_value"].notna().sum()),
+        "methods": sorted(set(comparison["method"]) - {"none"}),
+        "dropped": numbers.diverged == "drop",
         "published": bool(comparison["published_p"].notna().any()),
         "assumed": bool(comparison["published_assumed"].any()),
         "elsewhere": bool((comparison["published_elsewhere"] != "").any()),
-        "published_differences": summary.published_differences(results, comparison),
-        "correlations": _correlations(numbers.correlations),
-        "published_tau": bool(numbers.correlations["published_tau"].notna().any()),
-        "correlation_figures": _correlation_figures(numbers.correlation_drawings),
-        "figure_files": numbers.figure_files,
-        "dropped": numbers.diverged == "drop",
-        "methods": sorted(set(comparison["method"]) - {"none"}),
-        "settings": summary.settings(results, [c for c in spec_columns(results) if c not in chosen]),
+        "published_differences": summary.published_differences(numbers.results, comparison),
+    }
+
+
+def _runs(numbers: Numbers, study: Mapping[str, Any]) -> dict[str, Any]:
+    results, placed = numbers.results, arrange(numbers.results)
+    chosen = {choice["choice"] for choice in study["choices"] or ()}
+    return {
         "networks": len(results),
         "diverged_runs": placed[placed["diverged"].astype(bool)].to_dict("records"),
+        "settings": summary.settings(results, [c for c in spec_columns(results) if c not in chosen]),
         "cost": _cost(study["cost"] or {}),
         "seconds": float(pd.to_numeric(results["seconds"]).sum()) if "seconds" in results else None,
     }
-    return {**shown, "contents": _contents(shown)}
 
 
 def _table(numbers: Numbers, label: str, number: int) -> dict[str, Any]:
@@ -127,14 +142,15 @@ def _table(numbers: Numbers, label: str, number: int) -> dict[str, Any]:
     }
 
 
-def _correlations(correlations: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    highest = correlations.groupby(["dataset", "arm", "target"])["mean_abs_tau"].transform("max")
-    return correlations.assign(best=correlations["mean_abs_tau"] == highest).to_dict("records")
-
-
-def _correlation_figures(drawings: Mapping[str, Sequence[Drawing]]) -> list[dict[str, Any]]:
-    drawn = [drawing for inside in drawings.values() for drawing in inside]
-    return [_figure(drawing, f"k{number}") for number, drawing in enumerate(drawn, 1)]
+def _correlations(numbers: Numbers) -> dict[str, Any]:
+    taus = numbers.correlations
+    highest = taus.groupby(["dataset", "arm", "target"])["mean_abs_tau"].transform("max")
+    drawn = [drawing for inside in numbers.correlation_drawings.values() for drawing in inside]
+    return {
+        "correlations": taus.assign(best=taus["mean_abs_tau"] == highest).to_dict("records"),
+        "published_tau": bool(taus["published_tau"].notna().any()),
+        "correlation_figures": [_figure(drawing, f"k{number}") for number, drawing in enumerate(drawn, 1)],
+    }
 
 
 def _figure(drawing: Drawing, prefix: str) -> dict[str, Any]:
