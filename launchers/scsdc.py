@@ -67,8 +67,7 @@ def main(argv: list[str]) -> None:
                 preview_study(study, runs_dir=flag.runs_dir, **how)
                 continue
             study_dir = run_study(study, runs_dir=flag.runs_dir, **how)
-            report = write_report(study_dir, **{"measure": study.measure, **given_report_options()})
-            print(f"Report: {report.resolve()}")
+            print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
 
 
 def chosen_studies() -> list[Study]:

@@ -4,7 +4,7 @@ from keras_sparseflow.experiments.cost import Cost
 from keras_sparseflow.experiments.plan import counted
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
-_LARGER = ((60.0, "min"), (3600.0, "h"), (86_400.0, "days"), (365 * 86_400.0, "years"))
+_LARGER = ((60.0, "min"), (3600.0, "h"), (86_400.0, "d"), (365 * 86_400.0, "y"))
 """Units of time above a second, and their seconds."""
 
 
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(42), duration(5400), duration(400 * 86400)
-        ('42 s', '1.5 h', '1.1 years')
+        ('42 s', '1.5 h', '1.1 y')
     """
     size, unit = 1.0, "s"
     for larger, name in _LARGER:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
+from keras_sparseflow.experiments.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--image_size=4", "--train_size=300", "--batch_size=32", "--hidden_layers=1", "--learning_rate=0.1"]
@@ -21,7 +22,7 @@ STUDY = [*TINY, "--variant=NR,BN", "--seeds=0,1", "--width_fractions=0.5", "--ep
 def launch(name, *arguments, **options):
     return subprocess.run(
         [sys.executable, str(ROOT / "launchers" / f"{name}.py"), *arguments],
-        capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"}, **options,
+        capture_output=True, text=True, check=False, **{"env": {**os.environ, "COLUMNS": "200"}, **options},
     )  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
     text = " ".join(launch(name, "--help").stdout.split())
     assert f"python launchers/{name}.py" in text
     if name != "report":
-        assert "--optimizer: optimizer by name" in text and "one of sgd, momentum, adam, adagrad, rmsprop" in text
+        assert "--optimizer: optimizer by name" in text and "one of sgd, momentum, adam, adamw, adagrad, rmsprop" in text
         assert "(default: 0.001)" in text and "--runs_dir" in text and "--data_dir" in text
 
 
@@ -48,10 +49,16 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         (["--epochs=ten"], "flag --epochs=ten: `epochs` must be a whole number of at least 1; received 'ten'"),
         (["--variant=NR,BM"], "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
         (["--seeds=1,x"], "`seeds` must be whole numbers separated by commas; received '1,x'"),
-        (["--preset=dmo"], "value should be one of <demo|single>"),
+        (["--preset=dmo"], "value should be one of <demo|single|table_1_fashion_mnist|"),
+        (["--compare_by=accuracy"], "value should be one of <test_accuracy|best_test_accuracy|test_loss>"),
+        (["--diverged=best"], "value should be one of <worst|drop>"),
+        (
+            ["--preset=table_1", "--study=mine"],
+            "is the studies table_1_fashion_mnist, table_1_cifar10, table_1_cifar100",
+        ),
         (["--learning_rates=1"], "Unknown command line flag 'learning_rates'. Did you mean: learning_rate"),
         (["--width_fractions=90"], "error: `fractions` of the maximum width must be in (0, 1]; received 90.0"),
-        (["--variant=SC", "--hidden_layers=2"], "expected at least 3 hidden layers; received 2"),
+        (["--variant=SC", "--hidden_layers=2"], "expected at least 3 hidden layers, or a smaller `skip_span`; received 2"),
     ],
     ids=str,
 )
@@ -105,6 +112,32 @@ def test_dry_run_prints_which_networks_would_train_together_and_which_are_finish
     assert before == {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
 
 
+def test_dry_run_tells_what_a_preset_is_and_costs_without_its_dataset(tmp_path):
+    small = ["--image_size=4", "--train_size=200", "--epochs=2", "--seeds=0", "--optimizer=adam", "--variant=BN,NR"]
+    done = launch("scsdc", "--preset=table_4", *small, "--dry_run", f"--data_dir={tmp_path}", f"--runs_dir={tmp_path}")
+    assert done.returncode == 0 and done.stderr == "" and not list(tmp_path.iterdir())
+    text = " ".join(done.stdout.split())
+    assert "table_4: Which regularization favours sparse networks at a low learning rate, on Fashion-MNIST" in text
+    assert "Reproduces: Table 4." in text and "epochs 2 (preset: 500)" in text and "image_size 4" in text
+    assert "Cost: 20 networks, 40 gradient steps;" in text and "Estimated time for what is left: " in text
+
+
+def test_a_study_without_its_dataset_says_how_to_get_it(tmp_path):
+    where = [f"--data_dir={tmp_path / 'none'}", f"--runs_dir={tmp_path / 'runs'}", "--nodebug"]
+    done = launch("scsdc", "--preset=table_4", *where, env={**os.environ, "http_proxy": "", "https_proxy": ""})
+    assert done.returncode == 1 and "Dataset 'fashion_mnist' is not prepared under" in done.stderr
+    assert "tfds build fashion_mnist --data_dir=" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_presets_are_listed_with_what_refuses_them():
+    """No dataset has images so large, so that nothing is calibrated."""
+    done = launch("scsdc", "--list_presets", "--image_size=99")
+    assert done.returncode == 0 and done.stderr == ""
+    for name in PRESETS.names():
+        assert f" {name} " in done.stdout
+    assert done.stdout.count("received 99") == len(PRESETS.names())
+
+
 # --- a study, and its end at any moment ------------------------------------------------------------------------
 
 
@@ -119,10 +152,22 @@ def whole(tmp_path_factory):
 
 def test_a_study_ends_with_the_path_of_its_report(whole):
     study_dir, done = whole
-    assert "8/8 runs" in done.stdout
+    assert "8/8 runs" in done.stdout and "8 networks, 288 gradient steps; " in done.stdout
     report = Path(last_line(done.stdout).removeprefix("Report: "))
     assert report == study_dir / "report.html" and "p &lt; 0.05" in report.read_text()
     assert len(records.read_results(study_dir)) == 8
+
+
+def test_the_record_says_what_was_changed_against_the_preset(whole):
+    study = records.read_study(whole[0])
+    assert (study["preset"], study["reproduces"], study["notes"], study["measure"]) == ("single", None, [], "egf_2")
+    changed = {row["choice"]: (row["preset"], row["here"]) for row in study["overrides"]}
+    assert changed == {
+        "image_size": ("None", "4"), "train_size": ("None", "300"), "hidden_layers": ("4", "1"),
+        "variant": ("NR", "NR, BN"), "learning_rate": ("0.001", "0.1"), "batch_size": ("128", "32"),
+        "epochs": ("100", "4"), "width_fractions": ("0.1, 0.3, 0.5, 0.7, 0.9", "0.5"), "seeds": ("0, 1, 2", "0, 1"),
+    }  # fmt: skip
+    assert study["cost"]["networks"] == 8 and study["cost"]["steps"] == 8 * 4 * (300 // 32)
 
 
 def check_same_results(study_dir, other_dir):
