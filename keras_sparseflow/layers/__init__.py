@@ -10,6 +10,12 @@ __getattr__, __dir__, __all__ = lazy_names(
             "dense_gradients",
             "random_mask",
         ),
+        "convolutions": (
+            "MaskedConv1DTranspose",
+            "MaskedConv2DTranspose",
+            "MaskedConv3DTranspose",
+            "MaskedDepthwiseConv1D",
+        ),
         "masked": (
             "MaskedConv1D",
             "MaskedConv2D",
@@ -19,5 +25,13 @@ __getattr__, __dir__, __all__ = lazy_names(
             "MaskedEinsumDense",
             "MaskedKernel",
         ),
+        "parts": (
+            "MaskedGroupQueryAttention",
+            "MaskedMultiHeadAttention",
+            "MaskedParts",
+            "MaskedSeparableConv1D",
+            "MaskedSeparableConv2D",
+        ),
+        "recurrent": ("MaskedGRU", "MaskedLSTM", "MaskedSimpleRNN"),
     },
 )

@@ -141,10 +141,13 @@ class MaskedKernel(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """As the stock layer's, with `density`, `mask_seed` and, if the seed gives another mask, the mask itself."""
         config = {**super().get_config(), "density": self._requested_density, "mask_seed": self.mask_seed}
+        mask = self._unseeded_mask()
+        return config if mask is None else {**config, "mask": encode_mask(mask)}
+
+    def _unseeded_mask(self) -> np.ndarray | None:
+        """Returns the mask, or None where density and seed give it, or nobody has asked for another one yet."""
         mask = ops.convert_to_numpy(self.mask) if self.built else self._given_mask
-        if mask is not None and not np.array_equal(mask, self._seeded_mask(mask.shape)):
-            config["mask"] = encode_mask(mask)
-        return config
+        return None if mask is None or np.array_equal(mask, self._seeded_mask(mask.shape)) else mask
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

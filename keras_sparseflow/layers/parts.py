@@ -1,0 +1,144 @@
+"""Layers with several kernels: each kernel is a part, a masked layer of its own with its own mask."""
+
+import random
+import zlib
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from keras_sparseflow.layers.kernels import check_density, decode_mask, encode_mask
+from keras_sparseflow.layers.masked import MaskedEinsumDense, MaskedKernel
+
+
+class KernelPart(MaskedKernel):
+    """Holds one kernel, and its mask, of a layer that has several; the layer reads it through `kernel`."""
+
+    def hold(self, arguments: dict[str, Any]) -> keras.Variable:
+        """Makes the kernel with the arguments of the layer's own `add_weight`, and returns its variable."""
+        variable = self.kernel = self.add_weight(**{**arguments, "name": "kernel"})
+        self.built = True
+        return variable
+
+
+class MaskedParts(keras.layers.Layer):
+    """Mixin that puts a mask on each kernel of a stock layer that has several.
+
+    It overrides where the layer makes its kernels (`add_weight`, or attributes that are dense layers
+    or recurrent cells themselves), and nothing of `call`.
+
+    Args:
+        density: float in [0, 1], the share of active entries of every kernel; exactly
+            round(density * size) each.
+        mask_seed: int, what the random masks depend on, together with each kernel's name and shape.
+            None draws one, as in `MaskedKernel`.
+    """
+
+    kernel_attributes: ClassVar[tuple[str, ...]] = ()
+    """Attributes that the stock layer reads its kernels from, which are those kernels' names too."""
+
+    def __init__(self, *args: Any, density: float = 1.0, mask_seed: int | None = None, **kwargs: Any):
+        # The stock layer's own `__init__` may make parts already.
+        self._requested_density = check_density(density)
+        self.mask_seed = random.randrange(2**31) if mask_seed is None else mask_seed
+        self._given_masks: dict[str, np.ndarray] = {}
+        super().__init__(*args, **kwargs)
+
+    @property
+    def parts(self) -> dict[str, MaskedKernel]:
+        """The masked layers that hold the kernels, by name."""
+        return {layer.name: layer for layer in self._flatten_layers(include_self=False) if _is_masked(layer)}
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """As the stock layer's, except that each kernel goes into a part."""
+        if kwargs.get("name") not in self.kernel_attributes:
+            return super().add_weight(*args, **kwargs)
+        name = kwargs["name"]
+        part = KernelPart(name=name, dtype=self.dtype_policy, **self._mask_arguments(name))
+        part._given_mask = self._given_masks.get(name)
+        setattr(self, f"{name}_part", part)
+        return part.hold(kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """As the stock layer's, with `density`, `mask_seed` and those masks that the seed does not give."""
+        config = {**super().get_config(), "density": self._requested_density, "mask_seed": self.mask_seed}
+        masks = {name: part._unseeded_mask() for name, part in self.parts.items()} or self._given_masks
+        encoded = {name: encode_mask(mask) for name, mask in masks.items() if mask is not None}
+        return {**config, "masks": encoded} if encoded else config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Makes the layer from what `get_config` returned."""
+        config = dict(config)
+        encoded = config.pop("masks", {})
+        layer = super().from_config(config)
+        layer.give_masks({name: decode_mask(mask) for name, mask in encoded.items()})
+        return layer
+
+    def give_masks(self, masks: dict[str, np.ndarray]) -> None:
+        """Sets the masks that the parts will be built with, by name; of a layer that is not built."""
+        self._given_masks = masks
+        for layer in self._flatten_layers(include_self=False):
+            if isinstance(layer, MaskedParts):
+                layer.give_masks(masks)
+
+    def _mask_arguments(self, name: str) -> dict[str, Any]:
+        """Returns density and seed of the part of that name: each part has a stream of its own."""
+        return {"density": self._requested_density, "mask_seed": zlib.crc32(f"{self.mask_seed}/{name}".encode())}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As the stock layer's, except that a stock part becomes a masked one before it is built."""
+        if name in self.kernel_attributes:
+            return  # the part has it
+        super().__setattr__(name, self._masked_part(value))
+
+    def _masked_part(self, value: Any) -> Any:
+        if type(value) is keras.layers.EinsumDense:
+            part = MaskedEinsumDense.from_config({**value.get_config(), **self._mask_arguments(value.name)})
+            part._given_mask = self._given_masks.get(value.name)
+            return part
+        return value
+
+
+def _is_masked(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, MaskedKernel)
+
+
+def kernel_of_part(name: str) -> Any:
+    """Returns the property through which a stock layer reads a kernel that stands in a part."""
+    return property(lambda layer: getattr(layer, f"{name}_part").kernel)
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedSeparableConv1D(MaskedParts, keras.layers.SeparableConv1D):
+    """`keras.layers.SeparableConv1D` with masks on `depthwise_kernel` and `pointwise_kernel`."""
+
+    kernel_attributes = ("depthwise_kernel", "pointwise_kernel")
+    depthwise_kernel = kernel_of_part("depthwise_kernel")
+    pointwise_kernel = kernel_of_part("pointwise_kernel")
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedSeparableConv2D(MaskedParts, keras.layers.SeparableConv2D):
+    """`keras.layers.SeparableConv2D` with masks on `depthwise_kernel` and `pointwise_kernel`.
+
+    Example:
+        >>> layer = MaskedSeparableConv2D(16, 3, density=0.5, mask_seed=0)
+        >>> layer.build((None, 8, 8, 4))
+        >>> {name: part.active_count for name, part in layer.parts.items()}
+        {'depthwise_kernel': 18, 'pointwise_kernel': 32}
+    """
+
+    kernel_attributes = ("depthwise_kernel", "pointwise_kernel")
+    depthwise_kernel = kernel_of_part("depthwise_kernel")
+    pointwise_kernel = kernel_of_part("pointwise_kernel")
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedMultiHeadAttention(MaskedParts, keras.layers.MultiHeadAttention):
+    """`keras.layers.MultiHeadAttention` with masks on its projections `query`, `key`, `value`, `attention_output`."""
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedGroupQueryAttention(MaskedParts, keras.layers.GroupQueryAttention):
+    """`keras.layers.GroupQueryAttention` with masks on its projections, as `MaskedMultiHeadAttention`."""

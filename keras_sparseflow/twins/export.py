@@ -1,0 +1,212 @@
+"""Files whose size follows the active weights: the values of these, and masks in few bits.
+
+A file is a zip archive of two members, without pickles:
+
+    model.json    the format's version, the model's config, and for each variable its paths, shape,
+                  type, the code of its mask, and how many bytes of `arrays.bin` it takes
+    arrays.bin    for each variable in turn its mask's bytes and its active values, little-endian
+
+The archive's checksums, and the sizes in `model.json`, are checked when a file is loaded.
+"""
+
+import io
+import json
+import math
+import os
+import uuid
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import ml_dtypes
+import numpy as np
+from keras import ops
+
+from keras_sparseflow.twins import mask_codes
+from keras_sparseflow.twins.structure import Kernel, kernels_of, variables_by_path, walk
+
+FORMAT = 1
+_KERNEL_TYPES = ("float16", ml_dtypes.bfloat16.__name__)  # NumPy knows the second by its package
+
+
+def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dtype: str | None = None) -> None:
+    """Writes a model into one file that holds active weights only, atomically.
+
+    `load_compressed` gives back a model with the same weights, masks and outputs, to the bit. The
+    state of the optimizer and how the model was compiled are not stored. Models that are not masked
+    can be stored too; that saves nothing.
+
+    Args:
+        model: built; one that Keras can make from its config.
+        path: of the file; its folder must exist.
+        kernel_dtype: None keeps kernels as they are. "float16" or "bfloat16" rounds them to half the
+            bytes; they are loaded as what they were, rounded.
+
+    Raises:
+        ValueError: the model is not built or holds vocabularies, which are no arrays; the type is
+            another; or a weight is too large for float16.
+    """
+    if not model.built:
+        raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
+    if kernel_dtype not in (None, *_KERNEL_TYPES):
+        raise ValueError(
+            f"`kernel_dtype` must be None, {' or '.join(map(repr, _KERNEL_TYPES))}; received {kernel_dtype!r}."
+        )
+    with_assets = [inner for inner, chain in walk(model) if hasattr(chain[-1], "save_assets")]
+    if with_assets:
+        raise ValueError(
+            f"Model {model.name!r} has layers with vocabularies, which this format does not hold: "
+            f"{', '.join(with_assets)}. Use `model.save` instead."
+        )
+    kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
+    paths: dict[int, list[str]] = {}
+    variables = variables_by_path(model)
+    for inner, variable in variables.items():
+        paths.setdefault(id(variable), []).append(inner)
+    entries, contents = [], []
+    for names in paths.values():
+        variable = variables[names[0]]
+        entry, *content = _encode(variable, kernels.get(id(variable)), kernel_dtype)
+        entries.append({"paths": names, **entry})
+        contents += content
+    text = {"format": FORMAT, "keras": keras.__version__, "model": _config(model), "variables": entries}
+    _write(Path(path), json.dumps(text).encode(), b"".join(contents))
+
+
+def load_compressed(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+) -> keras.Model:
+    """Returns the model that `save_compressed` wrote; it is not compiled.
+
+    Args:
+        path: of the file.
+        custom_objects: classes and functions of the model that are not registered with Keras, by name.
+        safe_mode: whether to refuse models with Python lambdas, which a file could abuse.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is corrupt, cut off, of another kind, or of a newer format.
+    """
+    text, arrays = _read(Path(path))
+    model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)
+    kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
+    variables = variables_by_path(model)
+    stored = {inner for entry in text["variables"] for inner in entry["paths"]}
+    if stored != variables.keys():
+        odd = ", ".join(sorted(stored ^ variables.keys()))
+        raise ValueError(f"{path} and the model that Keras made of its config do not have the same variables: {odd}.")
+    for entry, mask, values in _decoded(Path(path), text["variables"], arrays):
+        for inner in entry["paths"]:
+            kernel = kernels.get(id(variables[inner]))
+            if kernel is not None and kernel.mask is not None:
+                kernel.layer.set_mask(mask)
+            variables[inner].assign(values)
+    for _, chain in walk(model):
+        if isinstance(chain[-1], keras.layers.Normalization):
+            chain[-1].finalize_state()
+    return model
+
+
+def _encode(variable: keras.Variable, kernel: Kernel | None, kernel_dtype: str | None) -> tuple[Any, bytes, bytes]:
+    """Returns what is written of a variable: its entry, the bytes of its mask and those of its active values."""
+    values = ops.convert_to_numpy(variable)
+    mask = np.ones(values.shape, bool)
+    if kernel is not None and kernel.mask is not None:
+        mask = ops.convert_to_numpy(kernel.mask)
+    active = values[mask]
+    narrow = kernel is not None and kernel_dtype is not None and values.dtype in (np.float32, np.float64)
+    stored = _rounded(active, kernel_dtype, variable.path) if narrow else active
+    code, mask_bytes = mask_codes.encode(mask)
+    entry = {
+        "shape": list(values.shape),
+        "dtype": values.dtype.name,
+        "stored": stored.dtype.name,
+        "mask": code,
+        "mask_bytes": len(mask_bytes),
+        "active": active.size,
+    }
+    return entry, mask_bytes, stored.view(f"u{stored.itemsize}").astype(f"<u{stored.itemsize}").tobytes()
+
+
+def _rounded(values: np.ndarray, dtype: Any, path: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.dtype(dtype))
+    if (np.isinf(rounded) & np.isfinite(values)).any():
+        raise ValueError(f"`kernel_dtype` {dtype!r} cannot hold {np.abs(values).max()}, which stands in {path}.")
+    return rounded
+
+
+def _decoded(path: Path, entries: list[Any], arrays: bytes) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+    """Yields each variable's entry, mask and values."""
+    lengths = [(entry["mask_bytes"], entry["active"] * np.dtype(entry["stored"]).itemsize) for entry in entries]
+    if sum(map(sum, lengths)) != len(arrays):
+        raise _corrupt(path, f"expected {sum(map(sum, lengths))} bytes of arrays; received {len(arrays)}")
+    place = 0
+    for entry, (mask_length, values_length) in zip(entries, lengths, strict=True):
+        try:
+            mask = mask_codes.decode(entry["mask"], arrays[place : place + mask_length], math.prod(entry["shape"]))
+        except ValueError as error:
+            raise _corrupt(path, str(error)) from error
+        place += mask_length
+        width = np.dtype(entry["stored"]).itemsize
+        active = np.frombuffer(arrays, f"<u{width}", entry["active"], place).astype(f"u{width}").view(entry["stored"])
+        place += values_length
+        if np.count_nonzero(mask) != active.size:
+            raise _corrupt(path, f"{active.size} values for a mask of {np.count_nonzero(mask)} active entries")
+        values = np.zeros(mask.size, entry["dtype"])
+        values[mask] = active.astype(entry["dtype"])
+        yield entry, mask.reshape(entry["shape"]), values.reshape(entry["shape"])
+
+
+def _config(model: keras.Model) -> Any:
+    """Returns a model's config without its masks, which stand in `arrays.bin`, and without how it was compiled."""
+
+    def clean(item: Any) -> Any:
+        if isinstance(item, list | tuple):
+            return [clean(inner) for inner in item]
+        if not isinstance(item, dict):
+            return item
+        masked = str(item.get("registered_name")).startswith("keras_sparseflow>Masked")
+        kept = {name: clean(inner) for name, inner in item.items() if name != "compile_config"}
+        if masked:
+            kept["config"] = {name: inner for name, inner in kept["config"].items() if name not in ("mask", "masks")}
+        return kept
+
+    return clean(keras.saving.serialize_keras_object(model))
+
+
+def _write(path: Path, text: bytes, arrays: bytes) -> None:
+    """Puts the whole archive at `path`, or, whatever happens, nothing."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("model.json", text, zipfile.ZIP_DEFLATED)
+                archive.writestr("arrays.bin", arrays, zipfile.ZIP_STORED)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], bytes]:
+    content = io.BytesIO(path.read_bytes())
+    try:
+        with zipfile.ZipFile(content) as archive:
+            text = json.loads(archive.read("model.json"))
+            arrays = archive.read("arrays.bin")
+    # What zipfile raises for damaged archives, by where the damage is.
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise _corrupt(path, str(error)) from error
+    if not isinstance(text, dict) or text.get("format") != FORMAT:
+        found = text.get("format") if isinstance(text, dict) else type(text).__name__
+        raise ValueError(f"{path} is of another format: expected {FORMAT}; received {found!r}.")
+    return text, arrays
+
+
+def _corrupt(path: Path, why: str) -> ValueError:
+    return ValueError(f"{path} is corrupt or no file of `save_compressed`: {why}.")

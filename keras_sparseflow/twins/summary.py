@@ -1,0 +1,205 @@
+"""What a sparse model holds: density, active weights and operations of each kernel."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.twins.operations import uses_per_example
+from keras_sparseflow.twins.structure import Kernel, kernels_of, walk
+
+
+@dataclass(frozen=True)
+class KernelSummary:
+    """One kernel of a model.
+
+    Args:
+        path: of its layer; where that has several kernels, followed by the kernel's name.
+        layer: the class of the layer that computes with it.
+        shape: of the kernel.
+        masked: whether it has a mask.
+        size: how many weights it has.
+        active: how many of them are active; all where there is no mask.
+        dense_flops: multiplications and additions of one example's forward pass if all were active;
+            None where that is not known.
+        sparse_flops: those of the active weights.
+    """
+
+    path: str
+    layer: str
+    shape: tuple[int, ...]
+    masked: bool
+    size: int
+    active: int
+    dense_flops: int | None
+    sparse_flops: int | None
+
+    @property
+    def density(self) -> float:
+        """Share of active weights, in [0, 1]."""
+        return self.active / max(1, self.size)
+
+
+@dataclass(frozen=True)
+class SparsitySummary:
+    """The kernels of a model, and the layers that hold matrices without a mask. Printing it shows a table.
+
+    Args:
+        name: the model's.
+        kernels: in the order of the layers.
+        unmasked: `(path, class, weights)` of each layer that has trainable matrices without a mask:
+            excluded, or of a class without a masked twin, such as `Embedding`.
+    """
+
+    name: str
+    kernels: tuple[KernelSummary, ...]
+    unmasked: tuple[tuple[str, str, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Weights of all kernels."""
+        return sum(kernel.size for kernel in self.kernels)
+
+    @property
+    def active(self) -> int:
+        """Active weights of all kernels."""
+        return sum(kernel.active for kernel in self.kernels)
+
+    @property
+    def density(self) -> float:
+        """Share of active weights of all kernels, those without a mask included, in [0, 1]."""
+        return self.active / max(1, self.size)
+
+    @property
+    def dense_flops(self) -> int | None:
+        """Operations of all kernels for one example if all weights were active; None if one is not known."""
+        return _sum(kernel.dense_flops for kernel in self.kernels)
+
+    @property
+    def sparse_flops(self) -> int | None:
+        """Operations of the active weights of all kernels for one example; None if one is not known."""
+        return _sum(kernel.sparse_flops for kernel in self.kernels)
+
+    def to_frame(self) -> Any:
+        """Returns a pandas DataFrame with a row for each kernel: the fields of `KernelSummary`, and `density`."""
+        import pandas as pd
+
+        names = [field.name for field in fields(KernelSummary)]
+        rows = [
+            {**{name: getattr(kernel, name) for name in names}, "density": kernel.density} for kernel in self.kernels
+        ]
+        frame = pd.DataFrame(rows, columns=[*names, "density"])
+        return frame.astype({"dense_flops": "Int64", "sparse_flops": "Int64"})
+
+    def __rich__(self) -> Any:
+        """Returns the table that `rich` shows in a terminal."""
+        from rich.table import Table
+
+        table = Table(title=f"Kernels of {self.name}", caption=self._caption(), caption_justify="left")
+        for heading in ("kernel", "layer", "shape"):
+            table.add_column(heading, overflow="fold")
+        for heading in ("density", "active", "weights", "FLOPs", "FLOPs dense"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for kernel in self.kernels:
+            shape = " x ".join(map(str, kernel.shape))
+            density = f"{kernel.density:.4f}" if kernel.masked else "no mask"
+            table.add_row(kernel.path, kernel.layer, shape, density, *_numbers(kernel))
+        table.add_section()
+        table.add_row("total", "", "", f"{self.density:.4f}", *_numbers(self), style="bold")
+        return table
+
+    def __str__(self) -> str:
+        """Returns the table as text of at most 140 columns."""
+        from rich.console import Console
+
+        text = io.StringIO()
+        Console(file=text, width=140).print(self)
+        return text.getvalue()
+
+    def _caption(self) -> str:
+        notes = [
+            "FLOPs: two for each weight and use, of one example's forward pass; products without a kernel are not "
+            "counted."
+        ]
+        if self.sparse_flops is None:
+            notes.append(
+                "They are not known for a layer that is not a stock one, or where dimensions of the input "
+                "are not known (`inputs=` gives them)."
+            )
+        if self.unmasked:
+            named = ", ".join(f"{path} ({kind}, {weights:,})" for path, kind, weights in self.unmasked)
+            notes.append(f"Matrices without a mask (class, weights): {named}.")
+        return "\n".join(notes)
+
+
+def sparsity_summary(model: keras.Model, inputs: Any = None) -> SparsitySummary:
+    """Returns density, active count and operations of each kernel of a model, masked or not.
+
+    Args:
+        model: built; functional, sequential or subclassed.
+        inputs: arrays to call the model on, whose first example is used to count operations; needed
+            where dimensions of the model's input are not known, and for subclassed models.
+
+    Raises:
+        ValueError: the model is not built.
+
+    Example:
+        >>> from keras_sparseflow.layers import MaskedDense
+        >>> model = keras.Sequential([keras.Input((8,)), MaskedDense(10, density=0.25, mask_seed=0)])
+        >>> summary = sparsity_summary(model)
+        >>> summary.active, summary.size, summary.sparse_flops, summary.dense_flops
+        (20, 80, 40, 160)
+    """
+    if not model.built:
+        raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
+    kernels = kernels_of(model)
+    uses = uses_per_example(model, kernels, inputs)
+    rows = tuple(_summarise(kernel, use) for kernel, use in zip(kernels, uses, strict=True))
+    return SparsitySummary(model.name, rows, tuple(_unmasked(model)))
+
+
+def _summarise(kernel: Kernel, uses: int | None) -> KernelSummary:
+    size = int(np.prod(kernel.shape))
+    active = size if kernel.mask is None else int(np.count_nonzero(ops.convert_to_numpy(kernel.mask)))
+    return KernelSummary(
+        path=kernel.path,
+        layer=type(
+            next(layer for layer in reversed(kernel.chain) if not isinstance(layer, KernelPart))
+        ).__name__.lstrip("_"),
+        shape=kernel.shape,
+        masked=kernel.mask is not None,
+        size=size,
+        active=active,
+        dense_flops=None if uses is None else 2 * size * uses,
+        sparse_flops=None if uses is None else 2 * active * uses,
+    )
+
+
+def _unmasked(model: keras.Model) -> Iterable[tuple[str, str, int]]:
+    for path, chain in walk(model):
+        layer = chain[-1]
+        if isinstance(layer, MaskedKernel):
+            continue
+        matrices = [v for v in layer._trainable_variables if len(v.shape) > 1]
+        if matrices:
+            yield path, type(layer).__name__, sum(int(np.prod(matrix.shape)) for matrix in matrices)
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
+
+
+def _numbers(counts: KernelSummary | SparsitySummary) -> list[str]:
+    numbers = (counts.active, counts.size, counts.sparse_flops, counts.dense_flops)
+    return ["?" if number is None else f"{number:,}" for number in numbers]
