@@ -38,7 +38,9 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
     text = " ".join(launch(name, "--help").stdout.split())
     assert f"python launchers/{name}.py" in text
     if name != "report":
-        assert "--optimizer: optimizer by name" in text and "one of sgd, momentum, adam, adamw, adagrad, rmsprop" in text
+        assert (
+            "--optimizer: optimizer by name" in text and "one of sgd, momentum, adam, adamw, adagrad, rmsprop" in text
+        )
         assert "(default: 0.001)" in text and "--runs_dir" in text and "--data_dir" in text
 
 
@@ -58,7 +60,10 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         ),
         (["--learning_rates=1"], "Unknown command line flag 'learning_rates'. Did you mean: learning_rate"),
         (["--width_fractions=90"], "error: `fractions` of the maximum width must be in (0, 1]; received 90.0"),
-        (["--variant=SC", "--hidden_layers=2"], "expected at least 3 hidden layers, or a smaller `skip_span`; received 2"),
+        (
+            ["--variant=SC", "--hidden_layers=2"],
+            "at least 3 hidden layers, or a smaller `skip_span`; received 2",
+        ),
     ],
     ids=str,
 )
