@@ -18,7 +18,7 @@ from keras_sparseflow.records import RunFolder, read_json
 
 UNITS = {"seconds": "s"}
 
-ACCURACY = "Times are estimated from a calibration of this machine as busy as it is now: right within a factor of two."
+ACCURACY = "Times are estimated from a short calibration of this machine, as busy as it is now; expect a factor of two."
 
 
 def print_result(folder: RunFolder, console: Console | None = None) -> None:
