@@ -52,8 +52,10 @@ def entry(module_name: str, name: str) -> str:
         kind = type(item).__name__
         holds = f": {', '.join(item.names())}" if kind == "Table" else f" {item!r}"
         return f"### `{name}`\n\nA {kind}{holds}.\n"
-    signature = re.sub(r"<([\w.]+) object at 0x\w+>|<(?:function|factory) [^>]*>", "...", str(inspect.signature(item)))
     text = inspect.getdoc(item) or ""
+    if inspect.isclass(item) and issubclass(item, Exception):
+        return f"### `{name}`\n\nAn exception, a `{item.__base__.__name__}`. {text}\n"
+    signature = re.sub(r"<([\w.]+) object at 0x\w+>|<(?:function|factory) [^>]*>", "...", str(inspect.signature(item)))
     return f"### `{name}`\n\n    {name}{signature}\n\n{text}\n"
 
 

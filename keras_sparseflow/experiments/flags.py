@@ -97,7 +97,7 @@ def define_report_flags() -> None:
     )
 
 
-def given_report_options() -> dict[str, str]:
+def given_report_options() -> dict[str, Any]:
     """Returns the options of `write_report` that the flags of `define_report_flags` give.
 
     Returns:
