@@ -1,0 +1,90 @@
+"""TensorFlow Model Optimization (tfmot) beside Keras 3: its import, and the masks that it computes."""
+
+import contextlib
+import importlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_PRUNING = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl"
+
+
+def import_tfmot() -> ModuleType:
+    """Returns the module `tensorflow_model_optimization`; `keras` and `tf.keras` stay Keras 3.
+
+    By itself its import asks for the older Keras, in the environment and so in child processes too, and
+    `tf.keras` becomes that one if it was not used before. Here both are left as they were.
+
+    Raises:
+        ImportError: it or tf-keras is not installed; the message names the extra to install.
+    """
+    try:
+        with _keras_stays():
+            return importlib.import_module("tensorflow_model_optimization")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "Magnitude pruning needs tensorflow-model-optimization and tf-keras; install them with "
+            f"`pip install 'keras_sparseflow[tfmot]'`. ({error})"
+        ) from error
+
+
+def tfmot_mask(
+    kernel: Any,
+    step: int,
+    schedule: Any,
+    *,
+    block_size: Sequence[int] = (1, 1),
+    block_pooling_type: str = "AVG",
+    sparsity_m_by_n: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Returns the boolean mask that tfmot gives a kernel at a step which its schedule calls for.
+
+    At any other step it is True everywhere.
+
+    Args:
+        kernel: a variable or tensor; of rank 2 for blocks, of rank 2 or 4 for N:M sparsity.
+        step: the training step, counted from 1.
+        schedule: a `tfmot.sparsity.keras.PruningSchedule`.
+        block_size: rows and columns of blocks that are kept or removed as one.
+        block_pooling_type: "AVG" or "MAX" of a block's magnitudes is its score.
+        sparsity_m_by_n: m and n for m zeros in every n entries along the inputs, or None.
+
+    Example:
+        >>> schedule = import_tfmot().sparsity.keras.ConstantSparsity(0.5, begin_step=1)
+        >>> tfmot_mask(tf.constant([[1.0, -3.0], [2.0, 0.5]]), 1, schedule).tolist()
+        [[False, True], [True, False]]
+    """
+    weight = tf.convert_to_tensor(kernel)
+    mask, threshold = tf.Variable(tf.ones_like(weight)), tf.Variable(tf.zeros((), weight.dtype))
+    pruning = importlib.import_module(_PRUNING).Pruning(
+        lambda: tf.constant(step, tf.int64),
+        [(weight, mask, threshold)],
+        schedule,
+        block_size,
+        block_pooling_type,
+        sparsity_m_by_n,
+    )
+    pruning.conditional_mask_update()
+    return np.asarray(mask.numpy() != 0)
+
+
+@contextlib.contextmanager
+def _keras_stays() -> Iterator[None]:
+    """Keeps `tf.keras` and the environment's choice of Keras as they are, whatever is imported within."""
+    dir(tf.keras)  # TensorFlow chooses when it is first used, and for good
+    name = "TF_USE_LEGACY_KERAS"
+    chosen = os.environ.get(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it compares versions with distutils
+            yield
+    finally:
+        if chosen is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = chosen
