@@ -10,11 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.kernels import apply_mask, check_density
+from keras_sparseflow.layers.kernels import check_density
 from keras_sparseflow.masks import DISTRIBUTIONS, SCORES, top_mask
 from keras_sparseflow.twins.kinds import MASKED_OF, STOCK_OF, has_twin
 from keras_sparseflow.twins.rebuilding import WRAPPERS, rebuild
-from keras_sparseflow.twins.structure import Kernel, is_rebuildable, kernels_of, variables_by_path
+from keras_sparseflow.twins.structure import Kernel, is_rebuildable, kernels_of
 
 Exclusion = str | type
 
@@ -74,9 +74,6 @@ def sparsify(
 
     to_replace = {id(layer) for kernel in chosen for layer in kernel.chain if has_twin(layer)}
     twin = rebuild(model, lambda layer: _masked_copy(layer) if id(layer) in to_replace else None)
-    values = variables_by_path(model)
-    for path, variable in variables_by_path(twin).items():
-        variable.assign(values[path])
     places = {kernel.path: place for place, kernel in enumerate(candidates)}
     for kernel in kernels_of(twin):
         if kernel.path in counts:
@@ -100,15 +97,7 @@ def strip_masks(model: keras.Model) -> keras.Model:
         ValueError: it is not built.
     """
     _check_model(model, "strip_masks")
-    stock = rebuild(model, lambda layer: _stock_copy(layer) if type(layer) in STOCK_OF else None, plain=True)
-    values: dict[str, Any] = dict(variables_by_path(model))
-    paths = {id(variable): path for path, variable in values.items()}
-    for kernel in kernels_of(model):
-        if kernel.mask is not None:
-            values[paths[id(kernel.variable)]] = apply_mask(kernel.layer.kernel, kernel.mask)
-    for path, variable in variables_by_path(stock).items():
-        variable.assign(values[path])
-    return stock
+    return rebuild(model, lambda layer: _stock_copy(layer) if type(layer) in STOCK_OF else None, plain=True)
 
 
 def _check_model(model: Any, function: str) -> None:

@@ -2,7 +2,7 @@
 
 A file is a zip archive of two members, without pickles:
 
-    model.json    the format's version, the model's config, and for each variable its paths, shape,
+    model.json    the format's version, the model's config, and for each variable its places, shape,
                   type, the code of its mask, and how many bytes of `arrays.bin` it takes
     arrays.bin    for each variable in turn its mask's bytes and its active values, little-endian
 
@@ -26,7 +26,7 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.twins import mask_codes
-from keras_sparseflow.twins.structure import Kernel, kernels_of, variables_by_path, walk
+from keras_sparseflow.twins.structure import Kernel, kernels_of, variables_by_place, walk
 
 FORMAT = 1
 _KERNEL_TYPES = ("float16", ml_dtypes.bfloat16.__name__)  # NumPy knows the second by its package
@@ -62,15 +62,15 @@ def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dty
             f"{', '.join(with_assets)}. Use `model.save` instead."
         )
     kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
-    paths: dict[int, list[str]] = {}
-    variables = variables_by_path(model)
+    places: dict[int, list[str]] = {}
+    variables = dict(variables_by_place(model))
     for inner, variable in variables.items():
-        paths.setdefault(id(variable), []).append(inner)
+        places.setdefault(id(variable), []).append(inner)
     entries, contents = [], []
-    for names in paths.values():
+    for names in places.values():
         variable = variables[names[0]]
         entry, *content = _encode(variable, kernels.get(id(variable)), kernel_dtype)
-        entries.append({"paths": names, **entry})
+        entries.append({"places": names, **entry})
         contents += content
     text = {"format": FORMAT, "keras": keras.__version__, "model": _config(model), "variables": entries}
     _write(Path(path), json.dumps(text).encode(), b"".join(contents))
@@ -93,13 +93,13 @@ def load_compressed(
     text, arrays = _read(Path(path))
     model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)
     kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
-    variables = variables_by_path(model)
-    stored = {inner for entry in text["variables"] for inner in entry["paths"]}
+    variables = dict(variables_by_place(model))
+    stored = {inner for entry in text["variables"] for inner in entry["places"]}
     if stored != variables.keys():
         odd = ", ".join(sorted(stored ^ variables.keys()))
         raise ValueError(f"{path} and the model that Keras made of its config do not have the same variables: {odd}.")
     for entry, mask, values in _decoded(Path(path), text["variables"], arrays):
-        for inner in entry["paths"]:
+        for inner in entry["places"]:
             kernel = kernels.get(id(variables[inner]))
             if kernel is not None and kernel.mask is not None:
                 kernel.layer.set_mask(mask)

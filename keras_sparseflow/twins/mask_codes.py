@@ -25,8 +25,10 @@ def encode(mask: np.ndarray) -> tuple[str, bytes]:
         return "full", b""
     active = np.flatnonzero(mask)
     plain = {"bits": np.packbits(mask).tobytes(), **{name: _gaps(active, kind) for name, kind in _GAPS.items()}}
-    deflated = {f"{name}+deflate": zlib.compress(content, 9) for name, content in plain.items()}
-    return min((plain | deflated).items(), key=lambda item: len(item[1]))
+    deflated = {f"{name}+deflate": _entropy_coded(content) for name, content in plain.items()}
+    # Matches of longer strings are searched for where masks with a structure, such as whole rows, would show them.
+    structured = [("bits+deflate", zlib.compress(plain["bits"]))]
+    return min([*plain.items(), *deflated.items(), *structured], key=lambda item: len(item[1]))
 
 
 def decode(code: str, content: bytes, size: int) -> np.ndarray:
@@ -55,6 +57,12 @@ def decode(code: str, content: bytes, size: int) -> np.ndarray:
     if not fits:
         raise ValueError(f"{len(content)} bytes in code {code!r} are no mask of {size} entries.")
     return mask
+
+
+def _entropy_coded(content: bytes) -> bytes:
+    """Returns the bytes deflated by their frequencies alone: for random masks smaller, and a hundred times faster."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
+    return coder.compress(content) + coder.flush()
 
 
 def _gaps(active: np.ndarray, kind: np.dtype) -> bytes:

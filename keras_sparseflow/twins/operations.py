@@ -13,7 +13,7 @@ from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
 from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 
 from keras_sparseflow.layers.parts import KernelPart
-from keras_sparseflow.twins.structure import Kernel
+from keras_sparseflow.twins.structure import Kernel, input_tensors
 
 Shape = tuple[int, ...]
 
@@ -45,7 +45,7 @@ def uses_per_example(model: keras.Model, kernels: Sequence[Kernel], inputs: Any 
 
 
 def _zeros_like_inputs(model: keras.Model) -> Any:
-    tensors = getattr(model, "input", None)
+    tensors = input_tensors(model)
     if tensors is None:
         return None
     flat = keras.tree.flatten(tensors)

@@ -7,7 +7,10 @@ from typing import Any
 
 import keras
 
-from keras_sparseflow.twins.structure import is_rebuildable, own_variables, walk
+from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.kernels import apply_mask
+from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.twins.structure import is_rebuildable, own_variables, sublayers, walk
 
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer | None]
 
@@ -25,7 +28,7 @@ def rebuild(model: keras.Model, replace: Replace, plain: bool = False) -> keras.
     Args:
         model: functional or sequential, built.
         replace: returns the new layer, which `Bidirectional` may copy once more through its config,
-            in place of a layer, or None to have it copied. Whoever replaces a layer sets its state.
+            in place of a layer, or None to have it copied. A masked layer and its stock twin get each other's weights.
         plain: whether models of this package's classes become `keras.Model`s.
     """
     copies: dict[int, Any] = {}
@@ -36,7 +39,7 @@ def rebuild(model: keras.Model, replace: Replace, plain: bool = False) -> keras.
         return copies[id(layer)]
 
     def clone(old: keras.Model) -> keras.Model:
-        new = keras.models.clone_model(old, clone_function=copy_of)
+        new = keras.models.clone_model(old, _with_inputs_of(old), clone_function=copy_of)
         if plain and type(new).__module__.startswith("keras_sparseflow."):
             return keras.Model(new.input, new.output, name=new.name)
         return new
@@ -87,28 +90,71 @@ def _uncompiled(model: keras.Model) -> Iterator[None]:
             layer.compiled = True
 
 
-def _copy_state(source: keras.Model, target: keras.Model) -> None:
-    """Copies which layers are trainable and, where the class is the same, all state of each layer."""
-    targets = {path: chain[-1] for path, chain in walk(target)}
-    target.trainable = source.trainable
-    for path, chain in walk(source):
-        old, new = chain[-1], targets.get(path)
-        if new is None:
-            continue  # within a layer that was replaced
-        new.trainable = old.trainable
-        if type(old) is type(new) and not is_rebuildable(old):
-            _copy_own_state(old, new)
+def _with_inputs_of(model: keras.Model) -> Any:
+    """Returns new inputs for a functional model that are named as its own; None for a sequential one."""
+    if isinstance(model, keras.Sequential):
+        return None
+
+    def like(tensor: Any) -> Any:
+        layer = tensor._keras_history.operation
+        return keras.Input(
+            batch_shape=tensor.shape, dtype=tensor.dtype, sparse=tensor.sparse, name=layer.name, optional=layer.optional
+        )
+
+    return keras.tree.map_structure(like, model.input)
 
 
-def _copy_own_state(source: Any, target: Any) -> None:
+def _copy_state(old: Any, new: Any) -> None:
+    """Copies which layers are trainable, and all that layers hold, from a model or layer to its copy or twin."""
+    new.trainable = old.trainable
+    if type(old) is not type(new) and not is_rebuildable(old):
+        _copy_weights(old, new)
+    elif own_variables(old) or hasattr(old, "save_assets"):
+        _copy_own_state(old, new)
+    for inner, inner_copy in _inner_pairs(old, new):
+        _copy_state(inner, inner_copy)
+
+
+def _inner_pairs(old: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Returns the layers directly within, each with its copy: by name in models, by place in layers."""
+    if is_rebuildable(old):
+        named = {layer.name: layer for layer in sublayers(new)}
+        return [(layer, named[layer.name]) for layer in sublayers(old)]
+    inner, inner_copies = (
+        [part for part in sublayers(layer) if not isinstance(part, KernelPart)] for layer in (old, new)
+    )
+    return list(zip(inner, inner_copies, strict=True))
+
+
+def _copy_own_state(old: Any, new: Any) -> None:
     """Copies what one layer itself holds, as saving and loading it would."""
     store: dict[str, Any] = {}
-    if own_variables(source):
-        source.save_own_variables(store)
-        target.load_own_variables(store)
-        for old, new in zip(source._seed_generators, target._seed_generators, strict=True):
-            new.state.assign(old.state)
-    if hasattr(source, "save_assets"):
+    old.save_own_variables(store)
+    new.load_own_variables(store)
+    for generator, generator_copy in zip(old._seed_generators, new._seed_generators, strict=True):
+        generator_copy.state.assign(generator.state)
+    if hasattr(old, "save_assets"):
         with tempfile.TemporaryDirectory() as folder:
-            source.save_assets(folder)
-            target.load_assets(folder)
+            old.save_assets(folder)
+            new.load_assets(folder)
+
+
+def _copy_weights(old: Any, new: Any) -> None:
+    """Copies the weights between a stock layer and a masked one; inactive ones become zero in a stock layer."""
+    values: dict[str, Any] = _weights_by_name(old)
+    for name, layer in _masked_by_name(old).items():
+        values[name] = apply_mask(layer.kernel, layer.mask)
+    for name, variable in _weights_by_name(new).items():
+        variable.assign(values[name])
+
+
+def _weights_by_name(layer: Any) -> dict[str, keras.Variable]:
+    own = {variable.name: variable for variable in own_variables(layer)}
+    return {**own, **{name: masked._kernel for name, masked in _masked_by_name(layer).items()}}
+
+
+def _masked_by_name(layer: Any) -> dict[str, MaskedKernel]:
+    """Returns the layer itself, if it is masked, and its parts, by what a stock layer calls their kernels."""
+    if isinstance(layer, MaskedKernel):
+        return {"kernel": layer}
+    return {part.name: part for part in sublayers(layer) if isinstance(part, KernelPart)}

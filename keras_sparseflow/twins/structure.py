@@ -6,12 +6,12 @@ kernels, it ends in the kernel's name.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
 from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.layers.parts import KernelPart
 
 Chain = tuple[keras.layers.Layer, ...]
 
@@ -47,20 +47,15 @@ def is_rebuildable(model: keras.layers.Layer) -> bool:
     return isinstance(model, (Functional, keras.Sequential))
 
 
-def walk(model: keras.layers.Layer, repeated: bool = False) -> Iterator[tuple[str, Chain]]:
-    """Yields the path and the chain of each layer within a model, outer ones first.
-
-    Args:
-        model: any model or layer.
-        repeated: whether a layer that stands in several models is met in each of them.
-    """
+def walk(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
+    """Yields the path and the chain of each layer within a model, outer ones first; a shared layer once."""
     seen: set[int] = set()
 
     def within(layer: keras.layers.Layer, path: str, chain: Chain) -> Iterator[tuple[str, Chain]]:
         names: list[str] = []
         for inner in sublayers(layer):
             names.append(inner.name)
-            if id(inner) in seen and not repeated:
+            if id(inner) in seen:
                 continue
             seen.add(id(inner))
             inner_path = path + _numbered(inner.name, names)
@@ -92,6 +87,13 @@ def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
     return found
 
 
+def input_tensors(model: keras.layers.Layer) -> Any:
+    """Returns the symbolic inputs of a model in the structure that it is called with; None if it has none."""
+    if isinstance(model, keras.Sequential):
+        return model.inputs[0] if model.inputs else None
+    return model.input if is_rebuildable(model) else None
+
+
 def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the variables that a layer itself owns, states of its random generators included; no masks."""
     variables = [*layer._trainable_variables, *layer._non_trainable_variables]
@@ -100,19 +102,18 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     return [variable for variable in variables if variable is not mask]
 
 
-def variables_by_path(model: keras.layers.Layer) -> dict[str, keras.Variable]:
-    """Returns the variables of a model and of all within by path, masks excepted: the same paths as its twin's.
+def variables_by_place(layer: keras.layers.Layer, place: str = "") -> Iterator[tuple[str, keras.Variable]]:
+    """Yields the variables of a layer and of all within, masks excepted, with a name that a reloaded model has too.
 
-    A variable of a layer that stands in several models has several paths.
+    Keras names layers within layers anew in every process, so there the place counts; in models the
+    name does. A variable of a layer that stands in several models has several places.
     """
-    named: dict[str, keras.Variable] = {}
-    for path, chain in (("", (model,)), *walk(model, repeated=True)):
-        names: list[str] = []
-        for variable in own_variables(chain[-1]):
-            names.append(variable.name)
-            is_part = isinstance(chain[-1], KernelPart)
-            named[path if is_part else f"{path}/{_numbered(variable.name, names)}".lstrip("/")] = variable
-    return named
+    names: list[str] = []
+    for variable in own_variables(layer):
+        names.append(variable.name)
+        yield place + _numbered(variable.name, names), variable
+    for index, inner in enumerate(sublayers(layer)):
+        yield from variables_by_place(inner, f"{place}{inner.name if is_rebuildable(layer) else index}/")
 
 
 def _numbered(name: str, names: Sequence[str]) -> str:

@@ -1,0 +1,255 @@
+"""Twins: same graph, weights and outputs, exact masks that hold in training and survive saving, and back."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_sparseflow import SparseModel
+from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.twins import sparsify, strip_masks
+from keras_sparseflow.twins.structure import kernels_of
+from tests.twins.models import array, data, images, masks, outputs, recurrent, same, transformer, weights
+
+layers = keras.layers
+
+
+def dense_model(*units, inputs=8, **arguments):
+    named = [layers.Dense(count, name=f"layer_{number}", **arguments) for number, count in enumerate(units, 1)]
+    return keras.Sequential([keras.Input((inputs,)), *named])
+
+
+# --- the twin ---------------------------------------------------------------------------------------------------
+
+
+def test_at_density_one_outputs_and_variables_are_the_models_to_the_bit(stock):
+    twin, inputs = sparsify(stock, 1.0), data(stock)
+    assert same(outputs(twin, inputs), outputs(stock, inputs))
+    (kernels, others), (twin_kernels, twin_others) = weights(stock), weights(twin)
+    assert kernels.keys() == twin_kernels.keys() == masks(twin).keys(), "every kernel got a mask"
+    assert all(np.array_equal(kernels[path], twin_kernels[path]) for path in kernels)
+    assert same(others, twin_others)
+    assert twin.name == stock.name and [layer.name for layer in twin.layers] == [layer.name for layer in stock.layers]
+
+
+def test_counts_are_exact_and_active_weights_are_the_models(stock, twin):
+    before = {kernel.path: array(kernel.variable) for kernel in kernels_of(stock)}
+    for kernel in kernels_of(twin):
+        kept = array(kernel.variable)
+        mask = array(kernel.mask)
+        assert mask.sum() == round(0.3 * mask.size), kernel.path
+        np.testing.assert_array_equal(kept, np.where(mask, before[kernel.path], 0))
+
+
+def test_the_model_itself_is_not_changed(stock, twin):
+    assert not masks(stock)
+    assert not {id(v) for v in stock.variables} & {id(v) for v in twin.variables}
+
+
+def test_which_layers_train_is_kept(stock, twin):
+    trained = [{kernel.path for kernel in kernels_of(model) if kernel.variable.trainable} for model in (stock, twin)]
+    assert trained[0] == trained[1] and len(stock.trainable_variables) == len(twin.trainable_variables)
+
+
+@settings(max_examples=25, deadline=None)
+@given(density=st.floats(0.2, 1), seed=st.integers(0, 2**40), score=st.sampled_from(["random", "magnitude"]))
+def test_uniform_counts_are_exact_whatever_the_density(density, seed, score):
+    twin = sparsify(dense_model(5, 3), density, score=score, seed=seed)
+    assert [mask.sum() for mask in masks(twin).values()] == [round(density * 40), round(density * 15)]
+
+
+def test_magnitude_keeps_the_largest_weights_and_random_depends_on_the_seed_alone():
+    model = dense_model(6)
+    kernel = array(model.layers[0].kernel)
+    mask = masks(sparsify(model, 0.25, score="magnitude"))["layer_1"]
+    assert np.abs(kernel[mask]).min() > np.abs(kernel[~mask]).max()
+    drawn = [masks(sparsify(dense_model(6), 0.25, seed=seed))["layer_1"] for seed in (0, 0, 1)]
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[1], drawn[2])
+
+
+def test_kernels_of_one_shape_get_different_random_masks_and_excluding_one_changes_no_other():
+    model = dense_model(8, 8)
+    both, one = masks(sparsify(model, 0.5)), masks(sparsify(model, 0.5, exclude="layer_1"))
+    assert not np.array_equal(both["layer_1"], both["layer_2"])
+    assert np.array_equal(both["layer_2"], one["layer_2"])
+
+
+def test_erk_gives_small_kernels_more_and_the_same_total():
+    twin = sparsify(dense_model(40, 4, inputs=40), 0.1, distribution="erk")
+    counts = {path: int(mask.sum()) for path, mask in masks(twin).items()}
+    assert sum(counts.values()) == round(0.1 * (1600 + 160))
+    # Raw * size is 80 and 44, and 176 * 80 / 124 = 113.5: equal remainders go to the first.
+    assert counts == {"layer_1": 114, "layer_2": 62}
+
+
+def test_masks_that_a_model_has_are_replaced():
+    model = keras.Sequential([keras.Input((8,)), MaskedDense(5, density=0.5, mask_seed=0)])
+    assert masks(sparsify(model, 0.2, score="magnitude")).popitem()[1].sum() == 8
+    assert model.layers[0].active_count == 20
+
+
+# --- exclusion --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        ("head", {"head"}),
+        (["head", "wide"], {"head", "wide"}),
+        ("attention", {"attention/query", "attention/key", "attention/value", "attention/attention_output"}),
+        ("query", {"attention/query"}),
+        ("attention/*e*", {"attention/query", "attention/key", "attention/value", "attention/attention_output"}),
+        ("*w*", {"wide", "narrow"}),
+        (layers.Dense, {"head", "wide", "narrow"}),
+        ((layers.MultiHeadAttention, "head"), {"attention/query", "attention/key", "attention/value",
+                                              "attention/attention_output", "head"}),
+    ],
+)  # fmt: skip
+def test_exclusion_by_name_pattern_path_and_class(exclude, left):
+    twin = sparsify(transformer(), 0.5, exclude=exclude)
+    found = {kernel.path for kernel in kernels_of(twin) if kernel.mask is None or array(kernel.mask).all()}
+    assert found == left
+    assert {type(layer).__name__ for layer in twin.layers if layer.name in left} <= {"Dense"}, "they stay stock layers"
+
+
+def test_an_exclusion_that_matches_nothing_or_everything_is_refused():
+    model = dense_model(4, 2)
+    with pytest.raises(ValueError, match=r"names 'layer_3', which no kernel matches.*layer_1, layer_2.*Did you mean"):
+        sparsify(model, 0.5, exclude="layer_3")
+    with pytest.raises(ValueError, match="names Conv2D, but no kernel"):
+        sparsify(model, 0.5, exclude=layers.Conv2D)
+    with pytest.raises(ValueError, match="leaves nothing to mask: it matches all 2"):
+        sparsify(model, 0.5, exclude="layer_*")
+    with pytest.raises(TypeError, match=r"names, patterns or classes of layers; received 3"):
+        sparsify(model, 0.5, exclude=[3])
+
+
+# --- refused ----------------------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("tests")
+class Subclassed(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(3)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+@pytest.mark.parametrize("function", [lambda model: sparsify(model, 0.5), strip_masks])
+def test_subclassed_models_are_refused_with_the_alternative(function):
+    model = Subclassed()
+    model(np.ones((1, 2)))
+    with pytest.raises(TypeError, match=r"received 'Subclassed', which is subclassed.*MaskedDense\(units, density"):
+        function(model)
+
+
+def test_a_subclassed_model_within_another_is_left_as_it_is():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2, name="outer")(Subclassed(name="inner")(inputs)))
+    twin, x = sparsify(model, 1.0), np.ones((1, 4))
+    assert masks(twin).keys() == {"outer"}
+    assert same(outputs(twin, x), outputs(model, x))
+
+
+def test_percentages_and_unknown_names_are_refused():
+    model = dense_model(3)
+    with pytest.raises(ValueError, match="a fraction and not a percentage; received 90"):
+        sparsify(model, 90)
+    with pytest.raises(ValueError, match="Unknown sparsity distribution 'erc'.*'erk'"):
+        sparsify(model, 0.5, distribution="erc")
+    with pytest.raises(ValueError, match="Unknown mask score 'snap'"):
+        sparsify(model, 0.5, score="snap")
+
+
+def test_models_that_are_not_built_or_have_no_kernel_are_refused():
+    with pytest.raises(ValueError, match="must be built"):
+        sparsify(keras.Sequential([layers.Dense(3)]), 0.5)
+    with pytest.raises(ValueError, match="has no kernel that can be masked"):
+        sparsify(keras.Sequential([keras.Input((3,)), layers.BatchNormalization()]), 0.5)
+
+
+def test_a_kernel_that_would_be_empty_is_refused_by_name_unless_all_are_asked_to_be():
+    model = dense_model(8, 1)
+    with pytest.raises(ValueError, match=r"1 of 2 kernels without any active weight: layer_2 \(of 8\)"):
+        sparsify(model, 0.05)
+    assert sum(mask.sum() for mask in masks(sparsify(model, 0.0)).values()) == 0
+
+
+# --- training and saving ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("make", [transformer, recurrent, images])
+def test_plain_fit_keeps_inactive_weights_at_zero_in_every_kind_of_layer(make, precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        twin = sparsify(make(), 0.5, seed=1)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    before = {kernel.path: array(kernel.variable) for kernel in kernels_of(twin)}
+    x = data(twin, 8)
+    twin.compile(keras.optimizers.Adam(0.01), "mse")
+    twin.fit(x, keras.tree.map_structure(lambda y: np.ones(y.shape, "f"), twin(x)), epochs=2, verbose=0)
+    for kernel in kernels_of(twin):
+        mask, kept = array(kernel.mask), array(kernel.variable)
+        assert not kept[~mask].any(), kernel.path
+        # A key's gradient may vanish where all queries see alike; most of each kernel has moved.
+        assert np.mean(kept[mask] != before[kernel.path][mask]) > 0.5, kernel.path
+    assert same(outputs(strip_masks(twin), x), outputs(twin, x))
+
+
+def test_masks_survive_a_keras_file_and_a_clone(twin, tmp_path):
+    inputs = data(twin)
+    twin.save(tmp_path / "twin.keras")
+    loaded = keras.models.load_model(tmp_path / "twin.keras", safe_mode=False)
+    assert same(masks(loaded).values(), masks(twin).values())
+    assert same(outputs(loaded, inputs), outputs(twin, inputs))
+    again = sparsify(loaded, 1.0)
+    assert all(mask.all() for mask in masks(again).values())
+
+
+# --- back -------------------------------------------------------------------------------------------------------
+
+
+def test_stripping_gives_stock_layers_with_zeros_in_place_and_the_same_outputs(stock, twin):
+    stripped, inputs = strip_masks(twin), data(twin)
+    assert same(outputs(stripped, inputs), outputs(twin, inputs))
+    classes = {type(layer) for layer in stripped._flatten_layers()}
+    assert not {kind for kind in classes if kind.__module__.startswith("keras_sparseflow")}
+    kernels = {kernel.path: array(kernel.variable) for kernel in kernels_of(stripped)}
+    for path, mask in masks(twin).items():
+        assert not kernels[path][~mask].any() and np.count_nonzero(kernels[path]) == mask.sum()
+    assert [v.shape for v in stripped.weights] == [v.shape for v in stock.weights]
+
+
+def test_a_sparse_model_becomes_a_plain_one_and_lora_is_merged():
+    inputs = keras.Input((6,))
+    layer = MaskedDense(4, density=0.5, mask_seed=0)
+    model = SparseModel(inputs, layer(inputs), name="mine")
+    layer.enable_lora(2)
+    layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    stripped, x = strip_masks(model), np.random.default_rng(0).normal(size=(2, 6)).astype("f")
+    np.testing.assert_allclose(stripped(x), model(x), rtol=1e-6)
+    assert "keras_sparseflow" not in type(stripped).__module__ and stripped.name == "mine"
+    assert not stripped.layers[1].lora_enabled and len(stripped.weights) == 2
+
+
+def test_the_twin_of_a_compiled_model_is_not_compiled_and_the_model_stays_so():
+    model = dense_model(2)
+    model.compile("adam", loss=lambda y, p: keras.ops.mean((y - p) ** 2))
+    twin = sparsify(model, 0.5)
+    assert model.compiled and not twin.compiled
+
+
+def test_shared_layers_stay_shared_within_and_across_nested_models():
+    shared = layers.Dense(4, name="shared")
+    first = keras.Input((4,))
+    nested = keras.Model(first, shared(first), name="nested")
+    second = keras.Input((4,))
+    model = keras.Model(second, shared(nested(shared(second))))
+    twin = sparsify(model, 0.5)
+    assert len(twin.trainable_variables) == 2 and twin.get_layer("nested").layers[1] is twin.get_layer("shared")
+    assert same(outputs(sparsify(model, 1.0), np.ones((1, 4))), outputs(model, np.ones((1, 4))))

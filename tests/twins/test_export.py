@@ -1,0 +1,170 @@
+"""Compressed files: exact, small, whole or refused."""
+
+import os
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.twins import load_compressed, save_compressed, sparsify
+from keras_sparseflow.twins.structure import kernels_of
+from tests.twins.models import array, data, masks, outputs, same, transformer, weights
+
+
+def dense_twin(density, units=600, inputs=500):
+    model = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(units)])
+    return sparsify(model, density, score="magnitude")
+
+
+def test_everything_comes_back_to_the_bit(twin, tmp_path):
+    save_compressed(twin, tmp_path / "model.sparse")
+    loaded = load_compressed(tmp_path / "model.sparse", safe_mode=False)
+    inputs = data(twin)
+    assert same(outputs(loaded, inputs), outputs(twin, inputs))
+    (kernels, others), (loaded_kernels, loaded_others) = weights(twin), weights(loaded)
+    assert kernels.keys() == loaded_kernels.keys()
+    assert all(kernels[path].tobytes() == loaded_kernels[path].tobytes() for path in kernels)
+    assert same(others, loaded_others)
+    assert masks(loaded).keys() == masks(twin).keys() and same(masks(loaded).values(), masks(twin).values())
+
+
+def test_a_stock_model_comes_back_too_and_a_layer_with_inner_layers_of_its_own(tmp_path):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, Block()(inputs))
+    save_compressed(model, tmp_path / "model.sparse")
+    loaded = load_compressed(tmp_path / "model.sparse")
+    assert same(outputs(loaded, np.eye(4)), outputs(model, np.eye(4)))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Block(keras.layers.Layer):
+    """Its dense layers are named by Keras anew each time that one is made."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = keras.layers.Dense(4), keras.layers.Dense(4)
+
+    def build(self, shape):
+        self.first.build(shape)
+        self.second.build(shape)
+
+    def call(self, inputs):
+        return self.second(self.first(inputs))
+
+
+@pytest.mark.parametrize(("density", "bytes_per_active"), [(0.5, 4.3), (0.1, 4.7), (0.01, 5.7)])
+def test_size_follows_the_active_weights(density, bytes_per_active, tmp_path):
+    """Four bytes a value, and what the mask takes."""
+    twin = dense_twin(density)
+    save_compressed(twin, tmp_path / "model.sparse")
+    rest = 600 * 4 + 3_000  # biases; config, archive
+    assert os.path.getsize(tmp_path / "model.sparse") < bytes_per_active * density * 300_000 + rest
+
+
+@pytest.mark.parametrize(("kernel_dtype", "error"), [("float16", 2**-11), ("bfloat16", 2**-8)])
+def test_kernels_can_be_rounded_to_half_the_bytes(kernel_dtype, error, tmp_path):
+    twin = dense_twin(0.5)
+    save_compressed(twin, tmp_path / "half.sparse", kernel_dtype)
+    save_compressed(twin, tmp_path / "whole.sparse")
+    kernel, loaded = (array(kernels_of(m)[0].variable) for m in (twin, load_compressed(tmp_path / "half.sparse")))
+    assert loaded.dtype == np.float32 and np.abs(loaded - kernel).max() > 0
+    np.testing.assert_allclose(loaded, kernel, rtol=error, atol=1e-7)
+    assert os.path.getsize(tmp_path / "whole.sparse") - os.path.getsize(tmp_path / "half.sparse") > 290_000
+
+
+def test_an_unknown_type_and_a_weight_beyond_it_are_refused(tmp_path):
+    twin = dense_twin(1.0, 2, 2)
+    with pytest.raises(ValueError, match="None, 'float16' or 'bfloat16'; received 'int8'"):
+        save_compressed(twin, tmp_path / "m", "int8")
+    twin.layers[0]._kernel.assign(np.full((2, 2), 1e6))
+    with pytest.raises(ValueError, match=r"'float16' cannot hold 1000000\.0, which stands in"):
+        save_compressed(twin, tmp_path / "m", "float16")
+    assert not list(tmp_path.iterdir()), "nothing is left where writing fails"
+
+
+def test_bfloat16_models_and_infinite_weights_come_back(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), MaskedDense(4, density=0.5, mask_seed=0, dtype="bfloat16")])
+    kernel = array(model.layers[0]._kernel).astype("f")
+    kernel[array(model.layers[0].mask)] = [np.inf, -np.inf, np.nan, -0.0, 1, 2, 3, 4]
+    model.layers[0]._kernel.assign(kernel)
+    save_compressed(model, tmp_path / "m")
+    loaded = load_compressed(tmp_path / "m").layers[0]._kernel
+    assert array(loaded).tobytes() == array(model.layers[0]._kernel).tobytes()
+
+
+def test_how_a_model_was_compiled_is_not_stored(tmp_path):
+    twin = dense_twin(0.5, 2, 4)
+    twin.compile("adam", "mse")
+    save_compressed(twin, tmp_path / "m")
+    assert not load_compressed(tmp_path / "m").compiled
+
+
+def test_lambdas_are_refused_unless_they_are_trusted(tmp_path):
+    save_compressed(transformer(), tmp_path / "m")
+    with pytest.raises(ValueError, match="lambda"):
+        load_compressed(tmp_path / "m")
+
+
+def test_vocabularies_and_models_that_are_not_built_are_refused(tmp_path):
+    words = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot", name="words")
+    model = keras.Sequential([keras.Input((1,), dtype="string"), words, keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"vocabularies, which this format does not hold: words\. Use `model\.save`"):
+        save_compressed(model, tmp_path / "m")
+    with pytest.raises(ValueError, match="must be built"):
+        save_compressed(keras.Sequential([keras.layers.Dense(2)]), tmp_path / "m")
+
+
+# --- damage -----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path):
+    path = tmp_path / "m"
+    save_compressed(dense_twin(0.5, 4, 6), path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="is corrupt or no file of `save_compressed`"):
+            load_compressed(path)
+
+
+def test_a_changed_byte_of_content_is_noticed(tmp_path):
+    path = tmp_path / "m"
+    save_compressed(dense_twin(0.5, 4, 6), path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        places = [(info.header_offset + 30 + len(info.filename), info.compress_size) for info in archive.infolist()]
+    for start, size in places:
+        for place in range(start, start + size, max(1, size // 25)):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+            with pytest.raises(ValueError, match="is corrupt"):
+                load_compressed(path)
+
+
+def test_other_archives_other_formats_and_missing_files_are_refused(tmp_path):
+    model = dense_twin(0.5, 2, 4)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="is corrupt or no file of `save_compressed`"):
+        load_compressed(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "m", "w") as archive:
+        archive.writestr("model.json", '{"format": 99}')
+        archive.writestr("arrays.bin", b"")
+    with pytest.raises(ValueError, match="expected 1; received 99"):
+        load_compressed(tmp_path / "m")
+    with pytest.raises(FileNotFoundError):
+        load_compressed(tmp_path / "nothing")
+
+
+def test_a_file_that_cannot_be_replaced_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    save_compressed(dense_twin(0.5, 2, 4), path)
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        save_compressed(dense_twin(0.5, 9, 4), path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["m"]

@@ -1,0 +1,147 @@
+"""Summaries: counts and operations by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.twins import sparsify, sparsity_summary
+from tests.twins.models import images, layers, masks, recurrent, sequential, transformer
+
+
+def uses(model, **arguments):
+    """How often each weight is used, by the kernel's path."""
+    return {
+        kernel.path: kernel.dense_flops // (2 * kernel.size) for kernel in sparsity_summary(model, **arguments).kernels
+    }
+
+
+def test_uses_in_a_transformer_are_its_tokens():
+    attention = {f"attention/{name}": 6 for name in ("query", "key", "value", "attention_output")}
+    assert uses(transformer()) == {**attention, "wide": 6, "narrow": 6, "head": 1}
+
+
+def test_uses_in_recurrent_layers_are_time_steps():
+    cells = ["both/forward_lstm/lstm_cell", "both/backward_lstm/lstm_cell", "gru/gru_cell", "simple/simple_rnn_cell"]
+    expected = {f"{cell}/{name}": 5 for cell in cells for name in ("kernel", "recurrent_kernel")}
+    found = {
+        "/".join(part.rstrip("_0123456789") for part in path.split("/")): use for path, use in uses(recurrent()).items()
+    }
+    assert found == {"each/step/inner": 5, **expected}
+
+
+def test_uses_in_convolutions_are_positions_and_those_of_a_layer_used_twice_add_up():
+    # 8 x 8 padded; 6 x 6 after the depthwise kernel; 3 x 3 after stride 2, which the transposed kernel starts from.
+    assert uses(images()) == {
+        "shared": 2 * 64,
+        "block/depthwise": 2 * 36,
+        "separable/depthwise_kernel": 9,
+        "separable/pointwise_kernel": 9,
+        "up": 9,
+        "class": 1,
+    }
+
+
+def test_uses_in_one_dimension():
+    assert uses(sequential()) == {
+        "inner/grouped": 10,
+        "depthwise": 9,
+        "separable/depthwise_kernel": 8,
+        "separable/pointwise_kernel": 8,
+        "up": 8,
+        "einsum": 9,
+        "head": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("equation", "shape", "output_shape", "expected"),
+    [("ab,bc->ac", (5,), 7, 1), ("...x,xy->...y", (2, 3, 5), 7, 6), ("abc,cde->abde", (4, 5), (4, 2, 3), 4),
+     ("abcd,cde->abe", (4, 2, 3), (4, 6), 4), ("abc,bd->adc", (4, 5), (6, 5), 5)],
+)  # fmt: skip
+def test_uses_of_an_einsum_are_what_its_kernel_does_not_have(equation, shape, output_shape, expected):
+    layer = layers.EinsumDense(equation, output_shape, name="einsum")
+    assert uses(keras.Sequential([keras.Input(shape), layer])) == {"einsum": expected}
+
+
+def test_counts_totals_and_density(twin):
+    summary = sparsity_summary(twin)
+    counted = {path: (mask.size, mask.sum()) for path, mask in masks(twin).items()}
+    assert {kernel.path: (kernel.size, kernel.active) for kernel in summary.kernels} == counted
+    assert summary.active == sum(active for _, active in counted.values())
+    assert summary.density == summary.active / summary.size
+    for kernel in summary.kernels:
+        assert kernel.masked and kernel.sparse_flops * kernel.size == kernel.dense_flops * kernel.active
+    assert summary.sparse_flops == sum(kernel.sparse_flops for kernel in summary.kernels)
+
+
+def test_counting_changes_neither_states_nor_the_layers(stock):
+    before = [np.array(variable) for variable in stock.get_weights()]
+    sparsity_summary(stock)
+    assert all(np.array_equal(a, b) for a, b in zip(before, stock.get_weights(), strict=True))
+    assert not [layer.name for layer in stock._flatten_layers() if "call" in vars(layer)]
+
+
+def test_matrices_without_a_mask_are_named():
+    summary = sparsity_summary(sparsify(transformer(), 0.5, exclude=["head", "query"]))
+    assert summary.unmasked == (("tokens", "Embedding", 160), ("head", "Dense", 24))
+    head, query = summary.kernels[-1], summary.kernels[0]
+    assert not head.masked and head.density == 1 and query.masked and query.density == 1
+
+
+def test_the_table_shows_every_kernel_with_its_numbers_and_what_has_no_mask():
+    twin = sparsify(transformer(), 0.25, exclude="head")
+    text = str(sparsity_summary(twin))
+    row = next(line for line in text.splitlines() if "wide" in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "wide", "MaskedDense", "8 x 16", "0.2500", "32", "128", "384", "1,536",
+    ]  # fmt: skip
+    assert "head" in text and "no mask" in text and "tokens (Embedding, 160)" in text
+    assert all(len(line) <= 140 for line in text.splitlines())
+
+
+def test_the_frame_has_a_row_for_each_kernel():
+    frame = sparsity_summary(sparsify(images(), 0.5)).to_frame()
+    assert list(frame.columns) == ["path", "layer", "shape", "masked", "size", "active", "dense_flops",
+                                   "sparse_flops", "density"]  # fmt: skip
+    row = frame.set_index("path").loc["shared"]
+    assert (row["shape"], row["size"], row["active"], row["density"]) == ((3, 3, 3, 4), 108, 54, 0.5)
+    assert row["dense_flops"] == 2 * 108 * 128 and frame["active"].sum() == sum(frame["size"]) / 2
+
+
+def test_operations_are_not_known_without_the_inputs_dimensions_and_known_with_an_example():
+    inputs = keras.Input((None, 4))
+    model = keras.Model(inputs, MaskedDense(3, density=0.5, mask_seed=0, name="each")(inputs))
+    unknown = sparsity_summary(model)
+    assert unknown.sparse_flops is None and unknown.kernels[0].dense_flops is None and "?" in str(unknown)
+    assert unknown.to_frame()["sparse_flops"].isna().all()
+    assert uses(model, inputs=np.ones((9, 7, 4))) == {"each": 7}, "of one example of nine"
+
+
+def test_a_kernel_of_an_unknown_layer_has_no_operations_and_makes_the_total_unknown():
+    class Own(keras.layers.Layer):
+        def build(self, shape):
+            self.own = self.add_weight(name="kernel", shape=(shape[-1], 2))
+
+        def call(self, inputs):
+            return keras.ops.matmul(inputs, self.own)
+
+    summary = sparsity_summary(keras.Sequential([keras.Input((3,)), Own(name="own"), layers.Dense(2)]))
+    assert [kernel.dense_flops for kernel in summary.kernels] == [None, 8]
+    assert summary.dense_flops is None and summary.unmasked[0] == ("own", "Own", 6)
+
+
+def test_a_subclassed_model_can_be_summarised_with_an_example_and_an_unbuilt_one_is_refused():
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = MaskedDense(3, density=0.5, mask_seed=0, name="dense")
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Subclassed()
+    with pytest.raises(ValueError, match="must be built"):
+        sparsity_summary(model)
+    model(np.ones((1, 4)))
+    assert uses(model, inputs=np.ones((2, 4))) == {"dense": 1}
