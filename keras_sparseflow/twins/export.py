@@ -3,8 +3,8 @@
 A file is a zip archive of two members, without pickles:
 
     model.json    the format's version, the model's config, and for each variable its places, shape,
-                  type, the code of its mask, and how many bytes of `arrays.bin` it takes
-    arrays.bin    for each variable in turn its mask's bytes and its active values, little-endian
+                  type, and the codes of its mask and values with how many bytes they take
+    arrays.bin    for each variable in turn its mask and its active values, in these codes
 
 The archive's checksums, and the sizes in `model.json`, are checked when a file is loaded.
 """
@@ -25,7 +25,7 @@ import ml_dtypes
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.twins import mask_codes
+from keras_sparseflow.twins import mask_codes, value_codes
 from keras_sparseflow.twins.structure import Kernel, kernels_of, variables_by_place, walk
 
 FORMAT = 1
@@ -119,16 +119,17 @@ def _encode(variable: keras.Variable, kernel: Kernel | None, kernel_dtype: str |
     active = values[mask]
     narrow = kernel is not None and kernel_dtype is not None and values.dtype in (np.float32, np.float64)
     stored = _rounded(active, kernel_dtype, variable.path) if narrow else active
-    code, mask_bytes = mask_codes.encode(mask)
+    mask_code, mask_bytes = mask_codes.encode(mask)
+    value_code, value_bytes = value_codes.encode(stored)
     entry = {
         "shape": list(values.shape),
         "dtype": values.dtype.name,
         "stored": stored.dtype.name,
-        "mask": code,
-        "mask_bytes": len(mask_bytes),
         "active": active.size,
+        "mask": [mask_code, len(mask_bytes)],
+        "values": [value_code, len(value_bytes)],
     }
-    return entry, mask_bytes, stored.view(f"u{stored.itemsize}").astype(f"<u{stored.itemsize}").tobytes()
+    return entry, mask_bytes, value_bytes
 
 
 def _rounded(values: np.ndarray, dtype: Any, path: str) -> np.ndarray:
@@ -141,19 +142,17 @@ def _rounded(values: np.ndarray, dtype: Any, path: str) -> np.ndarray:
 
 def _decoded(path: Path, entries: list[Any], arrays: bytes) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Yields each variable's entry, mask and values."""
-    lengths = [(entry["mask_bytes"], entry["active"] * np.dtype(entry["stored"]).itemsize) for entry in entries]
-    if sum(map(sum, lengths)) != len(arrays):
-        raise _corrupt(path, f"expected {sum(map(sum, lengths))} bytes of arrays; received {len(arrays)}")
-    place = 0
-    for entry, (mask_length, values_length) in zip(entries, lengths, strict=True):
+    total = sum(entry[part][1] for entry in entries for part in ("mask", "values"))
+    if total != len(arrays):
+        raise _corrupt(path, f"expected {total} bytes of arrays; received {len(arrays)}")
+    content = io.BytesIO(arrays)
+    for entry in entries:
+        (mask_code, mask_bytes), (value_code, value_bytes) = entry["mask"], entry["values"]
         try:
-            mask = mask_codes.decode(entry["mask"], arrays[place : place + mask_length], math.prod(entry["shape"]))
+            mask = mask_codes.decode(mask_code, content.read(mask_bytes), math.prod(entry["shape"]))
+            active = value_codes.decode(value_code, content.read(value_bytes), entry["active"], entry["stored"])
         except ValueError as error:
             raise _corrupt(path, str(error)) from error
-        place += mask_length
-        width = np.dtype(entry["stored"]).itemsize
-        active = np.frombuffer(arrays, f"<u{width}", entry["active"], place).astype(f"u{width}").view(entry["stored"])
-        place += values_length
         if np.count_nonzero(mask) != active.size:
             raise _corrupt(path, f"{active.size} values for a mask of {np.count_nonzero(mask)} active entries")
         values = np.zeros(mask.size, entry["dtype"])

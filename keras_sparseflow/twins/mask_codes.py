@@ -25,7 +25,7 @@ def encode(mask: np.ndarray) -> tuple[str, bytes]:
         return "full", b""
     active = np.flatnonzero(mask)
     plain = {"bits": np.packbits(mask).tobytes(), **{name: _gaps(active, kind) for name, kind in _GAPS.items()}}
-    deflated = {f"{name}+deflate": _entropy_coded(content) for name, content in plain.items()}
+    deflated = {f"{name}+deflate": entropy_coded(content) for name, content in plain.items()}
     # Matches of longer strings are searched for where masks with a structure, such as whole rows, would show them.
     structured = [("bits+deflate", zlib.compress(plain["bits"]))]
     return min([*plain.items(), *deflated.items(), *structured], key=lambda item: len(item[1]))
@@ -59,8 +59,8 @@ def decode(code: str, content: bytes, size: int) -> np.ndarray:
     return mask
 
 
-def _entropy_coded(content: bytes) -> bytes:
-    """Returns the bytes deflated by their frequencies alone: for random masks smaller, and a hundred times faster."""
+def entropy_coded(content: bytes) -> bytes:
+    """Returns the bytes deflated by their frequencies alone: for random ones smaller, and a hundred times faster."""
     coder = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
     return coder.compress(content) + coder.flush()
 

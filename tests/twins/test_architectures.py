@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_sparseflow.twins import sparsify, sparsity_summary, strip_masks
-from tests.twins.models import masks, outputs, same
+from tests.twins.models import alike, masks, outputs
 
 ARCHITECTURES = {
     "resnet50": (keras.applications.ResNet50, 54),
@@ -19,13 +19,13 @@ def test_an_architecture_becomes_sparse_and_stock_again(name):
     make, kernels = ARCHITECTURES[name]
     model = make(weights=None, input_shape=(32, 32, 3), classes=5, classifier_activation=None)
     images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("f")
-    assert same(outputs(sparsify(model, 1.0), images), outputs(model, images))
+    assert alike(outputs(sparsify(model, 1.0), images), outputs(model, images))
     twin = sparsify(model, 0.1, "erk", "magnitude")
     drawn = masks(twin)
     assert len(drawn) == kernels, "every kernel of the published architecture has a mask"
     size = sum(mask.size for mask in drawn.values())
     assert sum(mask.sum() for mask in drawn.values()) == round(0.1 * size)
-    assert same(outputs(strip_masks(twin), images), outputs(twin, images))
+    assert alike(outputs(strip_masks(twin), images), outputs(twin, images))
 
 
 def test_operations_of_mobilenet_are_the_published_ones():
