@@ -7,7 +7,6 @@ import pytest
 from keras_sparseflow.layers import (
     MaskedGroupQueryAttention,
     MaskedGRU,
-    MaskedKernel,
     MaskedLSTM,
     MaskedMultiHeadAttention,
     MaskedSeparableConv1D,
@@ -160,13 +159,3 @@ def test_regularizers_and_constraints_reach_the_parts_behind_the_mask():
     pointwise, depthwise = layer.parts["pointwise_kernel"], layer.parts["depthwise_kernel"]
     np.testing.assert_allclose(layer.losses[0], 0.01 * np.sum(array(pointwise._kernel) ** 2), rtol=1e-5)
     assert not array(depthwise._kernel.constraint(depthwise._kernel))[~mask_of(depthwise)].any()
-
-
-def test_two_directions_have_their_own_masks_and_a_step_compiled_by_xla_keeps_them():
-    inputs = keras.Input((4, 3))
-    model = keras.Model(inputs, layers.Bidirectional(MaskedGRU(3, density=0.5))(inputs))
-    parts = [layer for layer in model._flatten_layers() if isinstance(layer, MaskedKernel)]
-    assert len(parts) == 4
-    model.compile("adam", "mse", jit_compile=True)
-    model.fit(batch((4, 3)), np.ones((8, 6)), epochs=2, verbose=0)
-    assert not any(array(part._kernel)[~mask_of(part)].any() for part in parts)

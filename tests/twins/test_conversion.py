@@ -181,8 +181,10 @@ def test_a_kernel_that_would_be_empty_is_refused_by_name_unless_all_are_asked_to
 # --- training and saving ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("make", [transformer, recurrent, images])
+@pytest.mark.parametrize(
+    ("make", "precision"),
+    [(transformer, "float32"), (transformer, "mixed_bfloat16"), (recurrent, "mixed_bfloat16"), (images, "float32")],
+)
 def test_plain_fit_keeps_inactive_weights_at_zero_in_every_kind_of_layer(make, precision):
     keras.config.set_dtype_policy(precision)
     try:
