@@ -22,8 +22,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "flow": ("egf", "grad_norm", "measured_epochs"),
         "data": ("load_images",),
-        "models": ("mlp",),
+        "models": ("mlp", "wide_resnet"),
         "twins": ("load_compressed", "save_compressed", "sparsify", "sparsity_summary", "strip_masks"),
-        "training": ("GradientFlow", "SparseModel", "measure_flow"),
+        "training": ("GradientFlow", "MagnitudePruning", "SparseModel", "measure_flow"),
     },
 )
