@@ -37,7 +37,7 @@ def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dty
 
     `load_compressed` gives back a model with the same weights, masks and outputs, to the bit. The
     state of the optimizer and how the model was compiled are not stored. Models that are not masked
-    can be stored too; that saves nothing.
+    can be stored too; that saves little.
 
     Args:
         model: built; one that Keras can make from its config.
