@@ -106,7 +106,7 @@ def _settle(figure: Figure) -> None:
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # "none" would have it drawn twice each time it is written
 
 
 def _of_arms(runs: pd.DataFrame, cells: pd.DataFrame, value: str) -> list[_Drawn]:
