@@ -109,8 +109,9 @@ def l2_claim(results: pd.DataFrame, alpha: float = 0.05) -> Claim:
     rows = [row for row in rows if row["optimizer"] in EWMA]
     holds = [row["egf_ratio"] > 1 and row["p_lower"] < alpha for row in rows]
     numbers = [
-        f"{row['optimizer']}, {row['arm']}: EGF times {row['egf_ratio']:.2g}, median accuracy "
-        f"{row['median_difference']:+.4f} (p = {row['p_lower']:.3f} that it is lower; {row['pairs']} pairs of runs)."
+        f"{row['optimizer']}, {row['arm']}: mean EGF with L2 is {row['egf_ratio']:.4g} times that without; median "
+        f"difference in accuracy {row['median_difference']:+.4f}, one-tailed p = {row['p_lower']:.3f} (H1: lower with "
+        f"L2; {row['pairs']} pairs of runs)."
         for row in rows
     ] or [f"No two runs of {_listed(EWMA)} differ by L2 alone." if measure else "No EGF was measured."]
     verdict = _by_parts(holds)
