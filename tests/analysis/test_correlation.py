@@ -132,6 +132,23 @@ def test_the_sign_says_which_way_flow_points(make_results):
     assert (table.loc[("egf_2", "test_accuracy"), "mean_tau"] == -1).all()
 
 
+def test_opposite_signs_do_not_cancel_in_the_mean_of_absolute_values(make_results):
+    results = make_results(("sgd",), ("NR", "BN"))
+    results["egf_2"] = results["test_loss"] * np.where(results["variant"] == "BN", -1, 1)
+    rows = correlate_flow(results, ["egf_2"]).query("target == 'test_loss'")
+    assert rows[["mean_abs_tau", "mean_tau", "std_abs_tau"]].to_numpy().tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
+def test_over_epochs_opposite_signs_do_not_cancel_within_a_configuration(make_results, make_flow):
+    results = make_results(("sgd",), ("NR",), widths=(7, 20), seeds=(0,))
+    flow = make_flow(results)
+    history = flow.loc[flow["layer"] == "total", ["run_id", "epoch"]].assign(test_accuracy=0.5)
+    falls = np.where(history["run_id"].str.contains("-7-"), -1.0, 1.0)
+    rows = correlate_cells(results, ["egf_2"], "epochs", flow, history.assign(test_loss=falls * history["epoch"]))
+    rows = rows.query("target == 'test_loss'")
+    assert rows[["tau", "abs_tau", "runs"]].to_numpy().tolist() == [[0, 1, 2], [0, 1, 2]]
+
+
 def test_measures_of_plugins_are_correlated_too(make_results):
     results = make_results().assign(my_flow=np.arange(120.0), note="text")
     results.attrs["spec_columns"] = list(results.columns[1 : list(results.columns).index("test_accuracy")])

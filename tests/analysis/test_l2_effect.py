@@ -38,6 +38,13 @@ def test_effect_is_that_of_l2_alone(make_results):
         assert row["p_lower"] == pytest.approx(stats.wilcoxon(difference, alternative="less").pvalue, rel=0.01)
 
 
+def test_the_ratio_is_of_means_not_the_mean_of_ratios(make_results):
+    results = _with_l2(make_results(("adam",), ("NR",), (7, 20), (0,)), {"NR": "L2"}, 1.0, 0.0)
+    at = {(variant, width): flow for variant, width, flow in [("NR", 7, 1), ("NR", 20, 3), ("L2", 7, 4), ("L2", 20, 6)]}
+    results["egf_2"] = [float(at[place]) for place in zip(results["variant"], results["dense_width"], strict=True)]
+    assert effect_of_l2(results)["egf_ratio"].tolist() == [2.5, 2.5]  # (4 + 6) / (1 + 3), not (4/1 + 6/3) / 2 = 3
+
+
 def test_runs_that_differ_by_more_are_no_pair(make_results):
     results = make_results(("adam",), ("NR", "L2_BN", "DA_L2_SC_BN"))
     assert effect_of_l2(results).empty

@@ -16,9 +16,8 @@ def shown_texts(figure):
     return [(text, text.get_window_extent(canvas.get_renderer())) for text in dict.fromkeys(texts)]
 
 
-def overlaps(figure):
-    """Returns the pairs of texts that cover each other, and those that reach beyond the figure."""
-    texts = shown_texts(figure)
+def overlaps(figure, texts):
+    """Returns the pairs of the figure's shown texts that cover each other, and those that reach beyond it."""
     found = [
         (one.get_text(), other.get_text())
         for (one, box), (other, another) in itertools.combinations(texts, 2)
