@@ -71,6 +71,12 @@ def test_diverged_runs_are_the_worst_and_their_flow_no_part(make_results):
     assert all_lost["egf_ratio"].isna().all()
 
 
+def test_a_run_without_an_accuracy_has_no_pair(make_results):
+    results = _with_l2(make_results(("adam",), ("NR",)), {"NR": "L2"}, 2.0, 0.01)
+    results.loc[(results["variant"] == "L2") & (results["dense_width"] == 7), "test_accuracy"] = np.nan
+    assert effect_of_l2(results)["pairs"].tolist() == [12, 12]
+
+
 def test_decoupled_decay_takes_no_part(make_results):
     results = _with_l2(make_results(("adam", "adamw"), ("NR",)), {"NR": "L2"}, 3.0, 0.02)
     assert effect_of_l2(results)["optimizer"].unique().tolist() == ["adam"]
