@@ -127,6 +127,12 @@ def test_one_image_of_ten_thousand_is_a_difference():
     assert result.p_value == pytest.approx(0.5**8)
 
 
+def test_small_differences_of_losses_are_ranked_by_size():
+    dense = np.full(6, 0.4)
+    result = wilcoxon_signed_rank(dense + np.array([-1, 2, 3, 4, 5, 6]) * 1e-5, dense)
+    assert (result.zeros, result.method, result.p_value) == (0, "exact", 2 / 2**6)
+
+
 def test_no_difference_at_all_is_p_one_without_a_warning():
     result = _test([0.0] * 15)
     assert (result.p_value, result.zeros, result.pairs_used, result.effect_size) == (1.0, 15, 0, 0.0)
