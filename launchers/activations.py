@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import app, flags
 
 from keras_sparseflow import records
-from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
+from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
 
@@ -40,8 +40,8 @@ def check_names(names: list[str]) -> bool:
 
 
 def main(argv: list[str]) -> None:
-    del argv
     with plain_errors(DEBUG.value):
+        refuse_arguments(argv)
         load_training_quietly("serial")
         from keras_sparseflow.analysis.figures import activation_functions, write_figures
         from keras_sparseflow.training.curves import activation_curves

@@ -26,7 +26,7 @@ from keras_sparseflow.experiments.flags import (
 from keras_sparseflow.experiments.grids import GRID_FIELDS
 from keras_sparseflow.experiments.presets import PRESETS, preset_names, studies_of
 from keras_sparseflow.experiments.study import Study
-from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
+from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
 
 define_spec_flags(lists=GRID_FIELDS, without=("dense_width", "max_width", "arm", "seed"))
 define_run_flags(executor="auto")
@@ -51,8 +51,8 @@ LIST_PRESETS = flags.DEFINE_bool(
 
 
 def main(argv: list[str]) -> None:
-    del argv
     with plain_errors(flags.FLAGS.debug):
+        refuse_arguments(argv)
         load_training_quietly(flags.FLAGS.executor)
         from keras_sparseflow.analysis.report import write_report
         from keras_sparseflow.experiments.launch import preview_studies, preview_study, run_study

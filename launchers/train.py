@@ -10,7 +10,7 @@ width, in hidden layers of width `max_width`.
 from absl import app, flags
 
 from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_options, given_spec_values
-from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors
+from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
 
 define_spec_flags()
 define_run_flags(executor="serial")
@@ -18,8 +18,8 @@ STUDY = flags.DEFINE_string("study", None, "folder in runs_dir to join (default:
 
 
 def main(argv: list[str]) -> None:
-    del argv
     with plain_errors(flags.FLAGS.debug):
+        refuse_arguments(argv)
         load_training_quietly(flags.FLAGS.executor)
         from keras_sparseflow.experiments.launch import run_network
         from keras_sparseflow.experiments.summary import print_result

@@ -167,7 +167,10 @@ def _run(
     options: Options,
 ) -> None:
     """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
+    from keras_sparseflow.experiments.recipe import check_arguments  # loads TensorFlow
+
     train = EXECUTORS.get(executor)
+    check_arguments(specs)
     with study_lock(study_dir):
         chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
         data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)

@@ -74,8 +74,9 @@ _TABLES = [
             _grid(HIGH, ("sgd", "momentum"), ("DA_L2_SC_BN",), ACTIVATIONS),
         ],
         [
-            "Each optimizer has its best regularization, which is not named. The ReLU column repeats five cells of "
-            "Table 3b, which tell it: DA_SC_BN for Adagrad, Adam and RMSProp, DA_L2_SC_BN for SGD and momentum."
+            "Each optimizer has its best regularization, which the paper's first version names: DA_SC_BN for Adagrad, "
+            "Adam and RMSProp, DA_L2_SC_BN for SGD. The ReLU column agrees: it repeats five cells of Table 3b, with "
+            "DA_L2_SC_BN for momentum too."
         ],
     ),
     _table(

@@ -15,6 +15,9 @@ from keras_sparseflow.models.mlp import activation_layer
 from keras_sparseflow.training.elementwise import OptimizerFactory
 from keras_sparseflow.training.schedules import Scheduled
 
+SET_BY_FIELDS = {"learning_rate": "`learning_rate`", "weight_decay": "`l2` and `l2_form`, of variants with L2"}
+"""Arguments of optimizers that other fields of a spec set, which would win in silence, and those fields."""
+
 
 def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
     """Returns what makes the spec's optimizer of `learning_rate=`; it has no weight decay yet."""
@@ -54,9 +57,15 @@ def check_arguments(specs: Iterable[RunSpec]) -> None:
     """Makes every optimizer and activation that specs name once, with their arguments.
 
     Raises:
-        ValueError: one does not take its arguments.
+        ValueError: one does not take its arguments, or an optimizer is given what another field sets.
     """
+    specs = list(specs)
     for spec in {(s.optimizer, s.optimizer_options): s for s in specs}.values():
+        for argument, fields in SET_BY_FIELDS.items():
+            if argument in spec.optimizer_arguments:
+                raise ValueError(
+                    f"`optimizer_options` must leave `{argument}` to {fields}; received {spec.optimizer_options}."
+                )
         maker = functools.partial(optimizer_factory(spec), learning_rate=spec.learning_rate)
         _try(maker, "optimizer_options", spec.optimizer_options, OPTIMIZERS.get(spec.optimizer))
     for spec in {(s.activation, s.activation_options): s for s in specs}.values():

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from absl import logging
 
@@ -26,6 +26,18 @@ def plain_errors(debug: bool = False) -> Iterator[None]:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def refuse_arguments(argv: Sequence[str]) -> None:
+    """Raises a ValueError for words beside the flags: the end of a list with spaces, such as `--seeds 0, 1`.
+
+    Args:
+        argv: what is left of the command line, the program first.
+    """
+    if len(argv) > 1:
+        raise ValueError(
+            f"Only flags are taken, and lists without spaces, such as --seeds=0,1,2; received {' '.join(argv[1:])!r}."
+        )
 
 
 def load_training_quietly(executor: str) -> None:

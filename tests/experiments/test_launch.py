@@ -105,6 +105,16 @@ def test_the_plan_of_another_executor_is_not_known(study, tmp_path):
         launch.plan_study(study, runs_dir=tmp_path, executor="dry")
 
 
+@pytest.mark.parametrize("argument", ["betta=1", "learning_rate=1", "weight_decay=1"])
+def test_wrong_options_leave_the_record_of_a_study_as_it_was(study, tmp_path, monkeypatch, argument):
+    monkeypatch.setitem(launch.EXECUTORS._items, "auto", lambda *_: None)
+    record = launch.run_study(study, runs_dir=tmp_path) / "study.json"
+    before = record.read_bytes()
+    with pytest.raises(ValueError, match=f"`optimizer_options` must .*sgd.{argument}"):
+        launch.run_study(study.with_choices({"optimizer_options": (f"sgd.{argument}",)}), runs_dir=tmp_path)
+    assert record.read_bytes() == before
+
+
 def test_what_the_executor_gets_is_what_the_caller_gave(study, tmp_path, monkeypatch):
     seen, options = SimpleNamespace(), Options(tensorboard=False, jit=True, population_memory=7, checkpoint_seconds=1.5)
 

@@ -52,6 +52,8 @@ def test_the_loss_is_the_spec_s(spec):
     ("values", "message"),
     [
         ({"optimizer_options": ("sgd.rho=0.5",)}, r"`optimizer_options` must be arguments .*nesterov.*'sgd.rho=0.5'"),
+        ({"optimizer_options": ("sgd.learning_rate=1",)}, "must leave `learning_rate` to `learning_rate`; .*rate=1"),
+        ({"optimizer_options": ("sgd.weight_decay=1",)}, "must leave `weight_decay` to `l2` and `l2_form`.*decay=1"),
         ({"optimizer_options": ("sgd.momentum=7",)}, r"`optimizer_options`.*'sgd.momentum=7'"),
         (
             {"activation": "prelu", "activation_options": ("prelu.alpha=0.5",)},

@@ -60,6 +60,7 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         ),
         (["--learning_rates=1"], "Unknown command line flag 'learning_rates'. Did you mean: learning_rate"),
         (["--width_fractions=90"], "error: `fractions` of the maximum width must be in (0, 1]; received 90.0"),
+        (["--seeds", "0", "1", "2"], "Only flags are taken, and lists without spaces, such as --seeds=0,1,2; received"),
         (
             ["--variant=SC", "--hidden_layers=2"],
             "at least 3 hidden layers, or a smaller `skip_span`; received 2",
