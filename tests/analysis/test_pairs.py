@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from keras_sparseflow.analysis.bootstrap import bootstrap_mean
 from keras_sparseflow.analysis.pairs import mean_by_width, pair_arms
+from keras_sparseflow.analysis.statistics import compare_arms
 
 
 def _two_arms(make_results, sparse, dense, **columns):
@@ -180,3 +181,19 @@ def test_a_width_where_everything_diverged_keeps_its_row(make_results):
     assert table["n"].tolist() == [0, 0]
     assert table["mean"].isna().all()
     assert table["diverged"].tolist() == [1, 1]
+
+
+def test_a_missing_run_did_not_diverge(make_results):
+    results = make_results(("sgd",), ("NR",), widths=(7,))
+    row = compare_arms(results[results["run_id"] != "sgd-NR-7-0-sparse"]).iloc[0]
+    assert (row["incomplete_pairs"], row["sparse_diverged"], row["dense_diverged"]) == (1, 0, 0)
+
+
+def test_pairs_are_sorted_by_width_and_then_by_seed(make_results):
+    pairs = pair_arms(make_results(("sgd",), ("NR",), widths=(20, 7), seeds=(1, 0)))
+    assert pairs[["dense_width", "seed"]].to_numpy().tolist() == [[7, 0], [7, 1], [20, 0], [20, 1]]
+
+
+def test_two_diverged_runs_have_the_worst_accuracy_and_no_difference(make_results):
+    pairs = pair_arms(make_results(("sgd",), ("NR",), widths=(7,), seeds=(0,)).assign(diverged=True))
+    assert pairs[["sparse", "dense", "difference"]].to_numpy().tolist() == [[0.0, 0.0, 0.0]]
