@@ -107,3 +107,17 @@ def test_every_choice(spec, tmp_path, data, choices):
 @pytest.mark.parametrize("choices", [{"skip_span": 1}, {"skip_place": "after", "augment_flip": "never"}], ids=str)
 def test_every_choice_of_connections_and_images(spec, tmp_path, data, choices):
     contract(spec, tmp_path, data, variant="DA_SC", augment_pad=1, **choices)
+
+
+def test_networks_that_train_together_decay_by_their_own_lambda(spec, tmp_path, data):
+    choices = ({"variant": "L2", "l2": 0.5}, {"variant": "NR"}, {"variant": "L2", "l2": 2.0})
+    base = {"epochs": 6, "batch_size": 4, "optimizer": "adamw", "learning_rate": 0.01}
+    specs = [s for choice in choices for s in both_arms(spec, **base, **choice)]
+    assert (
+        len(executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "population", Options()).populations)
+        == 1
+    )
+    alone = stopped("serial", specs, tmp_path / "alone", data, 4)
+    together = stopped("population", specs, tmp_path / "together", data, 4)
+    for run_spec in specs:
+        assert_agree(run_spec, alone, together)

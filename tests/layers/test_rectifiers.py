@@ -24,6 +24,12 @@ def test_srelu_by_hand():
     np.testing.assert_allclose(layer(X), [[-1.2, -0.5, 0.0, 0.4, 1.5, 4.5]], rtol=1e-6)
 
 
+def test_where_srelu_thresholds_have_crossed_the_right_line_counts():
+    """t_r = -1 and t_l = 1: at -0.5 and 0.4 both would hold."""
+    layer = SReLU(right_threshold=-1, right_slope=2, left_threshold=1, left_slope=0.5)
+    np.testing.assert_allclose(layer(X), [[-1.0, 0.0, 1.0, 1.8, 3.0, 6.0]], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("layer", "parameters"), [(PReLU(), 1), (SReLU(left_slope=0.3, right_slope=1.5), 4)])
 def test_each_unit_learns_its_own(layer, parameters):
     """The gradient of a unit's parameter, against central differences."""
