@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from keras_sparseflow.analysis.pairs import mean_by_width
 from keras_sparseflow.analysis.statistics import compare_arms, wilcoxon_signed_rank
 from keras_sparseflow.analysis.tables import tabulate, tabulate_means, write_tables
 
@@ -72,3 +73,17 @@ def test_cells_without_a_pair_get_an_empty_file(make_results, tmp_path):
     assert np.isnan(pd.read_csv(paths[0])["p_value"]).all()
     pairs = pd.read_csv(paths[2])
     assert pairs.empty and "difference" in pairs
+
+
+def test_files_hold_the_result_and_the_treatment_of_diverged_runs_that_were_asked_for(tmp_path, make_results):
+    results = make_results(("sgd",), ("NR",))
+    results.loc[:1, "diverged"] = True
+    write_tables(results, tmp_path, value="test_loss", diverged="drop")
+    cells = pd.read_csv(tmp_path / "p_values.csv")
+    assert cells[["pairs", "dropped_pairs", "sparse_diverged", "dense_diverged"]].values.tolist() == [[14, 1, 1, 1]]
+    assert cells["p_value"].item() == compare_arms(results, value="test_loss", diverged="drop")["p_value"].item()
+    assert pd.read_csv(tmp_path / "means.csv")["mean"].tolist() == pytest.approx(
+        mean_by_width(results, "test_loss")["mean"].tolist()
+    )
+    (pairs,) = tmp_path.glob("pairs_*.csv")
+    assert len(pd.read_csv(pairs)) == 14
