@@ -70,7 +70,7 @@ def batchnorm_claim(comparison: pd.DataFrame, alpha: float = 0.05) -> Claim:
     half. Not tested: there are no cells of one of both kinds.
     """
     require_columns(comparison, [*CELL, "p_value"], "comparison")
-    cells = comparison[comparison["optimizer"].isin(NON_EWMA) & comparison["p_value"].notna()]
+    cells = _telling(comparison[comparison["optimizer"].isin(NON_EWMA)], alpha)
     normed = cells["variant"].map(lambda variant: "BN" in variant.split("_")).astype(bool)
     with_bn, without = (_won(cells[kind], alpha) for kind in (normed, ~normed))
     counts = {"with": with_bn, "without": without}
@@ -92,7 +92,8 @@ def batchnorm_claim(comparison: pd.DataFrame, alpha: float = 0.05) -> Claim:
         verdict=verdict,
         numbers=tuple(numbers),
         rule="Supported where sparse beats dense in at least half of the cells with BatchNorm and in a larger share "
-        "of them than of those without; not supported where the share is no larger; else mixed.",
+        "of them than of those without; not supported where the share is no larger; else mixed. Cells of too few "
+        "pairs to be significant are left out.",
     )
 
 
@@ -156,7 +157,7 @@ def activation_claim(comparison: pd.DataFrame, alpha: float = 0.05) -> Claim:
     neither. Mixed: of one. Not tested: one of the two has no cell.
     """
     require_columns(comparison, [*CELL, "p_value"], "comparison")
-    cells = comparison[comparison["p_value"].notna()]
+    cells = _telling(comparison, alpha)
     won = {name: _won(cells[cells["activation"] == name.lower()], alpha) for name in ("Swish", "PReLU")}
     numbers = [
         f"{name}: sparse beats dense (p < {alpha:g}) in {count}." if count.cells else f"{name}: no cell."
@@ -169,7 +170,7 @@ def activation_claim(comparison: pd.DataFrame, alpha: float = 0.05) -> Claim:
         verdict=verdict,
         numbers=tuple(numbers),
         rule="Supported where sparse beats dense in more than half of the cells of each, not supported where of "
-        "neither, else mixed.",
+        "neither, else mixed. Cells of too few pairs to be significant are left out.",
     )
 
 
@@ -186,6 +187,12 @@ class _Count:
 
     def __str__(self) -> str:
         return f"{self.won} of {self.cells} cell{'' if self.cells == 1 else 's'}"
+
+
+def _telling(cells: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """Returns the cells that can be significant: p of n pairs is never below 0.5 ** n."""
+    pairs = cells["pairs"] if "pairs" in cells else pd.Series(np.inf, cells.index)
+    return cells[cells["p_value"].notna() & (0.5**pairs < alpha)]
 
 
 def _won(cells: pd.DataFrame, alpha: float) -> _Count:

@@ -89,6 +89,9 @@ def _in_words(numbers: Numbers, study: Mapping[str, Any]) -> dict[str, Any]:
     results, comparison, taus = numbers.results, numbers.comparison, numbers.correlations
     outcome = summary.findings(comparison)
     against_paper = agreement_sentences(agreement(comparison))
+    differences = summary.published_differences(results, comparison)
+    if differences:
+        against_paper.append(f"The paper's conditions were others. Here: {'; '.join(differences)}.")
     return {
         "findings": [*outcome, *against_paper, *summary.flow_findings(taus)],
         "warnings": summary.warnings(results, comparison, study["runs_planned"], numbers.value, numbers.diverged),

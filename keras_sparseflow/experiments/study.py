@@ -219,4 +219,4 @@ def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any
 def _shown(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(_shown, value)) or "none"
-    return str(value)
+    return "none" if value is None else str(value)

@@ -160,3 +160,12 @@ def test_alpha_is_the_line_of_every_claim(make_results):
     assert (activation_claim(both).verdict, activation_claim(both, 0.01).verdict) == ("supported", "not supported")
     few = _l2(make_results, ("adam",)).query("dense_width == 7")
     assert (l2_claim(few).verdict, l2_claim(few, 0.2).verdict) == ("not supported", "supported")
+
+
+def test_cells_of_too_few_pairs_to_be_significant_tell_nothing():
+    """Of four pairs p is at least 0.0625, of five 0.03125."""
+    cells = [("NR", 0.9), ("BN", 0.0625)]
+    assert batchnorm_claim(_cells(cells, pairs=4)).verdict == "not tested here"
+    assert batchnorm_claim(_cells(cells, pairs=5)).verdict == "not supported"
+    few = pd.concat([_cells([("BN", 0.03)], pairs=n, activation=a) for a, n in (("swish", 5), ("prelu", 4))])
+    assert activation_claim(few).verdict == "not tested here"

@@ -89,7 +89,7 @@ def test_what_differs_from_the_preset_is_recorded_and_nothing_else():
     assert (record["name"], record["preset"], record["reproduces"]) == ("mine", "table_9", "Table 9")
     assert record["notes"] == ["Open."] and record["measure"] == "egf_1"
     assert {row["choice"]: (row["preset"], row["here"]) for row in record["overrides"]} == {
-        "image_size": ("None", "14"), "train_size": ("None", "5000"), "optimizer": ("sgd, adam", "adam"),
+        "image_size": ("none", "14"), "train_size": ("none", "5000"), "optimizer": ("sgd, adam", "adam"),
         "epochs": ("500", "10"), "seeds": ("0, 1", "0"),
     }  # fmt: skip
     assert preset.with_choices({}).overrides() == [] and preset.with_choices({}).preset is preset

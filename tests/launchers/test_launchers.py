@@ -169,7 +169,7 @@ def test_the_record_says_what_was_changed_against_the_preset(whole):
     assert (study["preset"], study["reproduces"], study["notes"], study["measure"]) == ("single", None, [], "egf_2")
     changed = {row["choice"]: (row["preset"], row["here"]) for row in study["overrides"]}
     assert changed == {
-        "image_size": ("None", "4"), "train_size": ("None", "300"), "hidden_layers": ("4", "1"),
+        "image_size": ("none", "4"), "train_size": ("none", "300"), "hidden_layers": ("4", "1"),
         "variant": ("NR", "NR, BN"), "learning_rate": ("0.001", "0.1"), "batch_size": ("128", "32"),
         "epochs": ("100", "4"), "width_fractions": ("0.1, 0.3, 0.5, 0.7, 0.9", "0.5"), "seeds": ("0, 1, 2", "0, 1"),
     }  # fmt: skip
