@@ -42,7 +42,16 @@ HUGE = 1e30
 def whole(tmp_path_factory, spec, data):
     """Four networks that train together, from beginning to end: their specs, and where they are."""
     specs = [
-        spec(arm=arm, seed=seed, epochs=EPOCHS, optimizer="momentum", variant="L2", l2=0.05, learning_rate=0.02)
+        spec(
+            arm=arm,
+            seed=seed,
+            epochs=EPOCHS,
+            optimizer="momentum",
+            schedule="cosine",
+            variant="L2",
+            l2=0.05,
+            learning_rate=0.02,
+        )
         for seed in (0, 1)
         for arm in ("sparse", "dense")
     ]
