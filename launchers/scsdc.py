@@ -55,14 +55,17 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_quietly(flags.FLAGS.executor)
         from keras_sparseflow.analysis.report import write_report
-        from keras_sparseflow.experiments.launch import preview_studies, preview_study, run_study
+        from keras_sparseflow.experiments.launch import check_data, preview_studies, preview_study, run_study
 
         flag = flags.FLAGS
         how = {"data_dir": flag.data_dir, "executor": flag.executor, "options": given_options()}
         if LIST_PRESETS.value:
             preview_studies([_changed(PRESETS.get(name)) for name in PRESETS.names()], **how)
             return
-        for study in chosen_studies():
+        studies = chosen_studies()
+        if len(studies) > 1 and not DRY_RUN.value:
+            check_data(studies, data_dir=flag.data_dir)
+        for study in studies:
             if DRY_RUN.value:
                 preview_study(study, runs_dir=flag.runs_dir, **how)
                 continue

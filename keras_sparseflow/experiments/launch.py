@@ -54,6 +54,23 @@ def run_study(
     return study_dir
 
 
+def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
+    """Loads the images of several studies once, so that a dataset that is missing is said before the first is trained.
+
+    Args:
+        studies: to be run one after the other.
+        data_dir: see `run_study`.
+
+    Raises:
+        ValueError: a dataset that can't be had.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(RunSpec)}
+    names = ("dataset", "image_size", "train_size", "subset_seed")
+    chosen = [tuple({**defaults, **study.base}[name] for name in names) for study in studies]
+    for dataset, *others in dict.fromkeys(chosen):
+        load_images(dataset, data_dir=data_dir, **dict(zip(names[1:], others, strict=True)))
+
+
 def plan_study(
     study: Study,
     *,
@@ -178,6 +195,8 @@ def _run(
         planned = cost(specs, size)  # refuses a batch larger than the training set
         images = describe_images(data)
         check_same_images(study_dir, images)
+        if executor in ("auto", "population"):  # refuses what they can't train, before anything is written
+            plan(specs, study_dir, data.input_shape, data.num_classes, executor, options)
         write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
         if options.tensorboard:
             from keras_sparseflow.experiments.hparams import write_experiment

@@ -85,5 +85,6 @@ def _try(make: Callable[[], Any], field: str, options: tuple[str, ...], item: An
     try:
         make()
     except (TypeError, ValueError) as error:
-        taken = ", ".join(inspect.signature(item).parameters) if isinstance(item, type) else "those of its layer"
+        named = [p.name for p in inspect.signature(item).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        taken = ", ".join(named) if isinstance(item, type) else "none, or those of the Keras optimizer behind it"
         raise ValueError(f"`{field}` must be arguments that it takes ({taken}); received {options}: {error}") from error

@@ -1,5 +1,6 @@
 """What a study would do, told without doing it."""
 
+import dataclasses
 import io
 from types import SimpleNamespace
 
@@ -116,7 +117,10 @@ def test_wrong_options_leave_the_record_of_a_study_as_it_was(study, tmp_path, mo
 
 
 def test_what_the_executor_gets_is_what_the_caller_gave(study, tmp_path, monkeypatch):
-    seen, options = SimpleNamespace(), Options(tensorboard=False, jit=True, population_memory=7, checkpoint_seconds=1.5)
+    seen, options = (
+        SimpleNamespace(),
+        Options(tensorboard=False, jit=True, population_memory=10**9, checkpoint_seconds=1.5),
+    )
 
     def executor(specs, study_dir, data, progress, given):
         seen.options, seen.folder, seen.count = given, study_dir, len(specs)
@@ -126,3 +130,25 @@ def test_what_the_executor_gets_is_what_the_caller_gave(study, tmp_path, monkeyp
     assert seen.options == options and seen.folder == tmp_path / "tiny" and seen.count == 8
     launch.run_network({"image_size": 4}, runs_dir=tmp_path, executor="auto", options=options)
     assert seen.options == options and seen.folder == tmp_path / "networks-digits-4px" and seen.count == 1
+
+
+def test_what_a_population_cannot_train_is_refused_before_the_record_is_written(tmp_path):
+    study = Study(
+        name="s",
+        title="",
+        grids=[{"activation": ("softmax",)}],
+        base={"epochs": 1, "image_size": 4, "train_size": 100, "batch_size": 50},
+        width_fractions=(0.5,),
+        seeds=(0,),
+    )
+    with pytest.raises(ValueError, match="activation 'softmax' cannot be trained as a population"):
+        launch.run_study(study, runs_dir=tmp_path, executor="population")
+    assert not (tmp_path / "s" / "study.json").exists()
+
+
+def test_data_of_every_study_is_checked():
+    there = Study(name="a", title="", base={"dataset": "digits", "train_size": 50})
+    launch.check_data([there, there], data_dir=None)
+    missing = dataclasses.replace(there, base={"dataset": "digit"})
+    with pytest.raises(ValueError, match="digit"):
+        launch.check_data([there, missing], data_dir=None)
