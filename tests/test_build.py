@@ -46,11 +46,15 @@ def test_the_package_depends_on_every_room():
     assert targets()["keras_sparseflow"]["deps"] == set(ROOMS)
 
 
-def test_every_launcher_and_benchmark_is_a_binary_with_the_deps_that_it_imports():
+def imported_neighbours(path):
+    return {module.split(".")[0] for module in imports(path)} & {other.stem for other in path.parent.glob("*.py")}
+
+
+def test_every_launcher_and_benchmark_is_a_target_with_the_deps_that_it_imports():
     build = targets()
     for path in [*(ROOT / "launchers").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         assert build[path.stem]["srcs"] == [str(path.relative_to(ROOT))]
-        assert build[path.stem]["deps"] == imported_rooms([path]), path
+        assert build[path.stem]["deps"] == imported_rooms([path]) | imported_neighbours(path), path
 
 
 def test_every_test_file_is_a_target():

@@ -53,12 +53,9 @@ def serial(
     """
     import keras
 
-    from keras_sparseflow.experiments.recipe import check_arguments
     from keras_sparseflow.experiments.run import run
 
-    left = _unfinished(specs, study_dir, progress)
-    check_arguments(left)
-    for spec in left:
+    for spec in _unfinished(specs, study_dir, progress):
         keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
         result = run(
             spec,
