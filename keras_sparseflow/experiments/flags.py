@@ -7,7 +7,8 @@ from typing import Any
 from absl import flags
 
 from keras_sparseflow.experiments.executors import EXECUTORS, Options
-from keras_sparseflow.experiments.spec import RunSpec, check_value, valid_names
+from keras_sparseflow.experiments.fields import check_value, valid_names
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.flow.named import MEASURES
 

@@ -13,10 +13,11 @@ from keras_sparseflow.experiments.capacity import default_max_width, match_capac
 from keras_sparseflow.experiments.cost import cost
 from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
 from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, EXECUTORS, Options, StudyPlan, plan
+from keras_sparseflow.experiments.fields import OPTION_FIELDS
 from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
-from keras_sparseflow.experiments.spec import OPTION_FIELDS, RunSpec
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import calibration_bar, print_estimates, print_plan, print_study
 from keras_sparseflow.experiments.units import cost_line

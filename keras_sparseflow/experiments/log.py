@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_sparseflow.experiments.hparams import hyperparameters
 from keras_sparseflow.experiments.provenance import versions
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.training.hparams import session_end, session_start
@@ -33,7 +33,7 @@ class RunLog:
         seconds: time spent on this run, in earlier processes too.
     """
 
-    def __init__(self, spec: RunSpec, folder: RunFolder, tensorboard: bool):
+    def __init__(self, spec: TrainingSpec, folder: RunFolder, tensorboard: bool):
         self.spec = spec
         self.folder = folder
         self.history: list[dict[str, Any]] = []

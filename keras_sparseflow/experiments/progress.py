@@ -1,13 +1,13 @@
 """How far a study is: runs done, time left, current accuracy; on a terminal as a bar, elsewhere as lines."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 
 LINE_SECONDS = 15.0
 """Without a terminal, a line is printed this often."""
@@ -28,7 +28,7 @@ class StudyProgress:
         diverged: runs that diverged in this process.
     """
 
-    def __init__(self, specs_planned: list[RunSpec], console: Console | None = None):
+    def __init__(self, specs_planned: Sequence[TrainingSpec], console: Console | None = None):
         self.done = self.skipped = self.diverged = 0
         self._console = console or Console()
         self._runs = len(specs_planned)
@@ -55,30 +55,30 @@ class StudyProgress:
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def epoch_of(self, spec: RunSpec) -> Callable[[int, dict[str, float]], None]:
+    def epoch_of(self, spec: TrainingSpec) -> Callable[[int, dict[str, float]], None]:
         """Returns what a run calls after each epoch, with the epoch and its metrics."""
 
         def on_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
             self._epochs_trained += 1
             self._epochs_left[spec.run_id] = spec.epochs - epoch - 1
             accuracy = (logs or {}).get("val_accuracy", float("nan"))
-            self.show(f"{name_of(spec)}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
+            self.show(f"{spec.name}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
 
         return on_epoch
 
-    def skip(self, spec: RunSpec) -> None:
+    def skip(self, spec: TrainingSpec) -> None:
         """Counts a run that had been finished before."""
         self.done += 1
         self.skipped += 1
         self._epochs_left[spec.run_id] = 0
-        self.show(f"{name_of(spec)}: finished before")
+        self.show(f"{spec.name}: finished before")
 
-    def finish(self, spec: RunSpec, result: dict[str, Any]) -> None:
+    def finish(self, spec: TrainingSpec, result: dict[str, Any]) -> None:
         """Counts a run that has just been finished."""
         self.done += 1
         self._epochs_left[spec.run_id] = 0
         self.diverged += bool(result["diverged"])
-        self.show(f"{name_of(spec)}: {'diverged' if result['diverged'] else 'finished'}")
+        self.show(f"{spec.name}: {'diverged' if result['diverged'] else 'finished'}")
 
     def note(self, text: str) -> None:
         """Prints a line that stays."""
@@ -100,8 +100,3 @@ class StudyProgress:
         if time.monotonic() - self._line_at >= LINE_SECONDS or self.done == self._runs:
             self._line_at = time.monotonic()
             self._console.print(f"{self.done}/{self._runs} runs, {left} left; {now}", soft_wrap=True, highlight=False)
-
-
-def name_of(spec: RunSpec) -> str:
-    """Returns a short name of a run for people."""
-    return f"{spec.optimizer} {spec.variant} {spec.arm} w{spec.dense_width} seed {spec.seed}"

@@ -9,7 +9,7 @@ import keras
 
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.experiments.named import LOSSES, OPTIMIZERS, SCHEDULES
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.mlp import activation_layer
 from keras_sparseflow.training.elementwise import OptimizerFactory
@@ -19,12 +19,12 @@ SET_BY_FIELDS = {"learning_rate": "`learning_rate`", "weight_decay": "`l2` and `
 """Arguments of optimizers that other fields of a spec set, which would win in silence, and those fields."""
 
 
-def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
+def optimizer_factory(spec: TrainingSpec) -> OptimizerFactory:
     """Returns what makes the spec's optimizer of `learning_rate=`; it has no weight decay yet."""
     return functools.partial(OPTIMIZERS.get(spec.optimizer), **spec.optimizer_arguments)
 
 
-def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
+def learning_rates(spec: TrainingSpec, rate: Any, data: ImageData) -> Any:
     """Returns what an optimizer takes as its learning rate.
 
     Args:
@@ -37,23 +37,23 @@ def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
     return Scheduled(rate, SCHEDULES.get(spec.schedule), spec.epochs * steps_per_epoch(data, spec.batch_size))
 
 
-def loss(spec: RunSpec) -> keras.losses.Loss:
+def loss(spec: TrainingSpec) -> keras.losses.Loss:
     """Returns the spec's loss of labels and logits."""
     made: keras.losses.Loss = LOSSES.get(spec.loss)()
     return made
 
 
-def l2_penalty(spec: RunSpec) -> float:
+def l2_penalty(spec: TrainingSpec) -> float:
     """Returns lambda of the L2 term of the loss; 0 for none."""
     return spec.l2 if "L2" in spec.parts and not _decoupled(spec) else 0.0
 
 
-def l2_decay(spec: RunSpec) -> float:
+def l2_decay(spec: TrainingSpec) -> float:
     """Returns lambda of the decoupled decay of the kernels; 0 for none."""
     return spec.l2 if "L2" in spec.parts and _decoupled(spec) else 0.0
 
 
-def check_arguments(specs: Iterable[RunSpec]) -> None:
+def check_arguments(specs: Iterable[TrainingSpec]) -> None:
     """Makes every optimizer and activation that specs name once, with their arguments.
 
     Raises:
@@ -73,7 +73,7 @@ def check_arguments(specs: Iterable[RunSpec]) -> None:
         _try(maker, "activation_options", spec.activation_options, ACTIVATIONS.get(spec.activation))
 
 
-def _decoupled(spec: RunSpec) -> bool:
+def _decoupled(spec: TrainingSpec) -> bool:
     if spec.l2_form == "auto":
         return bool(getattr(OPTIMIZERS.get(spec.optimizer), "decouples_l2", False))
     return spec.l2_form == "decoupled"

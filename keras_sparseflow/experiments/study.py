@@ -10,9 +10,10 @@ from typing import Any
 
 from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.capacity import DENSE_WIDTH_FRACTIONS, default_max_width, dense_widths, match_capacity
+from keras_sparseflow.experiments.fields import OPTION_FIELDS, OURS, PAPER
 from keras_sparseflow.experiments.grids import GRID_FIELDS, Grid, cells, choose, values_of
 from keras_sparseflow.experiments.provenance import machine, versions
-from keras_sparseflow.experiments.spec import OPTION_FIELDS, OURS, PAPER, RunSpec
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.plugins import unknown_name
 

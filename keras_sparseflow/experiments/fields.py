@@ -1,0 +1,89 @@
+"""The fields of specs: help text, source and limits of each, and the check of its values."""
+
+import dataclasses
+from dataclasses import field
+from typing import Any
+
+from keras_sparseflow.experiments.named import LOSSES, OPTIMIZERS, SCHEDULES
+from keras_sparseflow.experiments.variants import canonical_variant
+from keras_sparseflow.flow.named import MEASURES
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.plugins import unknown_name
+
+PAPER = "Tessera et al. 2021"
+OURS = "left open by the paper; our default"
+
+
+def spec_field(default: Any, help: str, source: str = "", **limits: Any) -> Any:
+    """A field with its help text, where its default comes from, and what values it takes."""
+    metadata = {"help": help, "source": source, **limits}
+    return field(metadata=metadata) if default is dataclasses.MISSING else field(default=default, metadata=metadata)
+
+
+def check_value(item: dataclasses.Field, value: Any) -> Any:
+    """Returns the value of a `RunSpec` field in its one spelling.
+
+    Raises:
+        ValueError: argument, what was expected, and what came.
+    """
+    if item.name == "variant":
+        return canonical_variant(str(value))
+    if item.name in _TABLES:
+        return _check_names(item, value)
+    limits = item.metadata
+    if "choices" in limits:
+        if value not in limits["choices"]:
+            raise unknown_name(f"`{item.name}`", value, list(limits["choices"]))
+        return value
+    if value is None and "None" in str(item.type):
+        return value
+    if "minimum" in limits or "above" in limits:
+        return _check_number(item, value)
+    if item.name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
+        raise ValueError(f"`{item.name}` must be a name; received {value!r}.")
+    return value  # options are checked with the name that they are of
+
+
+def valid_names(item: dataclasses.Field) -> list[str]:
+    """Returns the names that a `RunSpec` field takes, or an empty list where it takes other values."""
+    if item.name in _TABLES:
+        return _TABLES[item.name].names()
+    return list(item.metadata.get("choices", ()))
+
+
+def _check_names(item: dataclasses.Field, value: Any) -> Any:
+    """Returns a name, or a tuple of at least one, all of which the field's table holds."""
+    several = item.name == "flow_measures"
+    names = value if several else (value,)
+    if isinstance(names, str) or not names:
+        raise ValueError(f"`{item.name}` must list at least one name; received {value!r}.")
+    table = _TABLES[item.name]
+    for name in names:
+        if name not in table:
+            raise unknown_name(table.kind, name, table.names())
+    return tuple(names) if several else value
+
+
+def _check_number(item: dataclasses.Field, value: Any) -> Any:
+    whole = "int" in str(item.type)
+    low, strict = (item.metadata["above"], True) if "above" in item.metadata else (item.metadata["minimum"], False)
+    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not fits or not (value > low if strict else value >= low) or value == float("inf"):
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(
+            f"`{item.name}` must be {kind} {'above' if strict else 'of at least'} {low}; received {value!r}."
+        )
+    return value if whole else float(value)
+
+
+OPTION_FIELDS = ("activation_options", "optimizer_options")
+"""Fields that hold arguments of what another field names."""
+
+_TABLES = {
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "flow_measures": MEASURES,
+}
+"""Fields whose values are names in a table."""

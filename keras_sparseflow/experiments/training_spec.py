@@ -1,0 +1,151 @@
+"""`TrainingSpec`: what decides the outcome of a training run besides its network."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
+from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, spec_field
+from keras_sparseflow.experiments.named import OPTIMIZERS
+from keras_sparseflow.experiments.variants import parse_variant
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.plugins import unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """Data, training, and what is measured; the specs of networks add what is trained.
+
+    It is checked when it is made, before anything is loaded or trained. Two specs of one class with the
+    same `run_id` give the same run. The metadata of each field holds its help text, from which the
+    launchers' flags are made, and the source of its default, which the report shows.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of its range, or an unknown name.
+    """
+
+    dataset: str = spec_field("digits", "dataset by name: digits, any of TensorFlow Datasets, or folder")
+    image_size: int | None = spec_field(
+        None, "side in pixels to which images are down-sampled; none keeps them", minimum=1
+    )
+    train_size: int | None = spec_field(None, "number of training images, class-balanced; none takes all", minimum=1)
+    subset_seed: int = spec_field(0, "what the choice of `train_size` images depends on", minimum=0)
+
+    variant: str = spec_field("NR", "NR, or any of DA, L2, SC, BN joined by _ such as L2_BN", PAPER)
+    activation: str = spec_field("relu", "activation function of the hidden layers", PAPER)
+    activation_options: tuple[str, ...] = spec_field(
+        (), "arguments of activations that are layers, such as prelu.slope=0.1 or srelu.left_slope=0", OURS
+    )
+
+    optimizer: str = spec_field("sgd", "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9", PAPER)
+    optimizer_options: tuple[str, ...] = spec_field(
+        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0", OURS
+    )
+    learning_rate: float = spec_field(0.001, "learning rate, the first where a schedule changes it", PAPER, above=0)
+    schedule: str = spec_field(
+        "constant", "learning rate over training: constant, cosine to 0, or step (x 0.1 at 1/2 and 3/4)", OURS
+    )
+    loss: str = spec_field(
+        "cross_entropy", "softmax cross-entropy, or squared_error of the logits, mean over images", OURS
+    )
+    batch_size: int = spec_field(128, "images a step; an epoch drops the rest, other images each time", OURS, minimum=1)
+    epochs: int = spec_field(100, "passes over the training images", minimum=1)
+    l2: float = spec_field(1e-4, "lambda of L2, on kernels only", PAPER, minimum=0)
+    l2_form: str = spec_field(
+        "auto",
+        "what L2 is: a loss term with gradient lambda * w, or decoupled decay by learning rate * lambda * w; "
+        "auto: decoupled under adamw, otherwise the loss term",
+        OURS,
+        choices=("auto", "loss", "decoupled"),
+    )
+    augment_pad: int = spec_field(4, "pixels of padding before the random crop of DA", OURS, minimum=0)
+    augment_flip: str = spec_field(
+        "random", "whether DA flips images left to right at random", OURS, choices=("random", "never")
+    )
+    seed: int = spec_field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
+
+    flow_measures: tuple[str, ...] = spec_field(
+        ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2"), "measures of gradient flow by name", PAPER
+    )
+    flow_epochs: int = spec_field(
+        11, "number of epochs, evenly spread, in which flow is measured; 0 for none", PAPER, minimum=0
+    )
+    flow_tensors: str = spec_field(
+        "kernels", "which tensors count as layers: kernels, or every trainable weight", OURS, choices=("kernels", "all")
+    )
+    flow_cost: str = spec_field(
+        "total", "whose gradient: the total cost with its L2 term, or the data's", OURS, choices=("total", "data")
+    )
+    flow_data: str = spec_field(
+        "batches",
+        "on what: the epoch's own training batches (mean over steps), or after it a probe of the whole training "
+        "set with the weights at rest and BatchNorm in inference or in training mode",
+        OURS,
+        choices=("batches", "probe", "probe_training"),
+    )
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            object.__setattr__(self, item.name, check_value(item, getattr(self, item.name)))
+        for name, table in (("activation", ACTIVATIONS), ("optimizer", OPTIMIZERS)):
+            field = f"{name}_options"
+            own = canonical_arguments(field, getattr(self, name), getattr(self, field), table)
+            object.__setattr__(self, field, own)
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts of the variant."""
+        return parse_variant(self.variant)
+
+    @property
+    def optimizer_arguments(self) -> dict[str, Any]:
+        """What the optimizer is made with, besides the learning rate."""
+        return arguments_of(self.optimizer, self.optimizer_options)
+
+    @property
+    def activation_arguments(self) -> dict[str, Any]:
+        """What the activation's layers are made with."""
+        return arguments_of(self.activation, self.activation_options)
+
+    @property
+    def batch_augment_pad(self) -> int | None:
+        """The `pad` that training images are augmented with; None without data augmentation."""
+        return self.augment_pad if "DA" in self.parts else None
+
+    @property
+    def name(self) -> str:
+        """A short name for people; runs of one study may share it."""
+        return " ".join(self._readable())
+
+    @property
+    def run_id(self) -> str:
+        """Stable name of the run: a few readable fields and a hash of all that differ from their default."""
+        changed = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
+        }
+        digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
+        return "-".join((*self._readable(), digest))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields, ready for JSON."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Returns the spec of a dict as `to_dict` gives it.
+
+        Raises:
+            ValueError: an unknown field.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise unknown_name("field of a spec", name, known)
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**fields)
+
+    def _readable(self) -> tuple[str, ...]:
+        """Returns the fields that a run's id begins with."""
+        return (self.optimizer, self.variant, f"s{self.seed}")
