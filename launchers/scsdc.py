@@ -23,12 +23,11 @@ from keras_sparseflow.experiments.flags import (
     given_spec_values,
     override,
 )
-from keras_sparseflow.experiments.grids import GRID_FIELDS
 from keras_sparseflow.experiments.presets import PRESETS, preset_names, studies_of
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
 
-define_spec_flags(lists=GRID_FIELDS, without=("dense_width", "max_width", "arm", "seed"))
+define_spec_flags(lists=Study.grid_fields, without=Study.derived_fields)
 define_run_flags(executor="auto")
 define_report_flags()
 PRESET = flags.DEFINE_enum("preset", "single", preset_names(), "the study to start from; other flags change it.")

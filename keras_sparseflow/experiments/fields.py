@@ -1,6 +1,7 @@
 """The fields of specs: help text, source and limits of each, and the check of its values."""
 
 import dataclasses
+import operator
 from dataclasses import field
 from typing import Any
 
@@ -15,13 +16,20 @@ OURS = "left open by the paper; our default"
 
 
 def spec_field(default: Any, help: str, source: str = "", **limits: Any) -> Any:
-    """A field with its help text, where its default comes from, and what values it takes."""
+    """A field with its help text, where its default comes from, and what values it takes.
+
+    Args:
+        default: MISSING for none.
+        help: what it means, in words that a flag can show.
+        source: where the default comes from.
+        **limits: `choices`, or of a number any of `minimum`, `above`, `maximum` and `below`.
+    """
     metadata = {"help": help, "source": source, **limits}
     return field(metadata=metadata) if default is dataclasses.MISSING else field(default=default, metadata=metadata)
 
 
 def check_value(item: dataclasses.Field, value: Any) -> Any:
-    """Returns the value of a `RunSpec` field in its one spelling.
+    """Returns the value of a spec's field in its one spelling.
 
     Raises:
         ValueError: argument, what was expected, and what came.
@@ -37,7 +45,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
         return value
     if value is None and "None" in str(item.type):
         return value
-    if "minimum" in limits or "above" in limits:
+    if _LIMITS.keys() & limits.keys():
         return _check_number(item, value)
     if item.name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
         raise ValueError(f"`{item.name}` must be a name; received {value!r}.")
@@ -45,7 +53,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
 
 
 def valid_names(item: dataclasses.Field) -> list[str]:
-    """Returns the names that a `RunSpec` field takes, or an empty list where it takes other values."""
+    """Returns the names that a spec's field takes, or an empty list where it takes other values."""
     if item.name in _TABLES:
         return _TABLES[item.name].names()
     return list(item.metadata.get("choices", ()))
@@ -65,16 +73,23 @@ def _check_names(item: dataclasses.Field, value: Any) -> Any:
 
 
 def _check_number(item: dataclasses.Field, value: Any) -> Any:
-    whole = "int" in str(item.type)
-    low, strict = (item.metadata["above"], True) if "above" in item.metadata else (item.metadata["minimum"], False)
-    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not fits or not (value > low if strict else value >= low) or value == float("inf"):
-        kind = "a whole number" if whole else "a number"
-        raise ValueError(
-            f"`{item.name}` must be {kind} {'above' if strict else 'of at least'} {low}; received {value!r}."
-        )
-    return value if whole else float(value)
+    limits = item.metadata
+    kind = "a whole number" if "int" in str(item.type) else "a number"
+    types = int if kind == "a whole number" else (int, float)
+    fits = isinstance(value, types) and not isinstance(value, bool) and abs(value) != float("inf")
+    if not fits or not all(holds(value, limits[name]) for name, (_, holds) in _LIMITS.items() if name in limits):
+        limited = " and ".join(f"{words} {limits[name]}" for name, (words, _) in _LIMITS.items() if name in limits)
+        raise ValueError(f"`{item.name}` must be {kind} {limited}; received {value!r}.")
+    return value if types is int else float(value)
 
+
+_LIMITS = {
+    "minimum": ("of at least", operator.ge),
+    "above": ("above", operator.gt),
+    "maximum": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}
+"""Limits of numbers, by the name that a field's metadata gives them: in words, and what must hold."""
 
 OPTION_FIELDS = ("activation_options", "optimizer_options")
 """Fields that hold arguments of what another field names."""

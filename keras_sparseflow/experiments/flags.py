@@ -130,7 +130,7 @@ def override(study: Study, values: dict[str, Any], **fields: Any) -> Study:
 
     Args:
         study: for instance a preset.
-        values: as `given_spec_values` returns them; those of `GRID_FIELDS` are lists, see `Study.with_choices`.
+        values: as `given_spec_values` returns them; those of its grid fields are lists, see `Study.with_choices`.
         **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
     """
     return study.with_choices(values, **{name: value for name, value in fields.items() if value is not None})

@@ -2,12 +2,21 @@
 
 import pytest
 
-from keras_sparseflow.experiments.grids import GRID_FIELDS, cells, choose, values_of
+from keras_sparseflow.experiments.grids import cells, values_of
+from keras_sparseflow.experiments.grids import choose as choose_among
+from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.study import Study
 
 GRIDS = (
     {"optimizer": ("adam", "rmsprop"), "variant": ("DA_BN",), "learning_rate": (0.1,)},
     {"optimizer": ("sgd",), "variant": ("L2_BN",), "learning_rate": (0.1,)},
 )
+
+DEFAULTS = {name: RunSpec.__dataclass_fields__[name].default for name in Study.grid_fields}
+
+
+def choose(grids, chosen):
+    return choose_among(grids, chosen, DEFAULTS)
 
 
 def pairs(grids):
@@ -20,8 +29,8 @@ def test_cells_are_those_of_each_grid_and_of_no_other():
 
 
 def test_a_field_that_a_grid_leaves_out_has_its_default():
-    assert values_of([{"variant": ("BN",)}, {}], "variant") == ("BN", "NR")
-    assert values_of([{}], "hidden_layers") == (4,)
+    assert values_of([{"variant": ("BN",)}, {}], "variant", "NR") == ("BN", "NR")
+    assert values_of([{}], "hidden_layers", 4) == (4,)
 
 
 def test_a_chosen_value_keeps_the_company_that_it_has():
@@ -53,4 +62,4 @@ def test_choices_that_no_grid_unites_are_still_made(chosen):
 
 
 def test_nothing_chosen_changes_nothing():
-    assert choose(GRIDS, {}) == GRIDS and set(GRIDS[0]) <= set(GRID_FIELDS)
+    assert choose(GRIDS, {}) == GRIDS and set(GRIDS[0]) <= set(DEFAULTS)
