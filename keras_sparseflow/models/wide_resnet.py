@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_sparseflow.layers import MaskedConv2D, MaskedDense
-from keras_sparseflow.layers.kernels import active_count, check_density
 from keras_sparseflow.models.mlp import activation_layer, kernel_initializer, stream_seed
+from keras_sparseflow.models.wide_resnet_kernels import CLASSIFIER, STEM, blocks, kernel_densities, kernel_shapes
 
-STEM, CLASSIFIER = "stem", "output"
-"""Names of the first convolution and of the last layer."""
-
-_GROUPS = {1: (16, 1), 2: (32, 2), 3: (64, 2)}  # channels at width 1, stride of the first block
 _NORM = {"momentum": 0.9, "epsilon": 1e-5}  # the published code's, which counts momentum the other way round: 0.1
 
 
@@ -80,7 +75,7 @@ def wide_resnet(
     parts = _Parts(
         shapes=shapes,
         order=list(kernel_shapes(input_shape, classes, depth, width)),
-        densities=_densities(density, shapes, dense_ends),
+        densities=kernel_densities(density, shapes, dense_ends),
         activation=activation,
         activation_arguments=activation_arguments,
         batch_norm=batch_norm,
@@ -91,51 +86,11 @@ def wide_resnet(
     )
     inputs = keras.Input(tuple(input_shape), name="images")
     outputs = parts.convolve(STEM, inputs)
-    for block, strides in _blocks(depth):
+    for block, strides in blocks(depth):
         outputs = parts.block(block, outputs, strides)
     outputs = parts.activate("final", outputs)
     outputs = keras.layers.GlobalAveragePooling2D(name="pool")(outputs)
     return model_class(inputs, parts.classify(outputs), name=f"wide_resnet_{depth}_{width}")
-
-
-def kernel_shapes(
-    input_shape: Sequence[int], classes: int, depth: int, width: int, *, skip_connections: bool = True
-) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of each kernel of `wide_resnet`, `(height, width, inputs, outputs)`, by its layer's name.
-
-    They stand in the order in which an image meets them; the last, `output`, is `(inputs, classes)`.
-
-    Args:
-        input_shape: of one image, `(height, width, channels)`.
-        classes: number of outputs.
-        depth: 6 n + 4.
-        width: at least 1.
-        skip_connections: whether there are 1x1 convolutions where the shape changes.
-
-    Example:
-        >>> shapes = kernel_shapes((32, 32, 3), 10, depth=28, width=10)
-        >>> len(shapes), shapes["group1_block1_shortcut"], shapes["output"]
-        (29, (1, 1, 16, 160), (640, 10))
-    """
-    if len(input_shape) != 3:
-        raise ValueError(f"`input_shape` must be (height, width, channels); received {tuple(input_shape)}.")
-    if depth < 10 or (depth - 4) % 6:
-        raise ValueError(
-            f"`depth` must be 6 n + 4 for n blocks a group, such as 10, 16, 22, 28 or 40; received {depth}."
-        )
-    if width < 1:
-        raise ValueError(f"`width` must be at least 1; received {width}.")
-    channels = 16
-    shapes: dict[str, tuple[int, ...]] = {STEM: (3, 3, input_shape[-1], channels)}
-    for block, _ in _blocks(depth):
-        group = int(block.removeprefix("group").partition("_")[0])
-        wide = _GROUPS[group][0] * width
-        shapes[f"{block}_conv1"] = (3, 3, channels, wide)
-        shapes[f"{block}_conv2"] = (3, 3, wide, wide)
-        if skip_connections and channels != wide:
-            shapes[f"{block}_shortcut"] = (1, 1, channels, wide)
-        channels = wide
-    return {**shapes, CLASSIFIER: (channels, classes)}
 
 
 @dataclass(frozen=True)
@@ -196,36 +151,3 @@ class _Parts:
     def _dropout_seed(self, block: str) -> int:
         entropy = [self.seed, self.order.index(f"{block}_conv2"), 2]  # 0 and 1 are kernels and masks
         return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-
-
-def _blocks(depth: int) -> list[tuple[str, int]]:
-    """Returns the name and the stride of each block, in order."""
-    return [
-        (f"group{group}_block{number}", first_stride if number == 1 else 1)
-        for group, (_, first_stride) in _GROUPS.items()
-        for number in range(1, (depth - 4) // 6 + 1)
-    ]
-
-
-def _densities(
-    density: float | Mapping[str, float] | None, shapes: Mapping[str, tuple[int, ...]], dense_ends: bool
-) -> dict[str, float]:
-    """Returns the densities of the kernels that have a mask, by name."""
-    if density is None:
-        return {}
-    names = [name for name in shapes if not (dense_ends and name in (STEM, CLASSIFIER))]
-    if not isinstance(density, Mapping):
-        density = dict.fromkeys(names, check_density(density))
-    if set(density) != set(names):
-        odd = sorted(set(density) ^ set(names))
-        raise ValueError(
-            f"`density` must name each of the {len(names)} kernels {names[0]!r} to {names[-1]!r} and no other; "
-            f"{odd[0]!r} is {'not one of them' if odd[0] in density else 'missing'}."
-        )
-    for name, value in density.items():
-        if not active_count(value, prod(shapes[name])):
-            raise ValueError(
-                f"`density` must leave every kernel at least one active weight; {value} leaves none of the "
-                f"{prod(shapes[name])} of {name!r}."
-            )
-    return {name: float(density[name]) for name in names}

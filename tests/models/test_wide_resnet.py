@@ -8,7 +8,7 @@ import pytest
 
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.models import wide_resnet
-from keras_sparseflow.models.wide_resnet import kernel_shapes
+from keras_sparseflow.models.wide_resnet_kernels import kernel_shapes
 from keras_sparseflow.training import GradientFlow, SparseModel
 
 SHAPE, CLASSES = (6, 6, 3), 4

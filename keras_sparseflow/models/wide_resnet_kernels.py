@@ -1,0 +1,127 @@
+"""The kernels of a Wide ResNet, counted without building it."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil, prod
+
+from keras_sparseflow.layers.kernels import active_count, check_density
+
+STEM, CLASSIFIER = "stem", "output"
+"""Names of the first convolution and of the last layer."""
+
+_GROUPS = {1: (16, 1), 2: (32, 2), 3: (64, 2)}  # channels at width 1, stride of the first block
+
+
+def kernel_shapes(
+    input_shape: Sequence[int], classes: int, depth: int, width: int, *, skip_connections: bool = True
+) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of each kernel of `wide_resnet`, `(height, width, inputs, outputs)`, by its layer's name.
+
+    They stand in the order in which an image meets them; the last, `output`, is `(inputs, classes)`.
+
+    Args:
+        input_shape: of one image, `(height, width, channels)`.
+        classes: number of outputs.
+        depth: 6 n + 4.
+        width: at least 1.
+        skip_connections: whether there are 1x1 convolutions where the shape changes.
+
+    Raises:
+        ValueError: an image of another rank, or a depth or width that there is not.
+
+    Example:
+        >>> shapes = kernel_shapes((32, 32, 3), 10, depth=28, width=10)
+        >>> len(shapes), shapes["group1_block1_shortcut"], shapes["output"]
+        (29, (1, 1, 16, 160), (640, 10))
+    """
+    if len(input_shape) != 3:
+        raise ValueError(f"`input_shape` must be (height, width, channels); received {tuple(input_shape)}.")
+    check_size(depth, width)
+    channels = 16
+    shapes: dict[str, tuple[int, ...]] = {STEM: (3, 3, input_shape[-1], channels)}
+    for block, _ in blocks(depth):
+        wide = _GROUPS[_group(block)][0] * width
+        shapes[f"{block}_conv1"] = (3, 3, channels, wide)
+        shapes[f"{block}_conv2"] = (3, 3, wide, wide)
+        if skip_connections and channels != wide:
+            shapes[f"{block}_shortcut"] = (1, 1, channels, wide)
+        channels = wide
+    return {**shapes, CLASSIFIER: (channels, classes)}
+
+
+def kernel_positions(input_shape: Sequence[int], shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """Returns at how many places of an image each kernel of `kernel_shapes` is applied.
+
+    Args:
+        input_shape: of one image, `(height, width, channels)`.
+        shapes: what `kernel_shapes` gave.
+
+    Example:
+        >>> shapes = kernel_shapes((32, 32, 3), 10, depth=10, width=1)
+        >>> positions = kernel_positions((32, 32, 3), shapes)
+        >>> positions["stem"], positions["group3_block1_conv1"], positions["output"]
+        (1024, 64, 1)
+    """
+
+    def applied(name: str) -> int:
+        if name == CLASSIFIER:
+            return 1
+        stride = 1 if name == STEM else 2 ** (_group(name) - 1)
+        return ceil(input_shape[0] / stride) * ceil(input_shape[1] / stride)
+
+    return {name: applied(name) for name in shapes}
+
+
+def kernel_densities(
+    density: float | Mapping[str, float] | None, shapes: Mapping[str, tuple[int, ...]], dense_ends: bool
+) -> dict[str, float]:
+    """Returns the densities of the kernels that have a mask, by name.
+
+    Args:
+        density: see `wide_resnet`, as is `dense_ends`.
+        shapes: what `kernel_shapes` gave.
+        dense_ends: whether the first convolution and the classifier have none.
+
+    Raises:
+        ValueError: densities that do not match the kernels, or one that leaves a kernel no active weight.
+    """
+    if density is None:
+        return {}
+    names = [name for name in shapes if not (dense_ends and name in (STEM, CLASSIFIER))]
+    if not isinstance(density, Mapping):
+        density = dict.fromkeys(names, check_density(density))
+    if set(density) != set(names):
+        odd = sorted(set(density) ^ set(names))
+        raise ValueError(
+            f"`density` must name each of the {len(names)} kernels {names[0]!r} to {names[-1]!r} and no other; "
+            f"{odd[0]!r} is {'not one of them' if odd[0] in density else 'missing'}."
+        )
+    for name, value in density.items():
+        if not active_count(value, prod(shapes[name])):
+            raise ValueError(
+                f"`density` must leave every kernel at least one active weight; {value} leaves none of the "
+                f"{prod(shapes[name])} of {name!r}."
+            )
+    return {name: float(density[name]) for name in names}
+
+
+def blocks(depth: int) -> list[tuple[str, int]]:
+    """Returns the name and the stride of each block, in order."""
+    return [
+        (f"group{group}_block{number}", first_stride if number == 1 else 1)
+        for group, (_, first_stride) in _GROUPS.items()
+        for number in range(1, (depth - 4) // 6 + 1)
+    ]
+
+
+def check_size(depth: int, width: int) -> None:
+    """Raises ValueError for a depth or a width that no Wide ResNet has."""
+    if depth < 10 or (depth - 4) % 6:
+        raise ValueError(
+            f"`depth` must be 6 n + 4 for n blocks a group, such as 10, 16, 22, 28 or 40; received {depth}."
+        )
+    if width < 1:
+        raise ValueError(f"`width` must be at least 1; received {width}.")
+
+
+def _group(name: str) -> int:
+    return int(name.removeprefix("group").partition("_")[0])
