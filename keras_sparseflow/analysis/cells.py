@@ -5,7 +5,7 @@ the cells of one dataset, depth, learning rate and activation: a row per optimiz
 variant, in the order of the paper, so that ours and the published table can be read side by side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -112,7 +112,7 @@ def arrange(frame: pd.DataFrame, cell: Sequence[str] | None = None) -> pd.DataFr
     place = {"optimizer", "variant", across}
     frame = frame.sort_values(
         [c for c in cell if c not in place] + ["optimizer", "variant", "activation"],
-        key=lambda column: column.map(_rank(column.name)) if column.name in _PAPER_ORDER else column,
+        key=lambda column: column.map(paper_rank(column.name)) if column.name in _PAPER_ORDER else column,
         kind="stable",
     )
     frame["table"] = _labels(frame, [c for c in cell if c not in place])
@@ -154,13 +154,14 @@ def describe(column: str, value: Any) -> str:
     return str(value) if column in CELL else f"{column} {value}"
 
 
+def paper_rank(column: Any) -> Callable[[Any], tuple[int, str]]:
+    """Returns what sorts the values of "optimizer", "variant" or "activation": the paper's order, others last."""
+    known = {name: index for index, name in enumerate(_PAPER_ORDER[column])}
+    return lambda name: (known.get(name, len(known)), str(name))
+
+
 def _labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     return [
         ", ".join(describe(column, value) for column, value in zip(columns, values, strict=True))
         for values in zip(*(frame[column] for column in columns), strict=True)
     ]
-
-
-def _rank(column: Any) -> Any:
-    known = {name: index for index, name in enumerate(_PAPER_ORDER[column])}
-    return lambda name: (known.get(name, len(known)), str(name))

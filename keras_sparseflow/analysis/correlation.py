@@ -55,6 +55,7 @@ def correlate_cells(
     points: str = "runs",
     flow: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
+    configuration: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Returns the correlation of flow with performance in each configuration, both arms apart.
 
@@ -66,9 +67,10 @@ def correlate_cells(
             and the result after it, over the epochs of each run; tau is then the mean over the runs.
         flow: as `keras_sparseflow.records.read_flow` returns it; for "epochs" alone.
         history: as `keras_sparseflow.records.read_history` returns it; for "epochs" alone.
+        configuration: the columns that tell configurations apart; default, those of a cell, and `arm`.
 
     Returns:
-        A DataFrame with a row per configuration, arm, measure and target: the cell's columns, `arm`,
+        A DataFrame with a row per configuration, measure and target: the columns of a configuration,
         `measure`, `target` ("test_loss" or "test_accuracy"), `tau` (tau-b in [-1, 1], NaN where
         `kendall_tau` is), `abs_tau` (its absolute value; over epochs, the mean of the absolute values),
         `points` and `runs` (that tau was computed from), `diverged` (runs left out because they diverged)
@@ -80,11 +82,11 @@ def correlate_cells(
     if points not in ("runs", "epochs"):
         raise ValueError(f"`points` must be 'runs' or 'epochs'; received {points!r}.")
     if points == "runs":
-        return _by_configuration(results, _points_of_runs(results, measures), unit="configuration")
+        return _by_configuration(results, _points_of_runs(results, measures), "configuration", configuration)
     if flow is None or history is None:
         missing = " and ".join(f"`{name}`" for name, frame in (("flow", flow), ("history", history)) if frame is None)
         raise ValueError(f"points='epochs' needs the frames `flow` and `history`; missing: {missing}.")
-    return _by_configuration(results, _points_of_epochs(measures, flow, history), unit="run_id")
+    return _by_configuration(results, _points_of_epochs(measures, flow, history), "run_id", configuration)
 
 
 def correlate_flow(
@@ -93,10 +95,13 @@ def correlate_flow(
     points: str = "runs",
     flow: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
+    configuration: Sequence[str] | None = None,
+    by: tuple[str, str] = ("dataset", "arm"),
 ) -> pd.DataFrame:
     """Returns table 1 of the paper for a study: the mean absolute correlation over its configurations.
 
-    The arguments and errors are those of `correlate_cells`, whose rows are averaged.
+    The arguments and errors are those of `correlate_cells`, whose rows are averaged. `by` names the two
+    columns of a configuration whose values are kept apart.
 
     Returns:
         A DataFrame with a row per `dataset`, `measure`, `arm` and `target`: `mean_abs_tau` (in [0, 1]),
@@ -107,8 +112,8 @@ def correlate_flow(
     References:
         Tessera, Hooker and Rosman, 2021, table 1.
     """
-    rows = correlate_cells(results, measures, points, flow, history)
-    groups = rows.groupby(["dataset", "measure", "arm", "target"], sort=False)
+    rows = correlate_cells(results, measures, points, flow, history, configuration)
+    groups = rows.groupby([by[0], "measure", by[1], "target"], sort=False)
     table = groups.agg(
         mean_abs_tau=("abs_tau", "mean"),
         mean_tau=("tau", "mean"),
@@ -157,12 +162,14 @@ def _measures(results: pd.DataFrame) -> list[str]:
     return [*(measure for measure in MEASURES if measure in results), *others]
 
 
-def _by_configuration(results: pd.DataFrame, points: pd.DataFrame, unit: str) -> pd.DataFrame:
+def _by_configuration(
+    results: pd.DataFrame, points: pd.DataFrame, unit: str, configuration: Sequence[str] | None
+) -> pd.DataFrame:
     """Returns `correlate_cells`' rows: a tau within each `unit`, averaged over the units of a configuration.
 
     `points` has the columns `run_id`, `measure`, `value` and the targets.
     """
-    group = [*cell_columns(results), "arm"]
+    group = [*cell_columns(results), "arm"] if configuration is None else list(configuration)
     require_columns(results, ["run_id", *group, "diverged"])
     results = results.reset_index(drop=True)
     if results["run_id"].duplicated().any():

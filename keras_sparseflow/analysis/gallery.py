@@ -1,15 +1,16 @@
 """The figures of a report: which there are, what stands beneath each, and which the numbers allow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis import figures
 from keras_sparseflow.analysis.cells import arrange
-from keras_sparseflow.analysis.figures_files import file_stem
+from keras_sparseflow.analysis.figures_files import file_stem, write_figures
 from keras_sparseflow.analysis.labels import flow_name
 from keras_sparseflow.analysis.panels import styled
 from keras_sparseflow.analysis.summary import headline
@@ -20,7 +21,7 @@ _AVERAGED = "Gradient flow, averaged over the measured epochs of each run."
 _RANGE = "the band goes from the smallest to the largest run."
 
 
-_Drawn = tuple[str, str, str, Callable[[], Figure]]
+Drawn = tuple[str, str, str, Callable[[], Figure]]
 """Name, title and caption of a figure, and what draws it."""
 
 
@@ -59,7 +60,7 @@ def draw_tables(
     for label in labels:
         runs, cells = results[table == label], comparison[comparison["table"] == label]
         drawn = [*_of_arms(runs, cells, value), *(_of_flow(runs, flow, measure) if measure in results else [])]
-        drawings[label] = _kept(drawn, prefix=label if len(labels) > 1 else "")
+        drawings[label] = kept(drawn, prefix=label if len(labels) > 1 else "")
     return drawings
 
 
@@ -76,28 +77,33 @@ def draw_correlations(results: pd.DataFrame, value: str, measure: str) -> dict[s
     drawings = {}
     for dataset in datasets:
         runs = results[results["dataset"] == dataset]
-        drawn: _Drawn = (
+        drawn: Drawn = (
             f"{measure}_against_{value}",
-            f"{_capital(flow_name(measure))} against {headline(value).lower()}",
+            f"{capital(flow_name(measure))} against {headline(value).lower()}",
             "A point per run that did not diverge; above each panel Kendall's tau-b over all of them, and the mean of "
             "its absolute value within the configurations.",
             partial(figures.flow_against_accuracy, runs, [measure], value),
         )
-        drawings[dataset] = _kept([drawn] if measure in results else [], prefix=dataset if len(datasets) > 1 else "")
+        drawings[dataset] = kept([drawn] if measure in results else [], prefix=dataset if len(datasets) > 1 else "")
     return drawings
 
 
-def _kept(drawn: list[_Drawn], prefix: str) -> list[Drawing]:
-    """Returns the figures whose numbers are there."""
-    kept = []
+def kept(drawn: Sequence[Drawn], prefix: str) -> list[Drawing]:
+    """Returns the figures whose numbers are there, laid out; `prefix` begins the names of their files."""
+    drawings = []
     for name, title, caption, draw in drawn:
         try:
             figure = draw()
         except figures.NotApplicableError:
             continue
         _settle(figure)
-        kept.append(Drawing(file_stem(f"{prefix} {name}"), title, caption, figure))
-    return kept
+        drawings.append(Drawing(file_stem(f"{prefix} {name}"), title, caption, figure))
+    return drawings
+
+
+def write_drawings(drawings: Sequence[Drawing], folder: Path) -> list[Path]:
+    """Writes figures of a report as PNG and SVG and returns their paths."""
+    return write_figures({drawing.name: drawing.figure for drawing in drawings}, folder)
 
 
 @styled
@@ -109,7 +115,7 @@ def _settle(figure: Figure) -> None:
         figure.set_layout_engine(None)  # "none" would have it drawn twice each time it is written
 
 
-def _of_arms(runs: pd.DataFrame, cells: pd.DataFrame, value: str) -> list[_Drawn]:
+def _of_arms(runs: pd.DataFrame, cells: pd.DataFrame, value: str) -> list[Drawn]:
     name = headline(value)
     return [
         (
@@ -139,8 +145,8 @@ def _of_arms(runs: pd.DataFrame, cells: pd.DataFrame, value: str) -> list[_Drawn
     ]
 
 
-def _of_flow(runs: pd.DataFrame, flow: pd.DataFrame, measure: str) -> list[_Drawn]:
-    name = _capital(flow_name(measure))
+def _of_flow(runs: pd.DataFrame, flow: pd.DataFrame, measure: str) -> list[Drawn]:
+    name = capital(flow_name(measure))
     return [
         (
             f"{measure}_of_variants",
@@ -181,5 +187,5 @@ def _of_flow(runs: pd.DataFrame, flow: pd.DataFrame, measure: str) -> list[_Draw
     ]
 
 
-def _capital(words: str) -> str:
+def capital(words: str) -> str:
     return words[:1].upper() + words[1:]

@@ -15,8 +15,14 @@ from keras_sparseflow.analysis.summary import duration, in_words
 from keras_sparseflow.analysis.svg import compact_svg
 
 
-def render(view: Mapping[str, Any]) -> str:
-    """Returns the page for a view, every text in it escaped."""
+def render(view: Mapping[str, Any], template: str, colours: Mapping[str, str] = ON_DARK) -> str:
+    """Returns the page for a view, every text in it escaped.
+
+    Args:
+        view: everything that the template shows.
+        template: its name.
+        colours: each colour of the page's figures, with the one to take its place on a dark page.
+    """
     import jinja2
 
     environment = jinja2.Environment(
@@ -35,10 +41,10 @@ def render(view: Mapping[str, Any]) -> str:
         words=in_words,
         duration=duration,
     )
-    environment.globals["figure_colours"] = {colour.lstrip("#"): (colour, dark) for colour, dark in ON_DARK.items()}
+    environment.globals["figure_colours"] = {colour.lstrip("#"): (colour, dark) for colour, dark in colours.items()}
     environment.globals["arm_colours"] = {arm: style["color"].lstrip("#") for arm, style in ARM_STYLES.items()}
     environment.tests["missing"] = lambda value: bool(pd.isna(value))
-    return environment.get_template("report.html.j2").render(view)
+    return environment.get_template(template).render(view)
 
 
 def inline_svg(figure: Figure, prefix: str, title: str) -> Any:

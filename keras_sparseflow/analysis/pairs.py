@@ -1,5 +1,6 @@
 """Pairs: each sparse network beside the dense one of equal capacity, seed and training."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,42 +30,70 @@ def match_arms(results: pd.DataFrame, value: str, diverged: str) -> pd.DataFrame
     The column `state` is "complete", "incomplete" (an arm or its value is missing) or "dropped" (an arm
     diverged, and `diverged` is "drop").
     """
-    if diverged not in ("worst", "drop"):
-        raise ValueError(f"`diverged` must be 'worst' or 'drop'; received {diverged!r}.")
-    require_columns(results, [*cell_columns(results), "arm", "dense_width", "seed", "diverged", value])
+    cell = cell_columns(results)
+    require_columns(results, [*cell, "arm", "dense_width", "seed", "diverged", value])
     unknown = sorted(set(results["arm"]) - set(ARMS), key=str)
     if unknown:
         raise ValueError(f"`results['arm']` must be 'sparse' or 'dense'; received {unknown[0]!r}.")
 
     key = [column for column in spec_columns(results) if column != "arm"]
+    pairs = match_sides(results, "arm", ARMS, key, value, diverged)
+    return pairs.sort_values([*cell, "dense_width", "seed"], kind="stable", ignore_index=True)
+
+
+def match_sides(
+    results: pd.DataFrame, side: str, sides: tuple[str, str], key: Sequence[str], value: str, diverged: str
+) -> pd.DataFrame:
+    """Returns one row per pair, complete or not, of runs that agree in `key` and differ in the column `side`.
+
+    Args:
+        results: one row per finished run, of which no two agree in `key` and `side`.
+        side: the column whose two values are compared.
+        sides: its values; the first is the one that is asked to be better. Others are left out.
+        key: the columns in which the runs of a pair agree.
+        value: the column to compare; a name that ends in "loss" is better when lower.
+        diverged: "worst" or "drop", see `pair_arms`.
+
+    Returns:
+        A DataFrame with the columns of `key`, and, for each side, its value, whether it diverged and, where
+        `results` has run ids, its run, named after the side; `difference`, positive where the first side is
+        better; and `state`, as `match_arms` returns it.
+
+    Raises:
+        ValueError: `diverged` is unknown, or two runs are of the same side and key.
+    """
+    if diverged not in ("worst", "drop"):
+        raise ValueError(f"`diverged` must be 'worst' or 'drop'; received {diverged!r}.")
+    results, key = results[results[side].isin(sides)], list(key)
+    first, second = sides
     number = hashable(results[key]).groupby(key, dropna=False, sort=False).ngroup()
-    twice = pd.DataFrame({"pair": number, "arm": results["arm"]}).duplicated()
+    twice = pd.DataFrame({"pair": number, "side": results[side]}).duplicated()
     if twice.any():
         row = results.loc[twice].iloc[0]
         raise ValueError(
-            "`results` must hold one run per spec, but two have the same spec and arm: "
-            f"{row['arm']}, {', '.join(f'{column} {row[column]}' for column in key)}."
+            f"`results` must hold one run per spec, but two have the same spec and {side}: "
+            f"{row[side]}, {', '.join(f'{column} {row[column]}' for column in key)}."
         )
 
     pairs = results[key].groupby(number).head(1).set_axis(number.drop_duplicates())
-    for arm in ARMS:
-        runs = results[results["arm"] == arm].set_axis(number[results["arm"] == arm])
-        pairs[arm] = _values(runs, value).reindex(pairs.index)
-        pairs[f"{arm}_diverged"] = runs["diverged"].astype(bool).reindex(pairs.index, fill_value=False)
+    for one in sides:
+        runs = results[results[side] == one].set_axis(number[results[side] == one])
+        pairs[one] = _values(runs, value).reindex(pairs.index)
+        pairs[f"{one}_diverged"] = runs["diverged"].astype(bool).reindex(pairs.index, fill_value=False)
         if "run_id" in runs:
-            pairs[f"{arm}_run_id"] = runs["run_id"].reindex(pairs.index)
+            pairs[f"{one}_run_id"] = runs["run_id"].reindex(pairs.index)
 
-    _let_divergence_lose(pairs, value)
-    either = pairs["sparse_diverged"] | pairs["dense_diverged"]
-    both = pairs["sparse_diverged"] & pairs["dense_diverged"]
+    _let_divergence_lose(pairs, sides, value)
+    either = pairs[f"{first}_diverged"] | pairs[f"{second}_diverged"]
+    both = pairs[f"{first}_diverged"] & pairs[f"{second}_diverged"]
     with np.errstate(invalid="ignore"):
-        difference = pairs["dense"] - pairs["sparse"] if lower_is_better(value) else pairs["sparse"] - pairs["dense"]
+        difference = pairs[second] - pairs[first] if lower_is_better(value) else pairs[first] - pairs[second]
     pairs["difference"] = difference.mask(both, 0.0)
     pairs["state"] = "complete"
     if diverged == "drop":
         pairs.loc[either, "state"] = "dropped"
-    pairs.loc[pairs["sparse"].isna() | pairs["dense"].isna(), "state"] = "incomplete"
-    return pairs.sort_values([*cell_columns(results), "dense_width", "seed"], kind="stable", ignore_index=True)
+    pairs.loc[pairs[first].isna() | pairs[second].isna(), "state"] = "incomplete"
+    return pairs.reset_index(drop=True)
 
 
 def pair_arms(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:
@@ -115,8 +144,19 @@ def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy", level: fl
         `bootstrap_mean`: of three seeds, their range), `min`, `max`, `std` (of a sample, n - 1), `n` and
         `diverged`. Intervals and `std` are NaN for a single run.
     """
-    cell = cell_columns(results)
-    group = [*cell, "arm", "dense_width"]
+    return mean_over_seeds(results, [*cell_columns(results), "arm", "dense_width"], value, level)
+
+
+def mean_over_seeds(results: pd.DataFrame, group: Sequence[str], value: str, level: float = LEVEL) -> pd.DataFrame:
+    """Returns the mean over the runs of each group and how it spreads, as `mean_by_width` does.
+
+    Args:
+        results: one row per finished run.
+        group: the columns that name a group, by which the rows are sorted.
+        value: the column to summarise.
+        level: the level of the bootstrap interval of the mean, in (0, 1).
+    """
+    group = list(group)
     require_columns(results, [*group, "diverged", value])
     diverged = results["diverged"].astype(bool)
     runs = results[group].assign(value=pd.to_numeric(results[value]).astype(float).mask(diverged))
@@ -130,9 +170,9 @@ def _values(runs: pd.DataFrame, value: str) -> Any:
     return values.mask(runs["diverged"].astype(bool), worst_value(value))
 
 
-def _let_divergence_lose(pairs: pd.DataFrame, value: str) -> None:
+def _let_divergence_lose(pairs: pd.DataFrame, sides: tuple[str, str], value: str) -> None:
     """Parts, in place, a diverged run from one that did not diverge and has the worst possible value itself."""
     beyond = np.inf if lower_is_better(value) else -np.inf
-    level = pairs["sparse"] == pairs["dense"]
-    for arm, other in (ARMS, ARMS[::-1]):
-        pairs.loc[level & pairs[f"{arm}_diverged"] & ~pairs[f"{other}_diverged"], arm] = beyond
+    level = pairs[sides[0]] == pairs[sides[1]]
+    for one, other in (sides, sides[::-1]):
+        pairs.loc[level & pairs[f"{one}_diverged"] & ~pairs[f"{other}_diverged"], one] = beyond

@@ -21,6 +21,7 @@ __all__ = [
 
 FEWEST_PAIRS = 6
 METHODS = ("auto", "exact", "permutation", "asymptotic")
+ALTERNATIVES = ("greater", "two-sided")
 # Two differences that are equal on paper (9/360 twice) differ by rounding when the accuracies were
 # float32; relative to the largest value, this is ten times that rounding, and far below one image.
 _EQUAL = 1e-6
@@ -31,7 +32,7 @@ class SignedRankTest:
     """One Wilcoxon signed-rank test and all that is needed to judge its p-value.
 
     Args:
-        p_value: one-tailed, H1: sparse > dense. NaN when there is no pair.
+        p_value: one-tailed, H1: sparse > dense, unless a two-sided one was asked for. NaN when there is no pair.
         statistic: the sum of the ranks of the positive differences.
         pairs: the number of pairs.
         pairs_used: those of them whose difference is not zero; the others carry no rank.
@@ -54,7 +55,9 @@ class SignedRankTest:
     note: str
 
 
-def wilcoxon_signed_rank(sparse: ArrayLike, dense: ArrayLike, method: str = "auto") -> SignedRankTest:
+def wilcoxon_signed_rank(
+    sparse: ArrayLike, dense: ArrayLike, method: str = "auto", alternative: str = "greater"
+) -> SignedRankTest:
     """Returns the paired, one-tailed test of H1: sparse > dense.
 
     The number is that of `scipy.stats.wilcoxon(sparse, dense, alternative="greater")`, with two
@@ -71,9 +74,11 @@ def wilcoxon_signed_rank(sparse: ArrayLike, dense: ArrayLike, method: str = "aut
         sparse: values of the sparse arm, higher is better.
         dense: values of the dense arm, in the same order.
         method: "auto", or one of the three. "exact" is SciPy's, and exact without ties or zeros only.
+        alternative: "greater", or "two-sided", H1: the two differ, for whichever two series one compares
+            without expecting one of them to be better.
 
     Raises:
-        ValueError: the arms differ in length, a value is NaN, or the method is unknown.
+        ValueError: the arms differ in length, a value is NaN, or method or alternative are unknown.
 
     Example:
         >>> wilcoxon_signed_rank([0.9, 0.8, 0.7], [0.5, 0.6, 0.6]).p_value
@@ -87,6 +92,8 @@ def wilcoxon_signed_rank(sparse: ArrayLike, dense: ArrayLike, method: str = "aut
 
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}; received {method!r}.")
+    if alternative not in ALTERNATIVES:
+        raise ValueError(f"`alternative` must be one of {', '.join(ALTERNATIVES)}; received {alternative!r}.")
     x, y = np.asarray(sparse, dtype=float), np.asarray(dense, dtype=float)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"`sparse` and `dense` must be vectors of one length; received {x.shape} and {y.shape}.")
@@ -99,7 +106,7 @@ def wilcoxon_signed_rank(sparse: ArrayLike, dense: ArrayLike, method: str = "aut
     order = _signed_order(differences, scale=_largest_finite(x, y))
     sizes = np.abs(order[order != 0])
     pairs, used = len(order), len(sizes)
-    note = _note(pairs, used)
+    note = _note(pairs, used, alternative)
     if not used:
         p_value = 1.0 if pairs else np.nan
         return SignedRankTest(p_value, 0.0, pairs, 0, pairs, "none", median, 0.0 if pairs else np.nan, note)
@@ -109,11 +116,10 @@ def wilcoxon_signed_rank(sparse: ArrayLike, dense: ArrayLike, method: str = "aut
         taken = "exact"  # the same two sign patterns; SciPy permutes no single value
     asked = stats.PermutationMethod(n_resamples=np.inf) if taken == "permutation" else taken
     # Only the order of the differences and its ties matter, so it is the order that SciPy is given.
-    result = stats.wilcoxon(order[order != 0].astype(float), alternative="greater", method=asked)
-    effect = 4 * float(result.statistic) / (used * (used + 1)) - 1
-    return SignedRankTest(
-        float(result.pvalue), float(result.statistic), pairs, used, pairs - used, taken, median, effect, note
-    )
+    p_value = float(stats.wilcoxon(order[order != 0].astype(float), alternative=alternative, method=asked).pvalue)
+    statistic = float(stats.rankdata(sizes)[order[order != 0] > 0].sum())
+    effect = 4 * statistic / (used * (used + 1)) - 1
+    return SignedRankTest(p_value, statistic, pairs, used, pairs - used, taken, median, effect, note)
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
@@ -214,7 +220,7 @@ def _largest_finite(*values: np.ndarray) -> float:
     return float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
 
-def _note(pairs: int, used: int) -> str:
+def _note(pairs: int, used: int, alternative: str) -> str:
     if not pairs:
         return "no complete pair"
     if not used:
@@ -222,4 +228,5 @@ def _note(pairs: int, used: int) -> str:
     if used >= FEWEST_PAIRS:
         return ""
     which = "pairs" if used == pairs else "pairs differ"
-    return f"fewer than {FEWEST_PAIRS} {which}: p cannot fall below {0.5**used:.3g}"
+    lowest = 0.5**used if alternative == "greater" else min(2 * 0.5**used, 1.0)
+    return f"fewer than {FEWEST_PAIRS} {which}: p cannot fall below {lowest:.3g}"

@@ -1,6 +1,7 @@
 """The numbers of a report as tables, and as CSV files that anyone can check it with."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,22 @@ def write_tables(
         value: the column of the results that the arms are compared by.
         diverged: "worst" or "drop": see `pair_arms`.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     comparison = tabulate(results, value, diverged)
     files = {"p_values.csv": comparison.drop(columns=PLACE), "means.csv": mean_by_width(results, value)}
     pairs = arrange(pair_arms(results, value, diverged), cell_columns(results))
     for cell in comparison.to_dict("records"):
         inside = (pairs[PLACE] == [cell[place] for place in PLACE]).all(axis="columns")
         files[cell["pairs_file"]] = pairs[inside].drop(columns=PLACE)
-    for name, table in files.items():
+    return write_csv(files, folder)
+
+
+def write_csv(tables: Mapping[str, pd.DataFrame], folder: str | Path) -> list[Path]:
+    """Writes tables by file name, in full precision, each file atomically, and returns their paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
         records.write_atomic(folder / name, table.to_csv(index=False).encode())
-    return [folder / name for name in files]
+    return [folder / name for name in tables]
 
 
 def tabulate(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis import report
+from keras_sparseflow.analysis import report_pairs
 from keras_sparseflow.analysis.correlation import correlate_flow
 from keras_sparseflow.analysis.formats import format_fixed, format_p, format_signed
 from keras_sparseflow.analysis.report import write_report
@@ -80,9 +80,9 @@ def study(tmp_path_factory, make_results, make_flow, write_study):
 def undrawn(monkeypatch):
     """Leaves out the figures, which take most of the time: for tests of everything else."""
     monkeypatch.setattr(
-        report, "draw_tables", lambda _, __, comparison, *___: {label: [] for label in comparison["table"]}
+        report_pairs, "draw_tables", lambda _, __, comparison, *___: {label: [] for label in comparison["table"]}
     )
-    monkeypatch.setattr(report, "draw_correlations", lambda *_: {})
+    monkeypatch.setattr(report_pairs, "draw_correlations", lambda *_: {})
 
 
 def _report(tmp_path, write_study, results, flow=None, **options):

@@ -1,0 +1,54 @@
+"""What a report is made from: a study's frames, read from disk, and what the reader asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from keras_sparseflow import records
+from keras_sparseflow.analysis.cells import spec_columns
+
+MEASURE = "egf_2"
+"""The flow measure of a report where neither the study nor the caller names one."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study as it stands on disk, and how it is to be reported.
+
+    Attributes:
+        study: what `study.json` says.
+        results: one row per finished run; not empty.
+        flow: one row per run, measured epoch, measure and layer.
+        value: the column of the results that networks are compared by.
+        measure: the flow measure to draw.
+        diverged: "worst" or "drop", see `pair_arms`.
+        figure_files: whether the figures are to stand beside the page as files too.
+    """
+
+    study: Mapping[str, Any]
+    results: pd.DataFrame
+    flow: pd.DataFrame
+    value: str
+    measure: str
+    diverged: str
+    figure_files: bool
+
+
+def read_source(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Source:
+    """Returns a study on disk; arguments and errors are those of `write_report`."""
+    if not study_dir.is_dir():
+        raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
+    study = records.read_study(study_dir)
+    results, flow = records.read_results(study_dir), records.read_flow(study_dir)
+    if results.empty:
+        raise ValueError(
+            f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
+            f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
+        )
+    if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
+        measured = set(flow["measure"])
+        results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
+    return Source(study, results, flow, value, measure or study.get("measure") or MEASURE, diverged, figures)
