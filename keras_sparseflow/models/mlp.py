@@ -98,6 +98,8 @@ def mlp(
             "kernel_regularizer": keras.regularizers.L2(l2 / 2) if l2 else None,
             "name": name,
         }
+        if name == names[-1]:  # logits of half precision would lose too much
+            options["dtype"] = keras.config.dtype_policy().variable_dtype
         if active is None:
             return keras.layers.Dense(units, **options)
         density = active[index] / (fan_in * units)

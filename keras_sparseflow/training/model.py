@@ -12,6 +12,7 @@ from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 from keras_sparseflow.flow.kernels import masked_layers, masks_by_kernel
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
+from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.recorder import FlowRecorder
 
 
@@ -50,7 +51,8 @@ class SparseModel(keras.Model):
     def make_train_function(self, force: bool = False) -> Any:
         """As Keras does when `fit` begins; masks that changed since the last step reach the optimizer's slots here."""
         if self.built:
-            self.optimizer.build(self.trainable_variables)
+            if not self.optimizer.built:  # Keras' loss scale would start anew
+                self.optimizer.build(self.trainable_variables)
             for layer in masked_layers(self):
                 layer.zero_inactive(self.optimizer)
         return super().make_train_function(force)
@@ -68,13 +70,13 @@ class SparseModel(keras.Model):
             scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
             recorder.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
         masks = masks_by_kernel(self)
-        self.optimizer.apply(
-            [
-                gradient if gradient is None or id(variable) not in masks else apply_mask(gradient, masks[id(variable)])
-                for gradient, variable in zip(gradients, variables, strict=True)
-            ],
-            variables,
-        )
+        masked = [
+            gradient if gradient is None or id(variable) not in masks else apply_mask(gradient, masks[id(variable)])
+            for gradient, variable in zip(gradients, variables, strict=True)
+        ]
+        if scaled_loss is not loss and tf.distribute.has_strategy():
+            masked = share_overflow(masked)
+        self.optimizer.apply(masked, variables)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss * self.distribute_strategy.num_replicas_in_sync, sample_weight=_batch_size(x))

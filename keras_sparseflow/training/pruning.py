@@ -99,7 +99,8 @@ class MagnitudePruning(keras.callbacks.Callback):
         self._layers = self._find_layers()
         with self.model.distribute_strategy.scope():
             # Slots that are made later would not be zero where the first masks remove weights.
-            self.model.optimizer.build(self.model.trainable_variables)
+            if not self.model.optimizer.built:  # Keras' loss scale would start anew
+                self.model.optimizer.build(self.model.trainable_variables)
         self._check_kernels()
         self._check_not_over()
 

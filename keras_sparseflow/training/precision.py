@@ -1,0 +1,21 @@
+"""The precision that a network computes in."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+
+
+@contextlib.contextmanager
+def precision_policy(name: str) -> Iterator[None]:
+    """Within it, new layers compute as a Keras dtype policy says; afterwards as before.
+
+    Args:
+        name: "float32", "mixed_bfloat16" or "mixed_float16".
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

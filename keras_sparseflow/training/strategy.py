@@ -1,0 +1,159 @@
+"""Where a network trains: the strategies of `tf.distribute` by name, and what they ask of networks and batches."""
+
+import functools
+import os
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+
+def one_device(devices: int | None = None) -> tf.distribute.Strategy:
+    """Returns TensorFlow's default strategy: the whole batch on one device, a GPU where there is one.
+
+    Args:
+        devices: None or 1.
+
+    Raises:
+        ValueError: more devices.
+    """
+    if devices not in (None, 1):
+        raise ValueError(
+            f"`devices` must be 1 without a strategy; received {devices}. Give --strategy=mirrored to train each "
+            "network on several."
+        )
+    return tf.distribute.get_strategy()
+
+
+@functools.cache
+def mirrored(devices: int | None = None) -> tf.distribute.MirroredStrategy:
+    """Returns the strategy that keeps a copy of the network on each of several GPUs, and sums their gradients.
+
+    On a machine without a GPU the copies stand on logical devices of its CPU, so that anybody can try it; that is no
+    faster. A CPU is divided when TensorFlow starts, so this must come before TensorFlow has done anything.
+
+    Args:
+        devices: how many, the first ones; None for all GPUs, or one CPU device.
+
+    Raises:
+        ValueError: more devices than there are.
+    """
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    if kind == "CPU":
+        _divide_cpu(devices or 1)
+    there = tf.config.list_logical_devices(kind)
+    if devices is not None and not 1 <= devices <= len(there):
+        raise ValueError(
+            f"`devices` must be in [1, {len(there)}], for the {kind}s here are {_named(there)}; received {devices}."
+            + (" A CPU is divided only before TensorFlow has done anything." if kind == "CPU" else "")
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in there[:devices]])
+
+
+@functools.cache
+def tpu(devices: int | None = None) -> tf.distribute.TPUStrategy:
+    """Returns the strategy that keeps a copy of the network on every core of a TPU, and sums their gradients.
+
+    The TPU is the one that the environment variable TPU_NAME names, else this machine's own.
+
+    Args:
+        devices: None or as many as it has cores.
+
+    Raises:
+        ValueError: another number than its cores.
+        RuntimeError: no TPU.
+    """
+    name = os.environ.get("TPU_NAME", "local")
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        if name != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        raise RuntimeError(
+            f"No TPU {name!r} was found (this machine has {_named(tf.config.list_logical_devices())}); name another by "
+            f"the environment variable TPU_NAME. {type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
+    strategy = tf.distribute.TPUStrategy(resolver)
+    if devices not in (None, strategy.num_replicas_in_sync):
+        raise ValueError(
+            f"`devices` must be {strategy.num_replicas_in_sync}, the cores of the TPU {name!r}, or left out; received "
+            f"{devices}."
+        )
+    return strategy
+
+
+def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """Refuses a batch that replicas can't share equally: each one's mean would count alike, whatever its images.
+
+    Args:
+        batch_size: images of the whole batch.
+        strategy: whose replicas share it.
+
+    Raises:
+        ValueError: the replicas do not divide it.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            f"`batch_size` must be a multiple of {replicas}, the devices that share each batch; received {batch_size}."
+        )
+
+
+def compiles(jit: bool | None, strategy: tf.distribute.Strategy) -> bool | None:
+    """Returns whether XLA is to compile the steps under a strategy; None leaves it to Keras.
+
+    Args:
+        jit: what the user says, None for nothing.
+        strategy: under one, steps of several replicas are one program that XLA can't compile; the strategy of a TPU
+            compiles each replica's part itself.
+
+    Raises:
+        ValueError: `jit` is True under a strategy.
+    """
+    if not _distributes(strategy):
+        return jit
+    if jit:
+        raise ValueError(
+            f"`jit` must be false or auto under a strategy, {type(strategy).__name__}, whose replicas add their "
+            "gradients within a step; received true."
+        )
+    return False
+
+
+def evaluation_batch(count: int, most: int, strategy: tf.distribute.Strategy) -> int:
+    """Returns how many of `count` images to evaluate at once, at most `most`, so that replicas share the first equally.
+
+    Keras refuses a first batch that they do not share equally; the last may be of any size.
+    """
+    replicas = strategy.num_replicas_in_sync
+    return max(replicas, min(count, most) // replicas * replicas)
+
+
+def synchronize_norms(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+    """Lets BatchNorm take mean and variance over the whole batch, where Keras would take each replica's share."""
+    if not _distributes(strategy):
+        return
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def _distributes(strategy: tf.distribute.Strategy) -> bool:
+    with strategy.scope():
+        return bool(tf.distribute.has_strategy())
+
+
+def _divide_cpu(devices: int) -> None:
+    """Makes so many logical devices of the CPU, if TensorFlow has not started yet."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if devices <= len(tf.config.get_logical_device_configuration(cpu) or [cpu]):
+        return
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+    except RuntimeError:
+        return  # it has started: the caller counts what there is
+
+
+def _named(devices: Sequence[tf.config.LogicalDevice]) -> str:
+    return ", ".join(device.name.removeprefix("/device:") for device in devices)
