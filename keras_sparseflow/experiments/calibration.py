@@ -26,6 +26,7 @@ from keras_sparseflow.experiments.cost import FORWARD, TRAINING, image_passes, s
 from keras_sparseflow.experiments.executors import EXECUTORS, Options
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.workload import Load, Workload, graph_of
 from keras_sparseflow.flow import measured_epochs
 
@@ -132,11 +133,11 @@ def calibrate(
 class _Clock(StudyProgress):
     """Notes when each epoch ended, and shows nothing."""
 
-    def __init__(self, specs: list[RunSpec]):
+    def __init__(self, specs: Sequence[TrainingSpec]):
         super().__init__(specs, Console(file=StringIO()))
         self._ends: dict[str, list[float]] = defaultdict(list)
 
-    def epoch_of(self, spec: RunSpec) -> Callable[..., None]:
+    def epoch_of(self, spec: TrainingSpec) -> Callable[..., None]:
         return lambda *epoch_and_metrics: self._ends[spec.run_id].append(time.perf_counter())
 
     def show(self, now: str) -> None:
@@ -169,7 +170,7 @@ def _timing(spec: RunSpec, side: int, executor: str, options: Options) -> Timing
     graphs = 1 if executor == "serial" else parallel_stacks()
     step_flops = TRAINING * weights * spec.batch_size * networks
     steps = max(3, min(MOST_STEPS, round(EPOCH_FLOPS / step_flops)))
-    start, plain, measured = _epoch_seconds(specs, (1, side, 1), steps, executor, options)
+    start, plain, measured = epoch_seconds(specs, (1, side, 1), steps, executor, options)
     return Timing(
         side=math.sqrt(weights / (HIDDEN_LAYERS + 1)),
         per_weight=plain / (steps * spec.batch_size * networks * weights),
@@ -187,15 +188,23 @@ def _augmenting(load: Load, executor: str, options: Options) -> float:
             load.spec, variant=variant, dense_width=TINY, max_width=TINY, hidden_layers=1, arm="sparse",
             epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_data="batches",
         )  # fmt: skip
-        seconds.append(_epoch_seconds([spec], load.size.input_shape, steps, executor, options)[1])
+        seconds.append(epoch_seconds([spec], load.size.input_shape, steps, executor, options)[1])
     without, augmented = seconds
     return max(0.0, augmented - without) / (steps * load.spec.batch_size * load.size.inputs)
 
 
-def _epoch_seconds(
-    specs: list[RunSpec], shape: tuple[int, int, int], steps: int, executor: str, options: Options
+def epoch_seconds(
+    specs: Sequence[TrainingSpec], shape: tuple[int, int, int], steps: int, executor: str, options: Options
 ) -> tuple[float, float, float]:
-    """Trains networks on random images; returns the seconds before the first epoch, of one, and of a measured one."""
+    """Trains networks on random images; returns the seconds before the first epoch, of one, and of a measured one.
+
+    Args:
+        specs: of `EPOCHS` epochs, in `FLOW_EPOCHS` of which flow is measured.
+        shape: of an image.
+        steps: of an epoch.
+        executor: "population" or "serial".
+        options: how runs are executed.
+    """
     data, clock = _random_images(shape, steps * specs[0].batch_size), _Clock(specs)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

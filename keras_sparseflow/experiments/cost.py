@@ -1,21 +1,20 @@
 """What a study costs: networks, steps, weights and floating-point operations, counted and not measured."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 
 from keras_sparseflow.data import DataSize
-from keras_sparseflow.experiments.capacity import match_capacity
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.kernels import kernels_of
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
 
 FORWARD = 2
-"""Floating-point operations per weight and image of a forward pass: a product and a sum."""
+"""Floating-point operations of a forward pass for each product of a weight and a value: that and a sum."""
 
 TRAINING = 6
-"""Floating-point operations per weight and image of a training step: one forward and twice that backward."""
+"""Those of a training step: one forward and twice that backward."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Cost:
         return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
 
 
-def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
+def cost(specs: Iterable[TrainingSpec], size: DataSize) -> Cost:
     """Returns what it costs to train networks from their start.
 
     Padding of networks that train together is not counted: that depends on the executor.
@@ -55,6 +54,7 @@ def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
         ValueError: a batch is larger than the training set.
 
     Example:
+        >>> from keras_sparseflow.experiments.spec import RunSpec
         >>> spec = RunSpec(dense_width=308, max_width=3076, hidden_layers=1, epochs=1000, arm="dense")
         >>> cost([spec], DataSize((32, 32, 3), 10, 50_000, 10_000)).active_weights
         949256
@@ -62,12 +62,7 @@ def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
     return sum((_cost_of(spec, size) for spec in specs), Cost())
 
 
-def weights_of(spec: RunSpec, inputs: int, classes: int) -> tuple[int, int]:
-    """Returns how many weights of a network's kernels are active, and how many are stored."""
-    return _weights(inputs, classes, spec.hidden_layers, spec.dense_width, spec.max_width, spec.arm == "sparse")
-
-
-def steps_an_epoch(spec: RunSpec, size: DataSize) -> int:
+def steps_an_epoch(spec: TrainingSpec, size: DataSize) -> int:
     """Returns the number of full batches in the training images.
 
     Raises:
@@ -81,31 +76,35 @@ def steps_an_epoch(spec: RunSpec, size: DataSize) -> int:
     return size.train_images // spec.batch_size
 
 
-def image_passes(spec: RunSpec, size: DataSize) -> tuple[int, int]:
+def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
     """Returns how many images a network is trained or probed on, and how many it is evaluated on, in all epochs."""
     trained = spec.epochs * steps_an_epoch(spec, size) * spec.batch_size
     probes = 0 if spec.flow_data == "batches" else len(measured_epochs(spec.epochs, spec.flow_epochs))
     return trained + probes * size.train_images, spec.epochs * size.test_images
 
 
-def _cost_of(spec: RunSpec, size: DataSize) -> Cost:
-    active, stored = weights_of(spec, size.inputs, size.classes)
+def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
+    kernels = kernels_of(spec, size)
+    products = sum(kernel.size * kernel.positions for kernel in kernels)
+    active = sum(kernel.active * kernel.positions for kernel in kernels)
+    dense = _dense_share(spec)
     trained, evaluated = image_passes(spec, size)
-    per_weight = TRAINING * trained + FORWARD * evaluated
+    per_product = TRAINING * trained + FORWARD * evaluated
     return Cost(
         networks=1,
         steps=spec.epochs * steps_an_epoch(spec, size),
-        active_weights=active,
-        stored_weights=stored,
-        flops=per_weight * stored,
-        active_flops=per_weight * active,
+        active_weights=sum(kernel.active for kernel in kernels),
+        stored_weights=sum(kernel.size for kernel in kernels),
+        flops=per_product * products,
+        active_flops=round(per_product * (dense * products + (1 - dense) * active)),
     )
 
 
-@functools.cache
-def _weights(
-    inputs: int, classes: int, hidden_layers: int, dense_width: int, max_width: int, sparse: bool
-) -> tuple[int, int]:
-    kernels = match_capacity(inputs, classes, hidden_layers, dense_width, max_width)
-    active = sum(kernel.active for kernel in kernels)
-    return active, sum(prod(kernel.sparse_shape) for kernel in kernels) if sparse else active
+def _dense_share(spec: TrainingSpec) -> float:
+    """Returns the share of training in which a network is dense.
+
+    While a cubic schedule prunes it, a quarter of what goes is there on average.
+    """
+    if isinstance(spec, DensitySpec) and spec.prunes:
+        return spec.prune_from + (spec.prune_until - spec.prune_from) / 4
+    return 0

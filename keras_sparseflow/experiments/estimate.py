@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from keras_sparseflow.data import DataSize, data_size
 from keras_sparseflow.experiments.calibration import calibrate
+from keras_sparseflow.experiments.calibration_density import density_seconds
 from keras_sparseflow.experiments.cost import Cost, cost
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.executors import Options, StudyPlan
+from keras_sparseflow.experiments.grid_study import GridStudy
 from keras_sparseflow.experiments.spec import RunSpec
-from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.workload import Workload, population_workload, serial_workload
 
 
@@ -23,13 +26,13 @@ class Estimate:
         refusal: why it can't be trained; empty if it can.
     """
 
-    study: Study
+    study: GridStudy
     cost: Cost | None = None
     seconds: float | None = None
     refusal: str = ""
 
 
-def size_of(study: Study, data_dir: str | None) -> DataSize:
+def size_of(study: GridStudy, data_dir: str | None) -> DataSize:
     """Returns how large the dataset of a study is, as the study reduces it.
 
     Raises:
@@ -40,14 +43,14 @@ def size_of(study: Study, data_dir: str | None) -> DataSize:
 
 
 def estimate_studies(
-    studies: Sequence[Study],
+    studies: Sequence[GridStudy],
     *,
     data_dir: str | None,
     executor: str,
     options: Options,
     on_progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Estimate]:
-    """Returns what studies cost if they are trained from their start, by one calibration for all of them.
+    """Returns what studies cost if they are trained from their start, by one calibration for all of matched pairs.
 
     Args:
         studies: one that can't be trained is among the results, with the reason.
@@ -61,6 +64,10 @@ def estimate_studies(
         try:
             size = size_of(study, data_dir)
             specs = study.specs(size.inputs, size.classes)
+            if isinstance(study, DensityStudy):
+                estimate = Estimate(study, cost(specs, size), density_seconds(specs, size, options))
+                counted.append((estimate, None))
+                continue
             counted.append((Estimate(study, cost(specs, size)), _workload(specs, size, executor)))
         except ValueError as error:
             counted.append((Estimate(study, refusal=str(error)), None))
@@ -86,8 +93,10 @@ def estimate_plan(
         on_progress: see `calibrate`.
     """
     together = [spec for population in plan.populations for spec in population.specs]
-    seconds = 0.0
-    for specs, executor in ((together, "population"), (plan.alone, "serial")):
+    alone = [spec for spec in plan.alone if isinstance(spec, RunSpec)]
+    at_densities = [spec for spec in plan.alone if isinstance(spec, DensitySpec)]
+    seconds = density_seconds(at_densities, size, options, on_progress) if at_densities else 0.0
+    for specs, executor in ((together, "population"), (alone, "serial")):
         if specs:
             work = _workload(specs, size, executor)
             seconds += calibrate(work, executor, options, on_progress).seconds(work)

@@ -5,7 +5,7 @@ import operator
 from dataclasses import field
 from typing import Any
 
-from keras_sparseflow.experiments.named import LOSSES, OPTIMIZERS, SCHEDULES
+from keras_sparseflow.experiments.named import LOSSES, MODELS, OPTIMIZERS, SCHEDULES
 from keras_sparseflow.experiments.variants import canonical_variant
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
@@ -99,6 +99,7 @@ _TABLES = {
     "activation": ACTIVATIONS,
     "schedule": SCHEDULES,
     "loss": LOSSES,
+    "model": MODELS,
     "flow_measures": MEASURES,
 }
 """Fields whose values are names in a table."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.saved import saved_spec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import TOTAL
-from keras_sparseflow.records import RunFolder, read_json, read_study
+from keras_sparseflow.records import RunFolder, read_study
 from keras_sparseflow.training.hparams import experiment
 from keras_sparseflow.training.scalars import ScalarWriter, flow_tag, metric_tag
 
@@ -21,6 +22,11 @@ ALWAYS_SHOWN = (
     "arm",
     "dense_width",
     "max_width",
+    "model",
+    "depth",
+    "width",
+    "method",
+    "density",
     "seed",
     "dataset",
     "image_size",
@@ -35,30 +41,31 @@ METRICS = {"test_accuracy": "test accuracy", "test_loss": "test loss", "loss": "
 """Columns by the metric of the history that they show."""
 
 
-def hyperparameters(spec: RunSpec) -> dict[str, float | str]:
+def hyperparameters(spec: TrainingSpec) -> dict[str, float | str]:
     """Returns the fields of a run that the dashboard shows: numbers, and all else as a flag would spell it.
 
     A field that may be none is text in every run, since a column holds values of one type.
 
     Example:
+        >>> from keras_sparseflow.experiments.spec import RunSpec
         >>> shown = hyperparameters(RunSpec(dense_width=20, max_width=68, image_size=8, flow_epochs=3))
         >>> shown["dense_width"], shown["image_size"], shown["train_size"], shown["flow_epochs"]
         (20, '8', 'none', 3)
         >>> "flow_cost" in shown
         False
     """
-    return {field.name: _value(spec, field) for field in dataclasses.fields(RunSpec) if _shows(spec, field)}
+    return {field.name: _value(spec, field) for field in dataclasses.fields(spec) if _shows(spec, field)}
 
 
-def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
+def write_experiment(study_dir: Path, specs: Sequence[TrainingSpec]) -> None:
     """Writes into `study_dir/events` which columns the dashboard has for a study, in place of what stood there.
 
     Args:
         study_dir: the study's folder, with its `study.json`.
         specs: of its runs; those that have been planned there before, and have begun, count too.
     """
-    specs = [*specs, *_begun_before(study_dir, {spec.run_id for spec in specs})]
-    fields = [field for field in dataclasses.fields(RunSpec) if any(_shows(spec, field) for spec in specs)]
+    specs = [*specs, *_begun_before(study_dir, {spec.run_id for spec in specs}, type(specs[0]))]
+    fields = [field for field in dataclasses.fields(specs[0]) if any(_shows(spec, field) for spec in specs)]
     summary = experiment(
         {field.name: [_value(spec, field) for spec in specs] for field in fields},
         _metric_columns(specs),
@@ -70,7 +77,7 @@ def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
     writer.close()
 
 
-def _metric_columns(specs: Sequence[RunSpec]) -> dict[str, str]:
+def _metric_columns(specs: Sequence[TrainingSpec]) -> dict[str, str]:
     """Returns names of columns by the tags of the scalars in them."""
     measures = sorted({measure for spec in specs if spec.flow_epochs for measure in spec.flow_measures})
     return {metric_tag(name): shown for name, shown in METRICS.items()} | {
@@ -78,18 +85,18 @@ def _metric_columns(specs: Sequence[RunSpec]) -> dict[str, str]:
     }
 
 
-def _begun_before(study_dir: Path, known: set[str]) -> list[RunSpec]:
+def _begun_before(study_dir: Path, known: set[str], kind: type[TrainingSpec]) -> list[TrainingSpec]:
     """Returns the specs of other runs that the study lists and that have a folder."""
     folders = [RunFolder(study_dir, run_id) for run_id in read_study(study_dir)["run_ids"] if run_id not in known]
     files = [folder.path / "spec.json" for folder in folders]
-    return [RunSpec.from_dict(read_json(file)["spec"]) for file in files if file.is_file()]
+    return [saved_spec(file, kind) for file in files if file.is_file()]
 
 
-def _shows(spec: RunSpec, field: dataclasses.Field) -> bool:
+def _shows(spec: TrainingSpec, field: dataclasses.Field) -> bool:
     return field.name in ALWAYS_SHOWN or getattr(spec, field.name) != field.default
 
 
-def _value(spec: RunSpec, field: dataclasses.Field) -> Any:
+def _value(spec: TrainingSpec, field: dataclasses.Field) -> Any:
     """Returns a field as a number or as text, of one type whatever the spec."""
     value = getattr(spec, field.name)
     if isinstance(value, tuple):

@@ -14,18 +14,21 @@ from keras_sparseflow.experiments.cost import cost
 from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
 from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, EXECUTORS, Options, StudyPlan, plan
 from keras_sparseflow.experiments.fields import OPTION_FIELDS
+from keras_sparseflow.experiments.grid_study import GridStudy
 from keras_sparseflow.experiments.images import check_same_images, describe_images
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
+from keras_sparseflow.experiments.saved import saved_spec
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import calibration_bar, print_estimates, print_plan, print_study
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.units import cost_line
-from keras_sparseflow.records import RunFolder, read_json, read_study, study_lock, write_json
+from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
 
 
 def run_study(
-    study: Study,
+    study: GridStudy,
     *,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
@@ -55,7 +58,7 @@ def run_study(
     return study_dir
 
 
-def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
+def check_data(studies: Sequence[GridStudy], *, data_dir: str | None) -> None:
     """Loads the images of several studies once, so that a dataset that is missing is said before the first is trained.
 
     Args:
@@ -65,7 +68,7 @@ def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
     Raises:
         ValueError: a dataset that can't be had.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(RunSpec)}
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainingSpec)}
     names = ("dataset", "image_size", "train_size", "subset_seed")
     chosen = [tuple({**defaults, **study.base}[name] for name in names) for study in studies]
     for dataset, *others in dict.fromkeys(chosen):
@@ -73,7 +76,7 @@ def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
 
 
 def plan_study(
-    study: Study,
+    study: GridStudy,
     *,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
@@ -98,7 +101,9 @@ def plan_study(
     return plan(specs, Path(runs_dir) / study.name, input_shape, classes, executor, options)
 
 
-def preview_study(study: Study, *, runs_dir: str | Path, data_dir: str | None, executor: str, options: Options) -> None:
+def preview_study(
+    study: GridStudy, *, runs_dir: str | Path, data_dir: str | None, executor: str, options: Options
+) -> None:
     """Prints what a study costs, how long it would take here, and which networks would train together.
 
     Args:
@@ -118,7 +123,7 @@ def preview_study(study: Study, *, runs_dir: str | Path, data_dir: str | None, e
     print_plan(planned)
 
 
-def preview_studies(studies: Sequence[Study], *, data_dir: str | None, executor: str, options: Options) -> None:
+def preview_studies(studies: Sequence[GridStudy], *, data_dir: str | None, executor: str, options: Options) -> None:
     """Prints what studies cost and how long they would take here from their start, a row for each.
 
     Args:
@@ -169,7 +174,7 @@ def run_network(
         if (study_dir / "study.json").exists():
             run_ids = [run_id for run_id in read_study(study_dir)["run_ids"] if run_id != spec.run_id]
             files = [study_dir / run_id / "spec.json" for run_id in run_ids]
-            before = [RunSpec.from_dict(read_json(file)["spec"]) for file in files if file.is_file()]
+            before = [saved_spec(file, RunSpec) for file in files if file.is_file()]
         return Study.of_networks(name, [*before, spec]).record([*before, spec], command_line())
 
     _run([spec], study_dir, record, data_dir, executor, options)
@@ -177,7 +182,7 @@ def run_network(
 
 
 def _run(
-    specs: list[RunSpec],
+    specs: Sequence[TrainingSpec],
     study_dir: Path,
     record: Callable[[], dict[str, Any]],
     data_dir: str | None,
@@ -185,10 +190,12 @@ def _run(
     options: Options,
 ) -> None:
     """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
-    from keras_sparseflow.experiments.recipe import check_arguments  # loads TensorFlow
+    from keras_sparseflow.experiments.pruning import check_pruning  # these load TensorFlow
+    from keras_sparseflow.experiments.recipe import check_arguments
 
     train = EXECUTORS.get(executor)
     check_arguments(specs)
+    check_pruning(specs)
     with study_lock(study_dir):
         chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
         data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
@@ -209,7 +216,7 @@ def _run(
 
 
 def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:
-    """Returns image shape and number of classes of the dataset that `RunSpec` fields name."""
-    defaults = {field.name: field.default for field in dataclasses.fields(RunSpec)}
+    """Returns image shape and number of classes of the dataset that fields of a spec name."""
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainingSpec)}
     chosen = {**defaults, **values}
     return describe(chosen["dataset"], data_dir=data_dir, image_size=chosen["image_size"])

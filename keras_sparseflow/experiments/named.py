@@ -22,7 +22,7 @@ One with the attribute `decouples_l2` set is given the variant's L2 as decoupled
 SCHEDULES = Table(
     "schedule",
     "keras_sparseflow.schedules",
-    {name: f"keras_sparseflow.training.schedules:{name}" for name in ("constant", "cosine", "step")},
+    {name: f"keras_sparseflow.training.schedules:{name}" for name in ("constant", "cosine", "step", "wide_resnet")},
 )
 """Each maps progress, the share of all steps that are done, to a factor of the learning rate."""
 
@@ -35,3 +35,6 @@ LOSSES = Table(
     },
 )
 """Each is called without arguments and returns a Keras loss of integer labels and logits."""
+
+MODELS = Table("model", "keras_sparseflow.models", {"wide_resnet": "keras_sparseflow.models.architectures:WIDE_RESNET"})
+"""Each is an `Architecture`: how a network is built, and its kernels."""

@@ -1,22 +1,23 @@
-"""The network of a spec, compiled: what every executor trains."""
+"""The network of a spec, compiled: what executors train."""
 
-from typing import Any
+from math import prod
 
 import keras
-import numpy as np
 
-from keras_sparseflow.data import ImageData
-from keras_sparseflow.experiments.capacity import KernelCapacity, match_capacity
+from keras_sparseflow.data import DataSize, ImageData
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.kernels import kernels_of
+from keras_sparseflow.experiments.named import MODELS
+from keras_sparseflow.experiments.pair_network import arm_model
 from keras_sparseflow.experiments.recipe import l2_decay, l2_penalty, learning_rates, loss, optimizer_factory
 from keras_sparseflow.experiments.spec import RunSpec
-from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.models import mlp
-from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask, kernel_names
+from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.optimizers import decay_kernels
 
 
-def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) -> SparseModel:
+def build_network(spec: TrainingSpec, data: ImageData, *, jit: bool | None = None) -> SparseModel:
     """Returns the spec's network, initialised and compiled.
 
     Args:
@@ -25,26 +26,10 @@ def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) ->
         jit: whether XLA compiles its steps; None for Keras' choice.
 
     Raises:
-        RuntimeError: its kernels do not have the active weights that the capacity calls for.
+        RuntimeError: it does not have the active weights that the spec calls for.
     """
-    kernels = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
-    model = mlp(
-        data.input_shape,
-        data.num_classes,
-        [spec.width] * spec.hidden_layers,
-        active=[kernel.active for kernel in kernels] if spec.arm == "sparse" else None,
-        fan_ins=[initial_fan_in(kernel, spec.init_fan_in) for kernel in kernels],
-        l2=l2_penalty(spec),
-        seed=spec.seed,
-        model_class=SparseModel,
-        **_hidden_layers(spec),
-    )
-    realised = active_weights(model)
-    if realised != [kernel.active for kernel in kernels]:
-        raise RuntimeError(
-            f"The {spec.arm} network of {spec.run_id} must have {[kernel.active for kernel in kernels]} active "
-            f"weights in its kernels; it has {realised}."
-        )
+    model = _model(spec, data)
+    _check_active(model, spec, data)
     optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
     if l2_decay(spec):
         decay_kernels(optimizer, l2_decay(spec), model.trainable_variables)
@@ -58,58 +43,50 @@ def build_network(spec: RunSpec, data: ImageData, *, jit: bool | None = None) ->
     return model
 
 
-def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
-    """Returns the graph that networks of a population share: the spec's, `width` wide, without masks or penalties."""
-    return mlp(data.input_shape, data.num_classes, [width] * spec.hidden_layers, **_hidden_layers(spec))
+def active_weights(model: keras.Model) -> list[int]:
+    """Returns how many weights of each kernel are active, counted in the masks themselves."""
+    return [_active(kernel) for kernel in flow_kernels(model)]
 
 
-def initial_kernels(spec: RunSpec, data: ImageData) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Returns the initial kernels of `build_network` and the sparse arm's masks, by the kernels' paths."""
-    capacity = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
-    kernels, masks = {}, {}
-    for index, (name, kernel) in enumerate(zip(kernel_names(spec.hidden_layers), capacity, strict=True)):
-        path = f"{name}/kernel"
-        shape = kernel.sparse_shape if spec.arm == "sparse" else kernel.dense_shape
-        initializer = kernel_initializer(spec.seed, index, shape[0], initial_fan_in(kernel, spec.init_fan_in))
-        kernels[path] = keras.ops.convert_to_numpy(initializer(shape, dtype="float32"))
-        if spec.arm == "sparse":
-            masks[path] = kernel_mask(spec.seed, index, shape, kernel.active)
-            kernels[path] = np.where(masks[path], kernels[path], np.float32(0))
-    return kernels, masks
+def _active(kernel: FlowKernel) -> int:
+    if kernel.mask is None:
+        return prod(kernel.variable.shape)
+    return int(keras.ops.convert_to_numpy(kernel.mask).sum())
 
 
-def variable_shapes(
-    template: keras.Model, template_width: int, kernels: dict[str, np.ndarray], width: int
-) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes that the template's variables have in a network of its own width.
+def _model(spec: TrainingSpec, data: ImageData) -> SparseModel:
+    if isinstance(spec, RunSpec):
+        return arm_model(spec, data)
+    assert isinstance(spec, DensitySpec)
+    model: SparseModel = MODELS.get(spec.model).build(
+        data.input_shape,
+        data.num_classes,
+        depth=spec.depth,
+        width=spec.width,
+        density=1.0 if spec.prunes else spec.density,
+        dense_ends=spec.ends == "dense",
+        activation=spec.activation,
+        activation_arguments=spec.activation_arguments,
+        batch_norm="BN" in spec.parts,
+        skip_connections="SC" in spec.parts,
+        dropout=spec.dropout,
+        l2=l2_penalty(spec),
+        seed=spec.seed,
+        model_class=SparseModel,
+    )
+    return model
 
-    Args:
-        template: from `build_template`.
-        template_width: units of its hidden layers.
-        kernels: the network's, by path.
-        width: units of the network's hidden layers; other variables than kernels have as many entries, if they
-            have as many as there are units.
-    """
 
-    def shape(variable: keras.Variable) -> tuple[int, ...]:
-        if variable.path in kernels:
-            return kernels[variable.path].shape
-        return tuple(width if size == template_width else size for size in variable.shape)
-
-    return {variable.path: shape(variable) for variable in template.variables}
-
-
-def _hidden_layers(spec: RunSpec) -> dict[str, Any]:
-    """Returns what `mlp` needs to know of a hidden layer besides its kernel."""
-    return {
-        "activation": spec.activation,
-        "activation_arguments": spec.activation_arguments,
-        "batch_norm": "BN" in spec.parts,
-        "norm_place": spec.norm_place,
-        "skip_connections": "SC" in spec.parts,
-        "skip_span": spec.skip_span,
-        "skip_place": spec.skip_place,
-    }
+def _check_active(model: SparseModel, spec: TrainingSpec, data: ImageData) -> None:
+    """Holds what was built against what was counted without building it."""
+    pruned_later = isinstance(spec, DensitySpec) and spec.prunes
+    kernels = kernels_of(spec, DataSize(data.input_shape, data.num_classes, len(data.train_images), 0))
+    expected = {kernel.name: kernel.size if pruned_later else kernel.active for kernel in kernels}
+    realised = {kernel.name: _active(kernel) for kernel in flow_kernels(model)}
+    if realised != expected:
+        raise RuntimeError(
+            f"The network of {spec.run_id} must have {expected} active weights in its kernels; it has {realised}."
+        )
 
 
 def _make_state(model: SparseModel, data: ImageData) -> None:
@@ -118,26 +95,3 @@ def _make_state(model: SparseModel, data: ImageData) -> None:
     images, labels = data.test_images[:1], data.test_labels[:1]
     model.compute_metrics(images, labels, model(images))
     model.reset_metrics()
-
-
-def initial_fan_in(kernel: KernelCapacity, choice: str) -> float:
-    """Returns the fan-in of the distribution that both arms' initial weights are drawn from.
-
-    Args:
-        kernel: the kernel in both arms.
-        choice: "dense", "sparse" or "active".
-    """
-    return {
-        "dense": kernel.dense_shape[0],
-        "sparse": kernel.sparse_shape[0],
-        "active": kernel.active_fan_in,
-    }[choice]
-
-
-def active_weights(model: keras.Model) -> list[int]:
-    """Returns how many weights of each dense kernel are active, counted in the masks themselves."""
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    return [
-        layer.active_count if isinstance(layer, MaskedKernel) else int(layer.kernel.shape[0] * layer.kernel.shape[1])
-        for layer in layers
-    ]

@@ -13,11 +13,7 @@ from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.log import CheckpointClock, RunLog
 from keras_sparseflow.experiments.named import SCHEDULES
-from keras_sparseflow.experiments.network import (
-    build_template,
-    initial_kernels,
-    variable_shapes,
-)
+from keras_sparseflow.experiments.pair_network import build_template, initial_kernels, variable_shapes
 from keras_sparseflow.experiments.plan import Population as PlannedPopulation
 from keras_sparseflow.experiments.plan import Stack as PlannedStack
 from keras_sparseflow.experiments.plan import counted
@@ -25,6 +21,7 @@ from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.recipe import l2_decay, l2_penalty, loss, optimizer_factory
 from keras_sparseflow.experiments.run import TEST_BATCH
 from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.training.population import Population
@@ -86,6 +83,7 @@ class _PopulationRun:
     ):
         self._began = time.monotonic()
         specs = planned.specs
+        self._specs = specs
         self._spec = specs[0]  # for all that members share
         self._data = data
         self._progress = progress
@@ -189,7 +187,7 @@ class _PopulationRun:
         return stack
 
     def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:
-        spec = self._logs[index].spec
+        spec = self._specs[index]
         variables, masks = initial_kernels(spec, self._data)
         shapes = variable_shapes(template, width, variables, spec.width)
         self._active[index] = [
@@ -206,5 +204,5 @@ class _PopulationRun:
         )
 
 
-def _stream(spec: RunSpec) -> Stream:
+def _stream(spec: TrainingSpec) -> Stream:
     return Stream(spec.seed, spec.batch_augment_pad, spec.augment_flip == "random")

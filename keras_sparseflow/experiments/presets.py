@@ -1,6 +1,8 @@
 """Studies that can be named."""
 
+from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.paper import FIGURES, TABLE_1, TABLES
+from keras_sparseflow.experiments.paper_wide_resnet import WIDE_RESNETS
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.plugins import Table
 
@@ -25,6 +27,20 @@ PRESETS = Table(
 )
 """`demo` ends within minutes on two cores; `single` is one configuration, every choice its default; the rest repeat a
 table or a figure of a paper, at its full size."""
+
+DENSITY_PRESETS = Table(
+    "preset of a density study",
+    "keras_sparseflow.density_presets",
+    {
+        "single": DensityStudy(
+            name="single_density",
+            title="How does a network fare with a share of its weights?",
+            base={"dataset": "cifar10"},
+        ),
+        **WIDE_RESNETS,
+    },
+)
+"""Those of `launchers/wide_resnet.py`; `single` is one configuration, every choice its default."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""

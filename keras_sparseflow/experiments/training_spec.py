@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
 from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, spec_field
@@ -12,6 +12,8 @@ from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.variants import parse_variant
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
+
+SpecT = TypeVar("SpecT", bound="TrainingSpec")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,10 @@ class TrainingSpec:
     )
     learning_rate: float = spec_field(0.001, "learning rate, the first where a schedule changes it", PAPER, above=0)
     schedule: str = spec_field(
-        "constant", "learning rate over training: constant, cosine to 0, or step (x 0.1 at 1/2 and 3/4)", OURS
+        "constant",
+        "learning rate over training: constant, cosine to 0, step (x 0.1 at 1/2 and 3/4), or wide_resnet "
+        "(x 0.2 at 0.3, 0.6 and 0.8)",
+        OURS,
     )
     loss: str = spec_field(
         "cross_entropy", "softmax cross-entropy, or squared_error of the logits, mean over images", OURS
@@ -63,6 +68,12 @@ class TrainingSpec:
     augment_pad: int = spec_field(4, "pixels of padding before the random crop of DA", OURS, minimum=0)
     augment_flip: str = spec_field(
         "random", "whether DA flips images left to right at random", OURS, choices=("random", "never")
+    )
+    precision: str = spec_field(
+        "float32",
+        "what layers compute in; weights, logits and losses are float32 in mixed precision too",
+        OURS,
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     seed: int = spec_field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
 
@@ -133,7 +144,7 @@ class TrainingSpec:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls: type[SpecT], values: dict[str, Any]) -> SpecT:
         """Returns the spec of a dict as `to_dict` gives it.
 
         Raises:

@@ -8,7 +8,7 @@ import keras
 
 from keras_sparseflow.layers.kernels import active_count
 from keras_sparseflow.models.wide_resnet import wide_resnet
-from keras_sparseflow.models.wide_resnet_kernels import kernel_densities, kernel_positions, kernel_shapes
+from keras_sparseflow.models.wide_resnet_kernels import SMALLEST_DEPTH, kernel_densities, kernel_positions, kernel_shapes
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Architecture:
         kernels: called with `input_shape, classes, depth, width` and by name `density`, `dense_ends` and
             `skip_connections`, all as for `build`; returns the network's kernels in order, or raises the
             ValueError that `build` would.
+        smallest_depth: the least depth that there is.
 
     Example:
         >>> kernels = WIDE_RESNET.kernels((32, 32, 3), 10, 28, 10, density=0.1, dense_ends=False, skip_connections=True)
@@ -55,6 +56,7 @@ class Architecture:
 
     build: Callable[..., keras.Model]
     kernels: Callable[..., list[KernelUse]]
+    smallest_depth: int
 
 
 def _wide_resnet_kernels(
@@ -76,4 +78,4 @@ def _wide_resnet_kernels(
     ]
 
 
-WIDE_RESNET = Architecture(wide_resnet, _wide_resnet_kernels)
+WIDE_RESNET = Architecture(wide_resnet, _wide_resnet_kernels, smallest_depth=SMALLEST_DEPTH)

@@ -8,6 +8,9 @@ from keras_sparseflow.layers.kernels import active_count, check_density
 STEM, CLASSIFIER = "stem", "output"
 """Names of the first convolution and of the last layer."""
 
+SMALLEST_DEPTH = 10
+"""One block a group."""
+
 _GROUPS = {1: (16, 1), 2: (32, 2), 3: (64, 2)}  # channels at width 1, stride of the first block
 
 
@@ -115,7 +118,7 @@ def blocks(depth: int) -> list[tuple[str, int]]:
 
 def check_size(depth: int, width: int) -> None:
     """Raises ValueError for a depth or a width that no Wide ResNet has."""
-    if depth < 10 or (depth - 4) % 6:
+    if depth < SMALLEST_DEPTH or (depth - 4) % 6:
         raise ValueError(
             f"`depth` must be 6 n + 4 for n blocks a group, such as 10, 16, 22, 28 or 40; received {depth}."
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_sparseflow.data import DataSize
-from keras_sparseflow.experiments.cost import Cost, cost, steps_an_epoch, weights_of
+from keras_sparseflow.experiments.cost import Cost, cost, steps_an_epoch
 from keras_sparseflow.experiments.spec import RunSpec
 
 CIFAR10 = DataSize((32, 32, 3), 10, 50_000, 10_000)
@@ -23,8 +23,9 @@ def test_active_weights_are_the_published_ones():
 
 def test_an_arm_stores_its_own_widths_and_both_use_as_many():
     """6 inputs, 3 outputs: dense 6x4 + 4x4 + 4x3, sparse 6x10 + 10x10 + 10x3."""
-    assert weights_of(network(arm="dense"), 6, 3) == (52, 52)
-    assert weights_of(network(arm="sparse"), 6, 3) == (52, 190)
+    for arm, stored in (("dense", 52), ("sparse", 190)):
+        found = cost([network(arm=arm)], DataSize((2, 3, 1), 3, 43, 20))
+        assert (found.active_weights, found.stored_weights) == (52, stored)
 
 
 def test_operations_by_hand():

@@ -1,5 +1,6 @@
 """A study in TensorBoard's HParams dashboard: which columns there are, and a row for each run, whoever trains it."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.hparams import ALWAYS_SHOWN, hyperparameters, write_experiment
 from keras_sparseflow.experiments.launch import run_network, run_study
 from keras_sparseflow.experiments.log import RunLog
+from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.records import RunFolder, read_study, write_json
 from tests.experiments.executing import train
@@ -34,19 +36,21 @@ def domains(study_dir):
     }
 
 
+SHOWN = {field.name for field in dataclasses.fields(RunSpec)} & set(ALWAYS_SHOWN)
+
+
 # --- hyperparameters of a run -----------------------------------------------------------------------------------
 
 
 def test_a_run_shows_the_fields_that_studies_vary_and_others_that_are_not_at_their_default(spec):
     shown = hyperparameters(spec(arm="dense", variant="L2_BN", seed=2, image_size=8))
-    assert set(shown) == set(ALWAYS_SHOWN)
     assert shown == {
         "optimizer": "sgd", "variant": "L2_BN", "activation": "relu", "learning_rate": 0.1, "hidden_layers": 1,
         "arm": "dense", "dense_width": 6, "max_width": 20, "seed": 2, "dataset": "digits", "image_size": "8",
         "train_size": "none", "batch_size": 16, "epochs": 3, "l2": 1e-4,
     }  # fmt: skip
     more = hyperparameters(spec(flow_measures=("egf_2", "egf_1"), flow_data="probe", subset_seed=4))
-    assert {name: more[name] for name in set(more) - set(ALWAYS_SHOWN)} == {
+    assert {name: more[name] for name in set(more) - SHOWN} == {
         "flow_measures": "egf_2,egf_1", "flow_data": "probe", "subset_seed": 4,
     }  # fmt: skip
 
@@ -58,7 +62,7 @@ def test_the_columns_are_those_of_all_runs_of_the_study(spec, tmp_path):
     plan(tmp_path, [spec(seed=seed, arm=arm) for seed in (0, 1) for arm in ("sparse", "dense")])
     differing, same = domains(tmp_path)
     assert differing == {"arm": ["dense", "sparse"], "seed": [0.0, 1.0]}
-    assert same == set(ALWAYS_SHOWN) - set(differing)
+    assert same == SHOWN - set(differing)
     metrics = Dashboard(tmp_path).experiment().metric_infos
     assert [(info.name.tag, info.display_name) for info in metrics] == [
         ("metrics/test_accuracy", "test accuracy"), ("metrics/test_loss", "test loss"), ("metrics/loss", "train loss"),

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from keras_sparseflow.experiments import launch
 from keras_sparseflow.experiments.executors import Options, StudyPlan
-from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import print_plan
 

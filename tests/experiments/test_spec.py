@@ -35,7 +35,7 @@ OTHER_VALUES = {
     "flow_measures": ("egf_2",), "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe",
     "norm_place": "after", "skip_span": 1, "skip_place": "after", "schedule": "cosine", "loss": "squared_error",
     "l2_form": "decoupled", "augment_flip": "never", "optimizer_options": ("sgd.nesterov=true",),
-    "activation_options": ("prelu.slope=0.1",),
+    "activation_options": ("prelu.slope=0.1",), "precision": "mixed_bfloat16",
 }  # fmt: skip
 
 
@@ -83,10 +83,11 @@ def test_from_dict_refuses_an_unknown_field():
         ("variant", None, "Unknown variant part 'None'"),
         ("flow_data", "all", "Unknown `flow_data` 'all'"),
         ("init_fan_in", "He", "expected one of dense, sparse, active"),
-        ("schedule", "cosin", "Unknown schedule 'cosin'; expected one of constant, cosine, step.*'cosine'"),
+        ("schedule", "cosin", "Unknown schedule 'cosin'; expected one of constant, cosine, step, wide_resnet.*'cosine'"),
         ("loss", "mse", "Unknown loss 'mse'; expected one of cross_entropy, squared_error"),
         ("norm_place", "behind", "Unknown `norm_place` 'behind'; expected one of before, after"),
         ("skip_span", 0, "`skip_span` must be a whole number of at least 1; received 0"),
+        ("precision", "float16", "Unknown `precision` 'float16'; expected one of float32, mixed_bfloat16, mixed_float16"),
         ("l2_form", "adamw", "expected one of auto, loss, decoupled"),
         ("optimizer_options", ("rho=0.9",), "`optimizer_options` must be of the form name.argument=value.*'rho=0.9'"),
         ("optimizer_options", ("sgd.nesterov=yes",), "with a number, true or false; received 'sgd.nesterov=yes'"),

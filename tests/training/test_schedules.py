@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_sparseflow.experiments.named import SCHEDULES
-from keras_sparseflow.training.schedules import Scheduled, constant, cosine, step
+from keras_sparseflow.training.schedules import Scheduled, constant, cosine, step, wide_resnet
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from keras_sparseflow.training.schedules import Scheduled, constant, cosine, ste
         (constant, [1, 1, 1, 1, 1]),
         (cosine, [1, (1 + np.sqrt(0.5)) / 2, 0.5, (1 - np.sqrt(0.5)) / 2, (1 + np.cos(0.999 * np.pi)) / 2]),
         (step, [1, 1, 0.1, 0.01, 0.01]),
+        (wide_resnet, [1, 1, 0.2, 0.04, 0.008]),
     ],
 )
 def test_factors_over_a_training(factor, expected):
@@ -36,3 +37,9 @@ def test_it_survives_its_config():
 def test_every_schedule_starts_at_the_rate_and_never_exceeds_it(name):
     factors = SCHEDULES.get(name)(tf.linspace(0.0, 1.0, 50))
     assert factors[0] == 1 and np.all(factors >= 0) and np.all(factors <= 1)
+
+
+def test_wide_resnets_schedule_drops_at_the_published_epochs_of_200():
+    rates = Scheduled(0.1, wide_resnet, steps=200 * 390)
+    at = [float(rates(epoch * 390 + step)) for epoch in (60, 120, 160) for step in (-1, 0)]
+    np.testing.assert_allclose(at, [0.1, 0.02, 0.02, 0.004, 0.004, 0.0008], rtol=1e-6)

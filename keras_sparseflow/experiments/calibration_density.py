@@ -1,0 +1,71 @@
+"""How long networks of a density study take on this machine, from a short calibration.
+
+A small relative of theirs, shallow and of some channels, is trained on random images of the real shape; the time of a
+floating-point operation is taken from it. Differences between optimizers, activations and variants are left out.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.experiments.calibration import EPOCHS, FLOW_EPOCHS, epoch_seconds
+from keras_sparseflow.experiments.cost import TRAINING, cost
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.kernels import kernels_of
+from keras_sparseflow.experiments.named import MODELS
+from keras_sparseflow.flow import measured_epochs
+
+WIDEST = 4
+"""Networks of more channels take about as long per operation as one of these."""
+
+STEP_FLOPS = 1e10
+"""Of a calibrated step at most, if a batch of one image needs no more: a fraction of a second."""
+
+STEPS = 3
+"""Of a calibrated epoch."""
+
+
+def density_seconds(
+    specs: Sequence[DensitySpec],
+    size: DataSize,
+    options: Options,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> float:
+    """Returns the estimated seconds in which networks are trained one after the other.
+
+    Args:
+        specs: at least one, of one architecture.
+        size: of their dataset.
+        options: how runs are executed.
+        on_progress: called with how many measurements are done, and of how many.
+    """
+    small = _relative(specs, size)
+    start, plain, measured = epoch_seconds([small], size.input_shape, STEPS, "serial", options)
+    on_progress(1, 1)
+    trained = DataSize(size.input_shape, size.classes, STEPS * small.batch_size, 0)
+    a_flop = plain / (cost([small], trained).flops / EPOCHS)
+    a_kernel = start / len(kernels_of(small, size))
+    slower = max(1.0, measured / plain)
+    return sum(
+        cost([spec], size).flops * a_flop * (1 + _measured_share(spec) * (slower - 1))
+        + a_kernel * len(kernels_of(spec, size))
+        for spec in specs
+    )
+
+
+def _measured_share(spec: DensitySpec) -> float:
+    return len(measured_epochs(spec.epochs, spec.flow_epochs)) / spec.epochs
+
+
+def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
+    """Returns a small network of the most common variant."""
+    most = Counter(spec.variant for spec in specs).most_common(1)[0][0]
+    spec = next(spec for spec in specs if spec.variant == most)
+    small = dataclasses.replace(
+        spec, method="random", depth=MODELS.get(spec.model).smallest_depth, width=min(spec.width, WIDEST),
+        epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_data="batches",
+    )  # fmt: skip
+    an_image = TRAINING * sum(kernel.size * kernel.positions for kernel in kernels_of(small, size))
+    return dataclasses.replace(small, batch_size=max(1, min(spec.batch_size, int(STEP_FLOPS / an_image))))

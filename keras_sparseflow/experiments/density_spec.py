@@ -1,0 +1,85 @@
+"""`DensitySpec`: everything that decides the outcome of one training run at a density."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from keras_sparseflow.experiments.fields import OURS, PAPER, spec_field
+from keras_sparseflow.experiments.training_spec import TrainingSpec
+
+PUBLISHED = "Zagoruyko & Komodakis 2016"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensitySpec(TrainingSpec):
+    """A network of a named architecture, how it becomes sparse, and how it is trained; see `TrainingSpec`.
+
+    Fields about pruning that change nothing, since masks are random or weights are pruned at once, have their
+    defaults whatever is given.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of its range, or an unknown name.
+
+    Example:
+        >>> DensitySpec(density=0.05, method="magnitude", variant="SC_BN").run_id
+        'sgd-SC_BN-wide_resnet_28_10-magnitude-d0.05-s0-6d31e8c100'
+    """
+
+    method: str = spec_field(
+        "random",
+        "how the network becomes sparse: random masks from the first step on, or magnitude pruning of the network "
+        "that was dense until then",
+        PAPER,
+        choices=("random", "magnitude"),
+    )
+    density: float = spec_field(0.1, "share of each kernel's weights that are active in the end", above=0, maximum=1)
+    ends: str = spec_field(
+        "sparse", "first convolution and classifier: sparse as the rest, or dense", OURS, choices=("sparse", "dense")
+    )
+    prune_from: float = spec_field(
+        0.5, "share of the training before which magnitude pruning leaves the network dense", PAPER, minimum=0, below=1
+    )
+    prune_until: float = spec_field(
+        0.5,
+        "share of the training at which magnitude pruning has reached the density: that of prune_from prunes at once, "
+        "a later one by and by, by a cubic schedule",
+        PAPER,
+        minimum=0,
+        below=1,
+    )
+    prune_frequency: int = spec_field(100, "steps between two updates of a gradual pruning", "tfmot", minimum=1)
+    model: str = spec_field("wide_resnet", "architecture by name", PAPER)
+    depth: int = spec_field(28, "layers of the architecture with weights; of a Wide ResNet 6 n + 4", PAPER, minimum=1)
+    width: int = spec_field(10, "how many times as wide as its base a Wide ResNet is", PAPER, minimum=1)
+    dropout: float = spec_field(
+        0.0, "share of the inputs of each block's second convolution that is dropped", PUBLISHED, minimum=0, below=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method != "magnitude":
+            self._reset("prune_from", "prune_until", "prune_frequency")
+        if self.prune_until < self.prune_from:
+            raise ValueError(
+                f"`prune_until` must be at least `prune_from`, {self.prune_from}; received {self.prune_until}."
+            )
+        if self.prune_until == self.prune_from:
+            self._reset("prune_frequency")
+
+    @property
+    def name(self) -> str:
+        """A short name for people."""
+        return f"{self.optimizer} {self.variant} {self.method} density {self.density:g} seed {self.seed}"
+
+    @property
+    def prunes(self) -> bool:
+        """Whether the network is dense at first and pruned while it trains."""
+        return self.method == "magnitude" and self.density < 1
+
+    def _readable(self) -> tuple[str, ...]:
+        network = f"{self.model}_{self.depth}_{self.width}"
+        return (self.optimizer, self.variant, network, self.method, f"d{self.density:g}", f"s{self.seed}")
+
+    def _reset(self, *names: str) -> None:
+        for field in dataclasses.fields(self):
+            if field.name in names:
+                object.__setattr__(self, field.name, field.default)

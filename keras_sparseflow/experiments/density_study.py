@@ -1,0 +1,52 @@
+"""A density study: how networks of one architecture fare as fewer of their weights are active."""
+
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.fields import OURS, PAPER
+from keras_sparseflow.experiments.grid_study import GridStudy
+from keras_sparseflow.experiments.grids import cells
+from keras_sparseflow.experiments.training_spec import TrainingSpec
+
+_FIXED_CHOICES = (
+    ("batch normalization", "momentum 0.9, epsilon 1e-5", "in Keras' terms", "Zagoruyko & Komodakis 2016"),
+    ("initialisation", "He normal by fan-in", "the same values at every density; masks do not rescale them", OURS),
+    ("masks", "exact count in each kernel", "one density for every kernel", PAPER),
+    ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
+    ("L2", "kernels only", "the published network's takes all its parameters", OURS),
+    ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
+    ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensityStudy(GridStudy):
+    """Configurations x seeds, of one architecture at several densities; see `GridStudy`.
+
+    Example:
+        >>> study = DensityStudy(name="s", title="", grids=[{"density": (0.05, 0.2, 1.0), "method": ("random",)}])
+        >>> len(study.specs(inputs=3072, classes=10))  # 3 densities x 3 seeds
+        9
+    """
+
+    kind: ClassVar[str] = "density"
+    spec_class: ClassVar[type[TrainingSpec]] = DensitySpec
+    grid_fields: ClassVar[tuple[str, ...]] = (
+        "method",
+        "density",
+        "variant",
+        "activation",
+        "optimizer",
+        "learning_rate",
+    )
+    derived_fields: ClassVar[tuple[str, ...]] = ("seed",)
+    fixed_choices: ClassVar[tuple[tuple[str, str, str, str], ...]] = _FIXED_CHOICES
+
+    def _specs(self, inputs: int, classes: int) -> list[DensitySpec]:
+        pairs = itertools.product(cells(self.grids), self.seeds)
+        return [DensitySpec(**self.base, **cell, seed=seed) for cell, seed in pairs]
+
+    def _own_choices(self) -> list[tuple[str, object, str, str]]:
+        return [("seeds", self.seeds, "runs of each configuration", OURS)]

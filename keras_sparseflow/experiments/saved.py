@@ -1,0 +1,19 @@
+"""Specs as runs have saved them."""
+
+from pathlib import Path
+
+from keras_sparseflow.experiments.training_spec import SpecT
+from keras_sparseflow.records import read_json
+
+
+def saved_spec(file: Path, kind: type[SpecT]) -> SpecT:
+    """Returns the spec in a run's `spec.json`.
+
+    Args:
+        file: its path.
+        kind: of spec that the study's runs have.
+
+    Raises:
+        ValueError: it has a field that specs of this kind do not have.
+    """
+    return kind.from_dict(read_json(file)["spec"])
