@@ -14,22 +14,27 @@ finished are not trained again: after an interruption, or to add to a study, typ
 from absl import app, flags
 
 from keras_sparseflow.experiments.flags import (
+    define_executor_flags,
     define_numbers,
+    define_preview_flags,
     define_report_flags,
     define_run_flags,
     define_spec_flags,
     given_options,
     given_report_options,
     given_spec_values,
+    load_training_as_given,
     override,
 )
 from keras_sparseflow.experiments.presets import PRESETS, preset_names, studies_of
 from keras_sparseflow.experiments.study import Study
-from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
+from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
 
 define_spec_flags(lists=Study.grid_fields, without=Study.derived_fields)
-define_run_flags(executor="auto")
+define_run_flags()
+define_executor_flags("auto")
 define_report_flags()
+define_preview_flags()
 PRESET = flags.DEFINE_enum("preset", "single", preset_names(), "the study to start from; other flags change it.")
 STUDY = flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
 SEEDS = define_numbers("seeds", int, "seeds; a matched pair for each, width and configuration (default: 0,1,2).")
@@ -37,35 +42,25 @@ WIDTHS = define_numbers(
     "width_fractions", float, "dense widths over the maximum width, in (0, 1] (default: 0.1,0.3,0.5,0.7,0.9)."
 )
 MAX_WIDTH = flags.DEFINE_integer("max_width", None, "width of the sparse arm (default: inputs + 4).", lower_bound=1)
-DRY_RUN = flags.DEFINE_bool(
-    "dry_run",
-    False,
-    "only print what the study costs, how long it would take, and which networks would train together.",
-)
-LIST_PRESETS = flags.DEFINE_bool(
-    "list_presets",
-    False,
-    "only print every preset, changed by the other flags: what it costs and how long it would take.",
-)
 
 
 def main(argv: list[str]) -> None:
     with plain_errors(flags.FLAGS.debug):
         refuse_arguments(argv)
-        load_training_quietly(flags.FLAGS.executor)
+        load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
         from keras_sparseflow.experiments.launch import check_data, preview_studies, preview_study, run_study
 
         flag = flags.FLAGS
         how = {"data_dir": flag.data_dir, "executor": flag.executor, "options": given_options()}
-        if LIST_PRESETS.value:
+        if flag.list_presets:
             preview_studies([_changed(PRESETS.get(name)) for name in PRESETS.names()], **how)
             return
         studies = chosen_studies()
-        if len(studies) > 1 and not DRY_RUN.value:
+        if len(studies) > 1 and not flag.dry_run:
             check_data(studies, data_dir=flag.data_dir)
         for study in studies:
-            if DRY_RUN.value:
+            if flag.dry_run:
                 preview_study(study, runs_dir=flag.runs_dir, **how)
                 continue
             study_dir = run_study(study, runs_dir=flag.runs_dir, **how)

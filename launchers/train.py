@@ -9,18 +9,26 @@ width, in hidden layers of width `max_width`.
 
 from absl import app, flags
 
-from keras_sparseflow.experiments.flags import define_run_flags, define_spec_flags, given_options, given_spec_values
-from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
+from keras_sparseflow.experiments.flags import (
+    define_executor_flags,
+    define_run_flags,
+    define_spec_flags,
+    given_options,
+    given_spec_values,
+    load_training_as_given,
+)
+from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
 
 define_spec_flags()
-define_run_flags(executor="serial")
+define_run_flags()
+define_executor_flags("serial")
 STUDY = flags.DEFINE_string("study", None, "folder in runs_dir to join (default: networks-, then the images' name).")
 
 
 def main(argv: list[str]) -> None:
     with plain_errors(flags.FLAGS.debug):
         refuse_arguments(argv)
-        load_training_quietly(flags.FLAGS.executor)
+        load_training_as_given()
         from keras_sparseflow.experiments.launch import run_network
         from keras_sparseflow.experiments.summary import print_result
 

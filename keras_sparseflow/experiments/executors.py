@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_sparseflow.data import ImageData
+from keras_sparseflow.experiments.devices import STRATEGIES, strategy_for
 from keras_sparseflow.experiments.plan import Population, plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import MEASURES
-from keras_sparseflow.plugins import Table
+from keras_sparseflow.plugins import Table, unknown_name
 from keras_sparseflow.records import RunFolder
 
 CHECKPOINT_SECONDS = 20.0
@@ -25,22 +27,35 @@ class Options:
         jit: whether XLA compiles the training; None for the measured default, yes on a GPU and no on a CPU.
         population_memory: bytes that a population may take; None for half of what the device has free.
         checkpoint_seconds: half-finished runs are saved at the ends of epochs, so many seconds apart at least.
+        strategy: a name in `STRATEGIES`, how several devices train one network; "none" for one device.
+        devices: how many share each batch, at least 1; None for all that the strategy finds.
+
+    Raises:
+        ValueError: an unknown strategy, or less than one device.
     """
 
     tensorboard: bool = True
     jit: bool | None = None
     population_memory: int | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    strategy: str = "none"
+    devices: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise unknown_name(STRATEGIES.kind, self.strategy, STRATEGIES.names())
+        if self.devices is not None and self.devices < 1:
+            raise ValueError(f"`devices` must be a whole number of at least 1; received {self.devices}.")
 
 
 DEFAULT_OPTIONS = Options()
 
-Executor = Callable[[Sequence[RunSpec], Path, ImageData, StudyProgress, Options], None]
+Executor = Callable[[Sequence[TrainingSpec], Path, ImageData, StudyProgress, Options], None]
 """`(specs, study folder, data, progress, options)`; returns when every run is finished."""
 
 
 def serial(
-    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+    specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
 ) -> None:
     """Trains one network after the other, in the order of the specs.
 
@@ -50,11 +65,15 @@ def serial(
         data: that dataset.
         progress: told of every epoch and every finished run.
         options: see `Options`.
+
+    Raises:
+        ValueError, RuntimeError: see `strategy_for`; nothing is trained then.
     """
     import keras
 
     from keras_sparseflow.experiments.run import run
 
+    strategy = strategy_for(specs, options)
     for spec in _unfinished(specs, study_dir, progress):
         keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
         result = run(
@@ -63,6 +82,7 @@ def serial(
             data,
             tensorboard=options.tensorboard,
             jit=options.jit,
+            strategy=strategy,
             on_epoch=progress.epoch_of(spec),
             checkpoint_seconds=options.checkpoint_seconds,
         )
@@ -70,7 +90,7 @@ def serial(
 
 
 def population(
-    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+    specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
 ) -> None:
     """Trains the networks that share a graph and an optimizer together, as one program.
 
@@ -89,7 +109,9 @@ def population(
     _run(planned, specs, study_dir, data, progress, options)
 
 
-def auto(specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options) -> None:
+def auto(
+    specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+) -> None:
     """Trains as populations what can be, and the rest one after the other.
 
     Args:
@@ -124,13 +146,13 @@ class StudyPlan:
     """
 
     populations: tuple[Population, ...]
-    alone: tuple[RunSpec, ...]
+    alone: tuple[TrainingSpec, ...]
     reasons: Mapping[str, str]
     finished: int
 
 
 def plan(
-    specs: Sequence[RunSpec],
+    specs: Sequence[TrainingSpec],
     study_dir: Path,
     input_shape: Sequence[int],
     classes: int,
@@ -156,8 +178,11 @@ def plan(
     folders = {spec.run_id: RunFolder(study_dir, spec.run_id) for spec in specs}
     left = [spec for spec in specs if not folders[spec.run_id].finished]
     finished = len(specs) - len(left)
+    strategy_for(left, options)
     if executor == "serial":
         return StudyPlan((), tuple(left), {}, finished)
+    if options.strategy != "none":
+        return StudyPlan((), tuple(left), _only_on_one_device(executor, options), finished)
     from keras_sparseflow.experiments.recipe import check_arguments, optimizer_factory
     from keras_sparseflow.training.device import parallel_stacks, population_memory
     from keras_sparseflow.training.elementwise import slots_per_weight
@@ -174,7 +199,7 @@ def plan(
         )
     alone = tuple(spec for spec in left if reasons.keys() & _stacked_parts(spec).keys())
     populations = plan_populations(
-        [spec for spec in left if spec not in alone],
+        [spec for spec in left if isinstance(spec, RunSpec) and spec not in alone],
         input_shape=input_shape,
         classes=classes,
         slots=lambda spec: slots_per_weight(optimizer_factory(spec)),
@@ -185,25 +210,38 @@ def plan(
     return StudyPlan(tuple(populations), alone, reasons, finished)
 
 
-def not_stackable(specs: Sequence[RunSpec]) -> dict[str, str]:
+def _only_on_one_device(executor: str, options: Options) -> dict[str, str]:
+    """Returns why nothing is stacked under a strategy; refuses an executor that would have to."""
+    if executor == "population":
+        raise ValueError(
+            f"A population trains on one device; received --strategy={options.strategy}. Use --executor=serial, or "
+            "auto, with it."
+        )
+    return {f"--strategy={options.strategy}": "a population trains on one device"}
+
+
+def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
     """Returns what in these specs can't be stacked, such as "optimizer 'lamb'", and why."""
     checks = {part: check for spec in specs for part, check in _stacked_parts(spec).items()}
     reasons = {part: check() for part, check in checks.items()}
     return {part: reason for part, reason in reasons.items() if reason is not None}
 
 
-def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
+def _stacked_parts(spec: TrainingSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
     from keras_sparseflow.experiments.recipe import optimizer_factory
     from keras_sparseflow.models.mlp import activation_layer
     from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
+    if not isinstance(spec, RunSpec):
+        return {type(spec).__name__: lambda: "only the multilayer perceptrons of matched pairs can be stacked"}
     return {
         **{
             f"flow measure {name!r}": lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
             for name in spec.flow_measures
             if spec.flow_epochs
         },
+        f"precision {spec.precision!r}": lambda: None if spec.precision == "float32" else "a population's is float32",
         _named("optimizer", spec.optimizer, spec.optimizer_options): lambda: why_not_elementwise(
             optimizer_factory(spec)
         ),
@@ -220,7 +258,7 @@ def _named(kind: str, name: str, options: Sequence[str]) -> str:
 
 def _run(
     planned: StudyPlan,
-    specs: Sequence[RunSpec],
+    specs: Sequence[TrainingSpec],
     study_dir: Path,
     data: ImageData,
     progress: StudyProgress,
@@ -233,7 +271,7 @@ def _run(
     serial(planned.alone, study_dir, data, progress, options)
 
 
-def _unfinished(specs: Sequence[RunSpec], study_dir: Path, progress: StudyProgress) -> list[RunSpec]:
+def _unfinished(specs: Sequence[TrainingSpec], study_dir: Path, progress: StudyProgress) -> list[TrainingSpec]:
     """Returns the specs that are left to train, and counts the others as skipped."""
     left = []
     for spec in specs:

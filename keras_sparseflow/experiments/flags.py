@@ -1,4 +1,4 @@
-"""absl flags made from the fields of `RunSpec`, for the launchers."""
+"""absl flags made from the fields of specs, for the launchers."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -6,10 +6,13 @@ from typing import Any
 
 from absl import flags
 
+from keras_sparseflow.experiments.devices import STRATEGIES
 from keras_sparseflow.experiments.executors import EXECUTORS, Options
 from keras_sparseflow.experiments.fields import check_value, valid_names
+from keras_sparseflow.experiments.grid_study import StudyT
 from keras_sparseflow.experiments.spec import RunSpec
-from keras_sparseflow.experiments.study import Study
+from keras_sparseflow.experiments.terminal import load_training_quietly
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import MEASURES
 
 FLAGS = flags.FLAGS
@@ -17,16 +20,19 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # flags defined here are the launcher's that asks for them, and stand in its --help
 
 
-def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ()) -> None:
-    """Defines a flag for each field of `RunSpec`; a flag that is not given is None.
+def define_spec_flags(
+    spec_class: type[TrainingSpec] = RunSpec, *, lists: Sequence[str] = (), without: Sequence[str] = ()
+) -> None:
+    """Defines a flag for each field of a spec; a flag that is not given is None.
 
     A bad value is refused as the flags are parsed, with the argument, what was expected and what came.
 
     Args:
+        spec_class: whose fields.
         lists: fields whose flag takes several values, separated by commas.
         without: fields that get no flag.
     """
-    for field in dataclasses.fields(RunSpec):
+    for field in dataclasses.fields(spec_class):
         if field.name in without:
             continue
         several = field.name in lists or _is_list(field)
@@ -38,15 +44,40 @@ def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ())
         )
 
 
-def define_run_flags(executor: str) -> None:
-    """Defines the flags that say where data and results are kept, and how runs are executed.
+def define_run_flags() -> None:
+    """Defines the flags that say where data and results are kept, and how runs are executed."""
+    flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
+    flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
+    flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
+    flags.DEFINE_enum(
+        "jit",
+        "auto",
+        ("auto", "true", "false"),
+        "compile training with XLA; auto: on a GPU alone, without a strategy, and not if deterministic.",
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        "none",
+        STRATEGIES.names(),
+        "how several devices train one network: mirrored shares each batch among the GPUs of this machine (or parts of "
+        "its CPU), tpu among the cores of a TPU. Results are the same.",
+    )
+    flags.DEFINE_integer(
+        "devices", None, "how many devices share each batch (default: all that the strategy finds).", lower_bound=1
+    )
+    flags.DEFINE_bool("memory_growth", False, "take a GPU's memory as it is needed, not all of it at once.")
+    flags.DEFINE_bool(
+        "deterministic", False, "the same seed gives the same bytes in history.csv; slower, above all on a GPU."
+    )
+    flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
+
+
+def define_executor_flags(executor: str) -> None:
+    """Defines the flags that say which networks are trained together; without them each is trained alone.
 
     Args:
         executor: which one it is unless another is named.
     """
-    flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
-    flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
-    flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
     flags.DEFINE_enum(
         "executor",
         executor,
@@ -54,7 +85,6 @@ def define_run_flags(executor: str) -> None:
         "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
         "one after the other; auto takes population wherever the optimizer allows it. Results are the same.",
     )
-    flags.DEFINE_enum("jit", "auto", ("auto", "true", "false"), "compile training with XLA; auto: on a GPU alone.")
     flags.DEFINE_float(
         "population_memory_gb",
         None,
@@ -62,16 +92,33 @@ def define_run_flags(executor: str) -> None:
         "device has free).",
         lower_bound=0,
     )
-    flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
+
+
+def given_executor() -> str:
+    """Returns the executor that the flags of `define_executor_flags` give; "serial" where they are not defined."""
+    return str(FLAGS.executor) if "executor" in FLAGS else "serial"
 
 
 def given_options() -> Options:
-    """Returns the options of executors that the flags of `define_run_flags` give."""
-    memory = FLAGS.population_memory_gb
+    """Returns the options of executors that the launcher's flags give."""
+    memory = FLAGS.population_memory_gb if "population_memory_gb" in FLAGS else None
     return Options(
         tensorboard=FLAGS.tensorboard,
-        jit={"auto": None, "true": True, "false": False}[FLAGS.jit],
+        jit={"auto": False if FLAGS.deterministic else None, "true": True, "false": False}[FLAGS.jit],
         population_memory=None if memory is None else int(memory * 1e9),
+        strategy=FLAGS.strategy,
+        devices=FLAGS.devices,
+    )
+
+
+def load_training_as_given() -> None:
+    """Imports TensorFlow and sets it up as the flags of `define_run_flags` say; to be called before anything else.
+
+    Raises:
+        ValueError, RuntimeError: devices that are not there.
+    """
+    load_training_quietly(
+        given_executor(), given_options(), memory_growth=FLAGS.memory_growth, deterministic=FLAGS.deterministic
     )
 
 
@@ -108,6 +155,20 @@ def given_report_options() -> dict[str, Any]:
     return options if FLAGS.measure is None else {**options, "measure": FLAGS.measure}
 
 
+def define_preview_flags() -> None:
+    """Defines the flags that only print what a launcher would do."""
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "only print what the study costs, how long it would take, and which networks would train together.",
+    )
+    flags.DEFINE_bool(
+        "list_presets",
+        False,
+        "only print every preset, changed by the other flags: what it costs and how long it would take.",
+    )
+
+
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:
     """Defines a flag of numbers separated by commas.
 
@@ -119,18 +180,18 @@ def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags
     return flags.DEFINE(_NumbersParser(name, convert), name, None, help)
 
 
-def given_spec_values() -> dict[str, Any]:
-    """Returns the values of the spec flags that were given on the command line."""
-    names = [field.name for field in dataclasses.fields(RunSpec)]
+def given_spec_values(spec_class: type[TrainingSpec] = RunSpec) -> dict[str, Any]:
+    """Returns the values of the flags of `define_spec_flags` that were given on the command line."""
+    names = [field.name for field in dataclasses.fields(spec_class)]
     return {name: FLAGS[name].value for name in names if name in FLAGS and FLAGS[name].value is not None}
 
 
-def override(study: Study, values: dict[str, Any], **fields: Any) -> Study:
+def override(study: StudyT, values: dict[str, Any], **fields: Any) -> StudyT:
     """Returns the study with these flag values in place of its own.
 
     Args:
         study: for instance a preset.
-        values: as `given_spec_values` returns them; those of its grid fields are lists, see `Study.with_choices`.
+        values: as `given_spec_values` returns them; those of its grid fields are lists, see `GridStudy.with_choices`.
         **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
     """
     return study.with_choices(values, **{name: value for name, value in fields.items() if value is not None})

@@ -10,11 +10,21 @@ from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, t
 from keras_sparseflow.experiments.executors import CHECKPOINT_SECONDS
 from keras_sparseflow.experiments.log import CheckpointClock, RunLog
 from keras_sparseflow.experiments.network import active_weights, build_network
-from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.experiments.pruning import pruning_callbacks
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import GradientFlow
+from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
+from keras_sparseflow.training.strategy import (
+    Strategy,
+    check_batch,
+    compiles,
+    evaluation_batch,
+    one_device,
+    synchronize_norms,
+)
 
 TEST_BATCH = 1000
 """Test images evaluated at once, and images of a probe; accuracies and losses do not depend on it."""
@@ -23,12 +33,13 @@ EpochListener = Callable[[int, dict[str, float]], None]
 
 
 def run(
-    spec: RunSpec,
+    spec: TrainingSpec,
     folder: RunFolder,
     data: ImageData,
     *,
     tensorboard: bool = True,
     jit: bool | None = None,
+    strategy: Strategy | None = None,
     on_epoch: EpochListener | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
@@ -40,23 +51,32 @@ def run(
         data: what `load_images` gave for the spec's dataset options.
         tensorboard: whether to write TensorBoard events.
         jit: whether XLA compiles the step; None for Keras' choice, yes on a GPU and no on a CPU.
+        strategy: whose replicas share each batch, which they must divide; None for the current one, one device
+            unless this stands in another's scope.
         on_epoch: called after each epoch with its number, from 0, and its metrics.
         checkpoint_seconds: see `Options`.
 
     Returns:
         What `result.json` holds: accuracies and losses, mean flow, whether the run diverged.
+
+    Raises:
+        ValueError: a batch that replicas can't share equally, or XLA under a strategy.
     """
     if folder.finished:
         return read_json(folder.path / "result.json")
+    strategy = one_device() if strategy is None else strategy
+    check_batch(spec.batch_size, strategy)
     log = RunLog(spec, folder, tensorboard)
     saved = log.restore()
-    model = build_network(spec, data, jit=jit)
-    if saved is not None:
-        restore_state(network_state(model), saved, folder.path)
+    with strategy.scope(), precision_policy(spec.precision):
+        model = build_network(spec, data, jit=compiles(jit, strategy))
+        if saved is not None:
+            restore_state(network_state(model), saved, folder.path)
+    synchronize_norms(model, strategy)
     flow = _flow_callback(spec, data)
     keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds))
     log.start(active_weights(model))
-    listeners = [flow, keeper]
+    listeners = [*pruning_callbacks(spec, data), flow, keeper]
     if on_epoch is not None:
         listeners.append(keras.callbacks.LambdaCallback(on_epoch_end=on_epoch))
     if not log.over:
@@ -73,7 +93,9 @@ def run(
             epochs=spec.epochs,
             initial_epoch=log.next_epoch,
             steps_per_epoch=steps_per_epoch(data, spec.batch_size),
-            validation_data=ordered_batches(data.test_images, data.test_labels, TEST_BATCH),
+            validation_data=ordered_batches(
+                data.test_images, data.test_labels, evaluation_batch(len(data.test_images), TEST_BATCH, strategy)
+            ),
             shuffle=False,  # the batches are shuffled already, by seed and epoch
             verbose=0,
             callbacks=listeners,
@@ -103,7 +125,7 @@ class _Keeper(keras.callbacks.Callback):
                 self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
 
 
-def _flow_callback(spec: RunSpec, data: ImageData) -> GradientFlow:
+def _flow_callback(spec: TrainingSpec, data: ImageData) -> GradientFlow:
     probe = None
     if spec.flow_data != "batches":
         probe = ordered_batches(data.train_images, data.train_labels, TEST_BATCH)

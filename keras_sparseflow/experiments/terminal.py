@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
+from keras_sparseflow.experiments.devices import strategy_for
+from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, Options
+
 
 @contextlib.contextmanager
 def plain_errors(debug: bool = False) -> Iterator[None]:
@@ -40,22 +43,46 @@ def refuse_arguments(argv: Sequence[str]) -> None:
         )
 
 
-def load_training_quietly(executor: str) -> None:
+def load_training_quietly(
+    executor: str, options: Options = DEFAULT_OPTIONS, *, memory_growth: bool = False, deterministic: bool = False
+) -> None:
     """Imports TensorFlow while its notices, which no setting silences, go to a file that is shown if it fails.
+
+    What can be set only before TensorFlow has done anything is set here.
 
     Args:
         executor: a name in `EXECUTORS`; populations want TensorFlow's threads set in their own way.
+        options: whose strategy finds its devices, or makes them of the CPU.
+        memory_growth: whether GPUs take memory as it is needed; nothing without a GPU.
+        deterministic: whether operations give the same bits in every run.
+
+    Raises:
+        ValueError, RuntimeError: the devices that `options` ask for are not there.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
+    with _stderr_in_file():
+        from keras_sparseflow.training import device
+
+        if memory_growth:
+            device.grow_memory()
+        if deterministic:
+            device.make_deterministic()
+        if executor in ("auto", "population") and options.strategy == "none":
+            device.use_cores_for_stacks()
+        strategy_for([], options)
+
+
+@contextlib.contextmanager
+def _stderr_in_file() -> Iterator[None]:
+    """Keeps what is written to the terminal within it, and shows it where an error is not one of the user's input."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as notices, os.fdopen(os.dup(2), "wb") as terminal:
         os.dup2(notices.fileno(), 2)
         try:
-            from keras_sparseflow.training.device import use_cores_for_stacks
-
-            if executor in ("auto", "population"):
-                use_cores_for_stacks()
+            yield
+        except (ValueError, RuntimeError):
+            raise
         except BaseException:
             notices.seek(0)
             terminal.write(notices.read())

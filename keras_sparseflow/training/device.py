@@ -66,3 +66,20 @@ def use_cores_for_stacks() -> bool:
         return False
     tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // CPU_CHAINS))
     return True
+
+
+def grow_memory() -> None:
+    """Lets each GPU take memory as it is needed and not all of it at once; to be called before TensorFlow uses one.
+
+    Without a GPU nothing changes.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def make_deterministic() -> None:
+    """Lets operations give the same bits whenever they get the same inputs, in this process for good.
+
+    TensorFlow then takes slower algorithms for some, and refuses random operations without a seed.
+    """
+    tf.config.experimental.enable_op_determinism()

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+Strategy = tf.distribute.Strategy
 
-def one_device(devices: int | None = None) -> tf.distribute.Strategy:
+
+def one_device(devices: int | None = None) -> Strategy:
     """Returns TensorFlow's default strategy: the whole batch on one device, a GPU where there is one.
 
     Args:
@@ -83,7 +85,7 @@ def tpu(devices: int | None = None) -> tf.distribute.TPUStrategy:
     return strategy
 
 
-def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+def check_batch(batch_size: int, strategy: Strategy) -> None:
     """Refuses a batch that replicas can't share equally: each one's mean would count alike, whatever its images.
 
     Args:
@@ -100,7 +102,7 @@ def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
         )
 
 
-def compiles(jit: bool | None, strategy: tf.distribute.Strategy) -> bool | None:
+def compiles(jit: bool | None, strategy: Strategy) -> bool | None:
     """Returns whether XLA is to compile the steps under a strategy; None leaves it to Keras.
 
     Args:
@@ -121,7 +123,7 @@ def compiles(jit: bool | None, strategy: tf.distribute.Strategy) -> bool | None:
     return False
 
 
-def evaluation_batch(count: int, most: int, strategy: tf.distribute.Strategy) -> int:
+def evaluation_batch(count: int, most: int, strategy: Strategy) -> int:
     """Returns how many of `count` images to evaluate at once, at most `most`, so that replicas share the first equally.
 
     Keras refuses a first batch that they do not share equally; the last may be of any size.
@@ -130,7 +132,7 @@ def evaluation_batch(count: int, most: int, strategy: tf.distribute.Strategy) ->
     return max(replicas, min(count, most) // replicas * replicas)
 
 
-def synchronize_norms(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+def synchronize_norms(model: keras.Model, strategy: Strategy) -> None:
     """Lets BatchNorm take mean and variance over the whole batch, where Keras would take each replica's share."""
     if not _distributes(strategy):
         return
@@ -139,7 +141,7 @@ def synchronize_norms(model: keras.Model, strategy: tf.distribute.Strategy) -> N
             layer.synchronized = True
 
 
-def _distributes(strategy: tf.distribute.Strategy) -> bool:
+def _distributes(strategy: Strategy) -> bool:
     with strategy.scope():
         return bool(tf.distribute.has_strategy())
 

@@ -6,6 +6,7 @@ from absl import flags
 from keras_sparseflow.experiments import flags as flags_module
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.flags import (
+    define_executor_flags,
     define_report_flags,
     define_run_flags,
     given_options,
@@ -20,7 +21,7 @@ def parsed(monkeypatch):
     def parse(define_flags, *arguments):
         values = flags.FlagValues()
         monkeypatch.setattr(flags_module, "FLAGS", values)
-        for name in ("DEFINE_string", "DEFINE_bool", "DEFINE_enum", "DEFINE_float"):
+        for name in ("DEFINE_string", "DEFINE_bool", "DEFINE_enum", "DEFINE_float", "DEFINE_integer"):
             define = getattr(flags, name)
             monkeypatch.setattr(
                 flags_module.flags, name, lambda *a, d=define, **o: d(*a, **{**o, "flag_values": values})
@@ -36,7 +37,7 @@ def parsed(monkeypatch):
 @pytest.fixture
 def given(parsed):
     def parse(*arguments, executor="auto"):
-        parsed(lambda: define_run_flags(executor=executor), *arguments)
+        parsed(lambda: (define_run_flags(), define_executor_flags(executor)), *arguments)
         return given_options()
 
     return parse
@@ -64,13 +65,23 @@ def test_no_flag_gives_the_defaults(given):
         ("--jit=auto", {}),
         ("--population_memory_gb=2.5", {"population_memory": 2_500_000_000}),
         ("--population_memory_gb=0", {"population_memory": 0}),
+        ("--strategy=tpu", {"strategy": "tpu"}),
+        ("--devices=1", {"devices": 1}),
+        ("--deterministic", {"jit": False}),
     ],
 )
 def test_each_flag_sets_its_option(given, argument, options):
     assert given(argument) == Options(**options)
 
 
-@pytest.mark.parametrize("argument", ["--jit=yes", "--executor=paralel", "--population_memory_gb=-1"])
+def test_what_is_deterministic_is_compiled_only_if_said_so(given):
+    assert given("--deterministic", "--jit=true") == Options(jit=True)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--jit=yes", "--executor=paralel", "--population_memory_gb=-1", "--strategy=mirored", "--devices=0"],
+)
 def test_bad_values_are_refused(given, argument):
     with pytest.raises(flags.IllegalFlagValueError):
         given(argument)

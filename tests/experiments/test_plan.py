@@ -86,6 +86,7 @@ MAY_NOT_DIFFER = {
     "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe", "norm_place": "after",
     "skip_span": 1, "skip_place": "after", "schedule": "cosine", "loss": "squared_error", "l2_form": "decoupled",
     "optimizer_options": ("sgd.nesterov=true",), "activation_options": ("prelu.slope=0.1",),
+    "precision": "mixed_bfloat16",
 }  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def test_both_arms_see_the_same_batches(spec, folder, data, monkeypatch):
             seen.append([images.numpy() for images, _ in batches])
             return super().fit(batches, **arguments)
 
-    monkeypatch.setattr("keras_sparseflow.experiments.network.SparseModel", Watching)
+    monkeypatch.setattr("keras_sparseflow.experiments.pair_network.SparseModel", Watching)
     for arm in ("sparse", "dense"):
         run(spec(arm=arm, variant="DA", augment_pad=1), folder(spec(arm=arm)), data)
     assert len(seen[0]) == 9 and np.array_equal(seen[0], seen[1])
@@ -172,6 +172,8 @@ def trained(spec, folder, data, **options):
         ({"schedule": "cosine"}, {}),
         ({"schedule": "step"}, {"epochs": 4}),
         ({"loss": "squared_error"}, {}),
+        ({"precision": "mixed_bfloat16"}, {}),
+        ({"precision": "mixed_float16"}, {}),
         ({"optimizer": "adamw"}, {"variant": "L2", "l2": 0.1}),
         ({"l2_form": "decoupled"}, {"variant": "L2", "l2": 0.5, "optimizer": "adam"}),
         ({"l2_form": "loss"}, {"variant": "L2", "l2": 0.5, "optimizer": "adamw"}),

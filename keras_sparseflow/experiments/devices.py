@@ -1,0 +1,41 @@
+"""What runs train on: strategies by name, and whether they can train the runs of a study."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.plugins import Table
+
+if TYPE_CHECKING:
+    from keras_sparseflow.experiments.executors import Options
+
+STRATEGIES = Table(
+    "strategy",
+    "keras_sparseflow.strategies",
+    {
+        "none": "keras_sparseflow.training.strategy:one_device",
+        "mirrored": "keras_sparseflow.training.strategy:mirrored",
+        "tpu": "keras_sparseflow.training.strategy:tpu",
+    },
+)
+"""Each is called with a number of devices, or None, and returns a `tf.distribute.Strategy`."""
+
+
+def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
+    """Returns the `tf.distribute.Strategy` that options name, if it can train these runs.
+
+    Args:
+        specs: of the runs.
+        options: see `Options`.
+
+    Raises:
+        ValueError: more devices than there are, a batch that they can't share equally, or XLA under a strategy.
+        RuntimeError: no TPU.
+    """
+    from keras_sparseflow.training.strategy import check_batch, compiles
+
+    strategy = STRATEGIES.get(options.strategy)(options.devices)
+    compiles(options.jit, strategy)
+    for batch_size in sorted({spec.batch_size for spec in specs}):
+        check_batch(batch_size, strategy)
+    return strategy
