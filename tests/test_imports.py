@@ -81,7 +81,7 @@ def loaded_by(code):
         "import keras_sparseflow.plugins",
         "import keras_sparseflow.analysis.report, keras_sparseflow.analysis.figures",
         "from keras_sparseflow.experiments.presets import PRESETS; PRESETS.get('demo').choices()",
-        "from keras_sparseflow.experiments import flags; flags.define_spec_flags(); flags.define_run_flags('auto')",
+        "from keras_sparseflow.experiments import flags; flags.define_spec_flags(); flags.define_run_flags()",
         "from keras_sparseflow.data import load_images; load_images('digits')",
     ],
 )

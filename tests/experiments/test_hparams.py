@@ -146,7 +146,7 @@ def test_networks_that_join_a_study_join_its_columns(tmp_path):
 def test_launchers_ask_for_help_without_tensorboard():
     code = (
         "from keras_sparseflow.experiments import flags, presets, terminal\n"
-        "flags.define_spec_flags(); flags.define_run_flags('auto')\n"
+        "flags.define_spec_flags(); flags.define_run_flags()\n"
         "import sys; print([name for name in sys.modules if name.startswith('tensorboard')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
