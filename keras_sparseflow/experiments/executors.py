@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_sparseflow.data import ImageData
+from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.devices import STRATEGIES, strategy_for
 from keras_sparseflow.experiments.plan import Population, plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
@@ -233,8 +234,8 @@ def _stacked_parts(spec: TrainingSpec) -> dict[str, Callable[[], str | None]]:
     from keras_sparseflow.models.mlp import activation_layer
     from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
-    if not isinstance(spec, RunSpec):
-        return {type(spec).__name__: lambda: "only the multilayer perceptrons of matched pairs can be stacked"}
+    if isinstance(spec, DensitySpec):
+        return {f"model {spec.model!r}": lambda: "only the multilayer perceptrons of matched pairs can be stacked"}
     return {
         **{
             f"flow measure {name!r}": lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]

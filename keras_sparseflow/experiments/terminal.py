@@ -24,7 +24,7 @@ def plain_errors(debug: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         print("\nInterrupted. Nothing finished is lost; the same command goes on from here.", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -1,0 +1,268 @@
+"""Density studies: specs, grids, costs by hand, and runs whose masks are there from the start or pruned midway."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from keras_sparseflow import records
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.experiments import executors
+from keras_sparseflow.experiments.cost import cost
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.density_study import DensityStudy
+from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.hparams import hyperparameters
+from keras_sparseflow.experiments.kernels import kernels_of
+from keras_sparseflow.experiments.launch import run_study
+from keras_sparseflow.experiments.presets import DENSITY_PRESETS
+from keras_sparseflow.experiments.pruning import pruning_callbacks
+from keras_sparseflow.records import RunFolder
+from tests.experiments.executing import interrupted_after, train
+
+CIFAR100 = DataSize((32, 32, 3), 100, 50_000, 10_000)
+
+
+def network(**values):
+    small = {"depth": 10, "width": 1, "variant": "SC_BN", "batch_size": 16, "epochs": 4, "learning_rate": 0.05}
+    return DensitySpec(**{**small, "flow_epochs": 2, **values})
+
+
+# --- specs ------------------------------------------------------------------------------------------------------
+
+
+def test_run_ids_are_pinned():
+    """If one of these changes, every study on users' disks is trained again."""
+    assert DensitySpec().run_id == "sgd-NR-wide_resnet_28_10-random-d0.1-s0-44136fa355"
+    changed = network(method="magnitude", density=0.05, optimizer="adam", seed=2)
+    assert changed.run_id == "adam-SC_BN-wide_resnet_10_1-magnitude-d0.05-s2-9cf820359c"
+
+
+OTHER_VALUES = {
+    "method": "magnitude", "density": 0.2, "ends": "dense", "prune_from": 0.4, "prune_until": 0.7,
+    "prune_frequency": 7, "model": None, "depth": 16, "width": 2, "dropout": 0.3,
+}  # fmt: skip
+
+
+def test_every_field_changes_the_run_id_and_survives_a_dict():
+    common = {field.name for field in dataclasses.fields(DensitySpec.__mro__[1])}
+    assert set(OTHER_VALUES) | common == {field.name for field in dataclasses.fields(DensitySpec)}
+    base = DensitySpec(method="magnitude", prune_until=0.6)
+    for name, value in OTHER_VALUES.items():
+        if name in ("model", "method"):  # there is one model, and another method resets what follows from it
+            continue
+        changed = dataclasses.replace(base, **{name: value})
+        assert getattr(changed, name) == value and changed.run_id != base.run_id, name
+        assert DensitySpec.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed
+
+
+def test_pruning_fields_that_change_nothing_are_their_defaults():
+    assert DensitySpec(prune_from=0.2, prune_until=0.8, prune_frequency=5) == DensitySpec()
+    at_once = DensitySpec(method="magnitude", prune_from=0.2, prune_until=0.2, prune_frequency=5)
+    assert at_once.prune_from == 0.2 and at_once.prune_frequency == DensitySpec().prune_frequency
+    assert not DensitySpec(method="magnitude", density=1.0).prunes and at_once.prunes
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("density", 90, "`density` must be a number above 0 and at most 1; received 90"),
+        ("density", 0, "above 0 and at most 1; received 0"),
+        ("method", "snap", "Unknown `method` 'snap'; expected one of random, magnitude"),
+        ("model", "wide_resnt", "Unknown model 'wide_resnt'.*Did you mean 'wide_resnet'"),
+        ("ends", "both", "expected one of sparse, dense"),
+        ("dropout", 1.0, "`dropout` must be a number of at least 0 and below 1; received 1.0"),
+        ("prune_from", 1.0, "of at least 0 and below 1; received 1.0"),
+        ("prune_frequency", 0, "at least 1; received 0"),
+        ("epochs", 0, "`epochs` must be a whole number of at least 1; received 0"),
+    ],
+)
+def test_bad_values_are_refused_with_argument_expected_and_received(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        DensitySpec(**{name: value})
+
+
+def test_pruning_cannot_end_before_it_begins():
+    with pytest.raises(ValueError, match="`prune_until` must be at least `prune_from`, 0.5; received 0.4"):
+        DensitySpec(method="magnitude", prune_until=0.4)
+
+
+# --- studies ----------------------------------------------------------------------------------------------------
+
+
+def study(**values):
+    base = {"depth": 10, "width": 1, "batch_size": 32, "epochs": 2, "train_size": 300, "flow_epochs": 1}
+    return DensityStudy(**{"name": "s", "title": "t", "base": base, "seeds": (0,), **values})
+
+
+def test_a_study_crosses_densities_methods_and_seeds():
+    planned = study(
+        grids=[{"density": (0.1, 1.0), "method": ("random", "magnitude"), "variant": ("BN",)}], seeds=(3, 4)
+    )
+    specs = planned.specs(64, 10)
+    assert [(s.density, s.method, s.seed) for s in specs] == [
+        (density, method, seed) for density in (0.1, 1.0) for method in ("random", "magnitude") for seed in (3, 4)
+    ]
+    assert {(s.depth, s.width, s.variant, s.epochs) for s in specs} == {(10, 1, "BN", 2)}
+
+
+def test_the_record_holds_the_kind_the_plan_every_choice_and_what_differs_from_the_preset():
+    preset = study(reproduces="Figure 9", notes=["Open."])
+    planned = preset.with_choices({"density": (0.5,), "width": 2}, name="mine")
+    record = json.loads(json.dumps(planned.record(planned.specs(64, 10), "")))
+    assert (record["kind"], record["name"], record["preset"], record["runs_planned"]) == ("density", "mine", "s", 1)
+    choices = {row["choice"]: row["value"] for row in record["choices"]}
+    assert choices["density"] == "0.5" and choices["depth"] == "10" and choices["seeds"] == "0"
+    assert {row["choice"]: (row["preset"], row["here"]) for row in record["overrides"]} == {
+        "density": ("0.1", "0.5"), "width": ("1", "2"),
+    }  # fmt: skip
+
+
+def test_a_seed_is_no_choice_of_a_base():
+    with pytest.raises(ValueError, match="`base` takes .*received seed"):
+        study(base={"seed": 1})
+
+
+def test_the_dashboard_shows_how_a_network_is_sparse():
+    shown = hyperparameters(network(method="magnitude", density=0.05))
+    assert (shown["method"], shown["density"], shown["model"], shown["depth"]) == ("magnitude", 0.05, "wide_resnet", 10)
+    assert "arm" not in shown and "prune_from" not in shown
+
+
+@pytest.mark.parametrize(("name", "networks"), [("single", 3), ("wrn_random", 138), ("wrn_magnitude", 96)])
+def test_presets_are_of_the_published_network_and_recipe(name, networks):
+    preset = DENSITY_PRESETS.get(name)
+    specs = preset.specs(CIFAR100.inputs, CIFAR100.classes)
+    assert len(specs) == len({spec.run_id for spec in specs}) == networks
+    assert {(spec.depth, spec.width) for spec in specs} == {(28, 10)}
+    if name != "single":
+        assert {(s.dataset, s.epochs, s.schedule, s.l2, s.learning_rate, s.batch_size) for s in specs} == {
+            ("cifar100", 200, "wide_resnet", 5e-4, 0.1, 128)
+        }
+        assert min(s.density for s in specs) == 0.01 and max(s.density for s in specs) == 1
+
+
+# --- costs ------------------------------------------------------------------------------------------------------
+
+
+def test_kernels_are_counted_at_their_density():
+    kernels = {kernel.name: kernel for kernel in kernels_of(network(density=0.1), CIFAR100)}
+    assert kernels["stem"].active == 43 and kernels["stem"].size == 432 and kernels["stem"].positions == 1024
+    assert kernels["output"].shape == (64, 100) and kernels["output"].active == 640
+    ends = {kernel.name: kernel for kernel in kernels_of(network(density=0.1, ends="dense"), CIFAR100)}
+    assert ends["stem"].active == 432 and ends["output"].active == 6400 and ends["group2_block1_conv1"].active == 461
+
+
+def test_operations_by_hand():
+    """3 batches of 16 in each of 4 epochs, and 20 test images: 6 * 192 + 2 * 80 for each product.
+
+    On 4x4 images the groups of blocks stand at 4x4, 2x2 and 1x1; the kernels of 16, 32 and 64 channels are 3x3, the
+    shortcuts 1x1, the stem has one input channel and the classifier 3 outputs.
+    """
+    size = DataSize((4, 4, 1), 3, 50, 20)
+    products = 16 * (9 * 16 + 2 * 9 * 16**2) + 4 * (9 * 16 * 32 + 9 * 32**2 + 16 * 32)
+    products += 9 * 32 * 64 + 9 * 64**2 + 32 * 64 + 64 * 3
+    an_image = 6 * 192 + 2 * 80
+    dense = cost([network(density=1.0)], size)
+    assert (dense.steps, dense.flops, dense.active_flops) == (12, an_image * products, an_image * products)
+    sparse = cost([network(density=0.25)], size)
+    assert sparse.flops == dense.flops and sparse.active_flops == pytest.approx(dense.flops / 4, rel=1e-3)
+    at_once, gradual = (network(density=0.25, method="magnitude", prune_until=until) for until in (0.5, 0.9))
+    assert cost([at_once], size).active_flops == pytest.approx(dense.flops * (1 + 0.25) / 2, rel=1e-3)
+    decaying = dense.flops * (0.5 + 0.4 * (0.25 + 0.75 * 0.25) + 0.1 * 0.25)
+    assert cost([gradual], size).active_flops == pytest.approx(decaying, rel=1e-3)
+
+
+def test_networks_that_there_are_not_are_refused_before_training():
+    with pytest.raises(ValueError, match="`depth` must be 6 n \\+ 4 .* received 12"):
+        cost([network(depth=12)], CIFAR100)
+    with pytest.raises(ValueError, match="leave every kernel at least one active weight; 0.001 leaves none of the 432"):
+        cost([network(density=0.001)], CIFAR100)
+
+
+def test_studies_are_estimated_from_a_small_relative(tmp_path):
+    planned = study(grids=[{"density": (0.1, 1.0)}], base={"depth": 16, "epochs": 3, "train_size": 300, "width": 1})
+    size = DataSize((8, 8, 1), 10, 300, 359)
+    specs = planned.specs(64, 10)
+    left = executors.plan(specs, tmp_path, size.input_shape, size.classes, "serial", Options(tensorboard=False))
+    assert estimate_plan(left, size, Options(tensorboard=False)) > 0
+    other = study(base={"depth": 12})
+    found = estimate_studies([other], data_dir=None, executor="serial", options=Options(tensorboard=False))
+    assert found[0].seconds is None and "6 n + 4" in found[0].refusal
+
+
+# --- runs -------------------------------------------------------------------------------------------------------
+
+
+def masks_at(checkpoint):
+    arrays, _ = checkpoint
+    return {name: array for name, array in arrays.items() if name.endswith("mask")}
+
+
+@pytest.fixture(scope="module")
+def pruned(data, tmp_path_factory):
+    """A run that is pruned midway, stopped after its first epoch and after its third, and finished."""
+    folder = tmp_path_factory.mktemp("pruned")
+    spec, states = network(method="magnitude", density=0.1), []
+    for epoch in (0, 2):
+        with interrupted_after(epoch, 1):
+            train("serial", [spec], folder, data, checkpoint_seconds=0, tensorboard=False)
+        states.append(RunFolder(folder, spec.run_id).load_checkpoint())
+    train("serial", [spec], folder, data, tensorboard=False)
+    return spec, states, folder
+
+
+def test_magnitude_pruning_is_dense_for_half_the_epochs_then_at_its_density(pruned):
+    spec, (before, after), folder = pruned
+    assert all(mask.all() for mask in masks_at(before).values()) and len(masks_at(before)) == 10
+    for name, mask in masks_at(after).items():
+        assert mask.sum() == round(0.1 * mask.size), name
+        kernel = after[0][name.replace("mask", "kernel")]
+        assert np.all(kernel[~mask] == 0) and np.any(kernel[mask] != 0)
+    result = records.read_json(RunFolder(folder, spec.run_id).path / "result.json")
+    assert result["active_weights"] == sum(int(mask.sum()) for mask in masks_at(after).values())
+
+
+def test_an_interrupted_run_comes_to_what_it_would_have_come_to(pruned, data, tmp_path):
+    spec, _, folder = pruned
+    train("serial", [spec], tmp_path, data, tensorboard=False)
+    for name in ("history.csv", "flow.csv"):
+        resumed, whole = (
+            np.genfromtxt(RunFolder(where, spec.run_id).path / name, delimiter=",", skip_header=1)
+            for where in (folder, tmp_path)
+        )
+        np.testing.assert_allclose(resumed, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_a_gradual_schedule_ends_at_the_density(data):
+    """12 steps: from step 4 to step 10, every 4 steps at most: at steps 4 and 8."""
+    spec = network(method="magnitude", density=0.1, prune_from=0.25, prune_until=0.75, prune_frequency=4)
+    (callback,) = pruning_callbacks(spec, data)
+    due = {step: [float(value) for value in callback._schedule(step)] for step in range(1, 13)}
+    assert [step for step, (now, _) in due.items() if now] == [4, 8] and due[8][1] == pytest.approx(0.9)
+    assert pruning_callbacks(network(), data) == pruning_callbacks(network(method="magnitude", density=1.0), data) == []
+
+
+def test_random_masks_are_there_from_the_first_step(data, tmp_path):
+    spec = network(density=0.1, epochs=1, variant="L2_BN", optimizer="adamw", activation="swish", ends="dense")
+    lines = train("auto", [spec], tmp_path, data, tensorboard=False)
+    assert "model 'wide_resnet' are trained one after the other: only the multilayer perceptrons" in lines
+    written = records.read_json(RunFolder(tmp_path, spec.run_id).path / "spec.json")
+    kernels = kernels_of(spec, DataSize(data.input_shape, data.num_classes, 48, 12))
+    assert not any("shortcut" in kernel.name for kernel in kernels), "no skip connections in this variant"
+    assert sorted(written["active_weights"]) == sorted(kernel.active for kernel in kernels)
+    assert DensitySpec.from_dict(written["spec"]) == spec
+
+
+def test_populations_of_them_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="cannot be trained as a population: only the multilayer perceptrons"):
+        train("population", [network()], tmp_path, data)
+
+
+def test_a_missing_tfmot_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tensorflow_model_optimization", None)
+    with pytest.raises(ImportError, match=r"keras_sparseflow\[tfmot\]"):
+        run_study(study(grids=[{"method": ("magnitude",)}]), runs_dir=tmp_path, executor="serial")
+    assert list(tmp_path.iterdir()) == []
