@@ -1,0 +1,119 @@
+"""One network trained by several processes, each with its own devices, and what Keras' `fit` lacks for that."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_sparseflow.training.model import SparseModel
+
+
+@functools.cache
+def multiworker() -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Returns the strategy that keeps a copy of the network on every device of every worker, and sums their gradients.
+
+    The environment variable TF_CONFIG names the workers and which of them this process is. It waits until all of
+    them are there, and must come before TensorFlow has done anything. A worker takes all GPUs that it sees
+    (CUDA_VISIBLE_DEVICES), or its CPU.
+
+    Raises:
+        ValueError: TF_CONFIG names no workers, or this process is none of them.
+        RuntimeError: TensorFlow has started already.
+    """
+    resolver = _cluster()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"Workers must meet before TensorFlow has done anything in their processes. ({error})"
+        ) from (error)
+
+
+def worker_count(strategy: tf.distribute.Strategy) -> int:
+    """Returns how many processes train together under a strategy: 1 unless it is a `MultiWorkerMirroredStrategy`."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    tasks = strategy.cluster_resolver.cluster_spec().as_dict()
+    return max(1, sum(len(tasks.get(job, ())) for job in ("chief", "worker")))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether this process is the one that writes files: the chief, or worker 0 where none is so called."""
+    if worker_count(strategy) == 1:
+        return True
+    resolver = strategy.cluster_resolver
+    job = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return (resolver.task_type, resolver.task_id) == (job, 0)
+
+
+def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
+    """Returns when every worker has called it, for instance after the chief wrote what the others are to read.
+
+    Raises:
+        tf.errors.UnavailableError: a worker has gone.
+    """
+    if worker_count(strategy) > 1:
+        strategy.reduce(tf.distribute.ReduceOp.SUM, tf.identity(0.0), axis=None)
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MultiWorkerModel(SparseModel):
+    """A `SparseModel` that several processes fit and evaluate under a `MultiWorkerMirroredStrategy`.
+
+    Under any other strategy, or none, it is a `SparseModel`. See docs/multiworker.md for what fails in Keras.
+
+    Every worker builds, compiles and fits the same model on the same batches, of which it trains its share, with
+    the same callbacks: what Keras reads between steps (metrics, for instance) is reduced over all workers, so
+    each must read it. Only files are the chief's alone.
+    """
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """As Keras does before the first step, with the shapes of this worker's share of a batch.
+
+        Keras would reduce the batch over the workers, inputs and labels at once, which the strategy can't do.
+        """
+        if iterator is not None and worker_count(self.distribute_strategy) > 1:
+            _, _, batches = next(iter(iterator))
+            iterator, data_batch = None, keras.tree.map_structure(self._first_share, next(batches))
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
+    def _make_function(self, step_function: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+        """As Keras does for steps of training and evaluation, whose metrics it reduces over workers along an axis.
+
+        Metrics are scalars, which have none: they get one here.
+        """
+        if worker_count(self.distribute_strategy) == 1:
+            return super()._make_function(step_function)
+        if self.steps_per_execution != 1:
+            raise ValueError(
+                "`steps_per_execution` must be 1 under a strategy of several workers; received "
+                f"{self.steps_per_execution}."
+            )
+
+        def step_with_axis(batch: Any) -> dict[str, Any]:
+            return keras.tree.map_structure(lambda metric: tf.expand_dims(metric, 0), step_function(batch))
+
+        return super()._make_function(step_with_axis)
+
+    def _first_share(self, value: Any) -> Any:
+        return self.distribute_strategy.experimental_local_results(value)[0]
+
+
+def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Returns the cluster that TF_CONFIG names, if this process is one of its workers."""
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    try:
+        tasks = resolver.cluster_spec().as_dict()
+        this = (resolver.task_type, resolver.task_id)
+    except (TypeError, ValueError):  # not JSON, or of another structure
+        tasks, this = {}, (None, None)
+    if this not in [(job, index) for job in ("chief", "worker") for index in range(len(tasks.get(job, ())))]:
+        raise ValueError(
+            "The environment variable TF_CONFIG must name the workers, and which of them this process is, as in "
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}; received '
+            f"{os.environ.get('TF_CONFIG')!r}."
+        )
+    return resolver
