@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.fields import OPTION_FIELDS
@@ -16,6 +16,8 @@ from keras_sparseflow.experiments.provenance import machine, versions
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.plugins import unknown_name
+
+StudyT = TypeVar("StudyT", bound="GridStudy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class GridStudy(abc.ABC):
     reproduces: str = ""
     measure: str = "egf_2"
     notes: Sequence[str] = ()
-    preset: Self | None = None
+    preset: "GridStudy | None" = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
@@ -97,7 +99,7 @@ class GridStudy(abc.ABC):
             )
         return specs
 
-    def with_choices(self, values: dict[str, Any], **fields: Any) -> Self:
+    def with_choices(self: StudyT, values: dict[str, Any], **fields: Any) -> StudyT:
         """Returns the study with other choices, which remembers this one as its preset.
 
         Args:

@@ -87,7 +87,7 @@ def test_from_dict_refuses_an_unknown_field():
         ("loss", "mse", "Unknown loss 'mse'; expected one of cross_entropy, squared_error"),
         ("norm_place", "behind", "Unknown `norm_place` 'behind'; expected one of before, after"),
         ("skip_span", 0, "`skip_span` must be a whole number of at least 1; received 0"),
-        ("precision", "float16", "Unknown `precision` 'float16'; expected one of float32, mixed_bfloat16, mixed_float16"),
+        ("precision", "float16", "Unknown `precision` 'float16'; expected one of float32, mixed_b"),
         ("l2_form", "adamw", "expected one of auto, loss, decoupled"),
         ("optimizer_options", ("rho=0.9",), "`optimizer_options` must be of the form name.argument=value.*'rho=0.9'"),
         ("optimizer_options", ("sgd.nesterov=yes",), "with a number, true or false; received 'sgd.nesterov=yes'"),
