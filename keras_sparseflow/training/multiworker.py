@@ -12,24 +12,33 @@ from keras_sparseflow.training.model import SparseModel
 
 
 @functools.cache
-def multiworker() -> tf.distribute.MultiWorkerMirroredStrategy:
+def multiworker(devices: int | None = None) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Returns the strategy that keeps a copy of the network on every device of every worker, and sums their gradients.
 
     The environment variable TF_CONFIG names the workers and which of them this process is. It waits until all of
     them are there, and must come before TensorFlow has done anything. A worker takes all GPUs that it sees
     (CUDA_VISIBLE_DEVICES), or its CPU.
 
+    Args:
+        devices: None, or as many as all workers have together.
+
     Raises:
-        ValueError: TF_CONFIG names no workers, or this process is none of them.
+        ValueError: TF_CONFIG names no workers, or this process is none of them; another number of devices.
         RuntimeError: TensorFlow has started already.
     """
     resolver = _cluster()
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
         raise RuntimeError(
             f"Workers must meet before TensorFlow has done anything in their processes. ({error})"
-        ) from (error)
+        ) from error
+    if devices not in (None, strategy.num_replicas_in_sync):
+        raise ValueError(
+            f"`devices` must be {strategy.num_replicas_in_sync}, those of all workers together, or left out; received "
+            f"{devices}."
+        )
+    return strategy
 
 
 def worker_count(strategy: tf.distribute.Strategy) -> int:

@@ -66,6 +66,17 @@ def test_a_cluster_without_this_process_is_refused(config, monkeypatch):
         multiworker()
 
 
+def test_devices_are_those_of_all_workers(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 0}}))
+    strategy = mock.Mock(num_replicas_in_sync=4)
+    multiworker.cache_clear()
+    with mock.patch.object(tf.distribute, "MultiWorkerMirroredStrategy", return_value=strategy):
+        assert multiworker(4) is multiworker(4) is strategy
+        with pytest.raises(ValueError, match=r"`devices` must be 4, .*; received 2\."):
+            multiworker(2)
+    multiworker.cache_clear()
+
+
 def test_workers_must_meet_before_tensorflow_starts(monkeypatch):
     tf.zeros(())
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 0}}))
