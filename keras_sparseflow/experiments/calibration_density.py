@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from keras_sparseflow.data import DataSize
-from keras_sparseflow.experiments.calibration import EPOCHS, FLOW_EPOCHS, epoch_seconds
+from keras_sparseflow.experiments.calibration import EPOCH_FLOPS, EPOCHS, FLOW_EPOCHS, MOST_STEPS, epoch_seconds
 from keras_sparseflow.experiments.cost import TRAINING, cost
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.executors import Options
@@ -20,11 +20,11 @@ from keras_sparseflow.flow import measured_epochs
 WIDEST = 4
 """Networks of more channels take about as long per operation as one of these."""
 
+FEWEST_STEPS = 3
+"""Of a calibrated epoch."""
+
 STEP_FLOPS = 1e10
 """Of a calibrated step at most, if a batch of one image needs no more: a fraction of a second."""
-
-STEPS = 3
-"""Of a calibrated epoch."""
 
 
 def density_seconds(
@@ -42,9 +42,10 @@ def density_seconds(
         on_progress: called with how many measurements are done, and of how many.
     """
     small = _relative(specs, size)
-    start, plain, measured = epoch_seconds([small], size.input_shape, STEPS, "serial", options)
+    steps = max(FEWEST_STEPS, min(MOST_STEPS, round(EPOCH_FLOPS / (small.batch_size * _flops_an_image(small, size)))))
+    start, plain, measured = epoch_seconds([small], size.input_shape, steps, "serial", options)
     on_progress(1, 1)
-    trained = DataSize(size.input_shape, size.classes, STEPS * small.batch_size, 0)
+    trained = DataSize(size.input_shape, size.classes, steps * small.batch_size, 0)
     a_flop = plain / (cost([small], trained).flops / EPOCHS)
     a_kernel = start / len(kernels_of(small, size))
     slower = max(1.0, measured / plain)
@@ -67,5 +68,9 @@ def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
         spec, method="random", depth=MODELS.get(spec.model).smallest_depth, width=min(spec.width, WIDEST),
         epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_data="batches",
     )  # fmt: skip
-    an_image = TRAINING * sum(kernel.size * kernel.positions for kernel in kernels_of(small, size))
-    return dataclasses.replace(small, batch_size=max(1, min(spec.batch_size, int(STEP_FLOPS / an_image))))
+    fits = int(STEP_FLOPS / _flops_an_image(small, size))
+    return dataclasses.replace(small, batch_size=max(1, min(spec.batch_size, fits)))
+
+
+def _flops_an_image(spec: DensitySpec, size: DataSize) -> int:
+    return TRAINING * sum(kernel.size * kernel.positions for kernel in kernels_of(spec, size))
