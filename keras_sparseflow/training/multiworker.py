@@ -65,7 +65,7 @@ def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
         tf.errors.UnavailableError: a worker has gone.
     """
     if worker_count(strategy) > 1:
-        strategy.reduce(tf.distribute.ReduceOp.SUM, tf.identity(0.0), axis=None)
+        strategy.reduce(tf.distribute.ReduceOp.SUM, tf.identity(0.0), axis=None).numpy()  # waits on GPUs too
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
