@@ -5,12 +5,12 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import keras_sparseflow
+from tests import processes
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,8 +30,7 @@ def commands(page):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if python_blocks(p)], ids=lambda page: page.stem)
 def test_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
-    code = "import sys; sys.dont_write_bytecode = True\n" + "\n".join(python_blocks(page))
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = processes.run("\n".join(python_blocks(page)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
@@ -45,10 +44,8 @@ def test_the_readme_shows_every_launcher():
 
 @pytest.mark.parametrize("command", ALL_COMMANDS)
 def test_commands_have_flags_that_exist_and_take_these_values(command):
-    arguments = shlex.split(command)
-    done = subprocess.run(
-        [sys.executable, *arguments, "--only_check_args"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    file, *arguments = shlex.split(command)
+    done = processes.run(ROOT / file, *arguments, "--only_check_args", cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 

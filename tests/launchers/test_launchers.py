@@ -13,17 +13,22 @@ import pytest
 
 from keras_sparseflow import records
 from keras_sparseflow.experiments.presets import PRESETS
+from tests import processes
+from tests.processes import Program
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--image_size=4", "--train_size=300", "--batch_size=32", "--hidden_layers=1", "--learning_rate=0.1"]
 STUDY = [*TINY, "--variant=NR,BN", "--seeds=0,1", "--width_fractions=0.5", "--epochs=4"]
 
 
-def launch(name, *arguments, **options):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "launchers" / f"{name}.py"), *arguments],
-        capture_output=True, text=True, check=False, **{"env": {**os.environ, "COLUMNS": "200"}, **options},
-    )  # fmt: skip
+def launch(name, *arguments, run=processes.run, **variables):
+    return run(ROOT / "launchers" / f"{name}.py", *arguments, env={**os.environ, "COLUMNS": "200", **variables})
+
+
+def launch_from_the_start(launcher, *arguments, **options):
+    """As a shell does, imports included."""
+    command = [sys.executable, str(launcher), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def last_line(text):
@@ -96,7 +101,7 @@ def test_report_asks_for_one_folder(arguments):
 
 def test_train_prints_the_result_and_starts_quietly(tmp_path):
     arguments = [*TINY, "--epochs=2", "--arm=dense", "--dense_width=7", f"--runs_dir={tmp_path}", "--notensorboard"]
-    done = launch("train", *arguments)
+    done = launch("train", *arguments, run=launch_from_the_start)
     assert done.returncode == 0 and done.stderr == ""
     (folder,) = (path for path in (tmp_path / "networks-digits-4px-300").iterdir() if path.is_dir())
     result = records.read_json(folder / "result.json")
@@ -130,7 +135,7 @@ def test_dry_run_tells_what_a_preset_is_and_costs_without_its_dataset(tmp_path):
 
 def test_a_study_without_its_dataset_says_how_to_get_it(tmp_path):
     where = [f"--data_dir={tmp_path / 'none'}", f"--runs_dir={tmp_path / 'runs'}", "--nodebug"]
-    done = launch("scsdc", "--preset=table_4", *where, env={**os.environ, "http_proxy": "", "https_proxy": ""})
+    done = launch("scsdc", "--preset=table_4", *where, http_proxy="", https_proxy="")
     assert done.returncode == 1 and "Dataset 'fashion_mnist' is not prepared under" in done.stderr
     assert "tfds build fashion_mnist --data_dir=" in done.stderr and "Traceback" not in done.stderr
 
@@ -186,11 +191,11 @@ def check_same_results(study_dir, other_dir):
 def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(whole, tmp_path):
     """Killed again and again, at moments drawn at random, until it ends; files are whole at every one of them."""
     rng = random.Random(0)
-    command = [sys.executable, str(ROOT / "launchers/scsdc.py"), *STUDY, "--executor=serial", f"--runs_dir={tmp_path}"]
+    command = [ROOT / "launchers/scsdc.py", *STUDY, "--executor=serial", f"--runs_dir={tmp_path}"]
     study_dir = tmp_path / "single"
     kills, finished = 0, 0
     while True:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = Program(*command)
         began = len(list(study_dir.glob("*/result.json")))
         limit = began + (2 if kills < 3 else 100)
         while process.poll() is None and len(list(study_dir.glob("*/result.json"))) < limit:
@@ -198,10 +203,10 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(wh
         time.sleep(rng.uniform(0, 0.5))
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-        _, errors = process.communicate()
-        if process.returncode == 0:
+        done = process.end()
+        if done.returncode == 0:
             break
-        assert process.returncode == -signal.SIGKILL, errors.decode()
+        assert done.returncode == -signal.SIGKILL, done.stderr
         kills += 1
         results = records.read_results(study_dir)
         assert len(results) == len(set(results["run_id"])) >= finished
@@ -229,25 +234,22 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_kill_9_between_checkpoints_goes_on_from_the_last_one_under_either_executor(tmp_path):
     network = [*TINY, "--optimizer=adam", "--variant=DA_BN", "--epochs=60", "--study=one"]
     assert launch("train", *network, f"--runs_dir={tmp_path / 'whole'}").returncode == 0
-    launcher = str(ROOT / "launchers" / "train.py")
-    command = [sys.executable, "-c", SAVING, launcher, *network, f"--runs_dir={tmp_path / 'killed'}"]
+    command = [SAVING, str(ROOT / "launchers" / "train.py"), *network, f"--runs_dir={tmp_path / 'killed'}"]
     study_dir, rng, reached = tmp_path / "killed" / "one", random.Random(0), []
     for executor in ("population", "serial", "population"):
-        process = subprocess.Popen(
-            [*command, f"--executor={executor}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        process = Program(*command, f"--executor={executor}")
         began = [path.stat().st_mtime_ns for path in study_dir.glob("*/checkpoint.npz")]
         while process.poll() is None and began == [p.stat().st_mtime_ns for p in study_dir.glob("*/checkpoint.npz")]:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.1))
         process.kill()
-        _, errors = process.communicate()
-        assert process.returncode == -signal.SIGKILL, errors.decode()
+        done = process.end()
+        assert done.returncode == -signal.SIGKILL, done.stderr
         (run_id,) = records.read_study(study_dir)["run_ids"]
         _, progress = records.RunFolder(study_dir, run_id).load_checkpoint()
         reached.append(len(progress["history"]))
     assert 0 < reached[0] < reached[1] < reached[2] < 60
-    done = subprocess.run([*command, "--executor=serial"], capture_output=True, text=True, check=False)
+    done = processes.run(*command, "--executor=serial")
     assert done.returncode == 0, done.stderr
     check_same_results(study_dir, tmp_path / "whole" / "one")
 
@@ -263,19 +265,17 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_ctrl_c_ends_with_a_word_on_how_to_go_on(tmp_path):
     launcher = str(ROOT / "launchers" / "scsdc.py")
-    command = [sys.executable, "-c", HEARING, launcher, *STUDY, "--epochs=1000000", f"--runs_dir={tmp_path}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = Program(HEARING, launcher, *STUDY, "--epochs=1000000", f"--runs_dir={tmp_path}")
     try:
         while not list(tmp_path.glob("single/*/spec.json")):
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, process.end().stderr
             time.sleep(0.05)
         time.sleep(2)  # into the training
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
     finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 130 and "the same command goes on from here" in errors and "Traceback" not in errors
+        done = process.end(timeout=60)
+    assert done.returncode == 130 and "the same command goes on from here" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_two_processes_do_not_run_one_study(tmp_path):
