@@ -6,7 +6,7 @@ import pytest
 
 from keras_sparseflow.experiments import executors
 from keras_sparseflow.experiments.executors import Options
-from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.variants import PARTS
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from tests.experiments.executing import stopped

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from keras_sparseflow.experiments import executors, population, progress
 from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.plan import plan_populations
 from keras_sparseflow.experiments.progress import StudyProgress
-from keras_sparseflow.experiments.spec import OPTIMIZERS
 from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.records import RunFolder, read_json

@@ -4,7 +4,7 @@ import keras
 import pytest
 from keras import ops
 
-from keras_sparseflow.experiments.spec import OPTIMIZERS
+from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.mlp import activation_layer
