@@ -26,6 +26,21 @@ ON_DARK = {
 }
 """For each colour that a figure is drawn in, the one to take its place on a dark page; all differ."""
 
+SEQUENCE = {
+    "#f2844b": "#b12a90",
+    "#e26561": "#c7427c",
+    "#cc4977": "#da5a6a",
+    "#b32c8e": "#e97158",
+    "#9410a2": "#f58c46",
+    "#6f00a8": "#fca934",
+    "#48039f": "#fdca26",
+    "#1b068d": "#f4ed27",
+}
+"""The colours of a quantity that grows, each with the one for a dark page: more stands out more on either.
+
+From matplotlib's plasma, whose lightness alone orders them, whatever one's colour vision.
+"""
+
 ARM_STYLES: dict[str, dict[str, Any]] = {
     "sparse": {"color": _BLUE, "linestyle": "-", "marker": "o"},
     "dense": {"color": _VERMILION, "linestyle": "--", "marker": "s"},
@@ -70,6 +85,25 @@ def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         name: _style(index % count, dash=(index + index // (2 * count)) % len(_DASHES), filled=index // count % 2 == 0)
         for index, name in enumerate(names)
     }
+
+
+def sequence_styles(count: int) -> list[dict[str, Any]]:
+    """Returns the arguments of matplotlib's `plot` for lines of a quantity that grows, least first.
+
+    Colours go from light to dark, and markers differ; both repeat from nine lines on.
+
+    Args:
+        count: the number of lines.
+
+    Example:
+        >>> [style["color"] for style in sequence_styles(2)]
+        ['#f2844b', '#1b068d']
+    """
+    shades = np.linspace(0, len(SEQUENCE) - 1, count).round().astype(int) if count > 1 else [len(SEQUENCE) - 1]
+    return [
+        {"color": list(SEQUENCE)[shade], "marker": _MARKERS[index % len(_MARKERS)], "linestyle": "-"}
+        for index, shade in enumerate(shades)
+    ]
 
 
 def p_colour(p_value: float) -> str:

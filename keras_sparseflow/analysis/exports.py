@@ -38,7 +38,7 @@ def p_value_sheets(comparison: pd.DataFrame, value: str = "test_accuracy", alpha
         value: the column that the arms were compared by.
         alpha: significance level in (0, 1).
     """
-    return [_p_value_sheet(inside, label, value, alpha) for label, inside in _by_table(comparison)]
+    return [_p_value_sheet(inside, label, value, alpha) for label, inside in by_table(comparison)]
 
 
 def mean_sheets(means: pd.DataFrame, value: str = "test_accuracy") -> list[Sheet]:
@@ -48,7 +48,7 @@ def mean_sheets(means: pd.DataFrame, value: str = "test_accuracy") -> list[Sheet
         means: as `tabulate_means` returns it.
         value: the column whose means these are.
     """
-    return [_mean_sheet(inside, label, value) for label, inside in _by_table(means)]
+    return [_mean_sheet(inside, label, value) for label, inside in by_table(means)]
 
 
 def correlation_sheets(correlations: pd.DataFrame) -> list[Sheet]:
@@ -73,14 +73,14 @@ def _p_value_sheet(cells: pd.DataFrame, label: str, value: str, alpha: float) ->
     pairs = sorted(set(cells["pairs"]))
     caption = (
         f"Sparse against dense, {label}: p-values of one-tailed paired Wilcoxon signed-rank tests, H1: the sparse "
-        f"network's {_words(value)} is better. {_range(pairs)} pairs per cell. Bold: p < {alpha:g}."
+        f"network's {spoken(value)} is better. {number_range(pairs)} pairs per cell. Bold: p < {alpha:g}."
     )
     if cells["published_p"].notna().any():
         caption += f" In parentheses: the p-value of {PAPER}."
     diverged = int(cells["sparse_diverged"].sum() + cells["dense_diverged"].sum())
     if diverged:
         caption += f" {diverged} run{'' if diverged == 1 else 's'} diverged."
-    return Sheet(_slug("p-values", label), caption, ["", *columns], rows)
+    return Sheet(slug("p-values", label), caption, ["", *columns], rows)
 
 
 def _p_entry(cell: dict | None, alpha: float) -> Entry:
@@ -100,22 +100,23 @@ def _mean_sheet(means: pd.DataFrame, label: str, value: str) -> Sheet:
     rows = []
     for row, column in means[["row", "column"]].drop_duplicates().itertuples(index=False):
         for arm in ARMS:
-            entries = [_mean_entry(at.get((row, column, arm, width))) for width in widths]
+            entries = [mean_entry(at.get((row, column, arm, width))) for width in widths]
             rows.append([Entry(row), Entry(column), Entry(arm), *entries])
     seeds = sorted(set(means["n"]))
     caption = (
-        f"{_words(value).capitalize()} by dense width, {label}: mean \N{PLUS-MINUS SIGN} standard deviation over "
-        f"{_range(seeds)} seeds."
+        f"{spoken(value).capitalize()} by dense width, {label}: mean \N{PLUS-MINUS SIGN} standard deviation over "
+        f"{number_range(seeds)} seeds."
     )
     diverged = int(means["diverged"].sum())
     if diverged:
         runs = "run that diverged is" if diverged == 1 else "runs that diverged are"
         caption += f" The {diverged} {runs} left out; n says how many are not."
     header = ["optimizer", "variant", "arm", *(str(width) for width in widths)]
-    return Sheet(_slug("means", label), caption, header, rows, names=3)
+    return Sheet(slug("means", label), caption, header, rows, names=3)
 
 
-def _mean_entry(mean: dict | None) -> Entry:
+def mean_entry(mean: dict | None) -> Entry:
+    """Returns mean and standard deviation, of a row of means, as they are printed."""
     if mean is None or not mean["n"]:
         return Entry(NOTHING)
     text = format_fixed(mean["mean"])
@@ -136,12 +137,12 @@ def _correlation_sheet(taus: pd.DataFrame, dataset: str) -> Sheet:
     ]
     caption = (
         f"Gradient flow and performance, {dataset}: absolute Kendall rank correlation, mean over "
-        f"{_range(sorted(set(taus['configurations'])))} configurations. Bold: the highest of a column."
+        f"{number_range(sorted(set(taus['configurations'])))} configurations. Bold: the highest of a column."
     )
     if taus["published_tau"].notna().any():
         caption += f" In parentheses: the number of {PAPER}."
-    header = ["measure", *(_words(target) for _, target in columns)]
-    return Sheet(_slug("correlations", dataset), caption, header, rows, groups=[(arm, len(targets)) for arm in arms])
+    header = ["measure", *(spoken(target) for _, target in columns)]
+    return Sheet(slug("correlations", dataset), caption, header, rows, groups=[(arm, len(targets)) for arm in arms])
 
 
 def _tau_entry(tau: dict | None, best: float | None) -> Entry:
@@ -151,17 +152,21 @@ def _tau_entry(tau: dict | None, best: float | None) -> Entry:
     return Entry(format_fixed(tau["mean_abs_tau"], 3) + beside, bold=tau["mean_abs_tau"] == best)
 
 
-def _by_table(placed: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def by_table(placed: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Returns the rows of each table, by its label."""
     return [(str(label), inside) for label, inside in placed.groupby("table", sort=False)]
 
 
-def _slug(kind: str, label: str) -> str:
+def slug(kind: str, label: str) -> str:
+    """Returns the label of a sheet: letters, digits and dashes."""
     return f"{kind}-" + re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
 
 
-def _range(numbers: Sequence[int]) -> str:
+def number_range(numbers: Sequence[int]) -> str:
+    """Returns sorted numbers in words: the only one, or the first to the last."""
     return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
-def _words(column: str) -> str:
+def spoken(column: str) -> str:
+    """Returns a column's name in words."""
     return column.replace("_", " ")

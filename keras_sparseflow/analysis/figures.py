@@ -1,11 +1,17 @@
 """Every figure of a report, in one place: each takes DataFrames and returns a matplotlib figure.
 
-A figure shows the cells of one table, in the order of the paper's tables. Where the data hold nothing
-that it could show, it raises `NotApplicableError`.
+A figure shows the cells of one table, in the order of the paper's tables, or one table of a density
+study. Where the data hold nothing that it could show, it raises `NotApplicableError`.
 """
 
 from keras_sparseflow.analysis.figures_activations import activation_functions
 from keras_sparseflow.analysis.figures_correlation import flow_against_accuracy
+from keras_sparseflow.analysis.figures_density import methods_by_density, variants_by_density
+from keras_sparseflow.analysis.figures_density_flow import (
+    densities_against_flow,
+    densities_by_layer,
+    densities_over_epochs,
+)
 from keras_sparseflow.analysis.figures_epochs import flow_over_epochs, flow_per_layer, layers_over_epochs
 from keras_sparseflow.analysis.figures_files import write_figures
 from keras_sparseflow.analysis.figures_p_values import p_value_heatmap
@@ -20,6 +26,9 @@ __all__ = [
     "accuracy_by_variant",
     "accuracy_by_width",
     "activation_functions",
+    "densities_against_flow",
+    "densities_by_layer",
+    "densities_over_epochs",
     "figure_bytes",
     "flow_against_accuracy",
     "flow_by_variant",
@@ -27,7 +36,9 @@ __all__ = [
     "flow_over_epochs",
     "flow_per_layer",
     "layers_over_epochs",
+    "methods_by_density",
     "p_value_heatmap",
+    "variants_by_density",
     "variants_by_width",
     "write_figures",
 ]

@@ -74,7 +74,9 @@ def flow_against_accuracy(
         chosen = (points["measure"] == place[0]) & (points["part"] == place[1])
         inside = points[chosen & (points["arm"] == arm)]
         _draw_points(axes, inside, names)
-        _say_tau(axes, inside, _runs_of(results, rows, place[1], arm), place[0], value)
+        runs = _runs_of(results, rows, place[1], arm)
+        within = correlate_flow(runs, [place[0]]).query("target == @value").iloc[0]
+        say_tau(axes, inside, within, int(runs["diverged"].astype(bool).sum()))
         axes.tick_params(which="both", labelbottom=True)
         axes.set_xlabel(f"Average {flow_name(place[0])}")
         if spans_decades(points.loc[chosen, "flow"]):
@@ -124,11 +126,16 @@ def _runs_of(results: pd.DataFrame, rows: str | None, part: str, arm: str) -> pd
     return results[chosen if rows is None else chosen & (results[rows].map(str) == part)]
 
 
-def _say_tau(axes: Axes, points: pd.DataFrame, runs: pd.DataFrame, measure: str, value: str) -> None:
-    """Writes the correlations between the panel and its title."""
+def say_tau(axes: Axes, points: pd.DataFrame, within: pd.Series, lost: int) -> None:
+    """Writes Kendall's tau between a panel and its title.
+
+    Args:
+        axes: the panel.
+        points: its points, with the columns `flow` and `value`.
+        within: the row of `correlate_flow` that says how these correlate within the configurations.
+        lost: how many runs diverged.
+    """
     overall = kendall_tau(points["flow"], points["value"])
-    within = correlate_flow(runs, [measure]).query("target == @value").iloc[0]
-    lost = int(runs["diverged"].astype(bool).sum())
     lines = [
         f"Kendall's τ = {_printed(overall)} over {len(points)} runs" + (f" ({lost} more diverged)" if lost else "")
     ]

@@ -50,3 +50,13 @@ def format_large(value: float) -> str:
         return f"{value:,.0f}"
     digits, _, exponent = f"{value:.2e}".partition("e+")
     return f"{digits} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+
+
+def format_percent(fraction: float) -> str:
+    """Returns a fraction in percent, without digits that say nothing.
+
+    Example:
+        >>> format_percent(0.01), format_percent(0.055), format_percent(1.0)
+        ('1%', '5.5%', '100%')
+    """
+    return f"{100 * fraction:.6g}%"

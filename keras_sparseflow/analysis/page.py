@@ -8,8 +8,8 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.colours import ARM_STYLES, ON_DARK, p_colour
-from keras_sparseflow.analysis.formats import format_fixed, format_number, format_p, format_signed
+from keras_sparseflow.analysis.colours import ARM_STYLES, ON_DARK, SEQUENCE, p_colour
+from keras_sparseflow.analysis.formats import format_fixed, format_number, format_p, format_percent, format_signed
 from keras_sparseflow.analysis.panels import styled
 from keras_sparseflow.analysis.summary import duration, in_words
 from keras_sparseflow.analysis.svg import compact_svg
@@ -35,6 +35,7 @@ def render(view: Mapping[str, Any], template: str, colours: Mapping[str, str] = 
     environment.filters.update(
         colour=p_colour,
         p=format_p,
+        percent=format_percent,
         number=format_number,
         fixed=format_fixed,
         signed=format_signed,
@@ -57,7 +58,7 @@ def inline_svg(figure: Figure, prefix: str, title: str) -> Any:
     """
     from markupsafe import Markup
 
-    theme = {colour: f"var(--c{colour[1:]})" for colour in ON_DARK}
+    theme = {colour: f"var(--c{colour[1:]})" for colour in (*ON_DARK, *SEQUENCE)}
     return Markup(compact_svg(_svg_with_text(figure), prefix, title, theme))
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis import page, report_pairs
+from keras_sparseflow.analysis import page, report_density, report_pairs
 from keras_sparseflow.analysis.sources import Source, read_source
 from keras_sparseflow.analysis.view import FOLDER, Report
 
-KINDS: Mapping[str, Callable[[Source], Report]] = {"pairs": report_pairs.make}
+KINDS: Mapping[str, Callable[[Source], Report]] = {"pairs": report_pairs.make, "density": report_density.make}
 """What makes the report of each kind of study; `study.json` names the kind, or it is one of pairs."""
 
 

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator
+
+from keras_sparseflow.analysis.formats import format_percent
 
 
 class _BetweenDecades(LogFormatter):
@@ -47,3 +49,35 @@ def label_widths(axes: Axes, widths: Sequence[int]) -> None:
     axes.set_xticks(kept)
     margin = 0.06 * breadth or 1.0
     axes.set_xlim(widths[0] - margin, widths[-1] + margin)
+
+
+def label_densities(axes: Axes, densities: Sequence[float]) -> None:
+    """Makes the x-axis logarithmic, with a tick at each density in percent, or, where labels would touch, at some.
+
+    The largest density, which is the dense network where one was trained, always has its label.
+    """
+    densities = sorted(densities, reverse=True)
+    axes.set_xscale("log")
+    decades = np.log10(densities[0] / densities[-1])
+    kept = [densities[0]]
+    for density in densities[1:]:
+        if np.log10(kept[-1] / density) >= 0.11 * decades:
+            kept.append(density)
+    axes.set_xticks(kept[::-1], [format_percent(density) for density in kept[::-1]])
+    axes.xaxis.set_minor_locator(NullLocator())
+    margin = 10 ** (0.06 * decades or 0.1)
+    axes.set_xlim(densities[-1] / margin, densities[0] * margin)
+
+
+def label_layers(axes: Axes, names: Sequence[str], most: int = 10) -> None:
+    """Puts the layers' names along the x-axis, the first and the last, and as many between as there is room for.
+
+    Args:
+        axes: the panel.
+        names: of the layers at 0, 1, and so on.
+        most: how many names there is room for, at least two.
+    """
+    count = min(len(names), most)
+    kept = sorted({round(place) for place in np.linspace(0, len(names) - 1, count)})
+    axes.set_xticks(kept, [names[place] for place in kept], rotation=90 if len(names) > 3 else 0, fontsize=7)
+    axes.set_xlim(-0.03 * len(names) - 0.2, len(names) - 0.8 + 0.03 * len(names))

@@ -26,7 +26,7 @@ def findings(comparison: pd.DataFrame, alpha: float = ALPHA) -> list[str]:
         return ["No cell has a complete pair yet, so there is nothing to compare."]
     won, sure = tested[tested["p_value"] < alpha], tested[tested["p_holm"] < alpha]
     sentences = [
-        f"Sparse beats dense in {len(won)} of {_count(len(tested), 'cell')} at p < {alpha:g}; "
+        f"Sparse beats dense in {len(won)} of {plural(len(tested), 'cell')} at p < {alpha:g}; "
         f"after Holm's correction in {len(sure)}."
     ]
     if len(won):
@@ -49,13 +49,13 @@ def warnings(
         said.append(f"{len(results)} of {runs_planned} runs are finished; the numbers below are of these alone.")
     counts = {arm: int(comparison[f"{arm}_diverged"].sum()) for arm in ("sparse", "dense")}
     if any(counts.values()):
-        runs = " and ".join(f"{_count(n, f'{arm} run')}" for arm, n in counts.items() if n)
-        said.append(f"{runs} diverged (a loss that is not finite). {_how_counted(value, diverged)}")
+        runs = " and ".join(f"{plural(n, f'{arm} run')}" for arm, n in counts.items() if n)
+        said.append(f"{runs} diverged (a loss that is not finite). {how_counted(value, diverged)}")
     incomplete = int(comparison["incomplete_pairs"].sum())
     if incomplete:
         verb = "is" if incomplete == 1 else "are"
         said.append(
-            f"{_count(incomplete, 'pair')} {verb} incomplete (one arm has no result) and left out of every test."
+            f"{plural(incomplete, 'pair')} {verb} incomplete (one arm has no result) and left out of every test."
         )
     for note, cells in comparison[comparison["note"] != ""].groupby("note", sort=False):
         said.append(f"In {_named(cells, comparison)}: {note}.")
@@ -105,7 +105,7 @@ def flow_findings(correlations: pd.DataFrame, arm: str = "sparse") -> list[str]:
                 configurations = max(egf["configurations"] for egf, _ in both)
                 said.append(
                     f"In {arm} networks on {dataset}, EGF_{norm} correlates with {compared}; "
-                    f"over {_count(configurations, 'configuration')}."
+                    f"over {plural(configurations, 'configuration')}."
                 )
     return said
 
@@ -126,7 +126,7 @@ def scaled_down(study: Mapping[str, Any]) -> list[str]:
     changes = ", ".join(
         f"{row['choice']} {in_words(row['here'])} (preset: {in_words(row['preset'])})" for row in overrides
     )
-    return [f"This study is {preset} with {_count(len(overrides), 'choice')} changed: {changes}."]
+    return [f"This study is {preset} with {plural(len(overrides), 'choice')} changed: {changes}."]
 
 
 def settings(results: pd.DataFrame, columns: list[str], most: int = 12) -> Mapping[str, str]:
@@ -171,7 +171,8 @@ def in_words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _how_counted(value: str, diverged: str) -> str:
+def how_counted(value: str, diverged: str) -> str:
+    """Returns what becomes of diverged runs in the tests of a report, in words."""
     if diverged == "drop":
         return "Their pairs are left out of the tests."
     worst = f"{worst_value(value):g}".replace("inf", "infinity")
@@ -189,7 +190,8 @@ def _named(cells: pd.DataFrame, comparison: pd.DataFrame) -> str:
     return "; ".join(f"{inside} ({table})" if several else inside for table, inside in names.items())
 
 
-def _count(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """Returns a count in words: `plural(2, "run")` is "2 runs"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

@@ -1,0 +1,95 @@
+"""The figures of a density study's report: which there are, and what stands beneath each."""
+
+from functools import partial
+
+import pandas as pd
+
+from keras_sparseflow.analysis import figures
+from keras_sparseflow.analysis.density import arrange_densities
+from keras_sparseflow.analysis.gallery import Drawing, Drawn, capital, kept
+from keras_sparseflow.analysis.labels import flow_name
+from keras_sparseflow.analysis.summary import headline
+
+_MEAN = "mean over the seeds with its 95 percent bootstrap interval (of three seeds, their range); each dot is a run"
+_DENSE = "The dotted line continues the level of the dense network, where one was trained."
+_AVERAGED = "Gradient flow, averaged over the measured epochs of each run."
+_SHADES = "A line per density, the darker (on a dark page: the brighter), the denser; dashed is the dense network"
+_RANGE = "The band goes from the smallest to the largest run."
+
+
+def draw_densities(results: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str) -> dict[str, list[Drawing]]:
+    """Returns, for each table of a density study, the figures for which there are numbers.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        flow: as `keras_sparseflow.records.read_flow` returns it.
+        value: the column of the results that networks are compared by.
+        measure: the flow measure to draw.
+    """
+    table = arrange_densities(results)["table"]
+    labels = list(table.unique())
+    drawings = {}
+    for label in labels:
+        runs = results.loc[table.index[table == label]]
+        drawn = _of_value(runs, value)
+        if measure in results:
+            drawn += _of_flow(runs, flow, value, measure)
+        drawings[label] = kept(drawn, prefix=label if len(labels) > 1 else "")
+    return drawings
+
+
+def _of_value(runs: pd.DataFrame, value: str) -> list[Drawn]:
+    name = headline(value)
+    return [
+        (
+            f"{value}_by_density",
+            f"{name} against density",
+            f"A line per variant: {_MEAN}. {_DENSE}",
+            partial(figures.variants_by_density, runs, value),
+        ),
+        (
+            f"{value}_of_methods",
+            f"{name} of each method against density",
+            f"A line per method: {_MEAN}. {_DENSE}",
+            partial(figures.methods_by_density, runs, value),
+        ),
+    ]
+
+
+def _of_flow(runs: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str) -> list[Drawn]:
+    name = capital(flow_name(measure))
+    target = value if value in ("test_accuracy", "test_loss") else "test_accuracy"
+    return [
+        (
+            f"{measure}_by_density",
+            f"{name} against density",
+            f"{_AVERAGED} A line per variant: {_MEAN}. {_DENSE}",
+            partial(figures.variants_by_density, runs, measure),
+        ),
+        (
+            f"{measure}_of_methods",
+            f"{name} of each method against density",
+            f"{_AVERAGED} A line per method: {_MEAN}. {_DENSE}",
+            partial(figures.methods_by_density, runs, measure),
+        ),
+        (
+            f"{measure}_against_{target}",
+            f"{name} against {headline(target).lower()}",
+            "A point per run that did not diverge; above each panel Kendall's tau-b over all of them, and the mean of "
+            "its absolute value within the configurations, over densities and seeds.",
+            partial(figures.densities_against_flow, runs, measure, target),
+        ),
+        (
+            f"{measure}_over_epochs",
+            f"{name} over the epochs",
+            f"{_SHADES}: mean over the seeds. {_RANGE} Where networks are pruned, a vertical line marks where that "
+            "begins; until then all densities are the dense network.",
+            partial(figures.densities_over_epochs, flow, runs, measure),
+        ),
+        (
+            f"{measure}_by_layer",
+            f"{name} layer by layer",
+            f"{_SHADES}: mean over seeds and all measured epochs, those before pruning included. {_RANGE}",
+            partial(figures.densities_by_layer, flow, runs, measure),
+        ),
+    ]

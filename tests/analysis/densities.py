@@ -1,0 +1,116 @@
+"""Synthetic density studies, shaped as `keras_sparseflow.records` returns and writes them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from keras_sparseflow import records
+
+DENSITIES = (0.01, 0.05, 0.2, 0.5, 1.0)
+SPEC = {
+    "dataset": "cifar100", "image_size": None, "train_size": None, "subset_seed": 0, "activation": "relu",
+    "activation_options": {}, "optimizer_options": {}, "schedule": "step", "loss": "cross_entropy", "batch_size": 128,
+    "epochs": 200, "l2": 0.0005, "l2_form": "loss", "augment_pad": 4, "augment_flip": "random",
+    "flow_measures": ["egf_2", "grad_norm_2"], "flow_epochs": 11, "flow_tensors": "kernels", "flow_cost": "total",
+    "flow_data": "training", "model": "wide_resnet", "depth": 28, "width": 10, "ends": "sparse", "dropout": 0.0,
+    "prune_from": 0.5, "prune_until": 0.5, "prune_frequency": 100,
+}  # fmt: skip
+RATES = {"momentum": 0.1, "sgd": 0.1, "adam": 0.001}
+EPOCHS = (0, 19, 39, 59, 79, 99, 119, 139, 159, 179, 199)
+
+
+def make_densities(
+    optimizers=("momentum", "sgd", "adam"),
+    variants=("NR", "SC", "SC_BN", "L2_SC_BN"),
+    densities=DENSITIES,
+    seeds=(0, 1, 2),
+    methods=("random", "magnitude"),
+    noise=0.006,
+    **spec,
+):
+    """Returns results of a made-up study: accuracy falls with density, less with BatchNorm and with pruning."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for method in methods:
+        for optimizer in optimizers:
+            for variant in variants:
+                for density in densities:
+                    for seed in seeds:
+                        row = {"method": method, "optimizer": optimizer, "variant": variant}
+                        row |= {"density": density, "seed": seed, "learning_rate": RATES[optimizer]}
+                        rows.append(_run(row, spec, rng.normal(0, noise), rng.uniform(0.85, 1.15)))
+    return pd.DataFrame(rows)
+
+
+def make_density_flow(results, layers=6, epochs=EPOCHS):
+    """Returns flow rows of both measures; before pruning, those of the dense network."""
+    names = [f"conv_{number}" for number in range(1, layers)] + ["classifier"]
+    rows = []
+    for run in results.to_dict("records"):
+        for epoch in epochs:
+            pruned = run["method"] != "magnitude" or epoch >= run["prune_from"] * run["epochs"]
+            share = run["density"] if pruned else 1.0
+            for place, layer in enumerate([*names, "total"]):
+                factor = 1.0 if layer == "total" else 1.5 - place / layers
+                for measure, scale in (("egf_2", 1.0), ("grad_norm_2", 2.0)):
+                    value = scale * run["egf_2"] * factor * share**0.2 * np.exp(-epoch / 150)
+                    rows.append((run["run_id"], epoch, measure, layer, value))
+    return pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
+
+
+def write_densities(study_dir, results, flow=None, **study):
+    """Writes the frames as the folder of a density study, with the real run store."""
+    made = {
+        "kind": "density",
+        "name": "made_up",
+        "title": "Wide ResNet <b> on CIFAR-100",
+        "preset": "figure_4",
+        "reproduces": "Figures 4 and 24",
+        "notes": ["The paper does not give the densities."],
+        "overrides": [{"choice": "epochs", "preset": 200, "here": 20}],
+        "command": "python launchers/wide_resnet.py --preset=figure_4",
+        "choices": [{"choice": "batch_size", "value": 128, "meaning": "images a step", "source": "published"}],
+        "versions": {"numpy": "2.4"},
+        "machine": {"cores": "2"},
+        "cost": {"networks": len(results), "steps": 1000},
+        "created": "2026-01-02T03:04:05",
+        "runs_planned": len(results),
+        "run_ids": list(results["run_id"]),
+        **study,
+    }
+    study_dir.mkdir(parents=True, exist_ok=True)
+    records.write_json(study_dir / "study.json", made)
+    first_result = list(results.columns).index("test_accuracy")
+    for run in json.loads(results.to_json(orient="records", double_precision=15)):
+        values = list(run.items())
+        folder = records.RunFolder(study_dir, run["run_id"])
+        folder.start({"run_id": run["run_id"], "spec": dict(values[1:first_result])})
+        rows = [] if flow is None else flow[flow["run_id"] == run["run_id"]].drop(columns="run_id").to_dict("records")
+        folder.finish(dict(values[first_result:]), [], rows)
+    return study_dir
+
+
+def _run(row, spec, error, factor):
+    norm, pruned = "BN" in row["variant"], row["method"] == "magnitude"
+    loss = -np.log10(row["density"]) * (0.06 if norm else 0.14) * (0.6 if pruned else 1.0)
+    accuracy = (0.78 if norm else 0.72) - (0.08 if row["optimizer"] == "adam" else 0.0) - loss + error
+    flow = factor * (1.0 if norm else 0.3) * row["density"] ** 0.4 * (8 if row["optimizer"] == "sgd" else 1)
+    name = "-".join(str(row[column]) for column in ("method", "optimizer", "variant", "density", "seed"))
+    return {
+        "run_id": name,
+        **SPEC,
+        **row,
+        **spec,
+        "test_accuracy": round(accuracy, 4),
+        "test_loss": 4 * (1 - accuracy),
+        "best_test_accuracy": accuracy + 0.002,
+        "train_loss": 0.1,
+        "train_accuracy": 0.99,
+        "diverged": False,
+        "epochs_run": 200,
+        "seconds": 60.0,
+        "active_weights": int(36_000_000 * row["density"]),
+        "grad_norm_2": 2 * flow,
+        "egf_2": flow,
+    }
