@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from keras_sparseflow.training import device
 
@@ -89,3 +90,13 @@ for cores, said, gpus in [(8, None, []), (1, None, []), (8, "3", []), (8, None, 
 def test_each_stack_gets_its_share_of_the_cores_unless_the_environment_says_otherwise_or_there_is_a_gpu():
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["True 4", "True 1", "False 99", "False 99"]
+
+
+def test_memory_of_every_gpu_grows_and_without_one_nothing_happens(monkeypatch):
+    grown = []
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, grows: grown.append((gpu, grows)))
+    device.grow_memory()
+    assert grown == []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [f"{kind}:0", f"{kind}:1"])
+    device.grow_memory()
+    assert grown == [("GPU:0", True), ("GPU:1", True)]

@@ -1,0 +1,279 @@
+"""Devices and precision: what they may change of a run, what they must not, and what is refused."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from keras_sparseflow.experiments import executors, launch
+from keras_sparseflow.experiments.devices import STRATEGIES, strategy_for
+from keras_sparseflow.experiments.executors import Options
+from keras_sparseflow.experiments.network import build_network
+from keras_sparseflow.experiments.run import run
+from keras_sparseflow.experiments.study import Study
+from keras_sparseflow.records import RunFolder
+from keras_sparseflow.training.precision import precision_policy
+from keras_sparseflow.training.state import network_state, restore_state
+from tests.experiments.executing import InterruptionError
+
+ROOT = Path(__file__).parents[2]
+MIRRORED = Options(strategy="mirrored")
+
+# --- one device and two ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory):
+    """What `replicas.py` leaves: states and rows of networks that one device has trained, and two."""
+    folder = tmp_path_factory.mktemp("replicas")
+    command = [sys.executable, "-m", "tests.experiments.replicas", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def check_same(folder, found, expected, rtol=1e-5):
+    states = [np.load(folder / f"{name}.npz") for name in (found, expected)]
+    assert set(states[0]) == set(states[1])
+    for name in states[0]:
+        np.testing.assert_allclose(states[0][name], states[1][name], rtol=rtol, atol=1e-5, err_msg=name)
+        if name.endswith("/mask"):
+            assert np.array_equal(states[0][name], states[1][name]) and 0 < states[0][name].mean() < 1
+    for rows in ("history.csv", "flow.csv"):
+        frames = [pd.read_csv(folder / f"{name}-rows" / rows) for name in (found, expected)]
+        pd.testing.assert_frame_equal(*frames, rtol=rtol, atol=0)
+    assert set(frames[0]["measure"]) == {"grad_norm_1", "grad_norm_2", "egf_1", "egf_2"}
+
+
+@pytest.mark.parametrize("variant", ["DA_L2", "DA_L2_BN"])
+def test_two_devices_come_to_what_one_comes_to_after_20_steps(replicas, variant):
+    """Losses, accuracies, weights, masks, slots, moving statistics and all four measures, layer by layer."""
+    check_same(replicas, f"{variant}-two", f"{variant}-one")
+    state = np.load(replicas / f"{variant}-two.npz")
+    assert state["optimizer/iteration"] == 20 and ("norm_1/moving_mean" in state) == ("BN" in variant)
+
+
+def test_what_one_device_has_begun_two_go_on_with(replicas):
+    check_same(replicas, "resumed", "DA_L2_BN-one")
+
+
+def test_two_devices_train_in_half_precision(replicas):
+    state = np.load(replicas / "half_precision.npz")
+    rows = pd.read_csv(replicas / "half_precision-rows" / "history.csv")
+    assert np.isfinite(rows).all(axis=None) and state["optimizer/dynamic_scale"] == 2**15
+    for name in ("hidden_1", "hidden_2", "output"):
+        inactive = ~state[f"{name}/mask"]
+        assert inactive.any() and not state[f"{name}/kernel"][inactive].any()
+        assert not state[f"optimizer/{name}_kernel_momentum"][inactive].any()
+    whole = pd.read_csv(replicas / "DA_L2_BN-one-rows" / "history.csv")
+    np.testing.assert_allclose(rows["loss"], whole["loss"][:1], rtol=1e-2)
+
+
+def test_an_overflow_on_one_device_skips_the_step_on_all(replicas):
+    found = json.loads((replicas / "found.json").read_text())
+    assert found["overflow"] == {"finite": True, "scale": 2.0**14}
+    assert found["policy"] == "float32", "nothing is left of a run's precision"
+
+
+def test_a_strategy_of_one_device_changes_nothing(spec, folder, data):
+    spec = spec(variant="BN", hidden_layers=2)
+    run(spec, folder(spec, "plain"), data, tensorboard=False)
+    run(spec, folder(spec, "mirrored"), data, tensorboard=False, strategy=strategy_for([spec], MIRRORED))
+    for name in ("history.csv", "flow.csv"):
+        frames = [pd.read_csv(folder(spec, where).path / name) for where in ("plain", "mirrored")]
+        pd.testing.assert_frame_equal(*frames, rtol=1e-5)
+
+
+# --- what is refused, and when --------------------------------------------------------------------------------------
+
+
+class Several:
+    """Stands in for a strategy of so many replicas."""
+
+    def __init__(self, replicas):
+        self.num_replicas_in_sync = replicas
+        self.scope = tf.distribute.get_strategy().scope
+
+
+def several(monkeypatch, replicas):
+    monkeypatch.setitem(STRATEGIES._items, "mirrored", lambda devices: Several(replicas))
+
+
+def tiny(**base):
+    return Study(
+        name="tiny", title="Tiny", grids=[{"hidden_layers": (1,)}], width_fractions=(0.5,), seeds=(0,),
+        base={"epochs": 1, "image_size": 4, "train_size": 60, "batch_size": 32, **base},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "mirored"}, "Unknown strategy 'mirored'; expected one of none, mirrored, tpu.*'mirrored'"),
+        ({"devices": 0, "strategy": "mirrored"}, "`devices` must be a whole number of at least 1; received 0"),
+    ],
+)
+def test_options_that_no_machine_can_follow_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Options(**options)
+
+
+def test_where_there_is_no_tpu_it_is_said_what_there_is(replicas):
+    said = json.loads((replicas / "found.json").read_text())["tpu"]
+    assert said.startswith("RuntimeError: No TPU 'local' was found (this machine has CPU:0, CPU:1); name another")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("executor", ["serial", "auto"])
+@pytest.mark.parametrize(
+    ("replicas", "options", "message"),
+    [
+        (3, {"strategy": "mirrored"}, "`batch_size` must be a multiple of 3, the devices.*received 32"),
+        (1, {"devices": 2}, "`devices` must be 1 without a strategy; received 2. Give --strategy=mirrored"),
+    ],
+)
+def test_a_study_that_its_devices_can_not_train_is_refused_before_the_first_network(
+    tmp_path, monkeypatch, executor, replicas, options, message
+):
+    several(monkeypatch, replicas)
+    with pytest.raises(ValueError, match=message):
+        launch.run_study(tiny(), runs_dir=tmp_path, executor=executor, options=Options(**options))
+    assert not list(tmp_path.glob("tiny/*/spec.json"))
+
+
+def test_xla_under_a_strategy_is_refused():
+    with pytest.raises(ValueError, match="`jit` must be false or auto under a strategy, MirroredStrategy.*true"):
+        strategy_for([], dataclasses.replace(MIRRORED, jit=True))
+
+
+def test_populations_train_on_one_device_in_float32(tmp_path, monkeypatch):
+    several(monkeypatch, 2)
+
+    def planned(executor, options=MIRRORED, **base):
+        return executors.plan(tiny(**base).specs(16, 10), tmp_path, (4, 4, 1), 10, executor, options)
+
+    plan = planned("auto")
+    assert len(plan.alone) == 2 and not plan.populations
+    assert plan.reasons == {"--strategy=mirrored": "a population trains on one device"}
+    with pytest.raises(ValueError, match="on one device; received --strategy=mirrored. Use --executor=serial, or auto"):
+        planned("population")
+    plan = planned("auto", Options(), precision="mixed_bfloat16")
+    assert len(plan.alone) == 2 and list(plan.reasons) == ["precision 'mixed_bfloat16'"]
+    with pytest.raises(ValueError, match="precision 'mixed_bfloat16' cannot be trained as a population"):
+        planned("population", Options(), precision="mixed_bfloat16")
+
+
+# --- precision ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_layers_compute_in_half_precision_and_weights_and_logits_stay_float32(spec, data, precision):
+    with precision_policy(precision):
+        model = build_network(spec(precision=precision, variant="BN"), data)
+    assert keras.config.dtype_policy().name == "float32"
+    assert model.get_layer("hidden_1").compute_dtype == precision.removeprefix("mixed_")
+    assert model(data.test_images).dtype == tf.float32
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    assert hasattr(model.optimizer, "dynamic_scale") == (precision == "mixed_float16")
+
+
+def test_half_precision_measures_the_flow_of_the_unscaled_loss(spec, folder, data):
+    flows = []
+    for precision in ("float32", "mixed_float16"):
+        chosen = spec(precision=precision, epochs=1, variant="L2", learning_rate=1e-6)
+        run(chosen, folder(chosen), data, tensorboard=False)
+        flows.append(pd.read_csv(folder(chosen).path / "flow.csv"))
+    np.testing.assert_allclose(flows[1]["value"], flows[0]["value"], rtol=2e-2)
+    assert not np.array_equal(flows[1]["value"], flows[0]["value"])
+
+
+def test_the_policy_is_as_before_even_after_an_error():
+    with pytest.raises(InterruptionError), precision_policy("mixed_float16"):
+        assert keras.config.dtype_policy().name == "mixed_float16"
+        raise InterruptionError
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_loss_scale_survives_an_interruption_and_the_beginning_of_fit(spec, data):
+    chosen = spec(precision="mixed_float16", optimizer="adam")
+
+    def network():
+        with precision_policy("mixed_float16"):
+            return build_network(chosen, data)
+
+    first, second = network(), network()
+    first.optimizer.dynamic_scale.assign(2.0**10)
+    first.optimizer.step_counter.assign(7)
+    state = {name: keras.ops.convert_to_numpy(v) for name, v in network_state(first).items()}
+    restore_state(network_state(second), state, "here")
+    second.fit(data.train_images, data.train_labels, batch_size=16, verbose=0)
+    assert float(second.optimizer.dynamic_scale) == 2**10 and int(second.optimizer.step_counter) == 7 + 3
+    assert list(network_state(second)) == list(state)
+
+
+def test_an_interrupted_run_in_half_precision_goes_on_as_if_it_had_not_been(spec, folder, data, every_epoch):
+    chosen = spec(precision="mixed_float16", optimizer="adam", epochs=2)
+    run(chosen, folder(chosen, "whole"), data, tensorboard=False)
+
+    def stop(epoch, logs):
+        raise InterruptionError
+
+    with pytest.raises(InterruptionError):
+        run(chosen, folder(chosen, "broken"), data, tensorboard=False, on_epoch=stop, checkpoint_seconds=0)
+    run(chosen, folder(chosen, "broken"), data, tensorboard=False)
+    frames = [pd.read_csv(folder(chosen, name).path / "history.csv") for name in ("broken", "whole")]
+    pd.testing.assert_frame_equal(*frames, rtol=1e-4)
+
+
+# --- the same bytes -------------------------------------------------------------------------------------------------
+
+DETERMINISTIC = """
+import sys
+from keras_sparseflow.experiments.terminal import load_training_quietly
+load_training_quietly("auto", deterministic=True)
+import tensorflow as tf
+from keras_sparseflow.experiments.launch import run_network
+try:
+    tf.random.normal([2])
+    sys.exit("random operations without a seed are not refused")
+except RuntimeError:
+    pass
+values = {"epochs": 2, "image_size": 4, "train_size": 200, "augment_pad": 1, "variant": "DA_L2_BN",
+          "optimizer": "adam", "hidden_layers": 1, "learning_rate": 0.1}
+for executor in ("population", "serial"):
+    run_network(values, study=executor, runs_dir=sys.argv[1], executor=executor)
+"""
+
+
+def test_deterministic_runs_leave_the_same_bytes(tmp_path):
+    names = ("first", "second")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", DETERMINISTIC, str(tmp_path / name)], cwd=ROOT, stderr=subprocess.PIPE)
+        for name in names
+    ]
+    errors = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    for rows in ("history.csv", "flow.csv"):
+        first, second = (
+            {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob(rows)}
+            for name in names
+        )
+        assert len(first) == 2 and first == second
+
+
+def test_the_strategy_is_no_part_of_a_run_s_name(spec):
+    assert not {"strategy", "devices", "jit"} & {field.name for field in dataclasses.fields(spec())}
+
+
+def test_a_run_folder_of_one_device_is_finished_for_all(spec, folder, data):
+    chosen = spec(epochs=1)
+    first = run(chosen, folder(chosen), data, tensorboard=False)
+    strategy = strategy_for([chosen], MIRRORED)
+    assert run(chosen, RunFolder(folder(chosen).path.parent, chosen.run_id), data, strategy=strategy) == first
