@@ -11,10 +11,10 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers.kernels import check_density
+from keras_sparseflow.layers.structure import Kernel, is_rebuildable, kernels_of
 from keras_sparseflow.masks import DISTRIBUTIONS, SCORES, top_mask
 from keras_sparseflow.twins.kinds import MASKED_OF, STOCK_OF, has_twin
 from keras_sparseflow.twins.rebuilding import WRAPPERS, rebuild
-from keras_sparseflow.twins.structure import Kernel, is_rebuildable, kernels_of
 
 Exclusion = str | type
 

@@ -25,8 +25,8 @@ import ml_dtypes
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_by_place, walk
 from keras_sparseflow.twins import mask_codes, value_codes
-from keras_sparseflow.twins.structure import Kernel, kernels_of, variables_by_place, walk
 
 FORMAT = 1
 _KERNEL_TYPES = ("float16", ml_dtypes.bfloat16.__name__)  # NumPy knows the second by its package

@@ -13,7 +13,7 @@ from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
 from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 
 from keras_sparseflow.layers.parts import KernelPart
-from keras_sparseflow.twins.structure import Kernel, input_tensors
+from keras_sparseflow.layers.structure import Kernel, input_tensors
 
 Shape = tuple[int, ...]
 

@@ -10,7 +10,7 @@ import keras
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.parts import KernelPart
-from keras_sparseflow.twins.structure import is_rebuildable, own_variables, sublayers, walk
+from keras_sparseflow.layers.structure import is_rebuildable, own_variables, sublayers, walk
 
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer | None]
 

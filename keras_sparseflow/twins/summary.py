@@ -11,8 +11,8 @@ from keras import ops
 
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.structure import Kernel, kernels_of, walk
 from keras_sparseflow.twins.operations import uses_per_example
-from keras_sparseflow.twins.structure import Kernel, kernels_of, walk
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_sparseflow.twins.structure import input_tensors, kernels_of
+from keras_sparseflow.layers.structure import input_tensors, kernels_of
 
 layers = keras.layers
 

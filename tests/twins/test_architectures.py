@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.twins import sparsify, sparsity_summary, strip_masks
-from keras_sparseflow.twins.structure import kernels_of
 from tests.twins.models import alike, array, masks, outputs
 
 ARCHITECTURES = {

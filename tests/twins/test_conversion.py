@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from keras_sparseflow import SparseModel
 from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.twins import sparsify, strip_masks
-from keras_sparseflow.twins.structure import kernels_of
 from tests.twins.models import alike, array, data, images, masks, outputs, recurrent, same, transformer, weights
 
 layers = keras.layers

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.twins import load_compressed, save_compressed, sparsify
-from keras_sparseflow.twins.structure import kernels_of
 from tests.twins.models import alike, array, data, masks, outputs, same, transformer, weights
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.masked import MaskedKernel
 
 Chain = tuple[keras.layers.Layer, ...]
 
