@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
         if len(argv) != 2:
             raise ValueError(f"Name one study's folder, such as runs/demo; received {len(argv) - 1} arguments.")
         page = write_report(argv[1], OUTPUT.value, figures=FIGURES.value, **given_report_options()).resolve()
-        print(f"Tables: {page.parent / FOLDER} (p_values, means, correlations as .csv, .md, .tex; pairs_*.csv)")
+        print(f"Tables: {page.parent / FOLDER} (.csv, .md, .tex)")
         if FIGURES.value:
             print(f"Figures: {page.parent / FOLDER / 'figures'} (.png, .svg)")
         print(f"Report: {page}")

@@ -195,7 +195,7 @@ def _by_configuration(
     table["missing"] = table.pop("planned") - table["diverged"] - table["runs"]
     names = results[group].groupby(runs["configuration"]).head(1)
     names.index = pd.Index(runs.loc[names.index, "configuration"])
-    return names.join(table.set_index("configuration")).reset_index(drop=True)
+    return names.join(table.set_index("configuration"), how="inner").reset_index(drop=True)
 
 
 def _mean_tau(points: pd.DataFrame, target: str, unit: str) -> tuple[float, float, int, int]:

@@ -78,6 +78,7 @@ def _table(numbers: Numbers, label: str, number: int) -> dict[str, Any]:
         "label": label,
         "densities": sorted(means["density"].unique()),
         "rows": rows,
+        "seeds": int(means["n"].mode().max()),
         "best": _best(means, numbers.source.value),
         "means": means.to_dict("records"),
         "has_flow": bool(means["flow"].notna().any()),
