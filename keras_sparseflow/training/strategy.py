@@ -124,12 +124,24 @@ def compiles(jit: bool | None, strategy: Strategy) -> bool | None:
 
 
 def evaluation_batch(count: int, most: int, strategy: Strategy) -> int:
-    """Returns how many of `count` images to evaluate at once, at most `most`, so that replicas share the first equally.
+    """Returns how many images to evaluate at once, so that no replica ever goes without.
 
-    Keras refuses a first batch that they do not share equally; the last may be of any size.
+    Keras refuses a first batch that replicas do not share equally, and convolutions one without images, which a
+    replica may be left with in the last batch. Where images are too few for both, the last batch is as it comes.
+
+    Args:
+        count: of the images.
+        most: at once.
+        strategy: whose replicas share them.
     """
     replicas = strategy.num_replicas_in_sync
-    return max(replicas, min(count, most) // replicas * replicas)
+
+    def leaves_some(rest: int) -> bool:
+        share = -(-rest // replicas)  # of each replica but the last, which gets what remains
+        return rest == 0 or (replicas - 1) * share < rest
+
+    sizes = range(min(count, most) // replicas * replicas, 0, -replicas)
+    return next((size for size in sizes if leaves_some(count % size)), replicas)
 
 
 def synchronize_norms(model: keras.Model, strategy: Strategy) -> None:

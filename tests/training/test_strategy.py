@@ -3,6 +3,8 @@
 import keras
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keras_sparseflow.training.strategy import (
     check_batch,
@@ -74,10 +76,20 @@ def test_others_are_refused():
 
 @pytest.mark.parametrize(
     ("count", "replicas", "expected"),
-    [(10_000, 1, 1000), (359, 1, 359), (359, 2, 358), (10_000, 3, 999), (10_000, 8, 1000), (3, 4, 4)],
+    [(10_000, 1, 1000), (359, 1, 359), (359, 2, 356), (10_000, 3, 999), (10_000, 8, 1000), (1005, 4, 992), (3, 4, 4)],
 )
-def test_the_first_batch_of_an_evaluation_is_shared_equally(count, replicas, expected):
+def test_images_are_evaluated_in_as_few_batches_as_replicas_can_share(count, replicas, expected):
+    """359 = 356 + 3, for of 358 + 1 the second replica would get none; 1005 = 992 + 13, for 5 are 2, 2, 1 and none."""
     assert evaluation_batch(count, 1000, Several(replicas)) == expected
+
+
+@given(st.integers(1, 8), st.integers(359, 3000))
+def test_no_replica_is_left_without_images(replicas, count):
+    size = evaluation_batch(count, 1000, Several(replicas))
+    assert size % replicas == 0 and 0 < size <= min(count, 1000)
+    rest = count % size
+    share = -(-rest // replicas)  # as TensorFlow gives them out, one replica after the other
+    assert rest == 0 or rest - share * (replicas - 1) in range(1, share + 1)
 
 
 def test_xla_is_left_alone_without_a_strategy_and_off_under_one(one_cpu):
