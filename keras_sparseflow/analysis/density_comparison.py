@@ -42,6 +42,15 @@ def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diver
     Raises:
         ValueError: a column is missing, or `diverged` is unknown.
 
+    Example:
+        >>> runs = pd.DataFrame({"dataset": "cifar100", "model": "wide_resnet", "depth": 28, "width": 10,
+        ...                      "learning_rate": 0.1, "activation": "relu", "variant": ["NR"] * 5 + ["BN"] * 5,
+        ...                      "optimizer": "sgd", "method": "random", "density": 0.1, "seed": [0, 1, 2, 3, 4] * 2,
+        ...                      "diverged": False,
+        ...                      "test_accuracy": [0.1, 0.2, 0.3, 0.4, 0.5, 0.2, 0.4, 0.6, 0.8, 1.0]})
+        >>> compare_densities(runs)[["first", "second", "pairs", "p_value"]].to_numpy().tolist()
+        [['NR', 'BN', 5, 0.0625]]
+
     References:
         Wilcoxon, 1945. Holm, 1979.
     """
@@ -64,6 +73,16 @@ def correlate_densities(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
         and target. The second is `correlate_flow`'s with a row per `table`, `measure`, `method` and `target`,
         and besides `overall_tau` and `overall_runs`: over all runs of a table and method, whatever their
         configuration, which also says how configurations differ.
+
+    Example:
+        >>> runs = pd.DataFrame({"run_id": list("abc"), "dataset": "cifar100", "model": "wide_resnet", "depth": 28,
+        ...                      "width": 10, "learning_rate": 0.1, "activation": "relu", "variant": "NR",
+        ...                      "optimizer": "sgd", "method": "random", "density": [0.1, 0.5, 1.0], "seed": 0,
+        ...                      "test_accuracy": [0.5, 0.6, 0.7], "test_loss": [3.0, 2.0, 1.0],
+        ...                      "egf_2": [1.0, 2.0, 3.0], "diverged": False})
+        >>> each, mean = correlate_densities(runs)
+        >>> mean[["measure", "target", "mean_tau", "overall_tau"]].to_numpy().tolist()
+        [['egf_2', 'test_loss', -1.0, -1.0], ['egf_2', 'test_accuracy', 1.0, 1.0]]
     """
     placed = arrange_densities(results)
     each = correlate_cells(placed, configuration=PLACE)

@@ -63,6 +63,15 @@ def methods_by_density(results: pd.DataFrame, value: str = "test_accuracy") -> F
 
     Raises:
         NotApplicableError: there is only one method, or no run that did not diverge has a finite `value`.
+
+    Example:
+        >>> frame = pd.DataFrame({"dataset": "cifar100", "model": "wide_resnet", "depth": 28, "width": 10,
+        ...                       "learning_rate": 0.1, "activation": "relu", "variant": "NR", "optimizer": "sgd",
+        ...                       "method": ["random", "magnitude"], "density": 0.1, "seed": 0,
+        ...                       "test_accuracy": [0.5, 0.75], "diverged": False})
+        >>> figure = methods_by_density(frame)
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['random masks', 'magnitude pruning']
     """
     require_columns(results, ["method"])
     if results["method"].nunique() == 1:

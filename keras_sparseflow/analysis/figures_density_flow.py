@@ -44,6 +44,18 @@ def densities_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: st
     Raises:
         NotApplicableError: `flow` has no row of these runs and that measure, or no run did not diverge.
         ValueError: `results` is empty or holds several tables, or a column is missing.
+
+    Example:
+        >>> runs = pd.DataFrame({"run_id": list("abc"), "dataset": "cifar100", "model": "wide_resnet", "depth": 28,
+        ...                      "width": 10, "learning_rate": 0.1, "activation": "relu", "variant": "NR",
+        ...                      "optimizer": "sgd", "method": "random", "density": [0.1, 0.5, 1.0], "seed": 0,
+        ...                      "test_accuracy": [0.5, 0.6, 0.7], "test_loss": [3.0, 2.0, 1.0],
+        ...                      "egf_2": [1.0, 2.0, 3.0], "diverged": False})
+        >>> flow = pd.DataFrame({"run_id": "a", "epoch": [0, 0, 0], "measure": "egf_2",
+        ...                      "layer": ["conv", "classifier", "total"], "value": [1.0, 3.0, 2.0]})
+        >>> figure = densities_over_epochs(flow, runs)
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['10%']
     """
     rows = _flow_rows(flow, results, measure)
     lines = _spread(rows[rows["layer"] == TOTAL], "epoch")
@@ -63,6 +75,17 @@ def densities_by_layer(flow: pd.DataFrame, results: pd.DataFrame, measure: str =
 
     A line is the mean over seeds and measured epochs, those before pruning included; its band goes from the
     smallest to the largest run. Arguments and errors are those of `densities_over_epochs`.
+
+    Example:
+        >>> runs = pd.DataFrame({"run_id": list("abc"), "dataset": "cifar100", "model": "wide_resnet", "depth": 28,
+        ...                      "width": 10, "learning_rate": 0.1, "activation": "relu", "variant": "NR",
+        ...                      "optimizer": "sgd", "method": "random", "density": [0.1, 0.5, 1.0], "seed": 0,
+        ...                      "test_accuracy": [0.5, 0.6, 0.7], "test_loss": [3.0, 2.0, 1.0],
+        ...                      "egf_2": [1.0, 2.0, 3.0], "diverged": False})
+        >>> flow = pd.DataFrame({"run_id": "a", "epoch": [0, 0, 0], "measure": "egf_2",
+        ...                      "layer": ["conv", "classifier", "total"], "value": [1.0, 3.0, 2.0]})
+        >>> [label.get_text() for label in densities_by_layer(flow, runs).axes[0].get_xticklabels()]
+        ['conv', 'classifier']
     """
     rows = _flow_rows(flow, results, measure)
     rows = rows[rows["layer"] != TOTAL]
@@ -95,6 +118,15 @@ def densities_against_flow(results: pd.DataFrame, measure: str = "egf_2", value:
     Raises:
         NotApplicableError: no run that did not diverge has both a finite flow and a finite `value`.
         ValueError: `results` is empty or holds several tables, an unknown `value`, or a missing column.
+
+    Example:
+        >>> runs = pd.DataFrame({"run_id": list("abc"), "dataset": "cifar100", "model": "wide_resnet", "depth": 28,
+        ...                      "width": 10, "learning_rate": 0.1, "activation": "relu", "variant": "NR",
+        ...                      "optimizer": "sgd", "method": "random", "density": [0.1, 0.5, 1.0], "seed": 0,
+        ...                      "test_accuracy": [0.5, 0.6, 0.7], "test_loss": [3.0, 2.0, 1.0],
+        ...                      "egf_2": [1.0, 2.0, 3.0], "diverged": False})
+        >>> print(densities_against_flow(runs).axes[0].texts[0].get_text().splitlines()[0])
+        Kendall's τ = 1.00 over 3 runs
     """
     require_columns(results, ["diverged", *TARGETS, measure])
     if value not in TARGETS:
