@@ -3,11 +3,12 @@
 import functools
 import os
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-Strategy = tf.distribute.Strategy
+Strategy: TypeAlias = tf.distribute.Strategy
 
 
 def one_device(devices: int | None = None) -> Strategy:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -21,9 +19,9 @@ from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
+from tests import processes
 from tests.experiments.executing import InterruptionError
 
-ROOT = Path(__file__).parents[2]
 MIRRORED = Options(strategy="mirrored")
 
 # --- one device and two ---------------------------------------------------------------------------------------------
@@ -33,8 +31,7 @@ MIRRORED = Options(strategy="mirrored")
 def replicas(tmp_path_factory):
     """What `replicas.py` leaves: states and rows of networks that one device has trained, and two."""
     folder = tmp_path_factory.mktemp("replicas")
-    command = [sys.executable, "-m", "tests.experiments.replicas", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = processes.run(Path(__file__).with_name("replicas.py"), str(folder))
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
@@ -254,12 +251,9 @@ for executor in ("population", "serial"):
 
 def test_deterministic_runs_leave_the_same_bytes(tmp_path):
     names = ("first", "second")
-    processes = [
-        subprocess.Popen([sys.executable, "-c", DETERMINISTIC, str(tmp_path / name)], cwd=ROOT, stderr=subprocess.PIPE)
-        for name in names
-    ]
-    errors = [process.communicate()[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
+    programs = [processes.Program(DETERMINISTIC, str(tmp_path / name)) for name in names]
+    for done in [program.end() for program in programs]:
+        assert done.returncode == 0, done.stderr
     for rows in ("history.csv", "flow.csv"):
         first, second = (
             {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob(rows)}
