@@ -11,6 +11,7 @@ import pytest
 
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.training import GradientFlow, SparseModel, measure_flow
+from tests import processes
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(24, 5)).astype("float32"), RNG.integers(0, 3, 24)
@@ -233,7 +234,7 @@ print(json.dumps(found))
 @pytest.mark.parametrize("cost", ["total", "data"])
 def test_replicas_agree_with_one_device(cost):
     """The same global batches on no strategy, one replica and two: losses, kernels and all flow measures."""
-    done = subprocess.run([sys.executable, "-c", REPLICAS, cost], capture_output=True, text=True, check=False)
+    done = processes.run(REPLICAS, cost)
     assert done.returncode == 0, done.stderr[-3000:]
     alone, one, two = json.loads(done.stdout.splitlines()[-1])
     for replicas in (one, two):

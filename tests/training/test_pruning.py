@@ -1,8 +1,6 @@
 """Magnitude pruning: tfmot's masks step by step, what is zeroed, resuming, replicas, errors."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -12,6 +10,7 @@ from keras_sparseflow.layers import MaskedConv2D, MaskedDense
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.pruning import MagnitudePruning
 from keras_sparseflow.training.tfmot import import_tfmot, tfmot_mask
+from tests import processes
 
 TFMOT = import_tfmot().sparsity.keras
 RNG = np.random.default_rng(0)
@@ -320,7 +319,7 @@ print(json.dumps(found))
 
 
 def test_replicas_agree_with_one_device_and_with_each_other():
-    done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, check=False)
+    done = processes.run(REPLICAS)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     for alone, two in (found[:2], found[2:]):
