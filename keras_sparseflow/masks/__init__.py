@@ -5,8 +5,16 @@ from keras_sparseflow.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "distributions": ("DISTRIBUTIONS", "erk", "uniform"),
+        "collapse": ("KernelMask", "MaskReport", "mask_report"),
+        "distributions": ("DISTRIBUTIONS", "all_together", "er", "erk", "kernel_counts", "uniform"),
+        "examples": ("samples_per_class",),
+        "gradients": ("hessian_products", "loss_gradients"),
+        "grasp": ("grasp_scores",),
+        "making": ("make_masks", "set_masks"),
+        "problem": ("MaskProblem",),
         "scores": ("SCORES", "magnitude_scores", "random_scores"),
-        "selection": ("top_mask",),
+        "selection": ("top_mask", "top_masks"),
+        "snip": ("snip_scores",),
+        "synflow": ("synflow_scores",),
     },
 )

@@ -1,14 +1,18 @@
 """Sparsity distributions: how many weights of each kernel are active, for one density of all.
 
-A distribution is a function `(shapes, density) -> counts`; `DISTRIBUTIONS` names them.
+A distribution is a function `(shapes, density) -> counts`, one count for each shape, or one count for all
+together, in which case the scores of all kernels are compared with each other. `DISTRIBUTIONS` names them.
 """
 
 import math
 from collections.abc import Sequence
 
+import keras
 import numpy as np
+from keras import ops
 
 from keras_sparseflow.layers.kernels import active_count, check_density
+from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.plugins import Table
 
 
@@ -45,17 +49,71 @@ def erk(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     References:
         Mocanu et al. 2018; Evci et al. 2020, section 3, for convolutional kernels.
     """
+    return _in_proportion(shapes, [sum(shape) / math.prod(shape) for shape in shapes], density)
+
+
+def er(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
+    """Returns active counts by the Erdos-Renyi rule: as `erk`, but the height and width of kernels do not count.
+
+    The density of a kernel is proportional to (inputs + outputs) / (inputs * outputs), its last two
+    dimensions; for matrices that is `erk`.
+
+    Args:
+        shapes: of the kernels.
+        density: float in [0, 1], of all kernels together.
+
+    Example:
+        >>> er([(3, 3, 4, 8), (8, 10)], 0.1), erk([(3, 3, 4, 8), (8, 10)], 0.1)
+        ([32, 5], [19, 18])
+
+    References:
+        Mocanu et al. 2018; Evci et al. 2020, section 3.
+    """
+    return _in_proportion(shapes, [sum(shape[-2:]) / math.prod(shape[-2:]) for shape in shapes], density)
+
+
+def all_together(shapes: Sequence[Sequence[int]], density: float) -> int:
+    """Returns round(density * total): one threshold for all kernels, which share the weights by their scores.
+
+    Args:
+        shapes: of the kernels.
+        density: float in [0, 1], of all kernels together.
+    """
+    return active_count(density, sum(math.prod(shape) for shape in shapes))
+
+
+def kernel_counts(model: keras.Model) -> dict[str, int]:
+    """Returns how many weights of each kernel of a built model are active: all where there is no mask.
+
+    Given as the `distribution` of another model's masks, that model gets the same capacity, kernel by kernel:
+    with the counts of a narrow dense network a wide one is its sparse arm in the sense of Tessera et al. 2021.
+
+    Example:
+        >>> narrow = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="hidden")])
+        >>> kernel_counts(narrow)
+        {'hidden': 12}
+    """
+    return {
+        kernel.path: math.prod(kernel.shape)
+        if kernel.mask is None
+        else int(np.count_nonzero(ops.convert_to_numpy(kernel.mask)))
+        for kernel in kernels_of(model)
+    }
+
+
+def _in_proportion(shapes: Sequence[Sequence[int]], densities: Sequence[float], density: float) -> list[int]:
+    """Returns counts that give kernels densities in these proportions, at most 1, and an exact total."""
     sizes = np.array([math.prod(shape) for shape in shapes], dtype=np.int64)
-    raw = np.array([sum(shape) / math.prod(shape) for shape in shapes], dtype=float)
+    raw = np.array(densities, dtype=float)
     target = active_count(check_density(density), int(sizes.sum()))
     dense = np.zeros(len(shapes), dtype=bool)
     while True:
         left = target - int(sizes[dense].sum())
         weight = float((raw * sizes)[~dense].sum())
-        densities = np.where(dense, 1.0, raw * (left / weight if weight else 0.0))
-        over = ~dense & (densities > 1)
+        solved = np.where(dense, 1.0, raw * (left / weight if weight else 0.0))
+        over = ~dense & (solved > 1)
         if not over.any():
-            return _round_to_total(densities * sizes, sizes, target)
+            return _round_to_total(solved * sizes, sizes, target)
         dense |= over
 
 
@@ -74,6 +132,8 @@ DISTRIBUTIONS = Table(
     {
         "uniform": "keras_sparseflow.masks.distributions:uniform",
         "erk": "keras_sparseflow.masks.distributions:erk",
+        "er": "keras_sparseflow.masks.distributions:er",
+        "global": "keras_sparseflow.masks.distributions:all_together",
     },
 )
-"""Functions `(shapes, density) -> counts`, one count for each shape."""
+"""Functions `(shapes, density) -> counts`, one count for each shape, or one for all of them together."""

@@ -1,21 +1,24 @@
-"""Mask scores: what ranks the weights of a kernel; those with the highest scores are active.
+"""Mask scores by name, and those that need neither data nor gradients.
 
-A score is a function `(kernel, generator) -> scores` of the kernel's shape; `SCORES` names them.
+A score is a function `(problem) -> scores` of a `MaskProblem`; the weights with the highest scores are active.
 """
 
 import numpy as np
 
+from keras_sparseflow.masks.problem import MaskProblem
 from keras_sparseflow.plugins import Table
 
 
-def random_scores(kernel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def random_scores(problem: MaskProblem) -> list[np.ndarray]:
     """Returns independent uniform numbers: every mask of one count is as likely as any other."""
-    return generator.random(kernel.shape)
+    return [
+        generator.random(kernel.shape) for kernel, generator in zip(problem.kernels, problem.generators, strict=True)
+    ]
 
 
-def magnitude_scores(kernel: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def magnitude_scores(problem: MaskProblem) -> list[np.ndarray]:
     """Returns the absolute values of the weights."""
-    return np.abs(kernel)
+    return [np.abs(values) for values in problem.values()]
 
 
 SCORES = Table(
@@ -24,6 +27,9 @@ SCORES = Table(
     {
         "random": "keras_sparseflow.masks.scores:random_scores",
         "magnitude": "keras_sparseflow.masks.scores:magnitude_scores",
+        "snip": "keras_sparseflow.masks.snip:snip_scores",
+        "grasp": "keras_sparseflow.masks.grasp:grasp_scores",
+        "synflow": "keras_sparseflow.masks.synflow:synflow_scores",
     },
 )
-"""Functions `(kernel, generator) -> scores`; the generator is of the kernel's own stream."""
+"""Functions `(problem) -> scores`, an array of each kernel's shape."""

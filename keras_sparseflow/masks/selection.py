@@ -1,4 +1,6 @@
-"""Selection: the mask of the highest scores, with an exact count whatever the ties."""
+"""Selection: the masks of the highest scores, with an exact count whatever the ties."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,14 +20,49 @@ def top_mask(scores: np.ndarray, active: int) -> np.ndarray:
         array([[ True,  True],
                [False, False]])
     """
-    flat = np.asarray(scores).reshape(-1)
-    if not 0 <= active <= flat.size:
-        raise ValueError(f"`active` must be in [0, {flat.size}]; received {active}.")
-    if np.isnan(flat).any():
-        raise ValueError(f"`scores` must not be NaN; received {int(np.isnan(flat).sum())} NaN of {flat.size}.")
-    if active in (0, flat.size):
-        return np.full(np.shape(scores), active > 0)
-    threshold = np.partition(flat, flat.size - active)[flat.size - active]
-    mask = flat > threshold
-    mask[np.flatnonzero(flat == threshold)[: active - np.count_nonzero(mask)]] = True
-    return mask.reshape(np.shape(scores))
+    return top_masks([np.asarray(scores)], active)[0]
+
+
+def top_masks(scores: Sequence[np.ndarray], active: int) -> list[np.ndarray]:
+    """Returns the boolean masks of the `active` highest scores of several arrays together, under one threshold.
+
+    Among equal scores the first come first, in the order of the arrays. Beside the scores and the masks it
+    needs one copy of the scores.
+
+    Args:
+        scores: arrays of any shapes, without NaN.
+        active: how many entries of all masks together are True, in [0, number of scores].
+
+    Raises:
+        ValueError: `active` is out of its range, or a score is NaN.
+
+    Example:
+        >>> [mask.tolist() for mask in top_masks([np.array([1.0, 4.0]), np.array([[4.0], [2.0]])], 2)]
+        [[False, True], [[True], [False]]]
+    """
+    size = sum(array.size for array in scores)
+    if not 0 <= active <= size:
+        raise ValueError(f"`active` must be in [0, {size}]; received {active}.")
+    nan = sum(int(np.count_nonzero(np.isnan(array))) for array in scores)
+    if nan:
+        raise ValueError(f"`scores` must not be NaN; received {nan} NaN of {size}.")
+    if active in (0, size):
+        return [np.full(array.shape, active > 0) for array in scores]
+    threshold = _kth_highest(scores, active)
+    masks = [array > threshold for array in scores]
+    left = active - sum(int(np.count_nonzero(mask)) for mask in masks)
+    for array, mask in zip(scores, masks, strict=True):
+        if not left:
+            break
+        equal = np.flatnonzero(array == threshold)[:left]
+        mask.flat[equal] = True
+        left -= len(equal)
+    return masks
+
+
+def _kth_highest(scores: Sequence[np.ndarray], k: int) -> np.floating:
+    """Returns the k-th highest of all scores, from a partition of one copy of them."""
+    buffer = np.concatenate([array.reshape(-1) for array in scores])
+    place = buffer.size - k
+    buffer.partition(place)
+    return buffer[place]

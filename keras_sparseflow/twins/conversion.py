@@ -1,31 +1,31 @@
 """A stock model's masked twin, and a masked model's stock one."""
 
-import difflib
-import fnmatch
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
-from keras_sparseflow.layers.kernels import check_density
 from keras_sparseflow.layers.structure import Kernel, is_rebuildable, kernels_of
-from keras_sparseflow.masks import DISTRIBUTIONS, SCORES, top_mask
+from keras_sparseflow.masks.choice import Exclusion
+from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
+from keras_sparseflow.masks.problem import Score
 from keras_sparseflow.twins.kinds import MASKED_OF, STOCK_OF, has_twin
 from keras_sparseflow.twins.rebuilding import WRAPPERS, rebuild
-
-Exclusion = str | type
 
 
 def sparsify(
     model: keras.Model,
-    density: float,
-    distribution: str = "uniform",
-    score: str = "random",
+    density: float | None = None,
+    distribution: Distribution = "uniform",
+    score: str | Score = "random",
     seed: int = 0,
     exclude: Exclusion | Iterable[Exclusion] = (),
+    *,
+    data: Any = None,
+    loss: Any = None,
+    training: bool = True,
+    batch_size: int = 256,
+    allow_collapse: bool = False,
 ) -> keras.Model:
     """Returns the masked twin of a model: the same graph, names and weights, with a mask on each kernel.
 
@@ -37,19 +37,26 @@ def sparsify(
 
     Args:
         model: functional or sequential, built.
-        density: float in [0, 1], of the kernels that are not excluded.
+        density: float in [0, 1], of the kernels that are not excluded; None where the distribution gives counts.
         distribution: a name in `keras_sparseflow.masks.DISTRIBUTIONS`: "uniform" (round(density * size)
-            in each kernel) or "erk" (larger kernels are sparser; exact in total).
-        score: a name in `keras_sparseflow.masks.SCORES`: "random" or "magnitude". The weights with the
-            highest scores of their kernel are active, the first among equals.
+            in each kernel), "erk" (larger kernels are sparser; exact in total), "er" or "global"; or active
+            weights for each kernel by path. See `make_masks`.
+        score: a name in `keras_sparseflow.masks.SCORES`: "random", "magnitude", "snip", "grasp", "synflow". The
+            weights with the highest scores are active, the first among equals.
         seed: int, at least 0, what random masks depend on, together with the kernel's place in the model.
         exclude: kernels that are left as they are: names or paths of layers, patterns of these
             (`"block_*"`, `"*/query"`), or classes of layers; one or several.
+        data: arrays `(x, y)`, or a `tf.data.Dataset` of batches, for scores that look at examples.
+        loss: see `make_masks`, as are the following; None for the model's own.
+        training: whether BatchNorm runs in training mode where SNIP and GraSP take gradients.
+        batch_size: examples of arrays taken at once.
+        allow_collapse: whether a kernel may be left without any active weight.
 
     Raises:
         TypeError: the model is subclassed, so that its graph is not known.
         ValueError: the model is not built or has nothing to mask, the density is not a fraction or
-            leaves a kernel with no active weight, a name is unknown, or an exclusion matches nothing.
+            leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, or the score
+            cannot be computed.
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10), keras.layers.Dense(2, name="head")])
@@ -58,28 +65,30 @@ def sparsify(
         20
     """
     _check_model(model, "sparsify")
-    density = check_density(density)
-    counts_of, scores_of = DISTRIBUTIONS.get(distribution), SCORES.get(score)
     candidates = _maskable(model)
     if not candidates:
         raise ValueError(
             f"Model {model.name!r} has no kernel that can be masked: expected a dense, convolutional, "
             "attention or recurrent layer."
         )
-    chosen = _without_excluded(candidates, [exclude] if isinstance(exclude, (str, type)) else list(exclude))
-    counts = dict(
-        zip([kernel.path for kernel in chosen], counts_of([kernel.shape for kernel in chosen], density), strict=True)
+    masks = make_masks(
+        model,
+        density,
+        score=score,
+        distribution=distribution,
+        data=data,
+        loss=loss,
+        training=training,
+        batch_size=batch_size,
+        seed=seed,
+        exclude=exclude,
+        allow_collapse=allow_collapse,
+        kernels=candidates,
     )
-    _check_no_kernel_is_empty(chosen, counts, density)
-
+    chosen = [kernel for kernel in candidates if kernel.path in masks]
     to_replace = {id(layer) for kernel in chosen for layer in kernel.chain if has_twin(layer)}
     twin = rebuild(model, lambda layer: _masked_copy(layer) if id(layer) in to_replace else None)
-    places = {kernel.path: place for place, kernel in enumerate(candidates)}
-    for kernel in kernels_of(twin):
-        if kernel.path in counts:
-            generator = np.random.default_rng([seed, places[kernel.path]])
-            values = ops.convert_to_numpy(kernel.variable)
-            kernel.layer.set_mask(top_mask(scores_of(values, generator), counts[kernel.path]))
+    set_masks(twin, masks)
     return twin
 
 
@@ -124,45 +133,6 @@ def _twin_in(kernel: Kernel) -> keras.layers.Layer | None:
         if not (is_rebuildable(layer) or type(layer) in WRAPPERS):
             return None
     return None
-
-
-def _without_excluded(kernels: list[Kernel], exclude: list[Exclusion]) -> list[Kernel]:
-    for item in exclude:
-        if not isinstance(item, (str, type)):
-            raise TypeError(f"`exclude` must hold names, patterns or classes of layers; received {item!r}.")
-        if not any(_matches(kernel, item) for kernel in kernels):
-            raise _no_match(kernels, item)
-    chosen = [kernel for kernel in kernels if not any(_matches(kernel, item) for item in exclude)]
-    if not chosen:
-        raise ValueError(f"`exclude` leaves nothing to mask: it matches all {len(kernels)} kernels.")
-    return chosen
-
-
-def _matches(kernel: Kernel, item: Exclusion) -> bool:
-    """Returns whether an exclusion names a kernel, its layer, or a layer around it."""
-    if isinstance(item, type):
-        return any(isinstance(layer, item) for layer in kernel.chain)
-    names = kernel.path.split("/")
-    around = ["/".join(names[:end]) for end in range(1, len(names) + 1)]
-    return any(fnmatch.fnmatchcase(path, item) or fnmatch.fnmatchcase(path, f"*/{item}") for path in around)
-
-
-def _no_match(kernels: list[Kernel], item: Exclusion) -> ValueError:
-    if isinstance(item, type):
-        return ValueError(f"`exclude` names {item.__name__}, but no kernel that can be masked is of such a layer.")
-    paths = [kernel.path for kernel in kernels]
-    near = difflib.get_close_matches(item, paths, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"`exclude` names {item!r}, which no kernel matches; expected one of {', '.join(paths)}.{hint}")
-
-
-def _check_no_kernel_is_empty(kernels: list[Kernel], counts: dict[str, int], density: float) -> None:
-    empty = [f"{kernel.path} (of {math.prod(kernel.shape)})" for kernel in kernels if counts[kernel.path] == 0]
-    if empty and density > 0:
-        raise ValueError(
-            f"`density` {density} leaves {len(empty)} of {len(kernels)} kernels without any active weight: "
-            f"{', '.join(empty)}. Choose a higher one, distribution='erk', or exclude them."
-        )
 
 
 def _masked_copy(layer: Any) -> keras.layers.Layer:

@@ -1,0 +1,112 @@
+"""A network with the absolute values of its weights, in float64: what flows through it follows paths (TensorFlow)."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_sparseflow.layers.kernels import dense_gradients
+from keras_sparseflow.layers.structure import Kernel, input_tensors
+from keras_sparseflow.masks.gradients import check_tensorflow, variables_at
+
+Flow = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+
+
+def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = None) -> Flow:
+    """Returns a function of the kernels' weights: w * dR/dw for R, the sum of the outputs for inputs of ones.
+
+    All other variables of the network have their absolute values too, as in the published code of SynFlow.
+    BatchNorm runs in inference mode; its moving means are zero, as they are at initialisation, because signals that
+    it shifted could become negative. The network computes in float64, whatever its own precision: R grows by a
+    factor with each layer, and beyond float32 in a deep network. Nothing of the model changes.
+
+    Args:
+        model: built.
+        kernels: of the model, by `kernels_of`.
+        example: inputs whose shapes, without the first axis, are those of the ones; needed where the
+            model's own are not known.
+
+    Raises:
+        ValueError: the inputs' shapes are not known; the function: R is not finite, or no weight changes it.
+    """
+    check_tensorflow()
+    import tensorflow as tf
+
+    inputs = _ones(model, example)
+    variables = [kernel.variable for kernel in kernels]
+    chosen = {id(variable) for variable in variables}
+    others = [v for v in model.variables if id(v) not in chosen and keras.backend.is_float_dtype(v.dtype)]
+    means = _moving_means(model)
+    magnitudes = [tf.cast(tf.abs(v), tf.float64) * (0 if id(v) in means else 1) for v in others]
+
+    @tf.function
+    def gradients(weights: list[Any]) -> list[Any]:
+        with (
+            _in_float64(model),
+            dense_gradients(),
+            variables_at([*variables, *others], [*weights, *magnitudes]),
+            tf.GradientTape(watch_accessed_variables=False) as tape,
+        ):
+            tape.watch(weights)
+            outputs = keras.tree.flatten(model(inputs, training=False))
+            total = tf.add_n([tf.reduce_sum(tf.cast(output, tf.float64)) for output in outputs])
+        return tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def flow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        found = gradients([tf.convert_to_tensor(values, tf.float64) for values in weights])
+        scores = [np.abs(values * gradient.numpy()) for values, gradient in zip(weights, found, strict=True)]
+        _check_flow(model, scores)
+        return scores
+
+    return flow
+
+
+def _check_flow(model: keras.Model, scores: Sequence[np.ndarray]) -> None:
+    largest = max((float(array.max(initial=0)) for array in scores), default=0.0)  # NaN if one is
+    if not np.isfinite(largest):
+        raise ValueError(
+            f"What flows through {model.name!r} with absolute weights exceeds float64; received {largest}."
+        )
+    if largest == 0:
+        raise ValueError(
+            f"Nothing flows through {model.name!r} with absolute weights: no path from its inputs to its outputs is "
+            "left, an activation is constant for large inputs, as a softmax at its end or a saturated sigmoid is, or "
+            "inputs become negative, as in a Normalization layer."
+        )
+
+
+def _moving_means(model: keras.Model) -> set[int]:
+    """Returns the `id` of each variable that BatchNorm subtracts."""
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    return {id(layer.moving_mean) for layer in norms if layer.built}
+
+
+@contextlib.contextmanager
+def _in_float64(model: keras.Model) -> Iterator[None]:
+    """Within it, every layer of a model computes in float64."""
+    layers = model._flatten_layers()
+    policies = [layer._dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer._dtype_policy = keras.DTypePolicy("float64")  # the public setter would quantize on the way back
+        yield
+    finally:
+        for layer, policy in zip(layers, policies, strict=True):
+            layer._dtype_policy = policy
+
+
+def _ones(model: keras.Model, example: Any) -> Any:
+    """Returns one example of ones in the structure that the model is called with."""
+    if example is not None:
+        return keras.tree.map_structure(lambda part: ops.ones_like(ops.convert_to_tensor(part)[:1]), example)
+    tensors = input_tensors(model)
+    if tensors is None or any(None in tensor.shape[1:] for tensor in keras.tree.flatten(tensors)):
+        raise ValueError(
+            f"`data` must be given: the shape of the inputs of {model.name!r} is not known without an example."
+        )
+    return keras.tree.map_structure(
+        lambda tensor: ops.ones((tensor.shape[0] or 1, *tensor.shape[1:]), tensor.dtype), tensors
+    )

@@ -1,0 +1,51 @@
+"""Which kernels of a model get masks: all but those that are excluded by name or by class."""
+
+import difflib
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+from keras_sparseflow.layers.structure import Kernel
+
+Exclusion = str | type
+
+
+def choose_kernels(kernels: Sequence[Kernel], exclude: Exclusion | Iterable[Exclusion] = ()) -> list[Kernel]:
+    """Returns the kernels that no exclusion names, in their order.
+
+    Args:
+        kernels: by `kernels_of`.
+        exclude: names or paths of layers, patterns of these (`"block_*"`, `"*/query"`), or classes of
+            layers; one or several.
+
+    Raises:
+        TypeError: an exclusion is neither a string nor a class.
+        ValueError: one matches nothing, or together they match everything.
+    """
+    items = [exclude] if isinstance(exclude, (str, type)) else list(exclude)
+    for item in items:
+        if not isinstance(item, (str, type)):
+            raise TypeError(f"`exclude` must hold names, patterns or classes of layers; received {item!r}.")
+        if not any(_matches(kernel, item) for kernel in kernels):
+            raise _no_match(kernels, item)
+    chosen = [kernel for kernel in kernels if not any(_matches(kernel, item) for item in items)]
+    if not chosen:
+        raise ValueError(f"`exclude` leaves nothing to mask: it matches all {len(kernels)} kernels.")
+    return chosen
+
+
+def _matches(kernel: Kernel, item: Exclusion) -> bool:
+    """Returns whether an exclusion names a kernel, its layer, or a layer around it."""
+    if isinstance(item, type):
+        return any(isinstance(layer, item) for layer in kernel.chain)
+    names = kernel.path.split("/")
+    around = ["/".join(names[:end]) for end in range(1, len(names) + 1)]
+    return any(fnmatch.fnmatchcase(path, item) or fnmatch.fnmatchcase(path, f"*/{item}") for path in around)
+
+
+def _no_match(kernels: Sequence[Kernel], item: Exclusion) -> ValueError:
+    if isinstance(item, type):
+        return ValueError(f"`exclude` names {item.__name__}, but no kernel that can be masked is of such a layer.")
+    paths = [kernel.path for kernel in kernels]
+    near = difflib.get_close_matches(item, paths, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"`exclude` names {item!r}, which no kernel matches; expected one of {', '.join(paths)}.{hint}")

@@ -1,0 +1,180 @@
+"""What masks cut off: kernels, input rows and units without any active weight, and weights that no path reaches."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_sparseflow.layers.structure import Kernel, kernels_of
+from keras_sparseflow.masks.units import alive
+
+
+@dataclass(frozen=True)
+class KernelMask:
+    """What the mask of one kernel leaves.
+
+    Args:
+        path: of the kernel.
+        shape: of the kernel.
+        active: how many weights are active.
+        inputs: how many inputs the layer has: features, or channels.
+        cut_inputs: how many of them feed nothing, because none of their weights is active.
+        units: how many units or channels it has for output.
+        cut_units: how many of them get nothing.
+        on_paths: how many active weights lie on a path of active weights from the model's inputs to its
+            outputs; None where that was not asked for.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    active: int
+    inputs: int
+    cut_inputs: int
+    units: int
+    cut_units: int
+    on_paths: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many weights the kernel has."""
+        return math.prod(self.shape)
+
+    @property
+    def density(self) -> float:
+        """Share of active weights, in [0, 1]."""
+        return self.active / max(1, self.size)
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether no weight is active, or none that is lies on a path, where that is known."""
+        return self.active == 0 or self.on_paths == 0
+
+
+@dataclass(frozen=True)
+class MaskReport:
+    """What masks leave of each kernel of a model. Printing it shows a table.
+
+    Args:
+        kernels: in the order of the layers.
+    """
+
+    kernels: tuple[KernelMask, ...]
+
+    @property
+    def collapsed(self) -> tuple[str, ...]:
+        """Paths of the kernels through which nothing can flow."""
+        return tuple(kernel.path for kernel in self.kernels if kernel.collapsed)
+
+    def to_frame(self) -> Any:
+        """Returns a pandas DataFrame with a row for each kernel: the fields of `KernelMask`, `size`, `density`."""
+        import pandas as pd
+
+        rows = [{**asdict(kernel), "size": kernel.size, "density": kernel.density} for kernel in self.kernels]
+        return pd.DataFrame(rows).astype({"on_paths": "Int64"})
+
+    def __rich__(self) -> Any:
+        """Returns the table that `rich` shows in a terminal."""
+        from rich.table import Table
+
+        table = Table(title="Masks", caption=self._caption(), caption_justify="left")
+        table.add_column("kernel", overflow="fold")
+        for heading in ("shape", "density", "active", "on paths", "inputs cut off", "units cut off"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for kernel in self.kernels:
+            table.add_row(
+                kernel.path,
+                " x ".join(map(str, kernel.shape)),
+                f"{kernel.density:.4f}",
+                f"{kernel.active:,}",
+                "?" if kernel.on_paths is None else f"{kernel.on_paths:,}",
+                f"{kernel.cut_inputs:,} of {kernel.inputs:,}",
+                f"{kernel.cut_units:,} of {kernel.units:,}",
+                style="red" if kernel.collapsed else None,
+            )
+        return table
+
+    def __str__(self) -> str:
+        """Returns the table as text of at most 140 columns."""
+        import io
+
+        from rich.console import Console
+
+        text = io.StringIO()
+        Console(file=text, width=140).print(self)
+        return text.getvalue()
+
+    def _caption(self) -> str:
+        if not self.collapsed:
+            return "No kernel has collapsed."
+        return f"Nothing flows through {len(self.collapsed)} of {len(self.kernels)}: {', '.join(self.collapsed)}."
+
+
+def mask_report(
+    model: keras.Model, masks: Mapping[str, np.ndarray] | None = None, *, paths: bool = False, data: Any = None
+) -> MaskReport:
+    """Returns what masks leave of each kernel: active weights, and what is cut off.
+
+    Args:
+        model: built.
+        masks: boolean arrays by the path of their kernel, as `make_masks` gives them; None for the masks that
+            the model has.
+        paths: whether to count the active weights on paths from inputs to outputs, by one pass through
+            the network with absolute weights (TensorFlow); kernels without a mask count as they are.
+        data: see `make_masks`; with `paths`, where the model does not know the shape of its inputs.
+
+    Raises:
+        ValueError: there are no masks, a mask is of no kernel, or its shape is another.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="hidden")])
+        >>> report = mask_report(model, {"hidden": np.array([[True, False, False], [False, False, False]])})
+        >>> report.kernels[0].cut_inputs, report.kernels[0].cut_units, report.collapsed
+        (1, 2, ())
+    """
+    kernels = [kernel for kernel in kernels_of(model) if kernel.path in masks] if masks is not None else []
+    if masks is None:
+        kernels = [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+        masks = {kernel.path: ops.convert_to_numpy(kernel.mask) for kernel in kernels}
+    check_masks(kernels, masks)
+    counts = _on_paths(model, kernels, masks, data) if paths else [None] * len(kernels)
+    rows = [_row(kernel, masks[kernel.path], count) for kernel, count in zip(kernels, counts, strict=True)]
+    return MaskReport(tuple(rows))
+
+
+def check_masks(kernels: Sequence[Kernel], masks: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError unless there is a mask, and each is of one of these kernels and has its shape."""
+    shapes = {kernel.path: kernel.shape for kernel in kernels}
+    if not masks:
+        raise ValueError("`masks` must hold at least one mask; received none.")
+    for path, mask in masks.items():
+        if path not in shapes:
+            raise ValueError(f"`masks` names {path!r}, which is no kernel that has or can get one.")
+        if np.shape(mask) != shapes[path]:
+            raise ValueError(f"The mask of {path!r} must have its shape {shapes[path]}; received {np.shape(mask)}.")
+
+
+def _row(kernel: Kernel, mask: np.ndarray, on_paths: int | None) -> KernelMask:
+    inputs, units = alive(kernel, np.asarray(mask))
+    return KernelMask(
+        path=kernel.path,
+        shape=kernel.shape,
+        active=int(np.count_nonzero(mask)),
+        inputs=inputs.size,
+        cut_inputs=int(np.count_nonzero(~inputs)),
+        units=units.size,
+        cut_units=int(np.count_nonzero(~units)),
+        on_paths=on_paths,
+    )
+
+
+def _on_paths(model: keras.Model, kernels: Sequence[Kernel], masks: Mapping[str, np.ndarray], data: Any) -> list[int]:
+    """Returns how many active weights of each kernel change the outputs of the network with absolute weights."""
+    from keras_sparseflow.masks.absolute import absolute_flow
+    from keras_sparseflow.masks.examples import as_batches
+
+    flow = absolute_flow(model, kernels, None if data is None else as_batches(data)[0][0])
+    return [int(np.count_nonzero(scores)) for scores in flow([masks[k.path].astype(np.float64) for k in kernels])]

@@ -1,0 +1,174 @@
+"""Masks of any model: a score ranks its weights, a distribution says how many of each kernel are active."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sparseflow.layers.kernels import check_density
+from keras_sparseflow.layers.structure import Kernel, kernels_of
+from keras_sparseflow.masks.choice import Exclusion, choose_kernels
+from keras_sparseflow.masks.collapse import check_masks
+from keras_sparseflow.masks.distributions import DISTRIBUTIONS
+from keras_sparseflow.masks.problem import MaskProblem, Score
+from keras_sparseflow.masks.scores import SCORES
+
+Distribution = str | Mapping[str, int] | Callable[[Sequence[Sequence[int]], float], Sequence[int] | int]
+
+
+def make_masks(
+    model: keras.Model,
+    density: float | None = None,
+    *,
+    score: str | Score = "random",
+    distribution: Distribution = "uniform",
+    data: Any = None,
+    loss: Any = None,
+    training: bool = True,
+    batch_size: int = 256,
+    seed: int = 0,
+    exclude: Exclusion | Iterable[Exclusion] = (),
+    allow_collapse: bool = False,
+    kernels: Sequence[Kernel] | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns a boolean mask for each kernel of a model, by its path; True is active.
+
+    The model is not changed. `sparsify` makes its twin with such masks, `set_masks` gives them to a model of
+    masked layers, and `mask_report` says what they cut off.
+
+    Args:
+        model: any built Keras model, with stock or masked layers.
+        density: float in [0, 1], of the kernels that get a mask; None where the distribution is a mapping.
+        score: a name in `keras_sparseflow.masks.SCORES` or such a function, what ranks weights: "random",
+            "magnitude", "snip", "grasp" (both need data) or "synflow".
+        distribution: a name in `keras_sparseflow.masks.DISTRIBUTIONS` or such a function: "uniform", "erk",
+            "er", or "global" (the highest scores of all kernels together); or active weights for each kernel
+            by path, such as `kernel_counts` gives for matched capacity.
+        data: arrays `(x, y)`, or a `tf.data.Dataset` of batches, for scores that look at examples.
+        loss: of `(y, predictions)`, a Keras loss or its name; None for the one that the model is compiled
+            with, or sparse categorical cross-entropy from logits. Regularisation takes no part.
+        training: whether BatchNorm and the like run in training mode where SNIP and GraSP take gradients;
+            the model's statistics stay as they are.
+        batch_size: examples of arrays taken at once, which bounds the memory.
+        seed: int, at least 0, what random scores depend on, together with the kernel's place.
+        exclude: kernels that get no mask: names or paths of layers, patterns of these (`"block_*"`,
+            `"*/query"`), or classes of layers; one or several.
+        allow_collapse: whether a kernel may be left without any active weight.
+        kernels: the candidates, by `kernels_of`; None for every kernel of the model.
+
+    Raises:
+        ValueError: the model is not built or has no kernel, the density is not a fraction, a name is unknown,
+            counts do not match the kernels, an exclusion matches nothing, a kernel is left without any
+            active weight, or the score cannot be computed.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10, name="hidden")])
+        >>> masks = make_masks(model, 0.25, score="magnitude")
+        >>> {path: int(mask.sum()) for path, mask in masks.items()}
+        {'hidden': 20}
+    """
+    if not model.built:
+        raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
+    rank = SCORES.get(score) if isinstance(score, str) else score
+    candidates = kernels_of(model) if kernels is None else list(kernels)
+    if not candidates:
+        raise ValueError(f"Model {model.name!r} has no kernel that can be masked: no dense, convolutional, ... layer.")
+    chosen = choose_kernels(candidates, exclude)
+    counts = _counts(chosen, density, distribution)
+    if not isinstance(counts, int) and not allow_collapse:
+        _check_collapse(chosen, counts, density)
+    places = [candidates.index(kernel) for kernel in chosen]
+    problem = MaskProblem(
+        model=model,
+        kernels=chosen,
+        counts=counts,
+        generators=[np.random.default_rng([seed, place]) for place in places],
+        data=data,
+        loss=loss,
+        training=training,
+        batch_size=batch_size,
+    )
+    masks = problem.select(_checked_scores(chosen, rank(problem)))
+    if not allow_collapse:
+        _check_collapse(chosen, [int(np.count_nonzero(mask)) for mask in masks], density)
+    return {kernel.path: mask for kernel, mask in zip(chosen, masks, strict=True)}
+
+
+def set_masks(model: keras.Model, masks: Mapping[str, np.ndarray], optimizer: Any = None) -> None:
+    """Gives masks to the masked layers of a model; weights that become inactive are set to zero.
+
+    Args:
+        model: built, with a masked layer for each mask; others keep theirs.
+        masks: boolean arrays by the path of their kernel, as `make_masks` gives them.
+        optimizer: see `MaskedKernel.set_mask`.
+
+    Raises:
+        ValueError: a mask is of no masked layer, or of another shape than its kernel; then none is set.
+    """
+    masked = [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+    check_masks(masked, masks)
+    for kernel in masked:
+        if kernel.path in masks:
+            layer: Any = kernel.layer
+            layer.set_mask(masks[kernel.path], optimizer)
+
+
+def _counts(kernels: Sequence[Kernel], density: float | None, distribution: Distribution) -> Sequence[int] | int:
+    """Returns how many weights are active: of each kernel, or of all together."""
+    if isinstance(distribution, Mapping):
+        if density is not None:
+            raise ValueError(f"`density` must be None where `distribution` gives counts; received {density!r}.")
+        return _given_counts(kernels, distribution)
+    counts_of = DISTRIBUTIONS.get(distribution) if isinstance(distribution, str) else distribution
+    counts = counts_of([kernel.shape for kernel in kernels], check_density(density))
+    return counts if isinstance(counts, int) else list(counts)
+
+
+def _given_counts(kernels: Sequence[Kernel], counts: Mapping[str, int]) -> list[int]:
+    """Returns the counts in the order of the kernels, if each has one that it has room for."""
+    odd = sorted({kernel.path for kernel in kernels} ^ set(counts))
+    if odd:
+        raise ValueError(
+            f"`distribution` must give a count for each kernel that is not excluded and no other; {odd[0]!r} is "
+            f"{'not one of them' if odd[0] in counts else 'missing'}."
+        )
+    for kernel in kernels:
+        size = math.prod(kernel.shape)
+        if not 0 <= counts[kernel.path] <= size:
+            raise ValueError(
+                f"`distribution` must give counts within each kernel's size: {kernel.path!r} has {size} weights; "
+                f"received {counts[kernel.path]}."
+            )
+    return [int(counts[kernel.path]) for kernel in kernels]
+
+
+def _checked_scores(kernels: Sequence[Kernel], scores: Sequence[Any]) -> list[np.ndarray]:
+    """Returns what a score gave as arrays, if there is one of each kernel's shape, without NaN."""
+    if len(scores) != len(kernels):
+        raise ValueError(f"`score` must return an array for each of {len(kernels)} kernels; received {len(scores)}.")
+    arrays = [np.asarray(array) for array in scores]
+    for kernel, array in zip(kernels, arrays, strict=True):
+        if array.shape != kernel.shape:
+            raise ValueError(
+                f"`score` must return an array of shape {kernel.shape} for {kernel.path!r}; received {array.shape}."
+            )
+        nan = int(np.count_nonzero(np.isnan(array)))
+        if nan:
+            raise ValueError(
+                f"`score` must not be NaN; received {nan} NaN of {array.size} for {kernel.path!r}. Look for a loss or "
+                "weights that are not finite."
+            )
+    return arrays
+
+
+def _check_collapse(kernels: Sequence[Kernel], counts: Sequence[int], density: float | None) -> None:
+    """Raises ValueError if a kernel has no active weight, unless none was asked for."""
+    empty = [f"{k.path} (of {math.prod(k.shape)})" for k, count in zip(kernels, counts, strict=True) if not count]
+    if empty and (any(counts) or density):
+        cause = "The counts leave" if density is None else f"`density` {density} leaves"
+        raise ValueError(
+            f"{cause} {len(empty)} of {len(kernels)} kernels without any active weight: {', '.join(empty)}. Choose a "
+            "higher one, distribution='erk', score='synflow', exclude them, or set allow_collapse=True."
+        )

@@ -1,0 +1,94 @@
+"""What a score is given: the model, its kernels, how many weights are to be active, and the data."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_sparseflow.layers.structure import Kernel
+from keras_sparseflow.masks.examples import Batch, as_batches
+from keras_sparseflow.masks.selection import top_mask, top_masks
+
+
+@dataclass(frozen=True)
+class MaskProblem:
+    """Which weights of a model are to be active: what a score may ask for and look at.
+
+    Args:
+        model: built; a score leaves it as it is.
+        kernels: those that get a mask, in the order of the model's layers.
+        counts: how many weights are active: of each kernel, or one number for all together.
+        generators: of random numbers, one for each kernel, which depends on the seed and the kernel's place.
+        data: as `as_batches` takes it, or None.
+        loss: as `objective_of` takes it, or None.
+        training: whether layers such as BatchNorm run in training mode where a score takes gradients of the loss.
+        batch_size: examples in a batch where data are arrays.
+    """
+
+    model: keras.Model
+    kernels: Sequence[Kernel]
+    counts: Sequence[int] | int
+    generators: Sequence[np.random.Generator]
+    data: Any = None
+    loss: Any = None
+    training: bool = True
+    batch_size: int = 256
+
+    def values(self) -> list[np.ndarray]:
+        """Returns the effective weights of each kernel, zero where a mask that it has already is False."""
+        return [as_float(kernel.variable) for kernel in self.kernels]
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """The data in batches, the same in each pass.
+
+        Raises:
+            ValueError: no data were given.
+        """
+        if self.data is None:
+            raise ValueError(
+                "`data` must be given, because the score is computed from examples: arrays (x, y) or a "
+                "tf.data.Dataset of batches; received None."
+            )
+        return as_batches(self.data, self.batch_size)
+
+    def select(self, scores: Sequence[np.ndarray], progress: float = 1.0) -> list[np.ndarray]:
+        """Returns the masks of the highest scores, with the counts asked for; the first come first among equals.
+
+        Args:
+            scores: of each kernel's shape.
+            progress: in [0, 1], how far a score has come that removes weights round by round: the density
+                of each kernel, or of all together, is raised to this power, so that 0 is dense.
+        """
+        if isinstance(self.counts, int):
+            size = sum(array.size for array in scores)
+            return top_masks(scores, _count_on_the_way(self.counts, size, progress))
+        return [
+            top_mask(array, _count_on_the_way(count, array.size, progress))
+            for array, count in zip(scores, self.counts, strict=True)
+        ]
+
+
+Score = Callable[[MaskProblem], Sequence[np.ndarray]]
+"""Returns an array for each kernel of a problem; the weights with the highest scores are active."""
+
+
+def as_float(tensor: Any) -> np.ndarray:
+    """Returns a tensor or variable as an array of float32, or of float64 if it is that already."""
+    array = ops.convert_to_numpy(tensor)
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+
+
+def _count_on_the_way(count: int, size: int, progress: float) -> int:
+    """Returns how many of `size` weights are active when the density has fallen to its power `progress`."""
+    return count if progress == 1 else round(size * (count / size) ** progress)
+
+
+def sizes_of(kernels: Sequence[Kernel]) -> list[int]:
+    """Returns how many weights each kernel has."""
+    return [math.prod(kernel.shape) for kernel in kernels]

@@ -1,0 +1,26 @@
+"""SNIP: weights matter as much as the loss would change if they were scaled."""
+
+import numpy as np
+
+from keras_sparseflow.masks.gradients import loss_gradients
+from keras_sparseflow.masks.problem import MaskProblem
+
+
+def snip_scores(problem: MaskProblem) -> list[np.ndarray]:
+    """Returns abs(w * dL/dw) for the loss L of the problem's data, without regularisation.
+
+    Gradients are summed over all batches before the absolute value. The paper compares the scores of all
+    layers, `distribution="global"`.
+
+    Args:
+        problem: with data, a batch or a few.
+
+    Raises:
+        ValueError: as `loss_gradients`.
+
+    References:
+        Lee, Ajanthan, Torr 2019, SNIP: Single-shot Network Pruning based on Connection Sensitivity,
+        section 4; its division by the sum of all scores changes no ranking and is left out.
+    """
+    gradients = loss_gradients(problem)
+    return [np.abs(values * gradient) for values, gradient in zip(problem.values(), gradients, strict=True)]

@@ -1,0 +1,40 @@
+"""SynFlow: weights are kept by the share of all paths from inputs to outputs that runs through them."""
+
+import numpy as np
+
+from keras_sparseflow.masks.absolute import absolute_flow
+from keras_sparseflow.masks.problem import MaskProblem
+
+
+def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
+    """Returns abs(w * dR/dw) in the last of several rounds of pruning, minus infinity where an earlier one pruned.
+
+    R is the sum of the outputs of the network with absolute weights for inputs of ones. After round k of n the
+    density is that of the masks to the power of k / n. No data are needed, unless the model does not know
+    the shape of its inputs.
+
+    Args:
+        problem: whose network gives logits, with activations that do not saturate, such as ReLU.
+        rounds: at least 1; 100 in the paper.
+
+    Raises:
+        ValueError: `rounds` is out of its range; otherwise as `absolute_flow`.
+
+    References:
+        Tanaka, Kunin, Yamins, Ganguli 2020, Pruning neural networks without any data by iteratively conserving
+        synaptic flow, algorithm 1.
+    """
+    if rounds < 1:
+        raise ValueError(f"`rounds` must be at least 1; received {rounds}.")
+    flow = absolute_flow(problem.model, problem.kernels, None if problem.data is None else problem.batches[0][0])
+    weights = [np.abs(values, dtype=np.float64) for values in problem.values()]
+    removed = [np.zeros(values.shape, dtype=bool) for values in weights]
+    for number in range(1, rounds + 1):
+        scores = flow(weights)
+        for array, gone in zip(scores, removed, strict=True):
+            array[gone] = -np.inf
+        if number < rounds:
+            removed = [~mask for mask in problem.select(scores, number / rounds)]
+            for values, gone in zip(weights, removed, strict=True):
+                values[gone] = 0
+    return scores
