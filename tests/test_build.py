@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[1]
 def targets():
     """Every target of the BUILD file as `{name: {"srcs": [...], "deps": {...}}}`, its globs expanded."""
 
-    def glob(patterns):
-        return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
+    def glob(patterns, exclude=()):
+        found = {path for pattern in patterns for path in ROOT.glob(pattern)}
+        left = found - {path for pattern in exclude for path in ROOT.glob(pattern)}
+        return sorted(str(path.relative_to(ROOT)) for path in left)
 
     found = {}
 
