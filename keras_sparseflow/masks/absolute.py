@@ -30,7 +30,7 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
             model's own are not known.
 
     Raises:
-        ValueError: the inputs' shapes are not known; the function: R is not finite, or no weight changes it.
+        ValueError: the inputs' shapes are not known.
     """
     check_tensorflow()
     import tensorflow as tf
@@ -57,14 +57,13 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
 
     def flow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         found = gradients([tf.convert_to_tensor(values, tf.float64) for values in weights])
-        scores = [np.abs(values * gradient.numpy()) for values, gradient in zip(weights, found, strict=True)]
-        _check_flow(model, scores)
-        return scores
+        return [np.abs(values * gradient.numpy()) for values, gradient in zip(weights, found, strict=True)]
 
     return flow
 
 
-def _check_flow(model: keras.Model, scores: Sequence[np.ndarray]) -> None:
+def check_flow(model: keras.Model, scores: Sequence[np.ndarray]) -> None:
+    """Raises ValueError if what `absolute_flow` gave for a model is not finite, or zero everywhere."""
     largest = max((float(array.max(initial=0)) for array in scores), default=0.0)  # NaN if one is
     if not np.isfinite(largest):
         raise ValueError(

@@ -173,8 +173,11 @@ def _row(kernel: Kernel, mask: np.ndarray, on_paths: int | None) -> KernelMask:
 
 def _on_paths(model: keras.Model, kernels: Sequence[Kernel], masks: Mapping[str, np.ndarray], data: Any) -> list[int]:
     """Returns how many active weights of each kernel change the outputs of the network with absolute weights."""
-    from keras_sparseflow.masks.absolute import absolute_flow
+    from keras_sparseflow.masks.absolute import absolute_flow, check_flow
     from keras_sparseflow.masks.examples import as_batches
 
     flow = absolute_flow(model, kernels, None if data is None else as_batches(data)[0][0])
-    return [int(np.count_nonzero(scores)) for scores in flow([masks[k.path].astype(np.float64) for k in kernels])]
+    on_paths = [int(np.count_nonzero(scores)) for scores in flow([masks[k.path].astype(np.float64) for k in kernels])]
+    if not any(on_paths):  # is it the masks, or a network through which nothing flows without them either?
+        check_flow(model, flow([np.ones(kernel.shape) for kernel in kernels]))
+    return on_paths

@@ -75,8 +75,10 @@ def samples_per_class(
 
 
 def _slices(data: Batch, batch_size: int) -> Iterator[Batch]:
-    data = keras.tree.map_structure(lambda part: part if hasattr(part, "shape") else np.asarray(part), data)
-    lengths = {len(part) for part in keras.tree.flatten(data)}
+    parts = keras.tree.flatten(data)
+    if not all(getattr(part, "shape", ()) for part in parts):
+        raise ValueError(f"`data` must hold arrays; received {', '.join(type(part).__name__ for part in parts)}.")
+    lengths = {len(part) for part in parts}
     if len(lengths) != 1:
         raise ValueError(f"`data` must hold arrays of one length; received {sorted(lengths)}.")
     for start in range(0, lengths.pop(), batch_size):

@@ -1,6 +1,7 @@
 """Selection: the masks of the highest scores, with an exact count whatever the ties."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def top_masks(scores: Sequence[np.ndarray], active: int) -> list[np.ndarray]:
     """Returns the boolean masks of the `active` highest scores of several arrays together, under one threshold.
 
     Among equal scores the first come first, in the order of the arrays. Beside the scores and the masks it
-    needs one copy of the scores.
+    needs the memory of one more copy of the scores.
 
     Args:
         scores: arrays of any shapes, without NaN.
@@ -60,9 +61,16 @@ def top_masks(scores: Sequence[np.ndarray], active: int) -> list[np.ndarray]:
     return masks
 
 
-def _kth_highest(scores: Sequence[np.ndarray], k: int) -> np.floating:
-    """Returns the k-th highest of all scores, from a partition of one copy of them."""
-    buffer = np.concatenate([array.reshape(-1) for array in scores])
-    place = buffer.size - k
-    buffer.partition(place)
-    return buffer[place]
+def _kth_highest(scores: Sequence[np.ndarray], k: int) -> Any:
+    """Returns the k-th highest of all scores, from a partition of one copy of those above minus infinity."""
+    buffer = np.empty(sum(array.size for array in scores), np.result_type(*scores))
+    filled = 0
+    for array in scores:
+        ranked = array[array > -np.inf]
+        buffer[filled : filled + ranked.size] = ranked
+        filled += ranked.size
+    if k > filled:
+        return -np.inf
+    buffer = buffer[:filled]
+    buffer.partition(filled - k)
+    return buffer[filled - k]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_sparseflow.masks.absolute import absolute_flow
+from keras_sparseflow.masks.absolute import absolute_flow, check_flow
 from keras_sparseflow.masks.problem import MaskProblem
 
 
@@ -18,7 +18,8 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
         rounds: at least 1; 100 in the paper.
 
     Raises:
-        ValueError: `rounds` is out of its range; otherwise as `absolute_flow`.
+        ValueError: `rounds` is out of its range, the inputs' shapes are not known, R exceeds float64, or nothing
+            flows, because an activation is constant or so few weights are wanted that no path is left.
 
     References:
         Tanaka, Kunin, Yamins, Ganguli 2020, Pruning neural networks without any data by iteratively conserving
@@ -31,6 +32,7 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
     removed = [np.zeros(values.shape, dtype=bool) for values in weights]
     for number in range(1, rounds + 1):
         scores = flow(weights)
+        check_flow(problem.model, scores)
         for array, gone in zip(scores, removed, strict=True):
             array[gone] = -np.inf
         if number < rounds:

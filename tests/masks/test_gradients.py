@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import MaskProblem, hessian_products, loss_gradients
+from keras_sparseflow.masks.problem import sizes_of
 from tests.masks import small
 
 layers = keras.layers
@@ -15,7 +16,8 @@ layers = keras.layers
 def problem(model, data, **arguments):
     kernels = kernels_of(model)
     generators = [np.random.default_rng(place) for place in range(len(kernels))]
-    return MaskProblem(model, kernels, 1, generators, data, **arguments)
+    half = sum(sizes_of(kernels)) // 2
+    return MaskProblem(model, kernels, half, generators, data, **arguments)
 
 
 @pytest.mark.parametrize("masked", [False, True])
