@@ -181,12 +181,14 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
 def read_results(study_dir: str | Path) -> pd.DataFrame:
     """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
 
-    The frame's `attrs["spec_columns"]` lists the spec's fields.
+    The frame's `attrs["spec_columns"]` lists the spec's fields. A field that the study knows and a run does not, since
+    it was trained before there was one, has the default that the study records.
 
     Runs that stand in the folder but are not part of the study as last planned are left out.
     """
     rows: list[dict[str, Any]] = []
     spec_columns: list[str] = []
+    defaults = read_study(study_dir).get("defaults", {})
     for folder in _finished(study_dir):
         spec = read_json(folder.path / "spec.json")
         result = read_json(folder.path / "result.json")
@@ -195,8 +197,9 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
                 f"{folder.path / 'spec.json'} is corrupt: expected run_id {folder.run_id!r}; "
                 f"received {spec.get('run_id')!r}. {_REMEDY}"
             )
-        rows.append({"run_id": folder.run_id, **spec["spec"], **result})
-        spec_columns = list(dict.fromkeys([*spec_columns, *spec["spec"]]))
+        fields = {**spec["spec"], **{name: value for name, value in defaults.items() if name not in spec["spec"]}}
+        rows.append({"run_id": folder.run_id, **fields, **result})
+        spec_columns = list(dict.fromkeys([*spec_columns, *fields]))
     results = pd.DataFrame(rows)
     results.attrs["spec_columns"] = spec_columns
     return results

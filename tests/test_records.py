@@ -50,6 +50,18 @@ def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
     assert records.read_flow(study_dir).to_dict("records") == [{"run_id": r, **FLOW[0]} for r in "ab"]
 
 
+def test_a_field_that_a_run_is_older_than_has_the_default_that_the_study_records(tmp_path):
+    for run_id, spec in (("a", {"seed": 0}), ("b", {"seed": 1, "precision": "mixed_float16"})):
+        folder = records.RunFolder(tmp_path, run_id)
+        folder.start({"run_id": run_id, "spec": spec})
+        folder.finish({"test_accuracy": 0.5}, [], [])
+    study = {"run_ids": ["a", "b"], "defaults": {"precision": "float32", "seed": 7}}
+    records.write_json(tmp_path / "study.json", study)
+    results = records.read_results(tmp_path)
+    assert results[["seed", "precision"]].to_numpy().tolist() == [[0, "float32"], [1, "mixed_float16"]]
+    assert results.attrs["spec_columns"] == ["seed", "precision"]
+
+
 def test_a_study_without_finished_runs_gives_empty_frames_with_their_columns(study_dir):
     assert records.read_results(study_dir).empty
     assert list(records.read_flow(study_dir)) == ["run_id", *FLOW_COLUMNS]

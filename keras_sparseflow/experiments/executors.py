@@ -134,6 +134,9 @@ def auto(
 EXECUTORS = Table("executor", "keras_sparseflow.executors", {"auto": auto, "population": population, "serial": serial})
 """Every executor that can be named."""
 
+PLANNED_EXECUTORS = ("auto", "population", "serial")
+"""Those whose way with a study is known beforehand: see `plan`."""
+
 
 @dataclass(frozen=True)
 class StudyPlan:
@@ -174,7 +177,7 @@ def plan(
         ValueError: "population" with an optimizer, activation or measure that can't be stacked, or another executor.
         MemoryError: a network needs more than `population_memory` even alone.
     """
-    if executor not in ("auto", "population", "serial"):
+    if executor not in PLANNED_EXECUTORS:
         raise ValueError(f"The plan of executor {executor!r} is not known; expected auto, population or serial.")
     folders = {spec.run_id: RunFolder(study_dir, spec.run_id) for spec in specs}
     left = [spec for spec in specs if not folders[spec.run_id].finished]

@@ -71,7 +71,8 @@ class GridStudy(abc.ABC):
             raise unknown_name("`measure`", self.measure, MEASURES.names())
         if not self.grids:
             raise ValueError("`grids` must list at least one grid; received none.")
-        fixed = set(self._defaults()) - {*self.grid_fields, *self.derived_fields}
+        known = {field.name for field in dataclasses.fields(self.spec_class)}
+        fixed = known - {*self.grid_fields, *self.derived_fields}
         given = [*(("grids", grid, set(self.grid_fields)) for grid in self.grids), ("base", self.base, fixed)]
         for kind, fields, valid in given:
             wrong = set(fields) - valid
@@ -106,7 +107,7 @@ class GridStudy(abc.ABC):
             values: of any fields of its specs that a study decides; those of `grid_fields` are lists, see `choose`.
             **fields: other values of the study's own fields (name, seeds, ...).
         """
-        defaults = self._defaults()
+        defaults = self.spec_class.defaults()
         varied = {name: defaults[name] for name in self.grid_fields}
         grids = choose(self.grids, {name: values[name] for name in self.grid_fields if name in values}, varied)
         base = {**self.base, **{name: value for name, value in values.items() if name not in self.grid_fields}}
@@ -114,7 +115,7 @@ class GridStudy(abc.ABC):
 
     def value(self, field: str) -> Any:
         """Returns what every run of the study has for a field of its specs that is not in a grid."""
-        return self.base.get(field, self._defaults()[field])
+        return self.base.get(field, self.spec_class.defaults()[field])
 
     def choices(self) -> list[dict[str, Any]]:
         """Returns every choice made, one dict a choice: `choice`, `value`, `meaning`, `source`."""
@@ -158,6 +159,7 @@ class GridStudy(abc.ABC):
             "runs_planned": len(specs),
             "run_ids": [spec.run_id for spec in specs],
             "choices": self.choices(),
+            "defaults": self.spec_class.defaults(),
             "versions": versions(),
             "machine": machine(),
         }
@@ -173,10 +175,6 @@ class GridStudy(abc.ABC):
     @abc.abstractmethod
     def _own_choices(self) -> list[tuple[str, Any, str, str]]:
         """Returns the choices that are the study's and no spec's: choice, value, meaning, source."""
-
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        return {field.name: field.default for field in dataclasses.fields(cls.spec_class)}
 
 
 def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
 from keras_sparseflow.experiments.cost import cost
 from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
-from keras_sparseflow.experiments.executors import DEFAULT_OPTIONS, EXECUTORS, Options, StudyPlan, plan
+from keras_sparseflow.experiments.executors import (
+    DEFAULT_OPTIONS,
+    EXECUTORS,
+    PLANNED_EXECUTORS,
+    Options,
+    StudyPlan,
+    plan,
+)
 from keras_sparseflow.experiments.fields import OPTION_FIELDS
 from keras_sparseflow.experiments.grid_study import GridStudy
 from keras_sparseflow.experiments.images import check_same_images, describe_images
@@ -68,7 +75,7 @@ def check_data(studies: Sequence[GridStudy], *, data_dir: str | None) -> None:
     Raises:
         ValueError: a dataset that can't be had.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(TrainingSpec)}
+    defaults = TrainingSpec.defaults()
     names = ("dataset", "image_size", "train_size", "subset_seed")
     chosen = [tuple({**defaults, **study.base}[name] for name in names) for study in studies]
     for dataset, *others in dict.fromkeys(chosen):
@@ -203,7 +210,7 @@ def _run(
         planned = cost(specs, size)  # refuses a batch larger than the training set
         images = describe_images(data)
         check_same_images(study_dir, images)
-        if executor in ("auto", "population"):  # refuses what they can't train, before anything is written
+        if executor in PLANNED_EXECUTORS:  # refuses what they can't train, before anything is written
             plan(specs, study_dir, data.input_shape, data.num_classes, executor, options)
         write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
         if options.tensorboard:
@@ -217,6 +224,6 @@ def _run(
 
 def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:
     """Returns image shape and number of classes of the dataset that fields of a spec name."""
-    defaults = {field.name: field.default for field in dataclasses.fields(TrainingSpec)}
+    defaults = TrainingSpec.defaults()
     chosen = {**defaults, **values}
     return describe(chosen["dataset"], data_dir=data_dir, image_size=chosen["image_size"])

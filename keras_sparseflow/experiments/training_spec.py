@@ -144,6 +144,11 @@ class TrainingSpec:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
 
     @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Returns the defaults of the fields that have one."""
+        return {f.name: f.default for f in dataclasses.fields(cls) if f.default is not dataclasses.MISSING}
+
+    @classmethod
     def from_dict(cls: type[SpecT], values: dict[str, Any]) -> SpecT:
         """Returns the spec of a dict as `to_dict` gives it.
 

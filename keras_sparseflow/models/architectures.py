@@ -8,7 +8,12 @@ import keras
 
 from keras_sparseflow.layers.kernels import active_count
 from keras_sparseflow.models.wide_resnet import wide_resnet
-from keras_sparseflow.models.wide_resnet_kernels import SMALLEST_DEPTH, kernel_densities, kernel_positions, kernel_shapes
+from keras_sparseflow.models.wide_resnet_kernels import (
+    SMALLEST_DEPTH,
+    kernel_densities,
+    kernel_positions,
+    kernel_shapes,
+)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,9 @@ class _Parts:
 
     def classify(self, inputs: Any) -> Any:
         layer = MaskedDense if CLASSIFIER in self.densities else keras.layers.Dense
-        return layer(self.shapes[CLASSIFIER][-1], **self._kernel_options(CLASSIFIER))(inputs)
+        options = self._kernel_options(CLASSIFIER)
+        precise = keras.config.dtype_policy().variable_dtype  # logits of half precision would lose too much
+        return layer(self.shapes[CLASSIFIER][-1], dtype=precise, **options)(inputs)
 
     def _kernel_options(self, name: str) -> dict[str, Any]:
         index = self.order.index(name)

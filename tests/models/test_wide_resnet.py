@@ -266,3 +266,13 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_an_image_without_channels_is_refused():
     with pytest.raises(ValueError, match=r"`input_shape` must be \(height, width, channels\); received \(28, 28\)"):
         wide_resnet((28, 28), 10)
+
+
+@pytest.mark.parametrize("density", [None, 0.5])
+def test_logits_have_the_precision_of_the_weights_in_mixed_precision_too(density):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = wide_resnet((4, 4, 1), 3, depth=10, width=1, density=density)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.output.dtype == "float32" and model.get_layer("stem").compute_dtype == "bfloat16"
