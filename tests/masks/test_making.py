@@ -1,6 +1,7 @@
 """make_masks: counts, seeds, exclusions, given counts, collapse, and what others' scores must return."""
 
 import functools
+import sys
 
 import keras
 import numpy as np
@@ -160,3 +161,12 @@ def test_models_that_are_not_built_or_have_no_kernel_are_refused():
         make_masks(keras.Sequential([layers.Dense(3)]), 0.5)
     with pytest.raises(ValueError, match="no kernel that can be masked"):
         make_masks(keras.Sequential([keras.Input((3,)), layers.BatchNormalization()]), 0.5)
+
+
+def test_plain_scores_import_no_tensorflow(monkeypatch):
+    model = perceptron(5)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    for score in ("random", "magnitude"):
+        assert mask_report(model, make_masks(model, 0.5, score=score, distribution="global")).collapsed == ()
+    with pytest.raises(ImportError, match="tensorflow"):
+        make_masks(model, 0.5, score="synflow")
