@@ -1,6 +1,8 @@
 """A Keras model whose training step knows about masks and can record its own gradient flow."""
 
+import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,11 +11,11 @@ from keras.src.models.functional import Functional
 from keras.src.models.model import functional_init_arguments
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
-from keras_sparseflow.flow.kernels import masked_layers, masks_by_kernel
+from keras_sparseflow.flow.kernels import FlowKernel, masked_layers, masks_by_kernel
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.training.loss_scale import share_overflow
-from keras_sparseflow.training.recorder import FlowRecorder
+from keras_sparseflow.training.recorder import FlowRecorder, full_gradient, gradients_of_cost
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
@@ -28,6 +30,7 @@ class SparseModel(keras.Model):
     """
 
     _flow_recorders: tuple[FlowRecorder, ...] = ()
+    train_function: Any  # Keras': what `fit` calls for each step
 
     def __init__(self, *args: Any, **kwargs: Any):
         if functional_init_arguments(args, kwargs):
@@ -48,8 +51,14 @@ class SparseModel(keras.Model):
         self._flow_recorders = tuple(other for other in self._flow_recorders if other is not recorder)
         self.make_train_function(force=True)
 
+    def replace_step(self, function: Callable[[Any], dict[str, Any]]) -> None:
+        """Lets `fit` call a function on its iterator of batches, once, in place of its next training step."""
+        self.train_function = _InsteadOfStep(self, function, self.train_function)
+
     def make_train_function(self, force: bool = False) -> Any:
         """As Keras does when `fit` begins; masks that changed since the last step reach the optimizer's slots here."""
+        while isinstance(self.train_function, _InsteadOfStep):  # of a `fit` that an exception ended
+            self.train_function = self.train_function.ordinary
         if self.built:
             if not self.optimizer.built:  # Keras' loss scale would start anew
                 self.optimizer.build(self.trainable_variables)
@@ -60,27 +69,73 @@ class SparseModel(keras.Model):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Does one step on a batch; returns the metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight)
+        masks = masks_by_kernel(self)
+        variables = self.trainable_variables
+        masked = [
+            gradient if gradient is None or id(variable) not in masks else apply_mask(gradient, masks[id(variable)])
+            for gradient, variable in zip(gradients, variables, strict=True)
+        ]
+        if scale is not None and tf.distribute.has_strategy():
+            masked = share_overflow(masked)
+        self.optimizer.apply(masked, variables)
+        return self._metrics_of(x, y, predictions, sample_weight, loss)
+
+    def gradient_step(
+        self, data: Any, kernels: Sequence[FlowKernel], cost: str = "total"
+    ) -> tuple[dict[str, Any], tuple[tf.Tensor, ...]]:
+        """Takes the gradients on a batch as `train_step` does, and counts as a step, but moves no trainable weight.
+
+        Args:
+            data: what `train_step` takes.
+            kernels: of which to return gradients.
+            cost: "total", or "data" to leave out the weight regularisers.
+
+        Returns:
+            The metrics, and the gradient of each effective kernel, inactive entries included, on the batch of all
+            replicas together.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight)
+        by_variable = dict(zip(map(id, self.trainable_variables), gradients, strict=True))
+        asked_for = [full_gradient(by_variable[id(kernel.variable)], kernel.variable) for kernel in kernels]
+        if tf.distribute.has_strategy():
+            asked_for = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, asked_for)
+        self.optimizer.iterations.assign_add(1)
+        metrics = self._metrics_of(x, y, predictions, sample_weight, loss)
+        return metrics, tuple(gradients_of_cost(cost, kernels, asked_for, scale))
+
+    def _gradients(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, tf.Tensor, list[Any], tf.Tensor | None]:
+        """Returns predictions, loss, the scaled gradient of each trainable variable, not masked, and its scale."""
         with dense_gradients(), tf.GradientTape() as tape:
             predictions = self(x, training=True)
             loss = self.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
+        scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
         for recorder in self._flow_recorders:
-            scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
             recorder.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
-        masks = masks_by_kernel(self)
-        masked = [
-            gradient if gradient is None or id(variable) not in masks else apply_mask(gradient, masks[id(variable)])
-            for gradient, variable in zip(gradients, variables, strict=True)
-        ]
-        if scaled_loss is not loss and tf.distribute.has_strategy():
-            masked = share_overflow(masked)
-        self.optimizer.apply(masked, variables)
+        return predictions, loss, gradients, scale
+
+    def _metrics_of(self, x: Any, y: Any, predictions: Any, sample_weight: Any, loss: tf.Tensor) -> dict[str, Any]:
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss * self.distribute_strategy.num_replicas_in_sync, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, predictions, sample_weight)
+
+
+@dataclasses.dataclass(frozen=True)
+class _InsteadOfStep:
+    """What takes the place of one training step of `fit`."""
+
+    model: SparseModel
+    function: Callable[[Any], dict[str, Any]]
+    ordinary: Callable[[Any], dict[str, Any]]
+
+    def __call__(self, iterator: Any) -> dict[str, Any]:
+        self.model.train_function = self.ordinary
+        return self.function(iterator)
 
 
 @functools.cache

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import pandas as pd
 import tensorflow as tf
 
-from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.training.mask_updates import MaskUpdates
 from keras_sparseflow.training.tfmot import import_tfmot, tfmot_mask
 
 
-class MagnitudePruning(keras.callbacks.Callback):
+class MagnitudePruning(MaskUpdates):
     """Prunes the masked layers of a model by magnitude, each by itself, at the steps of a tfmot schedule.
 
     Before a training step that the schedule calls for, tfmot computes the mask of every layer from its
@@ -54,6 +52,8 @@ class MagnitudePruning(keras.callbacks.Callback):
         Zhu & Gupta 2017, To prune, or not to prune: `PolynomialDecay` is their gradual schedule.
     """
 
+    columns = ("step", "layer", "sparsity", "density")
+
     def __init__(
         self,
         schedule: Any = None,
@@ -64,87 +64,37 @@ class MagnitudePruning(keras.callbacks.Callback):
         sparsity_m_by_n: Sequence[int] | None = None,
         first_step: int = 0,
     ):
-        super().__init__()
+        super().__init__(layers, first_step)
         schedules = import_tfmot().sparsity.keras
         _check_blocks(block_size, block_pooling_type)
         if sparsity_m_by_n is not None:
             _check_m_by_n(sparsity_m_by_n, schedule, block_size)
             schedule = schedules.ConstantSparsity(sparsity_m_by_n[0] / sparsity_m_by_n[1], 1, end_step=1, frequency=1)
         _check_schedule(schedule, schedules.PruningSchedule)
-        if first_step < 0:
-            raise ValueError(f"`first_step` must be at least 0; received {first_step}.")
-        self.rows: list[dict[str, Any]] = []
         self._schedule = schedule
-        self._names = layers
-        self._first_step = first_step
         self._options: dict[str, Any] = {
             "block_size": tuple(block_size),
             "block_pooling_type": block_pooling_type,
             "sparsity_m_by_n": None if sparsity_m_by_n is None else tuple(sparsity_m_by_n),
         }
         self._at = tf.function(schedule.__call__, input_signature=[tf.TensorSpec((), tf.int64)])
-        self._layers: list[MaskedKernel] = []
-        self._done = 0
-
-    def to_frame(self) -> pd.DataFrame:
-        """Returns the rows as a DataFrame."""
-        return pd.DataFrame(self.rows, columns=["step", "layer", "sparsity", "density"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self.model.steps_per_execution != 1:
-            raise ValueError(
-                "MagnitudePruning updates masks between steps: `steps_per_execution` must be 1; received "
-                f"{self.model.steps_per_execution}."
-            )
-        self._layers = self._find_layers()
-        with self.model.distribute_strategy.scope():
-            # Slots that are made later would not be zero where the first masks remove weights.
-            if not self.model.optimizer.built:  # Keras' loss scale would start anew
-                self.model.optimizer.build(self.model.trainable_variables)
+        super().on_train_begin(logs)
         self._check_kernels()
-        self._check_not_over()
+        end = getattr(self._schedule, "end_step", -1)
+        self._check_not_over(None if end < 0 else end)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._done = self._iterations()  # now, for a callback may have restored a training in `on_train_begin`
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        accumulated = getattr(self.model.optimizer, "gradient_accumulation_steps", None) or 1
-        step = self._done - self._first_step + batch // accumulated + 1
-        if batch % accumulated or step < 1:
-            return
+    def _before_step(self, step: int) -> None:
         with tf.device("CPU"):  # where nothing waits for a step that still runs on an accelerator
             due, sparsity = self._at(tf.constant(step, tf.int64))
         if due:
-            self._prune(step, float(sparsity))
-
-    def _prune(self, step: int, sparsity: float) -> None:
-        masks = [tfmot_mask(layer._kernel.value, step, self._schedule, **self._options) for layer in self._layers]
-        with self.model.distribute_strategy.scope():
-            for layer, mask in zip(self._layers, masks, strict=True):
-                layer.set_mask(mask & keras.ops.convert_to_numpy(layer.mask), self.model.optimizer)
-                row = {"step": step, "layer": layer.name, "sparsity": sparsity, "density": layer.density}
-                self.rows.append(row)
-
-    def _iterations(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-
-    def _find_layers(self) -> list[MaskedKernel]:
-        found = [layer for layer in self.model._flatten_layers() if isinstance(layer, MaskedKernel)]
-        if not found:
-            raise ValueError(
-                f"MagnitudePruning needs masked layers; model {self.model.name!r} has none. Make it of `MaskedDense` "
-                "and its kin; their density is 1 unless you choose another."
-            )
-        if not all(layer.built for layer in found):
-            raise ValueError(
-                f"MagnitudePruning needs the kernels of model {self.model.name!r}, which are not made yet: call the "
-                "model on a batch first."
-            )
-        known = [layer.name for layer in found]
-        for name in self._names or ():
-            if name not in known:
-                raise unknown_name("masked layer", name, known)
-        return [layer for layer in found if self._names is None or layer.name in self._names]
+            masks = [
+                tfmot_mask(layer._kernel.value, step, self._schedule, **self._options)
+                & keras.ops.convert_to_numpy(layer.mask)
+                for layer in self._layers
+            ]
+            self._set_masks(step, masks, sparsity=float(sparsity))
 
     def _check_kernels(self) -> None:
         """Lets tfmot make structured masks now: it refuses some kernels, and would do so midway."""
@@ -159,15 +109,6 @@ class MagnitudePruning(keras.callbacks.Callback):
                     f"tfmot cannot prune layer {layer.name!r}, whose kernel has the shape "
                     f"{tuple(layer._kernel.shape)}, with {self._options}; leave it out by `layers`. ({error})"
                 ) from error
-
-    def _check_not_over(self) -> None:
-        end = getattr(self._schedule, "end_step", -1)
-        done = self._iterations()
-        if 0 <= end <= done - self._first_step and all(layer.density == 1 for layer in self._layers):
-            raise ValueError(
-                f"The last step of the schedule is {end}, after `first_step` {self._first_step}; the optimizer has "
-                f"done {done} steps, and nothing is pruned. Let the schedule begin later, or pass first_step={done}."
-            )
 
 
 def _check_schedule(schedule: Any, expected: type) -> None:

@@ -67,7 +67,7 @@ class FlowRecorder:
         if not self._kernels:
             with tf.init_scope():  # outside of the step's graph
                 self._build()
-        measured = [_dense(gradients[id(kernel.variable)], kernel.variable) for kernel in self._kernels]
+        measured = [full_gradient(gradients[id(kernel.variable)], kernel.variable) for kernel in self._kernels]
         if not tf.distribute.has_strategy():
             tf.cond(self._active, lambda: self._add(measured, scale), tf.no_op)
         else:
@@ -125,6 +125,11 @@ def check_cost(cost: str) -> str:
     return cost
 
 
+def full_gradient(gradient: Any, variable: keras.Variable) -> tf.Tensor:
+    """Returns a gradient as a tensor: zeros where the loss does not depend on the variable, slices put in place."""
+    return tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
+
+
 def gradients_of_cost(
     cost: str, kernels: Sequence[FlowKernel], gradients: Sequence[Any], scale: Any = None
 ) -> list[Any]:
@@ -160,11 +165,6 @@ def flow_rows(epoch: int, measures: Sequence[str], layers: Sequence[str], table:
         for measure, values in zip(measures, table, strict=True)
         for layer, value in zip([*layers, TOTAL], values, strict=True)
     ]
-
-
-def _dense(gradient: Any, variable: keras.Variable) -> tf.Tensor:
-    """Returns a gradient as a tensor: zeros where the loss does not depend on the variable, slices put in place."""
-    return tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
 
 
 def _regularizer_gradient(variable: keras.Variable) -> Any:
