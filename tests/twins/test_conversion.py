@@ -68,6 +68,19 @@ def test_magnitude_keeps_the_largest_weights_and_random_depends_on_the_seed_alon
     assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[1], drawn[2])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, ["0c6a80300604", "b20600"]),
+        ({"distribution": "erk", "seed": 5}, ["c04702580800", "907012"]),
+        ({"exclude": "layer_1", "seed": 2}, ["d02240"]),
+    ],
+)
+def test_random_masks_stay_what_they_have_always_been(arguments, expected):
+    drawn = masks(sparsify(dense_model(6, 4), 0.25, **arguments))
+    assert [np.packbits(mask).tobytes().hex() for mask in drawn.values()] == expected
+
+
 def test_kernels_of_one_shape_get_different_random_masks_and_excluding_one_changes_no_other():
     model = dense_model(8, 8)
     both, one = masks(sparsify(model, 0.5)), masks(sparsify(model, 0.5, exclude="layer_1"))
