@@ -12,6 +12,7 @@ import os
 import resource
 import time
 import tracemalloc
+from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,7 +20,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from absl import app, flags
 from rich.console import Console
-from rich.table import Table
 
 SCORES = flags.DEFINE_list("scores", ["random", "magnitude", "snip", "grasp", "synflow"], "which scores to time.")
 DEPTH = flags.DEFINE_integer("depth", 28, "6 n + 4 layers.", lower_bound=10)
@@ -39,8 +39,34 @@ def resident_peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def make(score: str, options: dict[str, Any]) -> tuple[int, float, float, float]:
-    """Returns the network's weights, the seconds that masks took, and the peak in MiB before and after."""
+@dataclass(frozen=True)
+class Cost:
+    """What masks of one network took.
+
+    Args:
+        weights: of all kernels.
+        seconds: of wall-clock time.
+        cpu_seconds: of all threads together; on a busy machine these say more.
+        before: peak of resident memory in MiB once the network was built.
+        peak: the same when the masks were made.
+    """
+
+    weights: int
+    seconds: float
+    cpu_seconds: float
+    before: float
+    peak: float
+
+    def __str__(self) -> str:
+        above = self.peak - self.before
+        return (
+            f"{self.weights:,} weights, {self.seconds:.1f} s ({self.cpu_seconds:.1f} s of CPU), {above:,.0f} MiB above "
+            f"the {self.before:,.0f} of the network, {above * MIB / (4 * self.weights):.1f} times the kernels' own"
+        )
+
+
+def make(score: str, options: dict[str, Any]) -> Cost:
+    """Returns what masks by this score took."""
     from keras_sparseflow.masks import make_masks
     from keras_sparseflow.models import wide_resnet
 
@@ -49,7 +75,7 @@ def make(score: str, options: dict[str, Any]) -> tuple[int, float, float, float]
     rng = np.random.default_rng(0)
     images = rng.normal(size=(options["images"], *shape)).astype("float32")
     labels = rng.integers(0, options["classes"], options["images"])
-    before, began = resident_peak(), time.perf_counter()
+    before, began, cpu_began = resident_peak(), time.perf_counter(), time.process_time()
     masks = make_masks(
         model,
         options["density"],
@@ -59,7 +85,13 @@ def make(score: str, options: dict[str, Any]) -> tuple[int, float, float, float]
         batch_size=options["batch_size"],
         allow_collapse=True,
     )
-    return sum(mask.size for mask in masks.values()), time.perf_counter() - began, before, resident_peak()
+    return Cost(
+        weights=sum(mask.size for mask in masks.values()),
+        seconds=time.perf_counter() - began,
+        cpu_seconds=time.process_time() - cpu_began,
+        before=before,
+        peak=resident_peak(),
+    )
 
 
 def select(size: int, density: float) -> tuple[float, float, float]:
@@ -87,16 +119,10 @@ def main(argv: list[str]) -> None:
         "size": SIZE.value, "classes": CLASSES.value, "depth": DEPTH.value, "width": WIDTH.value,
         "images": IMAGES.value, "batch_size": BATCH.value, "density": DENSITY.value,
     }  # fmt: skip
-    table = Table(title=f"Masks of WRN-{DEPTH.value}-{WIDTH.value}, {os.cpu_count()} cores")
-    table.add_column("score")
-    for heading in ("weights", "seconds", "peak before, MiB", "peak, MiB", "times the weights' own memory"):
-        table.add_column(heading, justify="right")
+    console.print(f"Masks of WRN-{DEPTH.value}-{WIDTH.value}, {IMAGES.value} images, {os.cpu_count()} cores:")
     for score in SCORES.value:
         with multiprocessing.get_context("spawn").Pool(1) as process:
-            weights, seconds, before, peak = process.apply(make, (score, options))
-        relative = (peak - before) * MIB / (4 * weights)
-        table.add_row(score, f"{weights:,}", f"{seconds:.1f}", f"{before:,.0f}", f"{peak:,.0f}", f"{relative:.1f}")
-    console.print(table)
+            console.print(f"{score}: {process.apply(make, (score, options))}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,13 @@ def _counts(kernels: Sequence[Kernel], density: float | None, distribution: Dist
         return _given_counts(kernels, distribution)
     counts_of = DISTRIBUTIONS.get(distribution) if isinstance(distribution, str) else distribution
     counts = counts_of([kernel.shape for kernel in kernels], check_density(density))
-    return counts if isinstance(counts, int) else list(counts)
+    if isinstance(counts, (int, np.integer)):
+        return int(counts)
+    if len(counts) != len(kernels):
+        raise ValueError(
+            f"`distribution` must return a count for each of {len(kernels)} kernels, or one for all; received {counts}."
+        )
+    return [int(count) for count in counts]
 
 
 def _given_counts(kernels: Sequence[Kernel], counts: Mapping[str, int]) -> list[int]:

@@ -137,6 +137,18 @@ def test_a_kernel_that_is_used_twice_gets_both_gradients_and_an_unused_one_zeros
     assert only_first[:, 0].any() and not only_first[:, 1].any()
 
 
+def test_compiled_losses_of_several_outputs_are_added_by_their_weights():
+    inputs = keras.Input((3,))
+    outputs = {name: layers.Dense(2, use_bias=False, name=name)(inputs) for name in ("one", "other")}
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", {"one": "mse", "other": "mse"}, loss_weights={"one": 1.0, "other": 3.0})
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    found = loss_gradients(problem(model, (x, {"one": np.zeros((5, 2)), "other": np.ones((5, 2))})))
+    for gradient, name, target, weight in zip(found, outputs, (0, 1), (1, 3), strict=True):
+        errors = x @ np.array(model.get_layer(name).kernel) - target
+        np.testing.assert_allclose(gradient, weight * 2 * x.T @ errors / errors.size, rtol=1e-4)
+
+
 def test_what_cannot_be_computed_is_refused():
     x, y = small.data()
     with pytest.raises(ValueError, match=r"`data` must be given.*received None"):

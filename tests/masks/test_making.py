@@ -146,6 +146,15 @@ def test_set_masks_sets_all_or_none():
     assert all(np.array_equal(np.array(layer.mask), old) for layer, old in zip(model.layers, before, strict=True))
 
 
+def test_distributions_of_others_give_counts_for_each_kernel_or_one_for_all():
+    model = perceptron(4, 2)
+    for distribution, total in ((lambda shapes, density: np.array([9, 5]), 14), (lambda *_: np.int64(11), 11)):
+        masks = make_masks(model, 0.5, distribution=distribution)
+        assert sum(mask.sum() for mask in masks.values()) == total
+    with pytest.raises(ValueError, match=r"a count for each of 2 kernels, or one for all; received \[3\]"):
+        make_masks(model, 0.5, distribution=lambda *_: [3])
+
+
 def test_what_a_score_returns_is_checked():
     model = perceptron(3)
     with pytest.raises(ValueError, match="an array for each of 1 kernels; received 0"):
