@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests import processes
+
 LAUNCHER = Path(__file__).parents[2] / "launchers" / "activations.py"
 
 
 def launch(*arguments):
-    return subprocess.run([sys.executable, str(LAUNCHER), *arguments], capture_output=True, text=True, check=False)
+    return processes.run(LAUNCHER, *arguments)
 
 
 def test_picture_and_numbers_are_written_and_named(tmp_path):
