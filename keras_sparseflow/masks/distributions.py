@@ -13,7 +13,6 @@ from keras import ops
 
 from keras_sparseflow.layers.kernels import active_count, check_density
 from keras_sparseflow.layers.structure import kernels_of
-from keras_sparseflow.plugins import Table
 
 
 def uniform(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
@@ -124,16 +123,3 @@ def _round_to_total(wanted: np.ndarray, sizes: np.ndarray, total: int) -> list[i
     for index in by_remainder[counts[by_remainder] < sizes[by_remainder]][: total - int(counts.sum())]:
         counts[index] += 1
     return counts.tolist()
-
-
-DISTRIBUTIONS = Table(
-    "sparsity distribution",
-    "keras_sparseflow.distributions",
-    {
-        "uniform": "keras_sparseflow.masks.distributions:uniform",
-        "erk": "keras_sparseflow.masks.distributions:erk",
-        "er": "keras_sparseflow.masks.distributions:er",
-        "global": "keras_sparseflow.masks.distributions:all_together",
-    },
-)
-"""Functions `(shapes, density) -> counts`, one count for each shape, or one for all of them together."""

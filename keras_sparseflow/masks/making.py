@@ -11,9 +11,8 @@ from keras_sparseflow.layers.kernels import check_density
 from keras_sparseflow.layers.structure import Kernel, kernels_of
 from keras_sparseflow.masks.choice import Exclusion, choose_kernels
 from keras_sparseflow.masks.collapse import check_masks
-from keras_sparseflow.masks.distributions import DISTRIBUTIONS
+from keras_sparseflow.masks.named import DISTRIBUTIONS, SCORES
 from keras_sparseflow.masks.problem import MaskProblem, Score
-from keras_sparseflow.masks.scores import SCORES
 
 Distribution = str | Mapping[str, int] | Callable[[Sequence[Sequence[int]], float], Sequence[int] | int]
 
