@@ -19,8 +19,8 @@ class GradualMagnitude(MaskUpdates):
     weights are not finite, in a training that diverges, keeps its mask.
 
     Its masks are those of `MagnitudePruning` with tfmot's `PolynomialDecay`, apart from three things: there equal
-    magnitudes all stay; counts of large layers may differ by one, being rounded in single precision; and `end_step`
-    is left out if it is not a whole multiple of `frequency` after `begin_step`.
+    magnitudes all stay; counts, being rounded in single precision, may differ by one; and `end_step` is left out if
+    it is not a whole multiple of `frequency` after `begin_step`.
 
     It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports.
 
