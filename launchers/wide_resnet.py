@@ -1,7 +1,7 @@
 r"""Trains Wide ResNets at several densities, with random masks or magnitude pruning, and writes a report.
 
     python launchers/wide_resnet.py --dataset=digits --depth=10 --width=1 --variant=SC_BN --density=0.05,0.2,1 \
-        --method=random,magnitude --learning_rate=0.1 --epochs=10
+        --method=static,magnitude --learning_rate=0.1 --epochs=10
     python launchers/wide_resnet.py --preset=wrn_magnitude --dataset=cifar10 --data_dir=DIR --image_size=16 \
         --depth=10 --width=1 --epochs=5 --density=0.05,0.2,1
     python launchers/wide_resnet.py --preset=wrn_random --dry_run
@@ -47,6 +47,7 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
+        from keras_sparseflow.experiments.devices import is_chief
         from keras_sparseflow.experiments.launch import preview_studies, preview_study, run_study
 
         flag = flags.FLAGS
@@ -59,7 +60,8 @@ def main(argv: list[str]) -> None:
             preview_study(study, runs_dir=flag.runs_dir, **how)
             return
         study_dir = run_study(study, runs_dir=flag.runs_dir, **how)
-        print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
+        if is_chief(how["options"]):
+            print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
 
 
 def _changed(study: DensityStudy, name: str | None = None) -> DensityStudy:

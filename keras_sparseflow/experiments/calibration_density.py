@@ -65,9 +65,16 @@ def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
     most = Counter(spec.variant for spec in specs).most_common(1)[0][0]
     spec = next(spec for spec in specs if spec.variant == most)
     small = dataclasses.replace(
-        spec, method="random", depth=MODELS.get(spec.model).smallest_depth, width=min(spec.width, WIDEST),
-        epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_data="batches",
-    )  # fmt: skip
+        spec,
+        method="static",
+        score="random",
+        distribution="uniform",
+        depth=MODELS.get(spec.model).smallest_depth,
+        width=min(spec.width, WIDEST),
+        epochs=EPOCHS,
+        flow_epochs=FLOW_EPOCHS,
+        flow_data="batches",
+    )
     fits = int(STEP_FLOPS / _flops_an_image(small, size))
     return dataclasses.replace(small, batch_size=max(1, min(spec.batch_size, fits)))
 

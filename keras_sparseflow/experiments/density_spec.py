@@ -1,20 +1,22 @@
 """`DensitySpec`: everything that decides the outcome of one training run at a density."""
 
-import dataclasses
 from dataclasses import dataclass
 
 from keras_sparseflow.experiments.fields import OURS, PAPER, spec_field
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 
 PUBLISHED = "Zagoruyko & Komodakis 2016"
+EVCI = "Evci et al. 2020"
+
+MOVING = ("rigl", "set")
+"""Methods that move masks while a network trains."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DensitySpec(TrainingSpec):
     """A network of a named architecture, how it becomes sparse, and how it is trained; see `TrainingSpec`.
 
-    Fields about pruning that change nothing, since masks are random or weights are pruned at once, have their
-    defaults whatever is given.
+    Fields about masks that change nothing under the method have their defaults whatever is given.
 
     Raises:
         ValueError: a value is of the wrong type, out of its range, or an unknown name.
@@ -25,13 +27,19 @@ class DensitySpec(TrainingSpec):
     """
 
     method: str = spec_field(
-        "random",
-        "how the network becomes sparse: random masks from the first step on, or magnitude pruning of the network "
-        "that was dense until then",
+        "static",
+        "how the network becomes sparse: static masks by the score; rigl or set, which let the masks move while it "
+        "trains; or magnitude pruning of the network that was dense until then",
         PAPER,
-        choices=("random", "magnitude"),
+        choices=("static", "magnitude", "rigl", "set"),
     )
-    density: float = spec_field(0.1, "share of each kernel's weights that are active in the end", above=0, maximum=1)
+    density: float = spec_field(0.1, "share of the kernels' weights that are active in the end", above=0, maximum=1)
+    distribution: str = spec_field(
+        "uniform",
+        "how active weights are shared out: one density for every kernel, larger kernels sparser (er, erk), or by the "
+        "score over all kernels together",
+        PAPER,
+    )
     ends: str = spec_field(
         "sparse", "first convolution and classifier: sparse as the rest, or dense", OURS, choices=("sparse", "dense")
     )
@@ -47,6 +55,13 @@ class DensitySpec(TrainingSpec):
         below=1,
     )
     prune_frequency: int = spec_field(100, "steps between two updates of a gradual pruning", "tfmot", minimum=1)
+    move_until: float = spec_field(
+        0.75, "share of the training after which rigl and set move no mask", EVCI, above=0, maximum=1
+    )
+    move_frequency: int = spec_field(100, "steps between two updates of rigl and set", EVCI, minimum=1)
+    move_fraction: float = spec_field(
+        0.3, "share of a kernel's active weights that rigl and set replace at first", EVCI, above=0, maximum=1
+    )
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
     depth: int = spec_field(28, "layers of the architecture with weights; of a Wide ResNet 6 n + 4", PAPER, minimum=1)
     width: int = spec_field(10, "how many times as wide as its base a Wide ResNet is", PAPER, minimum=1)
@@ -56,8 +71,12 @@ class DensitySpec(TrainingSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method != "magnitude":
+        if self.method == "magnitude":
+            self._reset("score", "score_samples", "distribution")
+        else:
             self._reset("prune_from", "prune_until", "prune_frequency")
+        if self.method not in MOVING:
+            self._reset("move_until", "move_frequency", "move_fraction")
         if self.prune_until < self.prune_from:
             raise ValueError(
                 f"`prune_until` must be at least `prune_from`, {self.prune_from}; received {self.prune_until}."
@@ -68,7 +87,7 @@ class DensitySpec(TrainingSpec):
     @property
     def name(self) -> str:
         """A short name for people."""
-        return f"{self.optimizer} {self.variant} {self.method} density {self.density:g} seed {self.seed}"
+        return f"{self.optimizer} {self.variant} {' '.join(self._masks())} density {self.density:g} seed {self.seed}"
 
     @property
     def prunes(self) -> bool:
@@ -77,9 +96,11 @@ class DensitySpec(TrainingSpec):
 
     def _readable(self) -> tuple[str, ...]:
         network = f"{self.model}_{self.depth}_{self.width}"
-        return (self.optimizer, self.variant, network, self.method, f"d{self.density:g}", f"s{self.seed}")
+        return (self.optimizer, self.variant, network, *self._masks(), f"d{self.density:g}", f"s{self.seed}")
 
-    def _reset(self, *names: str) -> None:
-        for field in dataclasses.fields(self):
-            if field.name in names:
-                object.__setattr__(self, field.name, field.default)
+    def _masks(self) -> tuple[str, ...]:
+        """Returns how the network becomes sparse, in a few words."""
+        shared_out = () if self.distribution == "uniform" else (self.distribution,)
+        if self.method == "static":
+            return (self.score, *shared_out)
+        return (self.method, *(() if self.score == "random" else (self.score,)), *shared_out)

@@ -13,7 +13,7 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 _FIXED_CHOICES = (
     ("batch normalization", "momentum 0.9, epsilon 1e-5", "in Keras' terms", "Zagoruyko & Komodakis 2016"),
     ("initialisation", "He normal by fan-in", "the same values at every density; masks do not rescale them", OURS),
-    ("masks", "exact count in each kernel", "one density for every kernel", PAPER),
+    ("masks", "exact counts", "whatever the ties between scores", OURS),
     ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
     ("L2", "kernels only", "the published network's takes all its parameters", OURS),
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
@@ -26,7 +26,7 @@ class DensityStudy(GridStudy):
     """Configurations x seeds, of one architecture at several densities; see `GridStudy`.
 
     Example:
-        >>> study = DensityStudy(name="s", title="", grids=[{"density": (0.05, 0.2, 1.0), "method": ("random",)}])
+        >>> study = DensityStudy(name="s", title="", grids=[{"density": (0.05, 0.2, 1.0), "score": ("random",)}])
         >>> len(study.specs(inputs=3072, classes=10))  # 3 densities x 3 seeds
         9
     """
@@ -35,6 +35,8 @@ class DensityStudy(GridStudy):
     spec_class: ClassVar[type[TrainingSpec]] = DensitySpec
     grid_fields: ClassVar[tuple[str, ...]] = (
         "method",
+        "score",
+        "distribution",
         "density",
         "variant",
         "activation",

@@ -15,6 +15,7 @@ STRATEGIES = Table(
     {
         "none": "keras_sparseflow.training.strategy:one_device",
         "mirrored": "keras_sparseflow.training.strategy:mirrored",
+        "multiworker": "keras_sparseflow.training.multiworker:multiworker",
         "tpu": "keras_sparseflow.training.strategy:tpu",
     },
 )
@@ -30,7 +31,7 @@ def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
 
     Raises:
         ValueError: more devices than there are, a batch that they can't share equally, or XLA under a strategy.
-        RuntimeError: no TPU.
+        RuntimeError: no TPU, or workers that do not meet.
     """
     from keras_sparseflow.training.strategy import check_batch, compiles
 
@@ -39,3 +40,10 @@ def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
     for batch_size in sorted({spec.batch_size for spec in specs}):
         check_batch(batch_size, strategy)
     return strategy
+
+
+def is_chief(options: "Options") -> bool:
+    """Returns whether this process writes files and reports: of several workers one does, and any other process."""
+    from keras_sparseflow.training import multiworker
+
+    return multiworker.is_chief(strategy_for([], options))

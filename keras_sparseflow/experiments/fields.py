@@ -9,6 +9,7 @@ from keras_sparseflow.experiments.named import LOSSES, MODELS, OPTIMIZERS, SCHED
 from keras_sparseflow.experiments.variants import canonical_variant
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.masks.named import DISTRIBUTIONS, SCORES
 from keras_sparseflow.plugins import unknown_name
 
 PAPER = "Tessera et al. 2021"
@@ -100,6 +101,8 @@ _TABLES = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
     "model": MODELS,
+    "score": SCORES,
+    "distribution": DISTRIBUTIONS,
     "flow_measures": MEASURES,
 }
 """Fields whose values are names in a table."""

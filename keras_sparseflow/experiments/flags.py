@@ -60,7 +60,8 @@ def define_run_flags() -> None:
         "none",
         STRATEGIES.names(),
         "how several devices train one network: mirrored shares each batch among the GPUs of this machine (or parts of "
-        "its CPU), tpu among the cores of a TPU. Results are the same.",
+        "its CPU), multiworker among the processes that TF_CONFIG names, each called alike, tpu among the cores of a "
+        "TPU. Results are the same.",
     )
     flags.DEFINE_integer(
         "devices", None, "how many devices share each batch (default: all that the strategy finds).", lower_bound=1

@@ -1,5 +1,6 @@
 """What the launchers call: runs a study or a single network into a folder of results."""
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
@@ -7,10 +8,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from keras_sparseflow.data import DataSize, describe, load_images
 from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
 from keras_sparseflow.experiments.cost import cost
+from keras_sparseflow.experiments.devices import strategy_for
 from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
 from keras_sparseflow.experiments.executors import (
     DEFAULT_OPTIONS,
@@ -197,13 +201,16 @@ def _run(
     options: Options,
 ) -> None:
     """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
-    from keras_sparseflow.experiments.pruning import check_pruning  # these load TensorFlow
+    from keras_sparseflow.experiments.mask_changes import check_pruning  # these load TensorFlow
     from keras_sparseflow.experiments.recipe import check_arguments
+    from keras_sparseflow.training.multiworker import check_agreement, is_chief, lost_workers_named
 
     train = EXECUTORS.get(executor)
     check_arguments(specs)
     check_pruning(specs)
-    with study_lock(study_dir):
+    strategy = strategy_for([], options)
+    chief = is_chief(strategy)
+    with lost_workers_named(strategy), study_lock(study_dir) if chief else contextlib.nullcontext():
         chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
         data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
         size = DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
@@ -212,14 +219,27 @@ def _run(
         check_same_images(study_dir, images)
         if executor in PLANNED_EXECUTORS:  # refuses what they can't train, before anything is written
             plan(specs, study_dir, data.input_shape, data.num_classes, executor, options)
-        write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
-        if options.tensorboard:
-            from keras_sparseflow.experiments.hparams import write_experiment
-
-            write_experiment(study_dir, specs)
-        with StudyProgress(specs) as progress:
+        check_agreement(strategy, _common(specs, study_dir, images), "Study, images and networks left to train")
+        if chief:
+            write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
+            _write_experiment(specs, study_dir, options)
+        with StudyProgress(specs, None if chief else Console(quiet=True, force_terminal=False)) as progress:
             progress.note(cost_line(planned))
             train(specs, study_dir, data, progress, options)
+
+
+def _common(specs: Sequence[TrainingSpec], study_dir: Path, images: dict[str, Any]) -> dict[str, Any]:
+    """Returns what workers that train together must find alike; images may differ in their last bits."""
+    left = [spec.run_id for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
+    exact = {name: images[name] for name in ("name", "train_images", "test_images", "labels")}
+    return {"study": study_dir.name, "images": exact, "networks": left}
+
+
+def _write_experiment(specs: Sequence[TrainingSpec], study_dir: Path, options: Options) -> None:
+    if options.tensorboard:
+        from keras_sparseflow.experiments.hparams import write_experiment
+
+        write_experiment(study_dir, specs)
 
 
 def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:

@@ -110,7 +110,7 @@ class RunLog:
         if self._events is not None:
             self._events.write_summary(session_end(success=not self.diverged))
         self.close()
-        result = {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
+        result = self._result(active_weights)
         self.folder.finish(result, self.history, self.flow)
         return result
 
@@ -118,6 +118,9 @@ class RunLog:
         """Closes the events file."""
         if self._events is not None:
             self._events.close()
+
+    def _result(self, active_weights: Sequence[int]) -> dict[str, Any]:
+        return {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
 
     def _summary(self) -> dict[str, Any]:
         """Returns the last epoch's metrics, the best accuracy, and each measure's mean."""
@@ -141,6 +144,28 @@ class RunLog:
         if self._events is not None:
             metrics = {name: value for name, value in row.items() if name != "epoch"}
             self._events.write(row["epoch"], {**metric_tags(metrics), **flow_tags(flow)})
+
+
+class FollowerLog(RunLog):
+    """The log of a run on a worker that is not the chief: it keeps the rows that the chief's does, and writes nothing.
+
+    Args:
+        spec: of the run.
+        folder: the chief's, to go on from its checkpoint.
+    """
+
+    def __init__(self, spec: TrainingSpec, folder: RunFolder):
+        super().__init__(spec, folder, tensorboard=False)
+
+    def start(self, active_weights: Sequence[int]) -> None:
+        """Does nothing."""
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Does nothing."""
+
+    def finish(self, active_weights: Sequence[int]) -> dict[str, Any]:
+        """Returns the result, whose seconds are this worker's."""
+        return self._result(active_weights)
 
 
 class CheckpointClock:

@@ -1,5 +1,6 @@
 """The network of one arm of a matched pair, and the parts of it that populations stack."""
 
+from math import prod
 from typing import Any
 
 import keras
@@ -7,32 +8,39 @@ import numpy as np
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.capacity import KernelCapacity, match_capacity
+from keras_sparseflow.experiments.masking import set_scored_masks
 from keras_sparseflow.experiments.recipe import l2_penalty
 from keras_sparseflow.experiments.spec import RunSpec
+from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.models import mlp
 from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask, kernel_names
 from keras_sparseflow.training import SparseModel
+from keras_sparseflow.training.multiworker import network_class
 
 
 def arm_model(spec: RunSpec, data: ImageData) -> SparseModel:
-    """Returns the spec's multilayer perceptron, initialised.
+    """Returns the spec's multilayer perceptron, initialised, with the masks of its score.
 
     Args:
         spec: what to build.
         data: whose image shape and classes it fits.
     """
     kernels = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
+    sparse, seeded = spec.arm == "sparse", spec.score == "random"
     model: SparseModel = mlp(
         data.input_shape,
         data.num_classes,
         [spec.width] * spec.hidden_layers,
-        active=[kernel.active for kernel in kernels] if spec.arm == "sparse" else None,
+        active=[kernel.active if seeded else prod(kernel.sparse_shape) for kernel in kernels] if sparse else None,
         fan_ins=[initial_fan_in(kernel, spec.init_fan_in) for kernel in kernels],
         l2=l2_penalty(spec),
         seed=spec.seed,
-        model_class=SparseModel,
+        model_class=network_class(),
         **_hidden_layers(spec),
     )
+    if sparse and not seeded:
+        counts = {name: kernel.active for name, kernel in zip(kernel_names(spec.hidden_layers), kernels, strict=True)}
+        set_scored_masks(model, spec, data, None, counts)
     return model
 
 
@@ -43,6 +51,8 @@ def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
 
 def initial_kernels(spec: RunSpec, data: ImageData) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns the initial kernels of `build_network` and the sparse arm's masks, by the kernels' paths."""
+    if spec.arm == "sparse" and spec.score != "random":
+        return _kernels_and_masks(arm_model(spec, data))
     capacity = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
     kernels, masks = {}, {}
     for index, (name, kernel) in enumerate(zip(kernel_names(spec.hidden_layers), capacity, strict=True)):
@@ -89,6 +99,12 @@ def initial_fan_in(kernel: KernelCapacity, choice: str) -> float:
         "sparse": kernel.sparse_shape[0],
         "active": kernel.active_fan_in,
     }[choice]
+
+
+def _kernels_and_masks(model: SparseModel) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    found = [(kernel.variable.path, kernel) for kernel in kernels_of(model)]
+    values = {path: keras.ops.convert_to_numpy(kernel.variable) for path, kernel in found}
+    return values, {path: keras.ops.convert_to_numpy(kernel.mask) for path, kernel in found if kernel.mask is not None}
 
 
 def _hidden_layers(spec: RunSpec) -> dict[str, Any]:

@@ -42,12 +42,12 @@ WIDE_RESNETS = {
         title="Do the findings on optimizers, regularization and Swish hold for a Wide ResNet with random masks?",
         grids=[
             _grid(
-                ("random",),
+                ("static",),
                 ("adagrad", "adam", "momentum"),
                 ("BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN"),
             ),
-            _grid(("random",), ("adagrad", "adam", "momentum"), ("DA_L2_SC_BN",), ("swish",)),
-            _grid(("random",), ("adamw",), ("DA_L2_SC_BN",), ("relu", "swish")),
+            _grid(("static",), ("adagrad", "adam", "momentum"), ("DA_L2_SC_BN",), ("swish",)),
+            _grid(("static",), ("adamw",), ("DA_L2_SC_BN",), ("relu", "swish")),
         ],
         base=_TRAINING,
         seeds=(0,),
@@ -58,7 +58,7 @@ WIDE_RESNETS = {
         name="wrn_magnitude",
         title="Do they hold where a Wide ResNet is trained dense, pruned by magnitude and fine-tuned?",
         grids=[
-            _grid(("random", "magnitude"), ("adam", "momentum"), ("BN", "L2_BN", "DA_SC_BN", "DA_L2_SC_BN")),
+            _grid(("static", "magnitude"), ("adam", "momentum"), ("BN", "L2_BN", "DA_SC_BN", "DA_L2_SC_BN")),
         ],
         base=_TRAINING,
         seeds=(0,),

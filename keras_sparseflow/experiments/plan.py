@@ -23,6 +23,8 @@ FREE_FIELDS = (
     "augment_pad",
     "augment_flip",
     "init_fan_in",
+    "score",
+    "score_samples",
     "variant",
 )
 """Fields in which the networks of one population may differ; `variant` outside `GRAPH_PARTS` only."""

@@ -1,5 +1,6 @@
 """Trains one network from its spec into its folder, from the start or from where it was interrupted."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +9,14 @@ import keras
 
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches
 from keras_sparseflow.experiments.executors import CHECKPOINT_SECONDS
-from keras_sparseflow.experiments.log import CheckpointClock, RunLog
+from keras_sparseflow.experiments.log import CheckpointClock, FollowerLog, RunLog
+from keras_sparseflow.experiments.mask_changes import mask_callbacks
 from keras_sparseflow.experiments.network import active_weights, build_network
-from keras_sparseflow.experiments.pruning import pruning_callbacks
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import GradientFlow
+from keras_sparseflow.training.multiworker import check_agreement, is_chief
 from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
 from keras_sparseflow.training.strategy import (
@@ -52,7 +54,8 @@ def run(
         tensorboard: whether to write TensorBoard events.
         jit: whether XLA compiles the step; None for Keras' choice, yes on a GPU and no on a CPU.
         strategy: whose replicas share each batch, which they must divide; None for the current one, one device
-            unless this stands in another's scope.
+            unless this stands in another's scope. Of several workers, each of which calls this, the chief alone
+            writes.
         on_epoch: called after each epoch with its number, from 0, and its metrics.
         checkpoint_seconds: see `Options`.
 
@@ -61,22 +64,25 @@ def run(
 
     Raises:
         ValueError: a batch that replicas can't share equally, or XLA under a strategy.
+        RuntimeError: several workers do not find the same in the folder.
     """
     if folder.finished:
         return read_json(folder.path / "result.json")
     strategy = one_device() if strategy is None else strategy
     check_batch(spec.batch_size, strategy)
-    log = RunLog(spec, folder, tensorboard)
+    chief = is_chief(strategy)
+    log = RunLog(spec, folder, tensorboard) if chief else FollowerLog(spec, folder)
     saved = log.restore()
+    check_agreement(strategy, [spec.run_id, log.next_epoch], "A run, and how many of its epochs are done,")
     with strategy.scope(), precision_policy(spec.precision):
         model = build_network(spec, data, jit=compiles(jit, strategy))
         if saved is not None:
             restore_state(network_state(model), saved, folder.path)
     synchronize_norms(model, strategy)
     flow = _flow_callback(spec, data)
-    keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds))
+    keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds if chief else math.inf))
     log.start(active_weights(model))
-    listeners = [*pruning_callbacks(spec, data), flow, keeper]
+    listeners = [*mask_callbacks(spec, data), flow, keeper]
     if on_epoch is not None:
         listeners.append(keras.callbacks.LambdaCallback(on_epoch_end=on_epoch))
     if not log.over:

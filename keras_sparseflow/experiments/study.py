@@ -21,7 +21,7 @@ _FIXED_CHOICES = (
     ("biases", "none", "no kernel has a bias", PAPER),
     ("BatchNorm", "counts for neither arm", "its scales and shifts are no weights of the matched capacity", OURS),
     ("skip connections", "identity", "from the first hidden layer's output on; they have no weights", OURS),
-    ("masks", "uniformly random, fixed", "exact count in each kernel", PAPER),
+    ("masks", "fixed", "those of the score; exact count in each kernel", PAPER),
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
     ("augmentation padding value", "0 after standardisation", "the training mean", OURS),
     ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),
@@ -53,7 +53,14 @@ class Study(GridStudy):
 
     kind: ClassVar[str] = "pairs"
     spec_class: ClassVar[type[TrainingSpec]] = RunSpec
-    grid_fields: ClassVar[tuple[str, ...]] = ("hidden_layers", "variant", "activation", "optimizer", "learning_rate")
+    grid_fields: ClassVar[tuple[str, ...]] = (
+        "hidden_layers",
+        "variant",
+        "activation",
+        "optimizer",
+        "learning_rate",
+        "score",
+    )
     derived_fields: ClassVar[tuple[str, ...]] = ("dense_width", "max_width", "arm", "seed")
     fixed_choices: ClassVar[tuple[tuple[str, str, str, str], ...]] = _FIXED_CHOICES
 

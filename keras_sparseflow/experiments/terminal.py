@@ -59,7 +59,8 @@ def load_training_quietly(
     Raises:
         ValueError, RuntimeError: the devices that `options` ask for are not there.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Where a worker is lost, TensorFlow logs it as several errors, before the one that is raised.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if options.strategy == "multiworker" else "2")
     logging.set_verbosity(logging.WARNING)
     with _stderr_in_file():
         from keras_sparseflow.training import device
@@ -70,6 +71,8 @@ def load_training_quietly(
             device.make_deterministic()
         if executor in ("auto", "population") and options.strategy == "none":
             device.use_cores_for_stacks()
+        if options.strategy == "multiworker":
+            print("Waiting for all workers.", flush=True)
         strategy_for([], options)
 
 

@@ -13,6 +13,9 @@ from keras_sparseflow.experiments.variants import parse_variant
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
 
+DATA_FREE_SCORES = ("random", "magnitude", "synflow")
+"""Scores that look at no image."""
+
 SpecT = TypeVar("SpecT", bound="TrainingSpec")
 
 
@@ -77,6 +80,18 @@ class TrainingSpec:
     )
     seed: int = spec_field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
 
+    score: str = spec_field(
+        "random",
+        "which weights are active at first: those that this score ranks highest before training, random for any",
+        PAPER,
+    )
+    score_samples: int = spec_field(
+        10,
+        "training images of each class on which a score that looks at data is computed",
+        "Wang et al. 2020",
+        minimum=1,
+    )
+
     flow_measures: tuple[str, ...] = spec_field(
         ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2"), "measures of gradient flow by name", PAPER
     )
@@ -104,6 +119,8 @@ class TrainingSpec:
             field = f"{name}_options"
             own = canonical_arguments(field, getattr(self, name), getattr(self, field), table)
             object.__setattr__(self, field, own)
+        if self.score in DATA_FREE_SCORES:
+            self._reset("score_samples")
 
     @property
     def parts(self) -> frozenset[str]:
@@ -161,6 +178,12 @@ class TrainingSpec:
                 raise unknown_name("field of a spec", name, known)
         fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**fields)
+
+    def _reset(self, *names: str) -> None:
+        """Gives fields that change nothing their defaults, so that no run is named after them."""
+        defaults = self.defaults()
+        for name in names:
+            object.__setattr__(self, name, defaults[name])
 
     def _readable(self) -> tuple[str, ...]:
         """Returns the fields that a run's id begins with."""

@@ -1,8 +1,11 @@
 """One network trained by several processes, each with its own devices, and what Keras' `fit` lacks for that."""
 
+import contextlib
 import functools
+import json
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -24,11 +27,15 @@ def multiworker(devices: int | None = None) -> tf.distribute.MultiWorkerMirrored
 
     Raises:
         ValueError: TF_CONFIG names no workers, or this process is none of them; another number of devices.
-        RuntimeError: TensorFlow has started already.
+        RuntimeError: TensorFlow has started already; the workers do not find each other.
     """
     resolver = _cluster()
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    except tf.errors.OpError as error:
+        raise RuntimeError(
+            f"The workers that TF_CONFIG names, {os.environ['TF_CONFIG']}, did not meet: {str(error).splitlines()[0]}"
+        ) from error
     except RuntimeError as error:
         raise RuntimeError(
             f"Workers must meet before TensorFlow has done anything in their processes. ({error})"
@@ -66,6 +73,45 @@ def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
     """
     if worker_count(strategy) > 1:
         strategy.reduce(tf.distribute.ReduceOp.SUM, tf.identity(0.0), axis=None).numpy()  # waits on GPUs too
+
+
+def check_agreement(strategy: tf.distribute.Strategy, value: Any, what: str) -> None:
+    """Waits for every worker, and refuses to go on unless all bring the same.
+
+    Args:
+        strategy: every worker's.
+        value: ready for JSON.
+        what: the value is, in words; it begins a sentence.
+
+    Raises:
+        RuntimeError: workers bring different values; on every worker.
+        tf.errors.UnavailableError: a worker has gone.
+    """
+    workers = worker_count(strategy)
+    if workers == 1:
+        return
+    own = zlib.crc32(json.dumps(value, sort_keys=True).encode()) >> 8  # its square must leave room for a sum
+    sums = strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant([own, own**2], tf.int64), axis=None).numpy()
+    if int(sums[0]) ** 2 != workers * int(sums[1]):  # equal for equal numbers alone (Cauchy-Schwarz)
+        raise RuntimeError(f"{what} must be the same on every worker; they differ, and here it is {value}.")
+
+
+@contextlib.contextmanager
+def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Within it, an error because another worker has gone is a RuntimeError that says so."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if worker_count(strategy) == 1:
+            raise
+        raise RuntimeError(
+            "Another worker has ended, or can't be reached; its own output says why. Start all of them again."
+        ) from error
+
+
+def network_class() -> type[SparseModel]:
+    """Returns `MultiWorkerModel` in the scope of a strategy of several workers, and `SparseModel` elsewhere."""
+    return MultiWorkerModel if worker_count(tf.distribute.get_strategy()) > 1 else SparseModel
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")

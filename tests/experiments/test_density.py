@@ -17,8 +17,12 @@ from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.hparams import hyperparameters
 from keras_sparseflow.experiments.kernels import kernels_of
 from keras_sparseflow.experiments.launch import run_study
+from keras_sparseflow.experiments.mask_changes import mask_callbacks
+from keras_sparseflow.experiments.named import MODELS
+from keras_sparseflow.experiments.network import build_network
 from keras_sparseflow.experiments.presets import DENSITY_PRESETS
-from keras_sparseflow.experiments.pruning import pruning_callbacks
+from keras_sparseflow.layers import MaskedKernel, structure
+from keras_sparseflow.masks import make_masks, samples_per_class
 from keras_sparseflow.records import RunFolder
 from tests.experiments.executing import interrupted_after, train
 
@@ -41,28 +45,50 @@ def test_run_ids_are_pinned():
 
 
 OTHER_VALUES = {
-    "method": "magnitude", "density": 0.2, "ends": "dense", "prune_from": 0.4, "prune_until": 0.7,
-    "prune_frequency": 7, "model": None, "depth": 16, "width": 2, "dropout": 0.3,
+    "density": 0.2, "ends": "dense", "depth": 16, "width": 2, "dropout": 0.3, "method": "set",
+    "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
+    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk", "model": None,
 }  # fmt: skip
 
 
 def test_every_field_changes_the_run_id_and_survives_a_dict():
     common = {field.name for field in dataclasses.fields(DensitySpec.__mro__[1])}
     assert set(OTHER_VALUES) | common == {field.name for field in dataclasses.fields(DensitySpec)}
-    base = DensitySpec(method="magnitude", prune_until=0.6)
     for name, value in OTHER_VALUES.items():
-        if name in ("model", "method"):  # there is one model, and another method resets what follows from it
+        if name == "model":  # there is one
             continue
+        method = {"prune": "magnitude", "move": "rigl"}.get(name.partition("_")[0], "static")
+        base = DensitySpec(method=method, prune_until=0.6)
         changed = dataclasses.replace(base, **{name: value})
         assert getattr(changed, name) == value and changed.run_id != base.run_id, name
         assert DensitySpec.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed
 
 
-def test_pruning_fields_that_change_nothing_are_their_defaults():
-    assert DensitySpec(prune_from=0.2, prune_until=0.8, prune_frequency=5) == DensitySpec()
-    at_once = DensitySpec(method="magnitude", prune_from=0.2, prune_until=0.2, prune_frequency=5)
+def test_fields_that_change_nothing_under_a_method_are_their_defaults():
+    nothing = {"prune_from": 0.2, "prune_until": 0.8, "prune_frequency": 5, "move_until": 0.1, "move_fraction": 0.5}
+    assert DensitySpec(**nothing, move_frequency=3, score_samples=4) == DensitySpec()
+    moving = DensitySpec(method="rigl", score="snip", score_samples=4, **nothing)
+    assert (moving.move_until, moving.score_samples, moving.prune_from) == (0.1, 4, 0.5)
+    at_once = DensitySpec(
+        method="magnitude", prune_from=0.2, prune_until=0.2, prune_frequency=5, score="snip", distribution="erk"
+    )
     assert at_once.prune_from == 0.2 and at_once.prune_frequency == DensitySpec().prune_frequency
+    assert (at_once.score, at_once.distribution, at_once.move_until) == ("random", "uniform", 0.75)
     assert not DensitySpec(method="magnitude", density=1.0).prunes and at_once.prunes
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "random"),
+        ({"score": "snip", "distribution": "global"}, "snip-global"),
+        ({"method": "set", "distribution": "erk"}, "set-erk"),
+        ({"method": "rigl", "score": "synflow"}, "rigl-synflow"),
+        ({"method": "magnitude"}, "magnitude"),
+    ],
+)
+def test_a_run_is_named_after_how_it_becomes_sparse(values, words):
+    assert DensitySpec(**values).run_id.startswith(f"sgd-NR-wide_resnet_28_10-{words}-d0.1-s0-")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +96,11 @@ def test_pruning_fields_that_change_nothing_are_their_defaults():
     [
         ("density", 90, "`density` must be a number above 0 and at most 1; received 90"),
         ("density", 0, "above 0 and at most 1; received 0"),
-        ("method", "snap", "Unknown `method` 'snap'; expected one of random, magnitude"),
+        ("method", "snap", "Unknown `method` 'snap'; expected one of static, magnitude, rigl, set"),
+        ("score", "snap", "Unknown mask score 'snap'; expected one of random, magnitude, snip, grasp, synflow"),
+        ("distribution", "erc", "Unknown sparsity distribution 'erc'; expected one of uniform, erk, er, global"),
+        ("score_samples", 0, "`score_samples` must be a whole number of at least 1; received 0"),
+        ("move_until", 0, "`move_until` must be a number above 0 and at most 1; received 0"),
         ("model", "wide_resnt", "Unknown model 'wide_resnt'.*Did you mean 'wide_resnet'"),
         ("ends", "both", "expected one of sparse, dense"),
         ("dropout", 1.0, "`dropout` must be a number of at least 0 and below 1; received 1.0"),
@@ -99,11 +129,11 @@ def study(**values):
 
 def test_a_study_crosses_densities_methods_and_seeds():
     planned = study(
-        grids=[{"density": (0.1, 1.0), "method": ("random", "magnitude"), "variant": ("BN",)}], seeds=(3, 4)
+        grids=[{"density": (0.1, 1.0), "method": ("static", "magnitude"), "variant": ("BN",)}], seeds=(3, 4)
     )
     specs = planned.specs(64, 10)
     assert [(s.density, s.method, s.seed) for s in specs] == [
-        (density, method, seed) for density in (0.1, 1.0) for method in ("random", "magnitude") for seed in (3, 4)
+        (density, method, seed) for density in (0.1, 1.0) for method in ("static", "magnitude") for seed in (3, 4)
     ]
     assert {(s.depth, s.width, s.variant, s.epochs) for s in specs} == {(10, 1, "BN", 2)}
 
@@ -169,6 +199,11 @@ def test_operations_by_hand():
     assert (dense.steps, dense.flops, dense.active_flops) == (12, an_image * products, an_image * products)
     sparse = cost([network(density=0.25)], size)
     assert sparse.flops == dense.flops and sparse.active_flops == pytest.approx(dense.flops / 4, rel=1e-3)
+    erk = {kernel.name: kernel for kernel in kernels_of(network(density=0.25, distribution="erk"), size)}
+    total = sum(kernel.size for kernel in erk.values())
+    assert sum(kernel.active for kernel in erk.values()) == round(0.25 * total) and erk["stem"].active == 144
+    together = kernels_of(network(density=0.25, distribution="global", score="snip"), size)
+    assert sum(kernel.active for kernel in together) == round(0.25 * total)
     at_once, gradual = (network(density=0.25, method="magnitude", prune_until=until) for until in (0.5, 0.9))
     assert cost([at_once], size).active_flops == pytest.approx(dense.flops * (1 + 0.25) / 2, rel=1e-3)
     decaying = dense.flops * (0.5 + 0.4 * (0.25 + 0.75 * 0.25) + 0.1 * 0.25)
@@ -239,10 +274,42 @@ def test_an_interrupted_run_comes_to_what_it_would_have_come_to(pruned, data, tm
 def test_a_gradual_schedule_ends_at_the_density(data):
     """12 steps: from step 4 to step 10, every 4 steps at most: at steps 4 and 8."""
     spec = network(method="magnitude", density=0.1, prune_from=0.25, prune_until=0.75, prune_frequency=4)
-    (callback,) = pruning_callbacks(spec, data)
+    (callback,) = mask_callbacks(spec, data)
     due = {step: [float(value) for value in callback._schedule(step)] for step in range(1, 13)}
     assert [step for step, (now, _) in due.items() if now] == [4, 8] and due[8][1] == pytest.approx(0.9)
-    assert pruning_callbacks(network(), data) == pruning_callbacks(network(method="magnitude", density=1.0), data) == []
+    assert mask_callbacks(network(), data) == mask_callbacks(network(method="magnitude", density=1.0), data) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "score", "distribution"),
+    [
+        ("static", "snip", "global"),
+        ("static", "synflow", "erk"),
+        ("rigl", "random", "erk"),
+        ("set", "grasp", "uniform"),
+    ],
+)
+def test_masks_are_those_of_the_score_and_move_where_the_method_moves_them(method, score, distribution, data):
+    spec = network(method=method, score=score, distribution=distribution, density=0.2, score_samples=4)
+    spec = dataclasses.replace(spec, move_frequency=2, ends="dense" if score == "grasp" else "sparse")
+    model = build_network(spec, data)
+    masks = {layer.name: layer.mask.numpy() for layer in model.layers if isinstance(layer, MaskedKernel)}
+    twin = MODELS.get("wide_resnet").build(
+        (4, 4, 1), 3, depth=10, width=1, density=1.0, dense_ends=score == "grasp", seed=spec.seed
+    )
+    expected = make_masks(
+        twin, 0.2, score=score, distribution=distribution, seed=spec.seed,
+        kernels=[kernel for kernel in structure.kernels_of(twin) if kernel.mask is not None],
+        data=samples_per_class(data.train_images, data.train_labels, 4, spec.seed),
+    )  # fmt: skip
+    assert set(masks) == set(expected) and ("stem" in masks) == (score != "grasp")
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(mask, expected[name])
+    callbacks = mask_callbacks(spec, data)
+    model.fit(data.train_images, data.train_labels, batch_size=16, epochs=1, verbose=0, callbacks=callbacks)
+    moved = [np.any(layer.mask.numpy() != masks[layer.name]) for layer in model.layers if layer.name in masks]
+    assert any(moved) == (method != "static") and len(callbacks) == (method != "static")
+    assert all(layer.active_count == masks[layer.name].sum() for layer in model.layers if layer.name in masks)
 
 
 def test_random_masks_are_there_from_the_first_step(data, tmp_path):

@@ -173,6 +173,8 @@ def trained(spec, folder, data, **options):
         ({"schedule": "step"}, {"epochs": 4}),
         ({"loss": "squared_error"}, {}),
         ({"precision": "mixed_bfloat16"}, {}),
+        ({"score": "magnitude"}, {}),
+        ({"score_samples": 3}, {"score": "snip"}),
         ({"optimizer": "adamw"}, {"variant": "L2", "l2": 0.1}),
         ({"l2_form": "decoupled"}, {"variant": "L2", "l2": 0.5, "optimizer": "adam"}),
         ({"l2_form": "loss"}, {"variant": "L2", "l2": 0.5, "optimizer": "adamw"}),

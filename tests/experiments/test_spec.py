@@ -36,6 +36,7 @@ OTHER_VALUES = {
     "norm_place": "after", "skip_span": 1, "skip_place": "after", "schedule": "cosine", "loss": "squared_error",
     "l2_form": "decoupled", "augment_flip": "never", "optimizer_options": ("sgd.nesterov=true",),
     "activation_options": ("prelu.slope=0.1",), "precision": "mixed_bfloat16",
+    "score": "synflow", "score_samples": 3,
 }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def test_every_field_has_another_value_here():
 
 @pytest.mark.parametrize("name", OTHER_VALUES)
 def test_every_field_changes_the_run_id_and_survives_a_dict(name):
-    same = {"activation": "prelu"} if name == "activation_options" else {}
+    same = {"activation_options": {"activation": "prelu"}, "score_samples": {"score": "snip"}}.get(name, {})
     changed = spec(**same, **{name: OTHER_VALUES[name]})
     assert getattr(changed, name) == OTHER_VALUES[name]
     assert changed.run_id != spec(**same).run_id
@@ -83,7 +84,7 @@ def test_from_dict_refuses_an_unknown_field():
         ("variant", None, "Unknown variant part 'None'"),
         ("flow_data", "all", "Unknown `flow_data` 'all'"),
         ("init_fan_in", "He", "expected one of dense, sparse, active"),
-        ("schedule", "cosin", "Unknown schedule 'cosin'; expected one of constant, cosine, step, wide_resnet.*'cosine'"),
+        ("schedule", "cosin", "Unknown schedule 'cosin'; expected one of constant, cosine, step, wide.*'cosine'"),
         ("loss", "mse", "Unknown loss 'mse'; expected one of cross_entropy, squared_error"),
         ("norm_place", "behind", "Unknown `norm_place` 'behind'; expected one of before, after"),
         ("skip_span", 0, "`skip_span` must be a whole number of at least 1; received 0"),

@@ -35,7 +35,7 @@ def test_help_shows_how_to_call_it_and_every_flag():
     ("arguments", "message"),
     [
         (["--density=0.1,90"], "`density` must be a number above 0 and at most 1; received 90.0"),
-        (["--method=snap"], "Unknown `method` 'snap'; expected one of random, magnitude"),
+        (["--method=snap"], "Unknown `method` 'snap'; expected one of static, magnitude"),
         (["--preset=wrn_randon"], "value should be one of <single|wrn_random|wrn_magnitude>"),
         ([*TINY, "--depth=12"], "error: `depth` must be 6 n + 4 for n blocks a group"),
         ([*TINY, "--density=0.001"], "leave every kernel at least one active weight; 0.001 leaves none"),
@@ -49,13 +49,13 @@ def test_bad_input_is_refused_in_a_line_and_nothing_is_written(arguments, messag
 
 def test_a_study_is_trained_reported_and_added_to(tmp_path):
     command = [*TINY, f"--runs_dir={tmp_path}"]
-    done = launch(*command, "--density=0.2", "--method=random,magnitude")
+    done = launch(*command, "--density=0.2", "--method=static,magnitude")
     assert done.returncode == 0, done.stderr
     assert "2 networks, 20 gradient steps" in done.stdout, "the cost is printed first"
     page = tmp_path / "tiny" / "report.html"
     assert last_line(done.stdout) == f"Report: {page.resolve()}" and page.stat().st_size > 10_000
-    more = launch(*command, "--density=0.2,1", "--method=random,magnitude", "--dry_run")
+    more = launch(*command, "--density=0.2,1", "--method=static,magnitude", "--dry_run")
     assert more.returncode == 0 and "Finished before: 2 networks." in more.stdout, more.stderr
     assert "One after the other: 2 networks." in more.stdout
     results = records.read_results(tmp_path / "tiny")
-    assert set(results["method"]) == {"random", "magnitude"} and set(results["density"]) == {0.2}
+    assert set(results["method"]) == {"static", "magnitude"} and set(results["density"]) == {0.2}

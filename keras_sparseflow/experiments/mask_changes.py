@@ -1,0 +1,56 @@
+"""How the masks of a spec's network change while it trains."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from keras_sparseflow.data import ImageData, steps_per_epoch
+from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.training.pruning import MagnitudePruning
+from keras_sparseflow.training.rigl import RigL
+from keras_sparseflow.training.set import SET
+from keras_sparseflow.training.tfmot import import_tfmot
+
+
+def mask_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that change the masks of the spec's network; none where they stay as they are.
+
+    Args:
+        spec: of the run.
+        data: gives the steps of an epoch.
+
+    Raises:
+        ImportError: tfmot prunes, and is not installed.
+    """
+    if not isinstance(spec, DensitySpec) or spec.density == 1:
+        return []
+    steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
+    if spec.method == "magnitude":
+        return [_magnitude_pruning(spec, steps)]
+    moved: dict[str, Any] = {
+        "end_step": max(1, round(spec.move_until * steps)),
+        "frequency": spec.move_frequency,
+        "drop_fraction": spec.move_fraction,
+    }
+    if spec.method == "rigl":
+        return [RigL(**moved)]
+    return [SET(**moved, seed=spec.seed)] if spec.method == "set" else []
+
+
+def check_pruning(specs: Iterable[TrainingSpec]) -> None:
+    """Raises ImportError, with the extra to install, if a run is to be pruned by tfmot and that is missing."""
+    if any(isinstance(spec, DensitySpec) and spec.prunes for spec in specs):
+        import_tfmot()
+
+
+def _magnitude_pruning(spec: DensitySpec, steps: int) -> MagnitudePruning:
+    first, last = (round(share * steps) + 1 for share in (spec.prune_from, spec.prune_until))
+    schedules = import_tfmot().sparsity.keras
+    if first == last:
+        return MagnitudePruning(schedules.ConstantSparsity(1 - spec.density, begin_step=first, end_step=first))
+    frequency = min(spec.prune_frequency, last - first)
+    last -= (last - first) % frequency  # tfmot updates at whole multiples: the last must be one
+    gradual = schedules.PolynomialDecay(0.0, 1 - spec.density, begin_step=first, end_step=last, frequency=frequency)
+    return MagnitudePruning(gradual)

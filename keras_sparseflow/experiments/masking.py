@@ -1,0 +1,43 @@
+"""The masks that the score of a spec gives its network before training."""
+
+from collections.abc import Mapping
+
+from keras_sparseflow.data import ImageData
+from keras_sparseflow.experiments.recipe import loss
+from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.layers.structure import kernels_of
+from keras_sparseflow.masks import make_masks, samples_per_class, set_masks
+from keras_sparseflow.training import SparseModel
+
+
+def set_scored_masks(
+    model: SparseModel,
+    spec: TrainingSpec,
+    data: ImageData,
+    density: float | None,
+    distribution: str | Mapping[str, int],
+) -> None:
+    """Gives the masked layers of a network the masks of the spec's score.
+
+    Args:
+        model: whose masked layers are all active; stock layers stay as they are.
+        spec: names the score, and gives the seed of what is random.
+        data: whose training images scores may look at, as they are, without augmentation.
+        density: of the masked kernels together or each, as the distribution has it; None where that is counts.
+        distribution: see `make_masks`.
+
+    Raises:
+        ValueError: see `make_masks`; a kernel would be left without any active weight, for instance.
+    """
+    examples = samples_per_class(data.train_images, data.train_labels, spec.score_samples, spec.seed)
+    masks = make_masks(
+        model,
+        density,
+        score=spec.score,
+        distribution=distribution,
+        data=examples,
+        loss=loss(spec),
+        seed=spec.seed,
+        kernels=[kernel for kernel in kernels_of(model) if kernel.mask is not None],
+    )
+    set_masks(model, masks)
