@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.masks.selection import top_mask
 from keras_sparseflow.training.mask_updates import MaskUpdates
 
@@ -74,7 +75,7 @@ class DropAndGrow(MaskUpdates):
         drop_fraction: share of the active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
         begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`.
-        layers: names of the masked layers to act on; None for all.
+        layers: names of the masked layers to act on; None for all that are not frozen.
         first_step: iterations that the optimizer has done when step 0 is.
 
     Attributes:
@@ -150,6 +151,18 @@ class DropAndGrow(MaskUpdates):
 
     def _changes(self, before: np.ndarray, after: np.ndarray) -> Mapping[str, Any]:
         return {"grown": int(np.count_nonzero(after & ~before))}
+
+    def _find_layers(self) -> list[MaskedKernel]:
+        """Returns the layers to act on; those that are frozen keep their weights, and so their masks."""
+        found = super()._find_layers()
+        trained = [layer for layer in found if layer._kernel.trainable]
+        frozen = [layer.name for layer in found if not layer._kernel.trainable]
+        if not trained or (frozen and self._names is not None):
+            raise ValueError(
+                f"{type(self).__name__} replaces weights by such as begin to train, which those of {frozen} do not: "
+                "they are frozen. Leave these layers out of `layers`, or set `trainable`."
+            )
+        return trained
 
     def _end_of_fit(self) -> int:
         """Returns where updates end if `fit` does what its arguments say."""

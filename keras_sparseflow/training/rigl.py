@@ -30,7 +30,7 @@ class RigL(DropAndGrow):
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
         begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`. (In the
             authors' code the first step is an update too: `begin_step=1`.)
-        layers: names of the masked layers to act on; None for all.
+        layers: names of the masked layers to act on; None for all that are not frozen.
         first_step: iterations that the optimizer has done when step 0 is.
         cost: "data" for the gradient of the loss without weight regularisers, as in the authors' code, or "total".
             Only which of the dropped weights stay can depend on it, for at inactive weights the two are equal.
@@ -41,8 +41,8 @@ class RigL(DropAndGrow):
 
     Raises:
         ValueError: arguments out of range; when `fit` begins: a model of another class, an optimizer that
-            accumulates gradients, no masked layer, unknown names, several steps in one execution, or no step
-            before `end_step`.
+            accumulates gradients, no masked layer, unknown names or frozen layers, several steps in one execution, or
+            no step before `end_step`.
 
     Example:
         >>> RigL(end_step=30_000).to_frame().columns.tolist()

@@ -25,7 +25,7 @@ class SET(DropAndGrow):
         drop_fraction: share of a layer's active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
         begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`.
-        layers: names of the masked layers to act on; None for all.
+        layers: names of the masked layers to act on; None for all that are not frozen.
         first_step: iterations that the optimizer has done when step 0 is.
 
     Attributes:
@@ -33,8 +33,8 @@ class SET(DropAndGrow):
             step, how many weights were `grown` that were not active before, and the `density`.
 
     Raises:
-        ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names, several steps in
-            one execution, or no step before `end_step`.
+        ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names or frozen layers,
+            several steps in one execution, or no step before `end_step`.
 
     Example:
         >>> SET(end_step=30_000, seed=1).to_frame().columns.tolist()
