@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.recipe import loss
-from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.experiments.training_spec import DATA_FREE_SCORES, TrainingSpec
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import make_masks, samples_per_class, set_masks
 from keras_sparseflow.training import SparseModel
@@ -29,7 +29,9 @@ def set_scored_masks(
     Raises:
         ValueError: see `make_masks`; a kernel would be left without any active weight, for instance.
     """
-    examples = samples_per_class(data.train_images, data.train_labels, spec.score_samples, spec.seed)
+    examples = None
+    if spec.score not in DATA_FREE_SCORES:
+        examples = samples_per_class(data.train_images, data.train_labels, spec.score_samples, spec.seed)
     masks = make_masks(
         model,
         density,

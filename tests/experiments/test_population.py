@@ -91,6 +91,7 @@ def test_every_other_activation_of_single_units(spec, tmp_path, data, monkeypatc
         {"flow_measures": ("egf_1",), "flow_epochs": 3},
         {"flow_epochs": 0},
         {"init_fan_in": "active"},
+        {"score": "snip"},
         {"schedule": "cosine"},
         {"loss": "squared_error"},
         {"l2_form": "decoupled"},
