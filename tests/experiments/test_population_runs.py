@@ -450,6 +450,7 @@ def test_every_option_reaches_the_runs_of_serial(spec, data, tmp_path, monkeypat
     monkeypatch.setattr(run, "run", lambda *arguments, **options: given.update(options) or {"diverged": False})
     train("serial", [spec()], tmp_path, data, tensorboard=False, jit=True, checkpoint_seconds=3.5)
     given.pop("on_epoch")
+    assert given.pop("strategy") is tf.distribute.get_strategy(), "one device"
     assert given == {"tensorboard": False, "jit": True, "checkpoint_seconds": 3.5}
 
 
