@@ -25,7 +25,18 @@ PLACE = ["table", "method", "panel", "line"]
 
 _ARCHITECTURE = ["dataset", "model", "depth", "width"]
 _WITHIN = ("density", "seed")
-_METHODS = ("random", "magnitude")
+_METHOD_NAMES = {
+    "random": "random masks",
+    "magnitude_masks": "magnitude at initialisation",
+    "snip": "SNIP",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+    "set": "SET",
+    "rigl": "RigL",
+    "magnitude": "magnitude pruning",
+}
+"""Methods as a report names them, in its order."""
+
 _MODELS = {"wide_resnet": "Wide ResNet"}
 
 
@@ -120,9 +131,39 @@ def dense_levels(means: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([own, borrowed], ignore_index=True)
 
 
+def name_methods(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns runs of a density study with one name in `method` for how each becomes sparse.
+
+    Static masks are named after their score, others after method and score; the distribution joins the name where
+    several were taken. The columns `score` and `distribution` are then no part of the spec.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it; without a column
+            `score` its methods are named already.
+
+    Example:
+        >>> frame = pd.DataFrame({"method": ["static", "rigl"], "score": ["snip", "random"], "distribution": "erk"})
+        >>> name_methods(frame)["method"].tolist()
+        ['snip', 'rigl']
+    """
+    if "score" not in results:
+        return results
+    several = results["distribution"].nunique() > 1
+    named = results.assign(
+        method=[
+            _one_name(method, score) + (f", {distribution}" if several else "")
+            for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
+        ]
+    ).drop(columns=["score", "distribution"])
+    named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
+    return named
+
+
 def method_name(method: str) -> str:
     """Returns how networks become sparse in words: `method_name("random")` is "random masks"."""
-    return {"random": "random masks", "magnitude": "magnitude pruning"}.get(method, method.replace("_", " "))
+    first, _, distribution = method.partition(", ")
+    words = _METHOD_NAMES.get(first, first.replace("_", " "))
+    return f"{words}, {distribution.upper() if distribution in ('er', 'erk') else distribution}".removesuffix(", ")
 
 
 def configuration_name(place: Any, several_methods: bool) -> str:
@@ -140,12 +181,12 @@ def _varying(results: pd.DataFrame) -> list[str]:
 
 
 def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
-    known = {method: rank for rank, method in enumerate(_METHODS)}
+    known = {method: rank for rank, method in enumerate(_METHOD_NAMES)}
     ranks = hashable(results[[*_ARCHITECTURE, *others, "method", "optimizer", "learning_rate"]])
     ranks = ranks.assign(**{c: results[c] for c in ("variant", "activation", "density", "seed")})
     for column in ("optimizer", "variant", "activation"):
         ranks[column] = ranks[column].map(paper_rank(column))
-    ranks["method"] = ranks["method"].map(lambda method: (known.get(method, len(known)), str(method)))
+    ranks["method"] = ranks["method"].map(lambda method: (known.get(method.partition(", ")[0], len(known)), method))
     return results.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].copy()
 
 
@@ -158,3 +199,9 @@ def _architecture(row: pd.Series) -> str:
 def _joined(placed: pd.DataFrame, columns: list[str]) -> list[str]:
     rows = placed[columns].to_dict("records")
     return [", ".join(describe(column, row[column]) for column in columns) for row in rows]
+
+
+def _one_name(method: str, score: str) -> str:
+    if method == "static":
+        return "magnitude_masks" if score == "magnitude" else score
+    return method if score == "random" else f"{method}_from_{score}"

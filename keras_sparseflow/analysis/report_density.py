@@ -1,10 +1,11 @@
 """The report of a density study: networks of several densities, by variant, optimizer and method."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 
 from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
-from keras_sparseflow.analysis.density import tabulate_densities
+from keras_sparseflow.analysis.density import name_methods, tabulate_densities
 from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
 from keras_sparseflow.analysis.exports import write_exports
 from keras_sparseflow.analysis.exports_density import comparison_sheets, density_mean_sheets, density_tau_sheets
@@ -18,7 +19,7 @@ from keras_sparseflow.analysis.view_density import Numbers, view
 
 def make(source: Source) -> Report:
     """Returns the report of a study whose runs differ in density."""
-    numbers = _numbers(source)
+    numbers = _numbers(dataclasses.replace(source, results=name_methods(source.results)))
     return Report(view(numbers), "density.html.j2", partial(_write_files, numbers), {**ON_DARK, **SEQUENCE})
 
 

@@ -9,6 +9,7 @@ from keras_sparseflow.analysis.density import (
     dense_levels,
     mean_by_density,
     method_name,
+    name_methods,
     tabulate_densities,
 )
 from tests.analysis.densities import make_densities
@@ -100,3 +101,29 @@ def test_methods_and_configurations_have_names():
     assert configuration_name(place, True) == "sgd, NR, magnitude pruning"
     assert configuration_name(place, False) == "sgd, NR"
     assert [method_name(name) for name in ("random", "syn_flow")] == ["random masks", "syn flow"]
+
+
+def test_methods_have_one_name_each_made_of_method_score_and_distribution():
+    rows = [
+        ("static", "random", "uniform"), ("static", "magnitude", "global"), ("static", "snip", "erk"),
+        ("rigl", "random", "erk"), ("set", "grasp", "uniform"), ("magnitude", "random", "uniform"),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["method", "score", "distribution"]).assign(seed=0)
+    frame.attrs["spec_columns"] = list(frame)
+    named = name_methods(frame)
+    assert named["method"].tolist() == [
+        "random, uniform", "magnitude_masks, global", "snip, erk", "rigl, erk", "set_from_grasp, uniform",
+        "magnitude, uniform",
+    ]  # fmt: skip
+    assert named.attrs["spec_columns"] == ["method", "seed"] and name_methods(named) is named
+    assert name_methods(frame[:1])["method"].tolist() == ["random"], "one distribution is not worth a word"
+    assert [method_name(name) for name in named["method"]] == [
+        "random masks, uniform", "magnitude at initialisation, global", "SNIP, ERK", "RigL, ERK",
+        "set from grasp, uniform", "magnitude pruning, uniform",
+    ]  # fmt: skip
+
+
+def test_methods_stand_in_the_order_of_their_kinds():
+    methods = ("rigl, erk", "magnitude, uniform", "snip, erk", "random, uniform")
+    placed = arrange_densities(make_densities(("sgd",), ("NR",), (0.1,), (0,), methods))
+    assert list(placed["method"].unique()) == ["random, uniform", "snip, erk", "rigl, erk", "magnitude, uniform"]
