@@ -49,6 +49,7 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
+        from keras_sparseflow.experiments.devices import is_chief
         from keras_sparseflow.experiments.launch import check_data, preview_studies, preview_study, run_study
 
         flag = flags.FLAGS
@@ -64,7 +65,8 @@ def main(argv: list[str]) -> None:
                 preview_study(study, runs_dir=flag.runs_dir, **how)
                 continue
             study_dir = run_study(study, runs_dir=flag.runs_dir, **how)
-            print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
+            if is_chief(how["options"]):
+                print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
 
 
 def chosen_studies() -> list[Study]:

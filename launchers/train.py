@@ -29,19 +29,21 @@ def main(argv: list[str]) -> None:
     with plain_errors(flags.FLAGS.debug):
         refuse_arguments(argv)
         load_training_as_given()
+        from keras_sparseflow.experiments.devices import is_chief
         from keras_sparseflow.experiments.launch import run_network
         from keras_sparseflow.experiments.summary import print_result
 
-        flag = flags.FLAGS
+        flag, options = flags.FLAGS, given_options()
         folder = run_network(
             given_spec_values(),
             study=STUDY.value,
             runs_dir=flag.runs_dir,
             data_dir=flag.data_dir,
             executor=flag.executor,
-            options=given_options(),
+            options=options,
         )
-        print_result(folder)
+        if is_chief(options):
+            print_result(folder)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,10 @@ def tiny(**base):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strategy": "mirored"}, "Unknown strategy 'mirored'; expected one of none, mirrored, tpu.*'mirrored'"),
+        (
+            {"strategy": "mirored"},
+            "Unknown strategy 'mirored'; expected one of none, mirrored, multiworker, tpu.*'mirrored'",
+        ),
         ({"devices": 0, "strategy": "mirrored"}, "`devices` must be a whole number of at least 1; received 0"),
     ],
 )

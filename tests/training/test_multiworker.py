@@ -18,8 +18,11 @@ import tensorflow as tf
 from keras_sparseflow import SparseModel, mlp
 from keras_sparseflow.training.multiworker import (
     MultiWorkerModel,
+    check_agreement,
     is_chief,
+    lost_workers_named,
     multiworker,
+    network_class,
     wait_for_workers,
     worker_count,
 )
@@ -111,6 +114,44 @@ def test_other_strategies_have_one_worker_that_waits_for_nobody():
         wait_for_workers(strategy)
 
 
+@pytest.fixture
+def two_workers():
+    """A strategy of two workers, of which this is the first."""
+    strategy = mock.create_autospec(tf.distribute.MultiWorkerMirroredStrategy, instance=True)
+    strategy.cluster_resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(TWO), task_type="worker", task_id=0
+    )
+    return strategy
+
+
+def test_workers_that_differ_all_refuse(two_workers):
+    values = {"runs": ["a", "b"]}
+    two_workers.reduce.side_effect = lambda operation, value, axis: value + value
+    check_agreement(two_workers, values, "The runs")
+    two_workers.reduce.side_effect = lambda operation, value, axis: (
+        value + (value[0] + 1) ** tf.constant([1, 2], tf.int64)
+    )
+    with pytest.raises(RuntimeError, match=r"The runs must be the same on every worker; they differ, .*\['a', 'b'\]"):
+        check_agreement(two_workers, values, "The runs")
+    check_agreement(tf.distribute.get_strategy(), values, "The runs")
+
+
+def test_a_lost_worker_is_named_and_other_errors_are_as_they_are(two_workers):
+    lost = tf.errors.UnavailableError(None, None, "Socket closed")
+    with pytest.raises(RuntimeError, match="Another worker has ended"), lost_workers_named(two_workers):
+        raise lost
+    with pytest.raises(tf.errors.UnavailableError), lost_workers_named(tf.distribute.get_strategy()):
+        raise lost
+    with pytest.raises(tf.errors.ResourceExhaustedError), lost_workers_named(two_workers):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+
+def test_networks_of_one_worker_are_sparse_models(two_workers):
+    assert network_class() is SparseModel
+    with mock.patch.object(tf.distribute, "get_strategy", return_value=two_workers):
+        assert network_class() is MultiWorkerModel
+
+
 def test_without_workers_it_is_a_sparse_model():
     """Several steps in one execution, too, which workers can't have."""
     losses = []
@@ -152,7 +193,7 @@ def _trained(folder):
     """Runs the program here and as two workers, and returns what each found; no worker outlives this."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_NUM_")}
     environment["PYTHONPATH"] = str(PROGRAM.parents[2])
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     workers = []
     try:
         for index in range(2):
@@ -187,7 +228,7 @@ def _wait(workers, folder):
         time.sleep(0.1)
 
 
-def _free_ports(count):
+def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
