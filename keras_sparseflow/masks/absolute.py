@@ -43,7 +43,7 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
     magnitudes = [tf.cast(tf.abs(v), tf.float64) * (0 if id(v) in means else 1) for v in others]
 
     @tf.function
-    def gradients(weights: list[Any]) -> list[Any]:
+    def shares(weights: list[Any]) -> list[Any]:
         with (
             _in_float64(model),
             dense_gradients(),
@@ -53,11 +53,11 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
             tape.watch(weights)
             outputs = keras.tree.flatten(model(inputs, training=False))
             total = tf.add_n([tf.reduce_sum(tf.cast(output, tf.float64)) for output in outputs])
-        return tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.abs(values * gradient) for values, gradient in zip(weights, gradients, strict=True)]
 
     def flow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        found = gradients([tf.convert_to_tensor(values, tf.float64) for values in weights])
-        return [np.abs(values * gradient.numpy()) for values, gradient in zip(weights, found, strict=True)]
+        return [array.numpy() for array in shares([tf.convert_to_tensor(values, tf.float64) for values in weights])]
 
     return flow
 
