@@ -24,6 +24,15 @@ __getattr__, __dir__, __all__ = lazy_names(
         "data": ("load_images",),
         "models": ("mlp", "wide_resnet"),
         "twins": ("load_compressed", "save_compressed", "sparsify", "sparsity_summary", "strip_masks"),
-        "training": ("GradientFlow", "MagnitudePruning", "SparseModel", "measure_flow"),
+        "masks": ("make_masks", "mask_report", "set_masks"),
+        "training": (
+            "GradientFlow",
+            "GradualMagnitude",
+            "MagnitudePruning",
+            "RigL",
+            "SET",
+            "SparseModel",
+            "measure_flow",
+        ),
     },
 )

@@ -201,7 +201,8 @@ def _run(
     options: Options,
 ) -> None:
     """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
-    from keras_sparseflow.experiments.mask_changes import check_pruning  # these load TensorFlow
+    from keras_sparseflow.experiments.mask_changes import check_moves, check_pruning  # these load TensorFlow
+    from keras_sparseflow.experiments.masking import check_samples
     from keras_sparseflow.experiments.recipe import check_arguments
     from keras_sparseflow.training.multiworker import check_agreement, is_chief, lost_workers_named
 
@@ -215,6 +216,8 @@ def _run(
         data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
         size = DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
         planned = cost(specs, size)  # refuses a batch larger than the training set
+        check_moves(specs, size)
+        check_samples(specs, data)
         images = describe_images(data)
         check_same_images(study_dir, images)
         if executor in PLANNED_EXECUTORS:  # refuses what they can't train, before anything is written

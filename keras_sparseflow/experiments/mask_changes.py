@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_sparseflow.data import ImageData, steps_per_epoch
-from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.data import DataSize, ImageData, steps_per_epoch
+from keras_sparseflow.experiments.cost import steps_an_epoch
+from keras_sparseflow.experiments.density_spec import MOVING, DensitySpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.training.pruning import MagnitudePruning
 from keras_sparseflow.training.rigl import RigL
@@ -30,7 +31,7 @@ def mask_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.
     if spec.method == "magnitude":
         return [_magnitude_pruning(spec, steps)]
     moved: dict[str, Any] = {
-        "end_step": max(1, round(spec.move_until * steps)),
+        "end_step": _last_move(spec, steps),
         "frequency": spec.move_frequency,
         "drop_fraction": spec.move_fraction,
     }
@@ -43,6 +44,30 @@ def check_pruning(specs: Iterable[TrainingSpec]) -> None:
     """Raises ImportError, with the extra to install, if a run is to be pruned by tfmot and that is missing."""
     if any(isinstance(spec, DensitySpec) and spec.prunes for spec in specs):
         import_tfmot()
+
+
+def check_moves(specs: Iterable[TrainingSpec], size: DataSize) -> None:
+    """Refuses runs too short for masks to move in: they would be static under another name.
+
+    Args:
+        specs: of the runs.
+        size: of their dataset.
+
+    Raises:
+        ValueError: no update of RigL or SET falls into a run.
+    """
+    for spec in specs:
+        if isinstance(spec, DensitySpec) and spec.method in MOVING and spec.density < 1:
+            last = _last_move(spec, spec.epochs * steps_an_epoch(spec, size))
+            if spec.move_frequency >= last:
+                raise ValueError(
+                    f"`move_frequency` must be below {last}, the steps in which {spec.method} moves masks in "
+                    f"{spec.epochs} epochs (`move_until` {spec.move_until}); received {spec.move_frequency}."
+                )
+
+
+def _last_move(spec: DensitySpec, steps: int) -> int:
+    return max(1, round(spec.move_until * steps))
 
 
 def _magnitude_pruning(spec: DensitySpec, steps: int) -> MagnitudePruning:

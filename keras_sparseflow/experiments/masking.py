@@ -1,6 +1,8 @@
 """The masks that the score of a spec gives its network before training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.recipe import loss
@@ -43,3 +45,22 @@ def set_scored_masks(
         kernels=[kernel for kernel in kernels_of(model) if kernel.mask is not None],
     )
     set_masks(model, masks)
+
+
+def check_samples(specs: Iterable[TrainingSpec], data: ImageData) -> None:
+    """Refuses scores that look at more images of a class than there are.
+
+    Args:
+        specs: of the runs.
+        data: that they train on.
+
+    Raises:
+        ValueError: a class has fewer training images.
+    """
+    fewest = int(np.bincount(data.train_labels, minlength=data.num_classes).min())
+    for spec in specs:
+        if spec.score not in DATA_FREE_SCORES and spec.score_samples > fewest:
+            raise ValueError(
+                f"`score_samples` must be at most {fewest}, the training images of the smallest class; received "
+                f"{spec.score_samples}."
+            )

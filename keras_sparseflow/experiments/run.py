@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import GradientFlow
-from keras_sparseflow.training.multiworker import check_agreement, is_chief
+from keras_sparseflow.training.multiworker import check_agreement, is_chief, worker_count
 from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
 from keras_sparseflow.training.strategy import (
@@ -73,11 +74,12 @@ def run(
     chief = is_chief(strategy)
     log = RunLog(spec, folder, tensorboard) if chief else FollowerLog(spec, folder)
     saved = log.restore()
-    check_agreement(strategy, [spec.run_id, log.next_epoch], "A run, and how many of its epochs are done,")
     with strategy.scope(), precision_policy(spec.precision):
         model = build_network(spec, data, jit=compiles(jit, strategy))
         if saved is not None:
             restore_state(network_state(model), saved, folder.path)
+    if worker_count(strategy) > 1:
+        check_agreement(strategy, _beginning(log, model), "What a run goes on from")
     synchronize_norms(model, strategy)
     flow = _flow_callback(spec, data)
     keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds if chief else math.inf))
@@ -129,6 +131,14 @@ class _Keeper(keras.callbacks.Callback):
             with self._clock.saving():
                 state = network_state(self.model)
                 self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
+
+
+def _beginning(log: RunLog, model: keras.Model) -> dict[str, Any]:
+    """Returns where a run is, and a digest of its network's state."""
+    digest = 0
+    for variable in network_state(model).values():
+        digest = zlib.crc32(keras.ops.convert_to_numpy(variable).tobytes(), digest)
+    return {"run": log.spec.run_id, "epochs done": log.next_epoch, "state": f"{digest:08x}"}
 
 
 def _flow_callback(spec: TrainingSpec, data: ImageData) -> GradientFlow:

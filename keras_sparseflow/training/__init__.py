@@ -1,8 +1,11 @@
 """Training on TensorFlow: the model, its callbacks, and what they record."""
 
 from keras_sparseflow.training.callbacks import GradientFlow
+from keras_sparseflow.training.gradual import GradualMagnitude
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.pruning import MagnitudePruning
+from keras_sparseflow.training.rigl import RigL
+from keras_sparseflow.training.set import SET
 
-__all__ = ["GradientFlow", "MagnitudePruning", "SparseModel", "measure_flow"]
+__all__ = ["SET", "GradientFlow", "GradualMagnitude", "MagnitudePruning", "RigL", "SparseModel", "measure_flow"]

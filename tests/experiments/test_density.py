@@ -323,6 +323,24 @@ def test_random_masks_are_there_from_the_first_step(data, tmp_path):
     assert DensitySpec.from_dict(written["spec"]) == spec
 
 
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (
+            {"method": ("set",)},
+            "`move_frequency` must be below 14, the steps in which set moves masks in 2 epochs .* 100",
+        ),
+        ({"score": ("snip",)}, "`score_samples` must be at most 30, the training images of the smallest class; .* 31"),
+    ],
+)
+def test_masks_that_could_not_be_made_or_moved_are_refused_before_a_record_is_written(grid, message, tmp_path):
+    planned = study(grids=[grid])
+    planned = planned.with_choices({"score_samples": 31, "image_size": 4})
+    with pytest.raises(ValueError, match=message):
+        run_study(planned, runs_dir=tmp_path, executor="serial")
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_populations_of_them_are_refused(data, tmp_path):
     with pytest.raises(ValueError, match="cannot be trained as a population: only the multilayer perceptrons"):
         train("population", [network()], tmp_path, data)
