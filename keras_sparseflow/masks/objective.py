@@ -47,7 +47,7 @@ def objective_of(model: keras.Model, loss: Any = None) -> Objective:
             takes_probabilities=any(_takes_probabilities(each) for each in losses),
         )
     _check_default(model)
-    return _of_loss(keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=model.compute_dtype))
+    return _of_loss(_cross_entropy_of_logits)
 
 
 def _of_loss(loss: Any) -> Objective:
@@ -59,6 +59,12 @@ def _of_loss(loss: Any) -> Objective:
         return ops.mean(losses if sample_weight is None else losses * ops.cast(sample_weight, losses.dtype))
 
     return Objective(mean, takes_probabilities=_takes_probabilities(loss))
+
+
+def _cross_entropy_of_logits(y: Any, predictions: Any) -> Any:
+    """Returns the cross-entropy of each example, in float32 at least."""
+    logits = ops.cast(predictions, keras.backend.result_type(predictions.dtype, "float32"))
+    return keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
 
 
 def _adds_up(loss: Any) -> bool:

@@ -22,6 +22,9 @@ def value(objective, y=LABELS, sample_weight=None):
 def test_the_default_is_the_mean_cross_entropy_of_integer_labels_from_logits():
     objective = objective_of(model())
     assert value(objective) == pytest.approx(CROSS_ENTROPY) and not objective.takes_probabilities
+    for dtype, expected in (("bfloat16", "float32"), ("float64", "float64")):
+        loss = objective.function(LABELS, keras.ops.cast(LOGITS, dtype), None)
+        assert keras.backend.standardize_dtype(loss.dtype) == expected
 
 
 def test_the_compiled_loss_is_taken_without_regularisation_and_a_given_one_before_it():
