@@ -31,6 +31,7 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
 
     Raises:
         ValueError: no data, a temperature for a loss that takes no logits, a network that computes in float16.
+        RuntimeError: Keras runs on another backend than TensorFlow.
     """
     import tensorflow as tf
 
