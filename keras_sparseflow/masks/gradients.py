@@ -5,6 +5,7 @@ there, such as BatchNorm statistics and random states, goes with it.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -33,16 +34,13 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
         ValueError: no data, a temperature for a loss that takes no logits, a network that computes in float16.
         RuntimeError: Keras runs on another backend than TensorFlow.
     """
-    import tensorflow as tf
-
     loss = _batch_loss(problem, temperature)
 
-    @tf.function(reduce_retracing=True)
     def gradients(values: list[Any], batch: Batch) -> list[Any]:
         return _gradients(lambda: loss(values, batch), values)
 
-    values = _values(problem)
-    return _mean_over_examples(problem, lambda batch: gradients(values, batch))
+    values, compiled = _values(problem), _compiled(gradients)
+    return _mean_over_examples(problem, lambda batch: compiled(values, batch))
 
 
 def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float = 1.0) -> list[np.ndarray]:
@@ -60,7 +58,6 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
     loss = _batch_loss(problem, temperature)
 
-    @tf.function(reduce_retracing=True)
     def products(values: list[Any], directions: list[Any], batch: Batch) -> list[Any]:
         def slope() -> Any:
             gradients = _gradients(lambda: loss(values, batch), values)
@@ -68,9 +65,9 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
         return _gradients(slope, values)
 
-    values = _values(problem)
+    values, compiled = _values(problem), _compiled(products)
     directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, values, strict=True)]
-    return _mean_over_examples(problem, lambda batch: products(values, directions, batch))
+    return _mean_over_examples(problem, lambda batch: compiled(values, directions, batch))
 
 
 @contextlib.contextmanager
@@ -78,9 +75,7 @@ def variables_at(variables: Sequence[keras.Variable], values: Sequence[Any]) -> 
     """Within it, variables have these values, tensors of any floating type, and no assignment outlasts it."""
     with keras.StatelessScope() as scope:
         for variable, value in zip(variables, values, strict=True):
-            scope.add_update(
-                (variable, value)
-            )  # given to the scope at once, values would be cast to the variable's type
+            scope.add_update((variable, value))  # given at once, values would be cast to the variable's type
         yield
 
 
@@ -91,6 +86,13 @@ def check_tensorflow() -> None:
             "This score takes gradients with TensorFlow: Keras must run on it (KERAS_BACKEND=tensorflow); "
             f"received {keras.backend.backend()!r}."
         )
+
+
+def _compiled(function: Callable[..., list[Any]]) -> Any:
+    """Returns a graph function; as a partial, for TensorFlow warns of one that is traced anew for each network."""
+    import tensorflow as tf
+
+    return tf.function(functools.partial(function), reduce_retracing=True)
 
 
 def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Sequence[Any], Batch], Any]:
