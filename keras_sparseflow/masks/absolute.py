@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_sparseflow.layers.kernels import dense_gradients
 from keras_sparseflow.layers.structure import Kernel, input_tensors
-from keras_sparseflow.masks.gradients import check_tensorflow, variables_at
+from keras_sparseflow.masks.gradients import check_tensorflow, graph_function, variables_at
 
 Flow = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
@@ -42,7 +42,6 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
     means = _moving_means(model)
     magnitudes = [tf.cast(tf.abs(v), tf.float64) * (0 if id(v) in means else 1) for v in others]
 
-    @tf.function
     def shares(weights: list[Any]) -> list[Any]:
         with (
             _in_float64(model),
@@ -56,8 +55,10 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
         gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.abs(values * gradient) for values, gradient in zip(weights, gradients, strict=True)]
 
+    compiled = graph_function(shares)
+
     def flow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [array.numpy() for array in shares([tf.convert_to_tensor(values, tf.float64) for values in weights])]
+        return [array.numpy() for array in compiled([tf.convert_to_tensor(values, tf.float64) for values in weights])]
 
     return flow
 

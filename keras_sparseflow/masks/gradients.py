@@ -39,7 +39,7 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
     def gradients(values: list[Any], batch: Batch) -> list[Any]:
         return _gradients(lambda: loss(values, batch), values)
 
-    values, compiled = _values(problem), _compiled(gradients)
+    values, compiled = _values(problem), graph_function(gradients)
     return _mean_over_examples(problem, lambda batch: compiled(values, batch))
 
 
@@ -65,7 +65,7 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
         return _gradients(slope, values)
 
-    values, compiled = _values(problem), _compiled(products)
+    values, compiled = _values(problem), graph_function(products)
     directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, values, strict=True)]
     return _mean_over_examples(problem, lambda batch: compiled(values, directions, batch))
 
@@ -88,7 +88,7 @@ def check_tensorflow() -> None:
         )
 
 
-def _compiled(function: Callable[..., list[Any]]) -> Any:
+def graph_function(function: Callable[..., list[Any]]) -> Any:
     """Returns a graph function; as a partial, for TensorFlow warns of one that is traced anew for each network."""
     import tensorflow as tf
 
