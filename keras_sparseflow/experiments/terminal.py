@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -72,8 +73,18 @@ def load_training_quietly(
         if executor in ("auto", "population") and options.strategy == "none":
             device.use_cores_for_stacks()
         if options.strategy == "multiworker":
-            print("Waiting for all workers.", flush=True)
+            _meet_workers(options)
         strategy_for([], options)
+
+
+def _meet_workers(options: Options) -> None:
+    """Waits for the workers within TensorFlow, where Python hears no Ctrl-C: the system's own handler hears it."""
+    print("Waiting for all workers.", flush=True)
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        strategy_for([], options)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

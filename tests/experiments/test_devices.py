@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from pathlib import Path
 
 import keras
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from keras_sparseflow.experiments import executors, launch
+from keras_sparseflow.experiments import executors, launch, terminal
+from keras_sparseflow.experiments import run as run_module
 from keras_sparseflow.experiments.devices import STRATEGIES, strategy_for
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.network import build_network
@@ -86,6 +88,48 @@ def test_a_strategy_of_one_device_changes_nothing(spec, folder, data):
     for name in ("history.csv", "flow.csv"):
         frames = [pd.read_csv(folder(spec, where).path / name) for where in ("plain", "mirrored")]
         pd.testing.assert_frame_equal(*frames, rtol=1e-5)
+
+
+# --- several workers: tests/launchers/test_multiworker.py has real ones ----------------------------------------------
+
+
+def test_a_follower_writes_nothing_and_comes_to_the_same(spec, folder, data, monkeypatch):
+    chosen = spec(variant="BN")
+    expected = run(chosen, folder(chosen, "chief"), data, checkpoint_seconds=0)
+    monkeypatch.setattr(run_module, "is_chief", lambda strategy: False)
+    found = run(chosen, folder(chosen, "follower"), data, checkpoint_seconds=0)
+    assert found.pop("seconds") > 0 and expected.pop("seconds") > 0 and found == expected
+    assert not folder(chosen, "follower").path.parent.exists()
+
+
+def test_workers_compare_run_epoch_and_every_variable_before_they_train(spec, folder, data, monkeypatch, every_epoch):
+    compared = []
+    monkeypatch.setattr(run_module, "worker_count", lambda strategy: 2)
+    monkeypatch.setattr(run_module, "check_agreement", lambda strategy, value, what: compared.append(value))
+
+    def interrupt(epoch, logs):
+        raise InterruptionError
+
+    chosen = spec(epochs=2)
+    for name in ("first", "second", "first"):  # the last one goes on
+        with pytest.raises(InterruptionError):
+            run(chosen, folder(chosen, name), data, tensorboard=False, on_epoch=interrupt, checkpoint_seconds=0)
+    first, second, resumed = compared
+    assert first == second and [first["epochs done"], resumed["epochs done"]] == [0, 1]
+    assert first["run"] == resumed["run"] == chosen.run_id and first["state"] != resumed["state"]
+
+
+def test_while_workers_wait_for_each_other_the_system_hears_an_interruption(monkeypatch):
+    before, heard = signal.getsignal(signal.SIGINT), []
+
+    def refuse(specs, options):
+        heard.append(signal.getsignal(signal.SIGINT))
+        raise ValueError("no workers")
+
+    monkeypatch.setattr(terminal, "strategy_for", refuse)
+    with pytest.raises(ValueError, match="no workers"):
+        terminal._meet_workers(Options(strategy="multiworker"))
+    assert heard == [signal.SIG_DFL] and signal.getsignal(signal.SIGINT) is before
 
 
 # --- what is refused, and when --------------------------------------------------------------------------------------
