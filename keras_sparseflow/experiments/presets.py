@@ -6,6 +6,13 @@ from keras_sparseflow.experiments.paper_wide_resnet import WIDE_RESNETS
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.plugins import Table
 
+_MASKED = {
+    "density": (0.02, 0.05, 0.1, 0.2),
+    "variant": ("DA_L2_SC_BN",),
+    "optimizer": ("momentum",),
+    "learning_rate": (0.1,),
+}
+
 PRESETS = Table(
     "preset",
     "keras_sparseflow.presets",
@@ -37,10 +44,22 @@ DENSITY_PRESETS = Table(
             title="How does a network fare with a share of its weights?",
             base={"dataset": "cifar10"},
         ),
+        "masks": DensityStudy(
+            name="masks",
+            title="Which masks keep gradients flowing and networks accurate?",
+            grids=[
+                {"score": ("random",), "distribution": ("uniform", "erk"), **_MASKED},
+                {"score": ("magnitude", "snip", "grasp", "synflow"), "distribution": ("global",), **_MASKED},
+                {"method": ("rigl", "set"), "distribution": ("erk",), **_MASKED},
+                {"method": ("magnitude",), **_MASKED},
+            ],
+            base={"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4},
+        ),
         **WIDE_RESNETS,
     },
 )
-"""Those of `launchers/wide_resnet.py`; `single` is one configuration, every choice its default."""
+"""Those of `launchers/wide_resnet.py`; `single` is one configuration, every choice its default, `masks` every way in
+which a network becomes sparse, each with the distribution that its authors use."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""

@@ -161,6 +161,14 @@ def test_the_dashboard_shows_how_a_network_is_sparse():
     assert "arm" not in shown and "prune_from" not in shown
 
 
+def test_the_preset_of_masks_has_every_method_and_score_at_the_same_densities():
+    specs = DENSITY_PRESETS.get("masks").specs(3072, 10)
+    kinds = {(spec.method, spec.score, spec.distribution) for spec in specs}
+    assert {method for method, _, _ in kinds} == set(DensitySpec.__dataclass_fields__["method"].metadata["choices"])
+    assert {score for _, score, _ in kinds} >= {"random", "magnitude", "snip", "grasp", "synflow"} and len(kinds) == 9
+    assert len(specs) == len({spec.run_id for spec in specs}) == 9 * 4 * 3
+
+
 @pytest.mark.parametrize(("name", "networks"), [("single", 3), ("wrn_random", 138), ("wrn_magnitude", 96)])
 def test_presets_are_of_the_published_network_and_recipe(name, networks):
     preset = DENSITY_PRESETS.get(name)
