@@ -117,7 +117,7 @@ def test_both_arms_see_the_same_batches(spec, folder, data, monkeypatch):
             seen.append([images.numpy() for images, _ in batches])
             return super().fit(batches, **arguments)
 
-    monkeypatch.setattr("keras_sparseflow.experiments.pair_network.SparseModel", Watching)
+    monkeypatch.setattr("keras_sparseflow.experiments.pair_network.network_class", lambda: Watching)
     for arm in ("sparse", "dense"):
         run(spec(arm=arm, variant="DA", augment_pad=1), folder(spec(arm=arm)), data)
     assert len(seen[0]) == 9 and np.array_equal(seen[0], seen[1])
