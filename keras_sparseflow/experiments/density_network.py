@@ -15,6 +15,9 @@ def density_model(spec: DensitySpec, data: ImageData, model_class: type[SparseMo
         spec: what to build.
         data: whose image shape and classes it fits, and on which scores are computed.
         model_class: the class to make.
+
+    Raises:
+        ValueError: the score leaves a kernel without any active weight, and the spec refuses that.
     """
     seeded = spec.score == "random" and spec.distribution == "uniform"  # what layers draw by themselves
     model: SparseModel = MODELS.get(spec.model).build(
@@ -34,5 +37,9 @@ def density_model(spec: DensitySpec, data: ImageData, model_class: type[SparseMo
         model_class=model_class,
     )
     if not seeded:
-        set_scored_masks(model, spec, data, spec.density, spec.distribution)
+        try:
+            allowed = spec.collapse == "allow"
+            set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allowed)
+        except ValueError as error:
+            raise ValueError(f"Masks of {spec.run_id}: {error} (In a study: collapse='allow'.)") from error
     return model

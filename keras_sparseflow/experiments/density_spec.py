@@ -40,6 +40,12 @@ class DensitySpec(TrainingSpec):
         "score over all kernels together",
         PAPER,
     )
+    collapse: str = spec_field(
+        "refuse",
+        "whether scores over all kernels together may leave a kernel without any active weight",
+        OURS,
+        choices=("refuse", "allow"),
+    )
     ends: str = spec_field(
         "sparse", "first convolution and classifier: sparse as the rest, or dense", OURS, choices=("sparse", "dense")
     )
@@ -72,7 +78,7 @@ class DensitySpec(TrainingSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.method == "magnitude":
-            self._reset("score", "score_samples", "distribution")
+            self._reset("score", "score_samples", "distribution", "collapse")
         else:
             self._reset("prune_from", "prune_until", "prune_frequency")
         if self.method not in MOVING:

@@ -18,6 +18,8 @@ def set_scored_masks(
     data: ImageData,
     density: float | None,
     distribution: str | Mapping[str, int],
+    *,
+    allow_collapse: bool = False,
 ) -> None:
     """Gives the masked layers of a network the masks of the spec's score.
 
@@ -27,9 +29,10 @@ def set_scored_masks(
         data: whose training images scores may look at, as they are, without augmentation.
         density: of the masked kernels together or each, as the distribution has it; None where that is counts.
         distribution: see `make_masks`.
+        allow_collapse: whether a kernel may be left without any active weight.
 
     Raises:
-        ValueError: see `make_masks`; a kernel would be left without any active weight, for instance.
+        ValueError: see `make_masks`.
     """
     examples = None
     if spec.score not in DATA_FREE_SCORES:
@@ -42,6 +45,7 @@ def set_scored_masks(
         data=examples,
         loss=loss(spec),
         seed=spec.seed,
+        allow_collapse=allow_collapse,
         kernels=[kernel for kernel in kernels_of(model) if kernel.mask is not None],
     )
     set_masks(model, masks)

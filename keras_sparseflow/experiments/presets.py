@@ -48,12 +48,17 @@ DENSITY_PRESETS = Table(
             name="masks",
             title="Which masks keep gradients flowing and networks accurate?",
             grids=[
-                {"score": ("random",), "distribution": ("uniform", "erk"), **_MASKED},
-                {"score": ("magnitude", "snip", "grasp", "synflow"), "distribution": ("global",), **_MASKED},
+                {"score": ("random", "magnitude"), "distribution": ("uniform",), **_MASKED},
+                {"score": ("random",), "distribution": ("erk",), **_MASKED},
+                {"score": ("snip", "grasp", "synflow"), "distribution": ("global",), **_MASKED},
                 {"method": ("rigl", "set"), "distribution": ("erk",), **_MASKED},
                 {"method": ("magnitude",), **_MASKED},
             ],
             base={"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4},
+            notes=[
+                "Magnitude before training keeps its share of each kernel: over all kernels together it would take "
+                "those with few inputs, whose initial values are the larger ones, and leave others without any weight."
+            ],
         ),
         **WIDE_RESNETS,
     },

@@ -47,7 +47,7 @@ def test_run_ids_are_pinned():
 OTHER_VALUES = {
     "density": 0.2, "ends": "dense", "depth": 16, "width": 2, "dropout": 0.3, "method": "set",
     "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
-    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk", "model": None,
+    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk", "collapse": "allow", "model": None,
 }  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_the_preset_of_masks_has_every_method_and_score_at_the_same_densities():
     assert len(specs) == len({spec.run_id for spec in specs}) == 9 * 4 * 3
 
 
-@pytest.mark.parametrize(("name", "networks"), [("single", 3), ("wrn_random", 138), ("wrn_magnitude", 96)])
+@pytest.mark.parametrize(("name", "networks"), [("single", 3), ("wrn_random", 138), ("wrn_magnitude", 88)])
 def test_presets_are_of_the_published_network_and_recipe(name, networks):
     preset = DENSITY_PRESETS.get(name)
     specs = preset.specs(CIFAR100.inputs, CIFAR100.classes)
@@ -318,6 +318,18 @@ def test_masks_are_those_of_the_score_and_move_where_the_method_moves_them(metho
     moved = [np.any(layer.mask.numpy() != masks[layer.name]) for layer in model.layers if layer.name in masks]
     assert any(moved) == (method != "static") and len(callbacks) == (method != "static")
     assert all(layer.active_count == masks[layer.name].sum() for layer in model.layers if layer.name in masks)
+
+
+def test_a_kernel_without_any_weight_is_refused_unless_it_is_allowed(data):
+    """Over all kernels the magnitudes of small kernels win, whose initial values are larger."""
+    spec = network(score="magnitude", distribution="global", density=0.02)
+    with pytest.raises(ValueError, match=f"Masks of {spec.run_id}: .* without any active weight.* collapse='allow'"):
+        build_network(spec, data)
+    model = build_network(dataclasses.replace(spec, collapse="allow"), data)
+    kernels = [layer for layer in model.layers if isinstance(layer, MaskedKernel)]
+    assert min(kernel.active_count for kernel in kernels) == 0
+    total = sum(kernel.size for kernel in kernels_of(spec, DataSize((4, 4, 1), 3, 48, 12)))
+    assert sum(kernel.active_count for kernel in kernels) == round(0.02 * total)
 
 
 def test_random_masks_are_there_from_the_first_step(data, tmp_path):
