@@ -35,6 +35,7 @@ from keras_sparseflow.experiments.presets import PRESETS
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.training.device import use_cores_for_stacks
 
 TURNS = flags.DEFINE_integer("turns", 3, "how often each executor is timed.", lower_bound=1)
@@ -67,13 +68,13 @@ class Case:
 class Clock(StudyProgress):
     """Notes when each epoch ended and when the first step was done."""
 
-    def __init__(self, specs: list[RunSpec]):
+    def __init__(self, specs: Sequence[TrainingSpec]):
         super().__init__(specs, Console(file=StringIO()))
         self.began = time.perf_counter()
         self.first_step: float | None = None
         self.epoch_ends: dict[str, list[float]] = collections.defaultdict(list)
 
-    def epoch_of(self, spec: RunSpec) -> Callable[..., None]:
+    def epoch_of(self, spec: TrainingSpec) -> Callable[..., None]:
         return lambda *epoch_and_metrics: self.epoch_ends[spec.run_id].append(time.perf_counter())
 
     def show(self, now: str) -> None:

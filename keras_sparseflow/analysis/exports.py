@@ -105,7 +105,7 @@ def _mean_sheet(means: pd.DataFrame, label: str, value: str) -> Sheet:
     seeds = sorted(set(means["n"]))
     caption = (
         f"{spoken(value).capitalize()} by dense width, {label}: mean \N{PLUS-MINUS SIGN} standard deviation over "
-        f"{number_range(seeds)} seeds."
+        f"{number_range(seeds)} seed{'' if seeds == [1] else 's'}."
     )
     diverged = int(means["diverged"].sum())
     if diverged:

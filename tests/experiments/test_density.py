@@ -47,7 +47,8 @@ def test_run_ids_are_pinned():
 OTHER_VALUES = {
     "density": 0.2, "ends": "dense", "depth": 16, "width": 2, "dropout": 0.3, "method": "set",
     "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
-    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk", "collapse": "allow", "model": None,
+    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk", "collapse": "allow",
+    "model": None,
 }  # fmt: skip
 
 
