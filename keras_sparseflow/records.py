@@ -50,18 +50,23 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
     """Returns the mapping in a JSON file.
+
+    Args:
+        path: of the file.
+        remedy: what to do about a corrupt one; by default what helps with a file of a run.
 
     Raises:
         ValueError: the file is not a JSON object; the message names it and says what to do.
     """
+    remedy = remedy or _REMEDY
     try:
         content = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is corrupt: expected JSON, but {error}. {_REMEDY}") from error
+        raise ValueError(f"{path} is corrupt: expected JSON, but {error}. {remedy}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is corrupt: expected a JSON object; received {type(content).__name__}. {_REMEDY}")
+        raise ValueError(f"{path} is corrupt: expected a JSON object; received {type(content).__name__}. {remedy}")
     return content
 
 
@@ -172,7 +177,7 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
     path = Path(study_dir) / "study.json"
     if not path.is_file():
         raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
-    study = read_json(path)
+    study = read_json(path, "Remove that file and run the study again: no run is trained anew.")
     if not isinstance(study.get("run_ids"), list):
         raise ValueError(f"{path} is corrupt: expected the list `run_ids` in it. Run the study again.")
     return study
@@ -190,6 +195,8 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
     spec_columns: list[str] = []
     defaults = read_study(study_dir).get("defaults", {})
     for folder in _finished(study_dir):
+        if not (folder.path / "spec.json").is_file():
+            raise ValueError(f"{folder.path / 'spec.json'} is missing. {_REMEDY}")
         spec = read_json(folder.path / "spec.json")
         result = read_json(folder.path / "result.json")
         if spec.get("run_id") != folder.run_id:

@@ -1,4 +1,4 @@
-r"""Trains Wide ResNets at several densities, with random masks or magnitude pruning, and writes a report.
+r"""Trains Wide ResNets at several densities, with static, moving or pruned masks, and writes a report.
 
     python launchers/wide_resnet.py --dataset=digits --depth=10 --width=1 --variant=SC_BN --density=0.05,0.2,1 \
         --method=static,magnitude --learning_rate=0.1 --epochs=10
@@ -8,7 +8,7 @@ r"""Trains Wide ResNets at several densities, with random masks or magnitude pru
     python launchers/wide_resnet.py --list_presets
 
 A preset repeats a figure of a paper, at its full size; other flags change it, and what they change is recorded. Runs
-that are finished are not trained again: after an interruption, or to add to a study, type the command again.
+that are finished are not trained again: after an interruption type the command again, to add to a study with more values.
 """
 
 from absl import app, flags
@@ -36,7 +36,7 @@ define_run_flags()
 define_report_flags()
 define_preview_flags()
 PRESET = flags.DEFINE_enum(
-    "preset", "single", DENSITY_PRESETS.names(), "the study to start from; other flags change it."
+    "preset", "single_density", DENSITY_PRESETS.names(), "the study to start from; other flags change it."
 )
 STUDY = flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
 SEEDS = define_numbers("seeds", int, "seeds; a run of each configuration for each (default: the preset's).")

@@ -135,7 +135,8 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
     """Returns runs of a density study with one name in `method` for how each becomes sparse.
 
     Static masks are named after their score, others after method and score; the distribution joins the name where
-    several were taken. The columns `score` and `distribution` are then no part of the spec.
+    several were taken, but for magnitude pruning, which has its own. The columns `score` and `distribution` are then
+    no part of the spec.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it; without a column
@@ -148,10 +149,10 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
     """
     if "score" not in results:
         return results
-    several = results["distribution"].nunique() > 1
+    several = results.loc[results["method"] != "magnitude", "distribution"].nunique() > 1
     named = results.assign(
         method=[
-            _one_name(method, score) + (f", {distribution}" if several else "")
+            _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
             for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
         ]
     ).drop(columns=["score", "distribution"])
@@ -161,9 +162,10 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
 
 def method_name(method: str) -> str:
     """Returns how networks become sparse in words: `method_name("random")` is "random masks"."""
-    first, _, distribution = method.partition(", ")
-    words = _METHOD_NAMES.get(first, first.replace("_", " "))
-    return f"{words}, {distribution.upper() if distribution in ('er', 'erk') else distribution}".removesuffix(", ")
+    name, _, distribution = method.partition(" (")
+    known = [_METHOD_NAMES.get(part, part.replace("_", " ")) for part in name.split("_from_")]
+    upper = {"er)": "ER)", "erk)": "ERK)"}.get(distribution, distribution)
+    return " from ".join(known) + (f" ({upper}" if upper else "")
 
 
 def configuration_name(place: Any, several_methods: bool) -> str:
@@ -186,7 +188,7 @@ def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
     ranks = ranks.assign(**{c: results[c] for c in ("variant", "activation", "density", "seed")})
     for column in ("optimizer", "variant", "activation"):
         ranks[column] = ranks[column].map(paper_rank(column))
-    ranks["method"] = ranks["method"].map(lambda method: (known.get(method.partition(", ")[0], len(known)), method))
+    ranks["method"] = ranks["method"].map(lambda method: (known.get(_kind(method), len(known)), method))
     return results.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].copy()
 
 
@@ -205,3 +207,8 @@ def _one_name(method: str, score: str) -> str:
     if method == "static":
         return "magnitude_masks" if score == "magnitude" else score
     return method if score == "random" else f"{method}_from_{score}"
+
+
+def _kind(method: str) -> str:
+    """Returns a method's name without its distribution and the score that it begins with."""
+    return method.partition(" (")[0].partition("_from_")[0]

@@ -11,6 +11,9 @@ from keras_sparseflow.analysis.labels import flow_name
 from keras_sparseflow.analysis.pairs import lower_is_better
 from keras_sparseflow.analysis.summary import how_counted, plural
 
+_MANY_METHODS = 4
+"""More methods than these are left to the tables, but for the best and the last of all."""
+
 _FEW_POINTS = 5
 
 
@@ -42,6 +45,8 @@ def flow_findings(
     """
     target = value if value in ("test_accuracy", "test_loss") else "test_accuracy"
     rows = mean[(mean["measure"] == measure) & (mean["target"] == target)]
+    if rows["method"].nunique() > _MANY_METHODS:  # the table has them all
+        return []
     return [_flow_sentence(row, each, rows) for row in rows.to_dict("records")]
 
 
@@ -82,29 +87,36 @@ def warnings(
 
 
 def _best(means: pd.DataFrame, value: str) -> list[str]:
-    """Returns what is best at the lowest density, a sentence per method."""
-    lowest, several = means["density"].min(), means["method"].nunique() > 1
-    said = []
-    for method, inside in means[means["density"] == lowest].groupby("method", sort=False):
-        ranked = _ranked(inside, value)
-        with_method = f"With {method_name(str(method))}, at" if several else "At"
-        if ranked.empty:
-            said.append(f"{with_method} the lowest density, {format_percent(lowest)}, no run came to a finite result.")
-            continue
-        first = ranked.iloc[0]
-        sentence = (
-            f"{with_method} the lowest density, {format_percent(lowest)}, the best is "
-            f"{configuration_name(first, False)}, with a mean {spoken(value)} of {format_number(first['mean'])} "
-            f"over {plural(int(first['n']), 'seed')}"
+    """Returns what is best at the lowest density: of all methods, and of each where they are few."""
+    lowest = means[means["density"] == means["density"].min()]
+    methods = [(method, inside) for method, inside in lowest.groupby("method", sort=False)]
+    if len(methods) == 1:
+        return [_best_of(lowest, value, "At", several=False)]
+    said = [_best_of(lowest, value, "At", several=True)]
+    if len(methods) > _MANY_METHODS:
+        return said
+    return said + [
+        _best_of(inside, value, f"With {method_name(str(method))}, at", several=False) for method, inside in methods
+    ]
+
+
+def _best_of(means: pd.DataFrame, value: str, opening: str, *, several: bool) -> str:
+    """Returns the best and the last of configurations at one density; `several` names their methods too."""
+    where = f"{opening} the lowest density, {format_percent(means['density'].iloc[0])}"
+    ranked = _ranked(means, value)
+    if ranked.empty:
+        return f"{where}, no run came to a finite result."
+    first, last = ranked.iloc[0], ranked.iloc[-1]
+    sentence = (
+        f"{where}, the best is {configuration_name(first, several)}, with a mean {spoken(value)} of "
+        f"{format_number(first['mean'])} over {plural(int(first['n']), 'seed')}"
+    )
+    if len(ranked) > 1:
+        sentence += (
+            f"; the last of {len(ranked)} configurations is {configuration_name(last, several)}, "
+            f"with {format_number(last['mean'])}"
         )
-        if len(ranked) > 1:
-            last = ranked.iloc[-1]
-            sentence += (
-                f"; the last of {len(ranked)} configurations is {configuration_name(last, False)}, "
-                f"with {format_number(last['mean'])}"
-            )
-        said.append(f"{sentence}.")
-    return said
+    return f"{sentence}."
 
 
 def _fall(means: pd.DataFrame, value: str) -> list[str]:

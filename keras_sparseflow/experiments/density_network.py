@@ -1,10 +1,14 @@
 """The network of a density study."""
 
+from collections.abc import Iterable
+
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.kernels import decides_over_all
 from keras_sparseflow.experiments.masking import set_scored_masks
 from keras_sparseflow.experiments.named import MODELS
 from keras_sparseflow.experiments.recipe import l2_penalty
+from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.training import SparseModel
 
 
@@ -41,5 +45,37 @@ def density_model(spec: DensitySpec, data: ImageData, model_class: type[SparseMo
             allowed = spec.collapse == "allow"
             set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allowed)
         except ValueError as error:
-            raise ValueError(f"Masks of {spec.run_id}: {error} (In a study: collapse='allow'.)") from error
+            remedy = "In a study that is --density, --distribution=erk, --score=synflow or --collapse=allow."
+            raise ValueError(f"Masks of {spec.run_id}: {error} {remedy}") from error
     return model
+
+
+def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
+    """Refuses scores that leave a kernel without any weight, where that is refused, before anything is trained.
+
+    Tried is the lowest density of each score and network, with its first seed; SynFlow is not, which keeps some
+    weight everywhere by the way it works.
+
+    Args:
+        specs: of the runs.
+        data: that they train on.
+
+    Raises:
+        ValueError: a kernel is left without any active weight.
+    """
+    lowest: dict[tuple[object, ...], DensitySpec] = {}
+    for spec in specs:
+        if not isinstance(spec, DensitySpec) or spec.collapse == "allow" or spec.score == "synflow":
+            continue
+        if decides_over_all(spec):
+            alike = tuple(getattr(spec, name) for name in _DECIDE_MASKS)
+            lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.density)
+    for spec in lowest.values():
+        density_model(spec, data, SparseModel)
+
+
+_DECIDE_MASKS = (
+    *("score", "score_samples", "distribution", "ends"),
+    *("model", "depth", "width", "variant", "activation", "activation_options", "loss"),
+)
+"""Fields that masks depend on, besides density and seed."""

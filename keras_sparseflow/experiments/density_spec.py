@@ -16,7 +16,8 @@ MOVING = ("rigl", "set")
 class DensitySpec(TrainingSpec):
     """A network of a named architecture, how it becomes sparse, and how it is trained; see `TrainingSpec`.
 
-    Fields about masks that change nothing under the method have their defaults whatever is given.
+    Fields about masks that change nothing, under the method or because the network is dense, have their defaults
+    whatever is given.
 
     Raises:
         ValueError: a value is of the wrong type, out of its range, or an unknown name.
@@ -77,6 +78,8 @@ class DensitySpec(TrainingSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.density == 1:  # dense, whatever the method
+            self._reset("method", "score", "score_samples", "distribution", "collapse", "ends")
         if self.method == "magnitude":
             self._reset("score", "score_samples", "distribution", "collapse")
         else:
@@ -98,7 +101,12 @@ class DensitySpec(TrainingSpec):
     @property
     def prunes(self) -> bool:
         """Whether the network is dense at first and pruned while it trains."""
-        return self.method == "magnitude" and self.density < 1
+        return self.method == "magnitude"
+
+    @property
+    def sparse_from(self) -> int:
+        """The first epoch, from 0, at whose end the network has its density."""
+        return min(self.epochs - 1, int(self.prune_until * self.epochs + 1e-9)) if self.prunes else 0
 
     def _readable(self) -> tuple[str, ...]:
         network = f"{self.model}_{self.depth}_{self.width}"
@@ -108,5 +116,5 @@ class DensitySpec(TrainingSpec):
         """Returns how the network becomes sparse, in a few words."""
         shared_out = () if self.distribution == "uniform" else (self.distribution,)
         if self.method == "static":
-            return (self.score, *shared_out)
+            return ("magnitude_masks" if self.score == "magnitude" else self.score, *shared_out)
         return (self.method, *(() if self.score == "random" else (self.score,)), *shared_out)

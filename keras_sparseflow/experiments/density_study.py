@@ -15,6 +15,7 @@ _FIXED_CHOICES = (
     ("initialisation", "He normal by fan-in", "the same values at every density; masks do not rescale them", OURS),
     ("masks", "exact counts", "whatever the ties between scores", OURS),
     ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
+    ("RigL and SET", "each kernel by itself", "new weights start at zero; RigL's update takes a step's place", OURS),
     ("L2", "kernels only", "the published network's takes all its parameters", OURS),
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
     ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),

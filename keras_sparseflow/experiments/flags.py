@@ -68,7 +68,9 @@ def define_run_flags() -> None:
     )
     flags.DEFINE_bool("memory_growth", False, "take a GPU's memory as it is needed, not all of it at once.")
     flags.DEFINE_bool(
-        "deterministic", False, "the same seed gives the same bytes in history.csv; slower, above all on a GPU."
+        "deterministic",
+        False,
+        "the same seed gives the same bytes in history.csv and flow.csv; slower, above all on GPUs.",
     )
     flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
 

@@ -26,6 +26,8 @@ ALWAYS_SHOWN = (
     "depth",
     "width",
     "method",
+    "score",
+    "distribution",
     "density",
     "seed",
     "dataset",

@@ -10,10 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
-from keras_sparseflow.data import DataSize, describe, load_images
+from keras_sparseflow.data import DataSize, ImageData, describe, load_images
 from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.capacity import default_max_width, match_capacity
-from keras_sparseflow.experiments.cost import cost
+from keras_sparseflow.experiments.cost import Cost, cost
 from keras_sparseflow.experiments.devices import strategy_for
 from keras_sparseflow.experiments.estimate import estimate_plan, estimate_studies, size_of
 from keras_sparseflow.experiments.executors import (
@@ -26,7 +26,8 @@ from keras_sparseflow.experiments.executors import (
 )
 from keras_sparseflow.experiments.fields import OPTION_FIELDS
 from keras_sparseflow.experiments.grid_study import GridStudy
-from keras_sparseflow.experiments.images import check_same_images, describe_images
+from keras_sparseflow.experiments.images import check_same_images, check_same_kind, describe_images
+from keras_sparseflow.experiments.plan import counted
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
 from keras_sparseflow.experiments.saved import saved_spec
@@ -65,7 +66,7 @@ def run_study(
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
     study_dir = Path(runs_dir) / study.name
-    _run(specs, study_dir, lambda: study.record(specs, command_line()), data_dir, executor, options)
+    _run(specs, study_dir, study.kind, lambda: study.record(specs, command_line()), data_dir, executor, options)
     return study_dir
 
 
@@ -188,47 +189,68 @@ def run_network(
             before = [saved_spec(file, RunSpec) for file in files if file.is_file()]
         return Study.of_networks(name, [*before, spec]).record([*before, spec], command_line())
 
-    _run([spec], study_dir, record, data_dir, executor, options)
+    _run([spec], study_dir, Study.kind, record, data_dir, executor, options)
     return RunFolder(study_dir, spec.run_id)
 
 
 def _run(
     specs: Sequence[TrainingSpec],
     study_dir: Path,
+    kind: str,
     record: Callable[[], dict[str, Any]],
     data_dir: str | None,
     executor: str,
     options: Options,
 ) -> None:
     """Loads the data of the specs, checks them against it, and lets the executor finish them all."""
-    from keras_sparseflow.experiments.mask_changes import check_moves, check_pruning  # these load TensorFlow
-    from keras_sparseflow.experiments.masking import check_samples
+    from keras_sparseflow.experiments.density_network import check_collapse  # these load TensorFlow
+    from keras_sparseflow.experiments.mask_changes import check_pruning
     from keras_sparseflow.experiments.recipe import check_arguments
     from keras_sparseflow.training.multiworker import check_agreement, is_chief, lost_workers_named
 
     train = EXECUTORS.get(executor)
     check_arguments(specs)
     check_pruning(specs)
-    strategy = strategy_for([], options)
+    strategy = strategy_for(specs, options)
+    data, planned = _load(specs, data_dir)
+    images = describe_images(data)
     chief = is_chief(strategy)
     with lost_workers_named(strategy), study_lock(study_dir) if chief else contextlib.nullcontext():
-        chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
-        data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
-        size = DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
-        planned = cost(specs, size)  # refuses a batch larger than the training set
-        check_moves(specs, size)
-        check_samples(specs, data)
-        images = describe_images(data)
+        check_same_kind(study_dir, kind)
         check_same_images(study_dir, images)
         if executor in PLANNED_EXECUTORS:  # refuses what they can't train, before anything is written
             plan(specs, study_dir, data.input_shape, data.num_classes, executor, options)
+        check_collapse([spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished], data)
         check_agreement(strategy, _common(specs, study_dir, images), "Study, images and networks left to train")
         if chief:
             write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
             _write_experiment(specs, study_dir, options)
         with StudyProgress(specs, None if chief else Console(quiet=True, force_terminal=False)) as progress:
             progress.note(cost_line(planned))
+            _note_others(specs, study_dir, progress)
             train(specs, study_dir, data, progress, options)
+
+
+def _load(specs: Sequence[TrainingSpec], data_dir: str | None) -> tuple[ImageData, Cost]:
+    """Returns the images of runs and what these cost, if the images are enough for all of them."""
+    from keras_sparseflow.experiments.mask_changes import check_mask_changes
+    from keras_sparseflow.experiments.masking import check_samples
+
+    chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
+    data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
+    size = DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
+    planned = cost(specs, size)  # refuses a batch larger than the training set
+    check_mask_changes(specs, size)
+    check_samples(specs, data)
+    return data, planned
+
+
+def _note_others(specs: Sequence[TrainingSpec], study_dir: Path, progress: StudyProgress) -> None:
+    """Says how many finished networks of the folder the study no longer plans, and its report so leaves out."""
+    planned = {spec.run_id for spec in specs}
+    others = sum(file.parent.name not in planned for file in study_dir.glob("*/result.json"))
+    if others:
+        progress.note(f"{counted(others, 'finished network')} in {study_dir} not planned now, and so in no report.")
 
 
 def _common(specs: Sequence[TrainingSpec], study_dir: Path, images: dict[str, Any]) -> dict[str, Any]:

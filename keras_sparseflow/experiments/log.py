@@ -125,6 +125,7 @@ class RunLog:
     def _summary(self) -> dict[str, Any]:
         """Returns the last epoch's metrics, the best accuracy, and each measure's mean."""
         last = self.history[-1]
+        sparse = [row for row in self.history if row["epoch"] >= self.spec.sparse_from]  # none if it diverged before
         flow = {
             measure: np.mean([r["value"] for r in self.flow if r["layer"] == TOTAL and r["measure"] == measure])
             for measure in dict.fromkeys(row["measure"] for row in self.flow)
@@ -132,7 +133,7 @@ class RunLog:
         return {
             "test_accuracy": last["test_accuracy"],
             "test_loss": last["test_loss"],
-            "best_test_accuracy": max(row["test_accuracy"] for row in self.history),
+            "best_test_accuracy": max(row["test_accuracy"] for row in sparse or self.history),
             "train_accuracy": last["accuracy"],
             "train_loss": last["loss"],
             "diverged": self.diverged,

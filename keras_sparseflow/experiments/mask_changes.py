@@ -25,7 +25,7 @@ def mask_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.
     Raises:
         ImportError: tfmot prunes, and is not installed.
     """
-    if not isinstance(spec, DensitySpec) or spec.density == 1:
+    if not isinstance(spec, DensitySpec):
         return []
     steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
     if spec.method == "magnitude":
@@ -46,19 +46,27 @@ def check_pruning(specs: Iterable[TrainingSpec]) -> None:
         import_tfmot()
 
 
-def check_moves(specs: Iterable[TrainingSpec], size: DataSize) -> None:
-    """Refuses runs too short for masks to move in: they would be static under another name.
+def check_mask_changes(specs: Iterable[TrainingSpec], size: DataSize) -> None:
+    """Refuses runs too short for their masks to change as their method says.
 
     Args:
         specs: of the runs.
         size: of their dataset.
 
     Raises:
-        ValueError: no update of RigL or SET falls into a run.
+        ValueError: no update of RigL or SET falls into a run, or no step is left after the pruning.
     """
     for spec in specs:
-        if isinstance(spec, DensitySpec) and spec.method in MOVING and spec.density < 1:
-            last = _last_move(spec, spec.epochs * steps_an_epoch(spec, size))
+        if not isinstance(spec, DensitySpec):
+            continue
+        steps = spec.epochs * steps_an_epoch(spec, size)
+        if spec.prunes and _pruning_steps(spec, steps)[1] > steps:
+            raise ValueError(
+                f"`prune_until` must leave at least one of the {steps} steps of {spec.epochs} epochs after it; "
+                f"received {spec.prune_until}."
+            )
+        if spec.method in MOVING:
+            last = _last_move(spec, steps)
             if spec.move_frequency >= last:
                 raise ValueError(
                     f"`move_frequency` must be below {last}, the steps in which {spec.method} moves masks in "
@@ -70,8 +78,13 @@ def _last_move(spec: DensitySpec, steps: int) -> int:
     return max(1, round(spec.move_until * steps))
 
 
+def _pruning_steps(spec: DensitySpec, steps: int) -> tuple[int, int]:
+    """Returns the steps, counted from 1, before which the first and the last weights are pruned."""
+    return round(spec.prune_from * steps) + 1, round(spec.prune_until * steps) + 1
+
+
 def _magnitude_pruning(spec: DensitySpec, steps: int) -> MagnitudePruning:
-    first, last = (round(share * steps) + 1 for share in (spec.prune_from, spec.prune_until))
+    first, last = _pruning_steps(spec, steps)
     schedules = import_tfmot().sparsity.keras
     if first == last:
         return MagnitudePruning(schedules.ConstantSparsity(1 - spec.density, begin_step=first, end_step=first))

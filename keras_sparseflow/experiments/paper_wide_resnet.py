@@ -24,11 +24,11 @@ _OPEN = (
 )
 
 
-def _grid(method: str, optimizers: tuple[str, ...], variants: tuple[str, ...],
+def _grid(methods: tuple[str, ...], optimizers: tuple[str, ...], variants: tuple[str, ...],
           activations: tuple[str, ...] = ("relu",)) -> Grid:  # fmt: skip
     return {
-        "method": (method,),
-        "density": DENSITIES if method == "static" else DENSITIES[:-1],  # a dense network is the same by any method
+        "method": methods,
+        "density": DENSITIES,
         "optimizer": optimizers,
         "variant": variants,
         "activation": activations,
@@ -42,12 +42,12 @@ WIDE_RESNETS = {
         title="Do the findings on optimizers, regularization and Swish hold for a Wide ResNet with random masks?",
         grids=[
             _grid(
-                "static",
+                ("static",),
                 ("adagrad", "adam", "momentum"),
                 ("BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN"),
             ),
-            _grid("static", ("adagrad", "adam", "momentum"), ("DA_L2_SC_BN",), ("swish",)),
-            _grid("static", ("adamw",), ("DA_L2_SC_BN",), ("relu", "swish")),
+            _grid(("static",), ("adagrad", "adam", "momentum"), ("DA_L2_SC_BN",), ("swish",)),
+            _grid(("static",), ("adamw",), ("DA_L2_SC_BN",), ("relu", "swish")),
         ],
         base=_TRAINING,
         seeds=(0,),
@@ -58,8 +58,7 @@ WIDE_RESNETS = {
         name="wrn_magnitude",
         title="Do they hold where a Wide ResNet is trained dense, pruned by magnitude and fine-tuned?",
         grids=[
-            _grid(method, ("adam", "momentum"), ("BN", "L2_BN", "DA_SC_BN", "DA_L2_SC_BN"))
-            for method in ("static", "magnitude")
+            _grid(("static", "magnitude"), ("adam", "momentum"), ("BN", "L2_BN", "DA_SC_BN", "DA_L2_SC_BN")),
         ],
         base=_TRAINING,
         seeds=(0,),
@@ -70,4 +69,4 @@ WIDE_RESNETS = {
         ),
     ),
 }
-"""At their full size."""
+"""At their full size; a dense network is the same by either method, and trained once."""

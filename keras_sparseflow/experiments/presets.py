@@ -39,7 +39,7 @@ DENSITY_PRESETS = Table(
     "preset of a density study",
     "keras_sparseflow.density_presets",
     {
-        "single": DensityStudy(
+        "single_density": DensityStudy(
             name="single_density",
             title="How does a network fare with a share of its weights?",
             base={"dataset": "cifar10"},
@@ -63,8 +63,8 @@ DENSITY_PRESETS = Table(
         **WIDE_RESNETS,
     },
 )
-"""Those of `launchers/wide_resnet.py`; `single` is one configuration, every choice its default, `masks` every way in
-which a network becomes sparse, each with the distribution that its authors use."""
+"""Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` every
+way in which a network becomes sparse, each with the distribution that its authors use."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""

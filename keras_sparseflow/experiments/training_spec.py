@@ -143,6 +143,11 @@ class TrainingSpec:
         return self.augment_pad if "DA" in self.parts else None
 
     @property
+    def sparse_from(self) -> int:
+        """The first epoch, from 0, at whose end the network has the density that it is studied at."""
+        return 0
+
+    @property
     def name(self) -> str:
         """A short name for people; runs of one study may share it."""
         return " ".join(self._readable())

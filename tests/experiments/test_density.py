@@ -86,8 +86,23 @@ def test_fields_that_change_nothing_under_a_method_are_their_defaults():
         ({"method": "set", "distribution": "erk"}, "set-erk"),
         ({"method": "rigl", "score": "synflow"}, "rigl-synflow"),
         ({"method": "magnitude"}, "magnitude"),
+        ({"score": "magnitude"}, "magnitude_masks"),
     ],
 )
+def test_a_dense_network_is_the_same_by_every_method_and_trained_once():
+    dense = DensitySpec(density=1.0, ends="dense", seed=3)
+    assert dense == DensitySpec(density=1.0, method="rigl", score="snip", distribution="global", seed=3)
+    assert dense == DensitySpec(density=1.0, method="magnitude", prune_from=0.2, collapse="allow", seed=3)
+    planned = study(grids=[{"density": (0.1, 1.0), "method": ("static", "magnitude", "set")}]).specs(64, 10)
+    assert [spec.density for spec in planned].count(1.0) == 1 and len(planned) == 4
+
+
+@pytest.mark.parametrize(("until", "epochs", "first"), [(0.5, 4, 2), (0.5, 5, 2), (0.75, 2, 1), (0.0, 3, 0)])
+def test_the_best_accuracy_is_of_the_sparse_network(until, epochs, first):
+    pruned = DensitySpec(method="magnitude", prune_from=until, prune_until=until, epochs=epochs)
+    assert pruned.sparse_from == first and DensitySpec(epochs=epochs).sparse_from == 0
+
+
 def test_a_run_is_named_after_how_it_becomes_sparse(values, words):
     assert DensitySpec(**values).run_id.startswith(f"sgd-NR-wide_resnet_28_10-{words}-d0.1-s0-")
 
@@ -170,13 +185,13 @@ def test_the_preset_of_masks_has_every_method_and_score_at_the_same_densities():
     assert len(specs) == len({spec.run_id for spec in specs}) == 9 * 4 * 3
 
 
-@pytest.mark.parametrize(("name", "networks"), [("single", 3), ("wrn_random", 138), ("wrn_magnitude", 88)])
+@pytest.mark.parametrize(("name", "networks"), [("single_density", 3), ("wrn_random", 138), ("wrn_magnitude", 88)])
 def test_presets_are_of_the_published_network_and_recipe(name, networks):
     preset = DENSITY_PRESETS.get(name)
     specs = preset.specs(CIFAR100.inputs, CIFAR100.classes)
     assert len(specs) == len({spec.run_id for spec in specs}) == networks
     assert {(spec.depth, spec.width) for spec in specs} == {(28, 10)}
-    if name != "single":
+    if name != "single_density":
         assert {(s.dataset, s.epochs, s.schedule, s.l2, s.learning_rate, s.batch_size) for s in specs} == {
             ("cifar100", 200, "wide_resnet", 5e-4, 0.1, 128)
         }
@@ -266,6 +281,8 @@ def test_magnitude_pruning_is_dense_for_half_the_epochs_then_at_its_density(prun
         kernel = after[0][name.replace("mask", "kernel")]
         assert np.all(kernel[~mask] == 0) and np.any(kernel[mask] != 0)
     result = records.read_json(RunFolder(folder, spec.run_id).path / "result.json")
+    history = np.genfromtxt(RunFolder(folder, spec.run_id).path / "history.csv", delimiter=",", names=True)
+    assert result["best_test_accuracy"] == pytest.approx(max(history["test_accuracy"][2:])), "not of the dense network"
     assert result["active_weights"] == sum(int(mask.sum()) for mask in masks_at(after).values())
 
 
@@ -348,6 +365,11 @@ def test_random_masks_are_there_from_the_first_step(data, tmp_path):
     ("grid", "message"),
     [
         (
+            {"method": ("magnitude",)},
+            "`prune_until` must leave at least one of the 18 steps .* received 0.99",
+        ),
+        ({"score": ("magnitude",), "distribution": ("global",), "density": (1.0, 0.02)}, "without any active weight"),
+        (
             {"method": ("set",)},
             "`move_frequency` must be below 14, the steps in which set moves masks in 2 epochs .* 100",
         ),
@@ -356,10 +378,18 @@ def test_random_masks_are_there_from_the_first_step(data, tmp_path):
 )
 def test_masks_that_could_not_be_made_or_moved_are_refused_before_a_record_is_written(grid, message, tmp_path):
     planned = study(grids=[grid])
-    planned = planned.with_choices({"score_samples": 31, "image_size": 4})
+    planned = planned.with_choices({"score_samples": 31, "image_size": 4, "prune_from": 0.99, "prune_until": 0.99})
     with pytest.raises(ValueError, match=message):
         run_study(planned, runs_dir=tmp_path, executor="serial")
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_study_of_another_kind_keeps_its_folder(tmp_path):
+    record = {"kind": "pairs", "run_ids": [], "name": "s"}
+    records.write_json(tmp_path / "s" / "study.json", record)
+    with pytest.raises(ValueError, match="holds a study of the kind 'pairs'; received one of the kind 'density'"):
+        run_study(study(), runs_dir=tmp_path, executor="serial")
+    assert records.read_study(tmp_path / "s") == record
 
 
 def test_populations_of_them_are_refused(data, tmp_path):

@@ -47,7 +47,7 @@ def test_a_run_shows_the_fields_that_studies_vary_and_others_that_are_not_at_the
     assert shown == {
         "optimizer": "sgd", "variant": "L2_BN", "activation": "relu", "learning_rate": 0.1, "hidden_layers": 1,
         "arm": "dense", "dense_width": 6, "max_width": 20, "seed": 2, "dataset": "digits", "image_size": "8",
-        "train_size": "none", "batch_size": 16, "epochs": 3, "l2": 1e-4,
+        "train_size": "none", "batch_size": 16, "epochs": 3, "l2": 1e-4, "score": "random",
     }  # fmt: skip
     more = hyperparameters(spec(flow_measures=("egf_2", "egf_1"), flow_data="probe", subset_seed=4))
     assert {name: more[name] for name in set(more) - SHOWN} == {
