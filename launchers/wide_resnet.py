@@ -8,7 +8,8 @@ r"""Trains Wide ResNets at several densities, with static, moving or pruned mask
     python launchers/wide_resnet.py --list_presets
 
 A preset repeats a figure of a paper, at its full size; other flags change it, and what they change is recorded. Runs
-that are finished are not trained again: after an interruption type the command again, to add to a study with more values.
+that are finished are not trained again: after an interruption type the command again, and to add to a study type it
+with the values of before and the new ones.
 """
 
 from absl import app, flags
