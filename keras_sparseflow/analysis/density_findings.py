@@ -185,7 +185,8 @@ def _best_method(means: pd.DataFrame, value: str) -> list[str]:
     if not complete:
         return []
     won = pd.Series([inside.iloc[0] for inside in complete]).value_counts().reindex(methods, fill_value=0)
-    counts = ", ".join(f"{method_name(str(method))} in {count}" for method, count in won.items())
+    named = {method: count for method, count in won.items() if count or len(won) <= _MANY_METHODS}
+    counts = ", ".join(f"{method_name(str(method))} in {count}" for method, count in named.items())
     return [
         f"Of the {plural(len(complete), 'configuration')} that all methods have at {format_percent(lowest)}, the best "
         f"mean {spoken(value)} is that of {counts}."

@@ -100,3 +100,13 @@ def test_a_whole_study_of_several_seeds_has_no_warning():
     results.loc[0, ["diverged", "test_accuracy"]] = [True, np.nan]
     diverged, single = _warned(results)
     assert diverged.startswith("1 run diverged") and single == "1 of 5 means is of a single run."
+
+
+def test_of_many_methods_only_the_best_and_the_last_of_all_are_named():
+    methods = ("random", "snip", "grasp", "synflow", "set", "rigl")
+    results = make_densities(("sgd",), ("NR",), (0.1, 0.5), (0,), methods, noise=0.0)
+    results["test_accuracy"] = results["method"].map({name: 0.1 * i for i, name in enumerate(methods, 1)})
+    said = findings(mean_by_density(results))
+    assert "the best is sgd, NR, RigL, with" in said[0] and "the last of 6 configurations is sgd, NR, random" in said[0]
+    assert not any("With SNIP" in sentence for sentence in said)
+    assert said[-1].endswith("that of RigL in 1.")
