@@ -49,7 +49,7 @@ def kernels_of(spec: TrainingSpec, size: DataSize) -> tuple[CountedKernel, ...]:
     return _kernels_at_density(spec, size)
 
 
-def active_counts(spec: DensitySpec, kernels: list[KernelUse]) -> dict[str, int] | int:
+def _active_counts(spec: DensitySpec, kernels: list[KernelUse]) -> dict[str, int] | int:
     """Returns how many weights of each kernel with a mask are active, or of all of them together.
 
     Args:
@@ -94,7 +94,7 @@ def _kernels_at_density(spec: DensitySpec, size: DataSize) -> tuple[CountedKerne
     kernels = architecture.kernels(
         size.input_shape, size.classes, spec.depth, spec.width, skip_connections="SC" in spec.parts
     )
-    counts = active_counts(spec, kernels)
+    counts = _active_counts(spec, kernels)
     if isinstance(counts, int):
         counts = _spread(counts, {k.name: k.size for k in kernels if k.name not in _dense_ends(spec)})
     return tuple(

@@ -61,7 +61,8 @@ def main(folder):
         for name, options in (("one", ONE), ("two", TWO)):
             train(f"{variant}-{name}", spec(variant=variant), options)
     train("resumed", spec(), ONE, stop=1)
-    train("resumed", spec(), TWO)
+    train("resumed", spec(), TWO, stop=2)
+    train("resumed", spec(), ONE)
     train("half_precision", spec(epochs=1, precision="mixed_float16", flow_data="probe_training"), TWO)
     found = {"policy": keras.config.dtype_policy().name, "overflow": overflow(strategy_for([], TWO))}
     try:

@@ -59,7 +59,7 @@ def test_two_devices_come_to_what_one_comes_to_after_20_steps(replicas, variant)
     assert state["optimizer/iteration"] == 20 and ("norm_1/moving_mean" in state) == ("BN" in variant)
 
 
-def test_what_one_device_has_begun_two_go_on_with(replicas):
+def test_what_one_device_has_begun_two_go_on_with_and_one_ends(replicas):
     check_same(replicas, "resumed", "DA_L2_BN-one")
 
 
