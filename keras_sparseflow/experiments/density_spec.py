@@ -70,10 +70,25 @@ class DensitySpec(TrainingSpec):
         0.3, "share of a kernel's active weights that rigl and set replace at first", EVCI, above=0, maximum=1
     )
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
-    depth: int = spec_field(28, "layers of the architecture with weights; of a Wide ResNet 6 n + 4", PAPER, minimum=1)
-    width: int = spec_field(10, "how many times as wide as its base a Wide ResNet is", PAPER, minimum=1)
+    depth: int = spec_field(
+        28,
+        "layers with weights: 6 n + 4 of a Wide ResNet; of a multilayer perceptron its hidden layers and the output's",
+        PAPER,
+        minimum=1,
+    )
+    width: int = spec_field(
+        10,
+        "how many times as wide as its base a Wide ResNet is; units of each hidden layer of a multilayer perceptron",
+        PAPER,
+        minimum=1,
+    )
     dropout: float = spec_field(
-        0.0, "share of the inputs of each block's second convolution that is dropped", PUBLISHED, minimum=0, below=1
+        0.0,
+        "share of inputs that is dropped: of each block's second convolution, or of each kernel of a multilayer "
+        "perceptron but the first",
+        PUBLISHED,
+        minimum=0,
+        below=1,
     )
 
     def __post_init__(self) -> None:
