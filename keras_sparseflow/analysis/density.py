@@ -34,10 +34,15 @@ _METHOD_NAMES = {
     "set": "SET",
     "rigl": "RigL",
     "magnitude": "magnitude pruning",
+    "lottery": "lottery tickets",
 }
 """Methods as a report names them, in its order."""
 
-_MODELS = {"wide_resnet": "Wide ResNet"}
+_MODELS = {
+    "wide_resnet": "Wide ResNet-{depth:g}-{width:g}",
+    "mlp": "multilayer perceptron of {hidden_layers:g} x {width:g} units",
+}
+"""Architectures as a report names them."""
 
 
 def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +141,7 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
 
     Static masks are named after their score, others after method and score; the distribution joins the name where
     several were taken, but for magnitude pruning, which has its own. The columns `score` and `distribution` are then
-    no part of the spec.
+    no part of the spec, nor is `earlier_densities`, which differs between the rounds of one lottery ticket.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it; without a column
@@ -155,7 +160,7 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
             _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
             for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
         ]
-    ).drop(columns=["score", "distribution"])
+    ).drop(columns=["score", "distribution", "earlier_densities"], errors="ignore")
     named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
     return named
 
@@ -193,9 +198,12 @@ def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
 
 
 def _architecture(row: pd.Series) -> str:
-    model = _MODELS.get(row["model"], str(row["model"]).replace("_", " "))
-    size = [f"{number:g}" for number in (row["depth"], row["width"]) if not pd.isna(number)]
-    return f"{row['dataset']}, {'-'.join([model, *size])}"
+    depth, width = row["depth"], row["width"]
+    if row["model"] in _MODELS:
+        model = _MODELS[row["model"]].format(depth=depth, hidden_layers=depth - 1, width=width)
+        return f"{row['dataset']}, {model}"
+    size = [f"{number:g}" for number in (depth, width) if not pd.isna(number)]
+    return f"{row['dataset']}, {'-'.join([str(row['model']).replace('_', ' '), *size])}"
 
 
 def _joined(placed: pd.DataFrame, columns: list[str]) -> list[str]:

@@ -21,6 +21,19 @@ def test_a_run_has_its_table_panel_and_line():
     assert place == ["cifar100, Wide ResNet-28-10, learning rate 0.1, relu", "random", "momentum", "SC_BN"]
 
 
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [
+        ({"model": "mlp", "depth": 5, "width": 788}, "multilayer perceptron of 4 x 788 units"),
+        ({"model": "tiny_vgg", "depth": 11, "width": 2}, "tiny vgg-11-2"),
+        ({"model": "tiny_vgg", "depth": 11, "width": None}, "tiny vgg-11"),
+    ],
+)
+def test_architectures_are_named_as_people_name_them_and_unknown_ones_by_their_size(size, name):
+    placed = arrange_densities(make_densities(("momentum",), ("NR",), (0.1,), (0,), ("random",), **size))
+    assert placed["table"].tolist() == [f"cifar100, {name}, learning rate 0.1, relu"]
+
+
 def test_learning_rates_stand_with_the_optimizer_where_they_differ():
     placed = arrange_densities(make_densities(("momentum", "adam"), ("NR",), (0.1,), (0,), ("random",)))
     assert placed["panel"].tolist() == ["adam, learning rate 0.001", "momentum, learning rate 0.1"]
