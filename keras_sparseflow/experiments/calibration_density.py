@@ -1,6 +1,6 @@
 """How long networks of a density study take on this machine, from a short calibration.
 
-A small relative of theirs, shallow and of some channels, is trained on random images of the real shape; the time of a
+A small relative of theirs, shallow and narrow, is trained on random images of the real shape; the time of a
 floating-point operation is taken from it. Differences between optimizers, activations and variants are left out.
 """
 
@@ -16,9 +16,6 @@ from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.kernels import kernels_of
 from keras_sparseflow.experiments.named import MODELS
 from keras_sparseflow.flow import measured_epochs
-
-WIDEST = 4
-"""Networks of more channels take about as long per operation as one of these."""
 
 FEWEST_STEPS = 3
 """Of a calibrated epoch."""
@@ -61,16 +58,16 @@ def _measured_share(spec: DensitySpec) -> float:
 
 
 def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
-    """Returns a small network of the most common variant."""
+    """Returns a network of the most common variant that is as small as tells the time of the others' operations."""
     most = Counter(spec.variant for spec in specs).most_common(1)[0][0]
     spec = next(spec for spec in specs if spec.variant == most)
+    architecture = MODELS.get(spec.model)
     small = dataclasses.replace(
         spec,
         method="static",
-        score="random",
-        distribution="uniform",
-        depth=MODELS.get(spec.model).smallest_depth,
-        width=min(spec.width, WIDEST),
+        density=1.0,  # masks take no longer, and one of a low density might leave a small kernel no weight
+        depth=min(spec.depth, architecture.small_depth),
+        width=min(spec.width, architecture.small_width),
         epochs=EPOCHS,
         flow_epochs=FLOW_EPOCHS,
         flow_data="batches",

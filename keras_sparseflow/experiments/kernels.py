@@ -57,9 +57,14 @@ def _active_counts(spec: DensitySpec, kernels: list[KernelUse]) -> dict[str, int
         kernels: all that it has.
 
     Raises:
-        ValueError: a kernel would be left without any.
+        ValueError: a kernel would be left without any, or none has a mask.
     """
     masked = [kernel for kernel in kernels if kernel.name not in _dense_ends(spec)]
+    if not masked:
+        raise ValueError(
+            f"`ends` must be 'sparse' for a network without other kernels than {' and '.join(_dense_ends(spec))}; "
+            f"received {spec.ends!r}."
+        )
     counts = DISTRIBUTIONS.get(spec.distribution)([kernel.shape for kernel in masked], spec.density)
     if isinstance(counts, int):
         return counts

@@ -36,5 +36,12 @@ LOSSES = Table(
 )
 """Each is called without arguments and returns a Keras loss of integer labels and logits."""
 
-MODELS = Table("model", "keras_sparseflow.models", {"wide_resnet": "keras_sparseflow.models.architectures:WIDE_RESNET"})
+MODELS = Table(
+    "model",
+    "keras_sparseflow.models",
+    {
+        "wide_resnet": "keras_sparseflow.models.architectures:WIDE_RESNET",
+        "mlp": "keras_sparseflow.models.architectures:MLP",
+    },
+)
 """Each is an `Architecture`: how a network is built, and its kernels."""

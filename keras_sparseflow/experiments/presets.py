@@ -1,17 +1,33 @@
 """Studies that can be named."""
 
 from keras_sparseflow.experiments.density_study import DensityStudy
-from keras_sparseflow.experiments.paper import FIGURES, TABLE_1, TABLES
+from keras_sparseflow.experiments.grids import Grid
+from keras_sparseflow.experiments.paper import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.experiments.paper_wide_resnet import WIDE_RESNETS
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.plugins import Table
 
-_MASKED = {
-    "density": (0.02, 0.05, 0.1, 0.2),
-    "variant": ("DA_L2_SC_BN",),
-    "optimizer": ("momentum",),
-    "learning_rate": (0.1,),
-}
+_MAGNITUDE = (
+    "Magnitude before training keeps its share of each kernel: over all kernels together it would take those with few "
+    "inputs, whose initial values are the larger ones, and leave others without any weight."
+)
+
+
+def _every_mask(shared: Grid) -> list[Grid]:
+    """Returns grids of every way in which a network becomes sparse, each with the distribution that its authors use.
+
+    Args:
+        shared: the fields that all of them have in common.
+    """
+    ways: list[Grid] = [
+        {"score": ("random", "magnitude"), "distribution": ("uniform",)},
+        {"score": ("random",), "distribution": ("erk",)},
+        {"score": ("snip", "grasp", "synflow"), "distribution": ("global",)},
+        {"method": ("rigl", "set"), "distribution": ("erk",)},
+        {"method": ("magnitude",)},
+    ]
+    return [{**way, **shared} for way in ways]
+
 
 PRESETS = Table(
     "preset",
@@ -47,24 +63,40 @@ DENSITY_PRESETS = Table(
         "masks": DensityStudy(
             name="masks",
             title="Which masks keep gradients flowing and networks accurate?",
-            grids=[
-                {"score": ("random", "magnitude"), "distribution": ("uniform",), **_MASKED},
-                {"score": ("random",), "distribution": ("erk",), **_MASKED},
-                {"score": ("snip", "grasp", "synflow"), "distribution": ("global",), **_MASKED},
-                {"method": ("rigl", "set"), "distribution": ("erk",), **_MASKED},
-                {"method": ("magnitude",), **_MASKED},
-            ],
+            grids=_every_mask(
+                {
+                    "density": (0.02, 0.05, 0.1, 0.2),
+                    "variant": ("DA_L2_SC_BN",),
+                    "optimizer": ("momentum",),
+                    "learning_rate": (0.1,),
+                }
+            ),
             base={"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4},
+            notes=[_MAGNITUDE],
+        ),
+        "masks_mlp": DensityStudy(
+            name="masks_mlp",
+            title="Which masks keep gradients flowing in multilayer perceptrons, with which optimizer?",
+            grids=_every_mask(
+                {
+                    "density": (0.02, 0.05, 0.1, 0.2, 1.0),
+                    "variant": ("NR", "BN"),
+                    "optimizer": ("adam", "momentum"),
+                    "learning_rate": (LOW,),
+                }
+            ),
+            base={"dataset": "fashion_mnist", "model": "mlp", "depth": 5, "width": 788, "epochs": 100},
             notes=[
-                "Magnitude before training keeps its share of each kernel: over all kernels together it would take "
-                "those with few inputs, whose initial values are the larger ones, and leave others without any weight."
+                _MAGNITUDE,
+                "Networks are the widest of the SC-SDC studies of Fashion-MNIST, with four hidden layers, and two "
+                "optimizers, two variants and the learning rate are those of Table 4; the epochs are a fifth of its.",
             ],
         ),
         **WIDE_RESNETS,
     },
 )
-"""Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` every
-way in which a network becomes sparse, each with the distribution that its authors use."""
+"""Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
+`masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""

@@ -1,11 +1,16 @@
 """Architectures that a study can name: how a network is built, and its kernels, counted without building it."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import keras
 
+from keras_sparseflow.layers.kernels import active_count
+from keras_sparseflow.models.densities import kernel_densities
+from keras_sparseflow.models.mlp import kernel_names, mlp
 from keras_sparseflow.models.wide_resnet import wide_resnet
 from keras_sparseflow.models.wide_resnet_kernels import (
     CLASSIFIER,
@@ -49,7 +54,8 @@ class Architecture:
         kernels: called with `input_shape, classes, depth, width` and by name `skip_connections`, as for `build`;
             returns the network's kernels, or raises the ValueError that `build` would.
         ends: names of the kernels that `dense_ends` leaves out.
-        smallest_depth: the least depth that there is.
+        small_depth: a deeper network takes about as long for an operation as one of this depth.
+        small_width: a wider network takes about as long for an operation as one of this width.
 
     Example:
         >>> kernels = WIDE_RESNET.kernels((32, 32, 3), 10, 28, 10, skip_connections=True)
@@ -60,7 +66,8 @@ class Architecture:
     build: Callable[..., keras.Model]
     kernels: Callable[..., list[KernelUse]]
     ends: tuple[str, ...]
-    smallest_depth: int
+    small_depth: int
+    small_width: int = 4
 
 
 def _wide_resnet_kernels(
@@ -71,4 +78,50 @@ def _wide_resnet_kernels(
     return [KernelUse(name, shape, positions[name]) for name, shape in shapes.items()]
 
 
-WIDE_RESNET = Architecture(wide_resnet, _wide_resnet_kernels, (STEM, CLASSIFIER), SMALLEST_DEPTH)
+WIDE_RESNET = Architecture(wide_resnet, _wide_resnet_kernels, (STEM, CLASSIFIER), small_depth=SMALLEST_DEPTH)
+
+
+def _mlp_kernels(
+    input_shape: Sequence[int], classes: int, depth: int, width: int, *, skip_connections: bool
+) -> list[KernelUse]:
+    if depth < 2:
+        raise ValueError(
+            f"`depth` must be at least 2 for a multilayer perceptron, one hidden layer and the output's; received "
+            f"{depth}."
+        )
+    if width < 1:
+        raise ValueError(f"`width` must be at least 1; received {width}.")
+    if skip_connections and depth < _SKIP_DEPTH:
+        raise ValueError(
+            f"`depth` must be at least {_SKIP_DEPTH} for a multilayer perceptron with skip connections (SC), which "
+            f"span two hidden layers from the first on; received {depth}."
+        )
+    widths = [prod(input_shape), *[width] * (depth - 1), classes]
+    shapes = zip(kernel_names(depth - 1), itertools.pairwise(widths), strict=True)
+    return [KernelUse(name, shape, positions=1) for name, shape in shapes]
+
+
+def _build_mlp(
+    input_shape: Sequence[int],
+    classes: int,
+    depth: int,
+    width: int,
+    *,
+    density: float | Mapping[str, float] | None = None,
+    dense_ends: bool = False,
+    skip_connections: bool = False,
+    **options: Any,
+) -> keras.Model:
+    """Returns a multilayer perceptron of `depth` kernels, `width` units in each hidden layer; see `Architecture`."""
+    kernels = _mlp_kernels(input_shape, classes, depth, width, skip_connections=skip_connections)
+    shapes = {kernel.name: kernel.shape for kernel in kernels}
+    densities = kernel_densities(density, shapes, MLP.ends if dense_ends else ())
+    active = [active_count(densities[k.name], k.size) if k.name in densities else None for k in kernels]
+    hidden_widths = [width] * (depth - 1)
+    return mlp(input_shape, classes, hidden_widths, active=active, skip_connections=skip_connections, **options)
+
+
+_SKIP_DEPTH = 4
+"""Three hidden layers and the output's: the least that a connection over two of them needs."""
+
+MLP = Architecture(_build_mlp, _mlp_kernels, ("hidden_1", "output"), small_depth=5, small_width=1000)

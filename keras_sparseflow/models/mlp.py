@@ -16,7 +16,7 @@ def mlp(
     classes: int,
     hidden_widths: Sequence[int],
     *,
-    active: Sequence[int] | None = None,
+    active: Sequence[int | None] | None = None,
     fan_ins: Sequence[float] | None = None,
     activation: str = "relu",
     activation_arguments: Mapping[str, Any] | None = None,
@@ -25,6 +25,7 @@ def mlp(
     skip_connections: bool = False,
     skip_span: int = 2,
     skip_place: str = "before",
+    dropout: float = 0.0,
     l2: float = 0.0,
     seed: int = 0,
     model_class: type[keras.Model] = keras.Model,
@@ -40,7 +41,7 @@ def mlp(
         classes: number of outputs.
         hidden_widths: units of each hidden layer.
         active: how many entries of each kernel are active, hidden layers first, then the output's;
-            masks are random. None for stock `Dense` layers.
+            masks are random. None for a stock `Dense` layer, or for all of them.
         fan_ins: for each kernel, the fan-in that its He normal initialisation assumes, which sets
             the standard deviation sqrt(2 / fan_in); None for its own.
         activation: a name in `ACTIVATIONS`.
@@ -51,13 +52,16 @@ def mlp(
             layer 1 is added at layer 1 + span, that of layer 1 + span at layer 1 + 2 * span, and so on.
         skip_span: at least 1.
         skip_place: added "before" the activation or "after" it.
+        dropout: share in [0, 1) of the inputs of each kernel but the first that is dropped; skip connections
+            carry all.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what initial kernels and masks depend on; they are drawn from separate streams.
+        seed: what initial kernels, masks and dropout depend on; they are drawn from separate streams.
         model_class: the class to make, for instance `SparseModel`.
 
     Raises:
         ValueError: no hidden layer, unknown activation or place, lengths that do not match the kernels,
-            or skip connections that span all hidden layers, or stand between widths that differ.
+            skip connections that span all hidden layers, or stand between widths that differ, or a dropout out of
+            range.
 
     Example:
         >>> model = mlp((8, 8, 1), 10, [20, 20], active=[640, 200, 100])
@@ -87,6 +91,8 @@ def mlp(
             "Skip connections (SC) are identities: expected hidden layers of one width; received "
             f"{list(hidden_widths)}."
         )
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be in [0, 1); received {dropout}.")
 
     def kernel_layer(index: int, name: str) -> keras.layers.Layer:
         fan_in, units = widths[index], widths[index + 1]
@@ -100,10 +106,18 @@ def mlp(
         }
         if name == names[-1]:  # logits of half precision would lose too much
             options["dtype"] = keras.config.dtype_policy().variable_dtype
-        if active is None:
+        count = None if active is None else active[index]
+        if count is None:
             return keras.layers.Dense(units, **options)
-        density = active[index] / (fan_in * units)
+        density = count / (fan_in * units)
         return MaskedDense(units, density=density, mask_seed=stream_seed(seed, index, "mask"), **options)
+
+    def apply_kernel(index: int, inputs: Any) -> Any:
+        name = names[index]
+        if dropout and index:
+            drop = keras.layers.Dropout(dropout, seed=stream_seed(seed, index, "dropout"), name=f"{name}_dropout")
+            inputs = drop(inputs)
+        return kernel_layer(index, name)(inputs)
 
     inputs = keras.Input(tuple(input_shape), name="images")
     outputs = keras.layers.Flatten(name="flatten")(inputs)
@@ -122,12 +136,11 @@ def mlp(
         return outputs
 
     for number in range(1, kernels):
-        outputs = beside_activation("before", kernel_layer(number - 1, names[number - 1])(outputs))
+        outputs = beside_activation("before", apply_kernel(number - 1, outputs))
         outputs = activation_layer(activation, f"activation_{number}", activation_arguments)(outputs)
         outputs = beside_activation("after", outputs)
         hidden.append(outputs)
-    outputs = kernel_layer(kernels - 1, names[-1])(outputs)
-    return model_class(inputs, outputs, name="mlp")
+    return model_class(inputs, apply_kernel(kernels - 1, outputs), name="mlp")
 
 
 def kernel_names(hidden_layers: int) -> list[str]:
@@ -155,8 +168,8 @@ def kernel_initializer(seed: int, index: int, fan_in: int, assumed_fan_in: float
 
 
 def stream_seed(seed: int, index: int, stream: str) -> int:
-    """Returns the seed of one kernel's initial values or mask: independent streams of the run's seed."""
-    key = ("kernel", "mask").index(stream)
+    """Returns the seed of one kernel's initial values, mask or dropout: independent streams of the run's seed."""
+    key = ("kernel", "mask", "dropout").index(stream)
     return int(np.random.SeedSequence([seed, index, key]).generate_state(1)[0] >> 1)
 
 

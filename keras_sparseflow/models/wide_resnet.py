@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_sparseflow.layers import MaskedConv2D, MaskedDense
+from keras_sparseflow.models.densities import kernel_densities
 from keras_sparseflow.models.mlp import activation_layer, kernel_initializer, stream_seed
-from keras_sparseflow.models.wide_resnet_kernels import CLASSIFIER, STEM, blocks, kernel_densities, kernel_shapes
+from keras_sparseflow.models.wide_resnet_kernels import CLASSIFIER, STEM, blocks, kernel_shapes
 
 _NORM = {"momentum": 0.9, "epsilon": 1e-5}  # the published code's, which counts momentum the other way round: 0.1
 
@@ -75,7 +75,7 @@ def wide_resnet(
     parts = _Parts(
         shapes=shapes,
         order=list(kernel_shapes(input_shape, classes, depth, width)),
-        densities=kernel_densities(density, shapes, dense_ends),
+        densities=kernel_densities(density, shapes, (STEM, CLASSIFIER) if dense_ends else ()),
         activation=activation,
         activation_arguments=activation_arguments,
         batch_norm=batch_norm,
@@ -151,5 +151,4 @@ class _Parts:
         return {**options, "density": self.densities[name], "mask_seed": stream_seed(self.seed, index, "mask")}
 
     def _dropout_seed(self, block: str) -> int:
-        entropy = [self.seed, self.order.index(f"{block}_conv2"), 2]  # 0 and 1 are kernels and masks
-        return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+        return stream_seed(self.seed, self.order.index(f"{block}_conv2"), "dropout")

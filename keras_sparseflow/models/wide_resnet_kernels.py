@@ -1,9 +1,7 @@
 """The kernels of a Wide ResNet, counted without building it."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil, prod
-
-from keras_sparseflow.layers.kernels import active_count, check_density
+from math import ceil
 
 STEM, CLASSIFIER = "stem", "output"
 """Names of the first convolution and of the last layer."""
@@ -72,39 +70,6 @@ def kernel_positions(input_shape: Sequence[int], shapes: Mapping[str, Sequence[i
         return ceil(input_shape[0] / stride) * ceil(input_shape[1] / stride)
 
     return {name: applied(name) for name in shapes}
-
-
-def kernel_densities(
-    density: float | Mapping[str, float] | None, shapes: Mapping[str, tuple[int, ...]], dense_ends: bool
-) -> dict[str, float]:
-    """Returns the densities of the kernels that have a mask, by name.
-
-    Args:
-        density: see `wide_resnet`, as is `dense_ends`.
-        shapes: what `kernel_shapes` gave.
-        dense_ends: whether the first convolution and the classifier have none.
-
-    Raises:
-        ValueError: densities that do not match the kernels, or one that leaves a kernel no active weight.
-    """
-    if density is None:
-        return {}
-    names = [name for name in shapes if not (dense_ends and name in (STEM, CLASSIFIER))]
-    if not isinstance(density, Mapping):
-        density = dict.fromkeys(names, check_density(density))
-    if set(density) != set(names):
-        odd = sorted(set(density) ^ set(names))
-        raise ValueError(
-            f"`density` must name each of the {len(names)} kernels {names[0]!r} to {names[-1]!r} and no other; "
-            f"{odd[0]!r} is {'not one of them' if odd[0] in density else 'missing'}."
-        )
-    for name, value in density.items():
-        if not active_count(value, prod(shapes[name])):
-            raise ValueError(
-                f"`density` must leave every kernel at least one active weight; {value} leaves none of the "
-                f"{prod(shapes[name])} of {name!r}."
-            )
-    return {name: float(density[name]) for name in names}
 
 
 def blocks(depth: int) -> list[tuple[str, int]]:
