@@ -34,6 +34,35 @@ def test_without_active_counts_layers_are_stock():
     assert not any(isinstance(layer, MaskedDense) for layer in mlp(SHAPE, CLASSES, [20]).layers)
 
 
+def test_a_kernel_without_a_count_is_of_a_stock_layer_with_the_same_initial_values():
+    some, all_masked = (mlp(SHAPE, CLASSES, [20, 20], active=[None, 40, last]) for last in (None, 60))
+    assert [type(layer).__name__ for layer in some.layers if "Dense" in type(layer).__name__] == [
+        "Dense", "MaskedDense", "Dense"
+    ]  # fmt: skip
+    for a, b in zip(kernels(some), kernels(all_masked), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_dropout_drops_inputs_of_every_kernel_but_the_first_and_no_skip_connection():
+    """Inverted dropout at 1/2 of ones through kernels of ones: what is left counts twice."""
+    model = mlp((1, 1, 1), 1, [400] * 3, skip_connections=True, dropout=0.5, seed=5)
+    for variable in model.trainable_variables:
+        variable.assign(keras.ops.full(variable.shape, 1 / variable.shape[0]))
+    parts = keras.Model(model.inputs[0], {layer.name: layer.output for layer in model.layers})
+    ones = np.ones((1, 1, 1, 1), "float32")
+    values = {name: np.asarray(value).ravel() for name, value in parts(ones, training=True).items()}
+    for name in ("hidden_2", "hidden_3", "output"):
+        dropped = values[f"{name}_dropout"] == 0
+        assert 0.4 < dropped.mean() < 0.6, "about half of 400"
+        assert values[name][0] == pytest.approx(values[f"{name}_dropout"].mean(), rel=1e-5)
+    assert "hidden_1_dropout" not in values
+    np.testing.assert_allclose(values["skip_3"], values["hidden_3"] + 1, rtol=1e-6, err_msg="all of hidden_1's ones")
+    first, second = (values[f"hidden_{number}_dropout"] == 0 for number in (2, 3))
+    assert np.any(first != second), "each kernel has a stream of its own"
+    at_rest = {name: np.asarray(value).ravel() for name, value in parts(ones, training=False).items()}
+    np.testing.assert_allclose(at_rest["hidden_2_dropout"], 1)
+
+
 def test_outputs_are_logits_of_the_layers_in_order():
     model = mlp(SHAPE, CLASSES, [6, 5])
     a, b, c = kernels(model)
@@ -171,6 +200,7 @@ def test_every_activation_is_used_and_has_a_gradient(name):
         ({"hidden_widths": [5], "activation": "rellu"}, "Unknown activation 'rellu'.*Did you mean 'relu'"),
         ({"hidden_widths": [5], "norm_place": "behind"}, "`norm_place` must be 'before' or 'after'.*'behind'"),
         ({"hidden_widths": [5], "skip_place": "in"}, "`skip_place` must be 'before' or 'after'.*received 'in'"),
+        ({"hidden_widths": [5], "dropout": 1.0}, "`dropout` must be in \\[0, 1\\); received 1.0"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
