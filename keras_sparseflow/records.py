@@ -3,6 +3,9 @@
     runs/<study>/study.json                  what was planned, with every choice, versions, machine
     runs/<study>/<run_id>/spec.json          the spec of one run and what it came to (counts, seeds)
     runs/<study>/<run_id>/checkpoint.npz     while it trains: everything needed to go on
+    runs/<study>/<run_id>/rewind.npz         of a lottery ticket's dense round: the weights that later rounds begin with
+    runs/<study>/<run_id>/masks.npz          of each round of a lottery ticket: its masks
+    runs/<study>/<run_id>/weights.npz        and its weights in the end
     runs/<study>/<run_id>/history.csv        a row per epoch
     runs/<study>/<run_id>/flow.csv           a row per measured epoch, measure and layer
     runs/<study>/<run_id>/result.json        written last: its presence means finished
@@ -108,7 +111,7 @@ class RunFolder:
         """Returns `(arrays, progress)`, or None when the run has no checkpoint yet."""
         if not (self.path / "checkpoint.npz").is_file():
             return None
-        with self._checkpoint() as stored:
+        with self._arrays("checkpoint.npz") as stored:
             arrays = {name: stored[name] for name in stored.files}
             return arrays, json.loads(bytes(arrays.pop("__progress__")).decode())
 
@@ -116,8 +119,23 @@ class RunFolder:
         """Returns the history in the checkpoint without reading its arrays; none where there is no checkpoint."""
         if not (self.path / "checkpoint.npz").is_file():
             return []
-        with self._checkpoint() as stored:
+        with self._arrays("checkpoint.npz") as stored:
             return json.loads(bytes(stored["__progress__"]).decode())["history"]
+
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes arrays to stay in the folder, compressed, as `name`, which ends in .npz."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        write_atomic(self.path / name, buffer.getvalue())
+
+    def load_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Returns what `save_arrays` wrote.
+
+        Raises:
+            ValueError: there is no such file, or it can't be read.
+        """
+        with self._arrays(name) as stored:
+            return {name: stored[name] for name in stored.files}
 
     def finish(
         self, result: Mapping[str, Any], history: Sequence[Mapping[str, Any]], flow: Sequence[Mapping[str, Any]]
@@ -133,15 +151,15 @@ class RunFolder:
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _checkpoint(self) -> Iterator[Any]:
-        """Opens the checkpoint, for reading inside the context; what can't be read is a ValueError that says so."""
-        path = self.path / "checkpoint.npz"
+    def _arrays(self, name: str) -> Iterator[Any]:
+        """Opens a file of arrays, for reading inside the context; what can't be read is a ValueError that says so."""
+        path = self.path / name
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 yield stored
         except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"{path} is corrupt: expected the arrays of a checkpoint; {type(error).__name__} on reading. {_REMEDY}"
+                f"{path} is corrupt: expected stored arrays; {type(error).__name__} on reading. {_REMEDY}"
             ) from error
 
 

@@ -1,9 +1,11 @@
-r"""Trains Wide ResNets at several densities, with static, moving or pruned masks, and writes a report.
+r"""Trains networks at several densities, with static, moving or pruned masks or as lottery tickets; writes a report.
 
     python launchers/wide_resnet.py --dataset=digits --depth=10 --width=1 --variant=SC_BN --density=0.05,0.2,1 \
         --method=static,magnitude --learning_rate=0.1 --epochs=10
     python launchers/wide_resnet.py --preset=wrn_magnitude --dataset=cifar10 --data_dir=DIR --image_size=16 \
         --depth=10 --width=1 --epochs=5 --density=0.05,0.2,1
+    python launchers/wide_resnet.py --preset=lottery --dataset=digits --depth=10 --width=1 --rounds=5 --fraction=0.5 \
+        --rewind_step=20 --epochs=10
     python launchers/wide_resnet.py --preset=wrn_random --dry_run
     python launchers/wide_resnet.py --list_presets
 
@@ -17,6 +19,7 @@ from absl import app, flags
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.flags import (
+    define_mask_flags,
     define_numbers,
     define_preview_flags,
     define_report_flags,
@@ -29,17 +32,25 @@ from keras_sparseflow.experiments.flags import (
     load_training_as_given,
     override,
 )
+from keras_sparseflow.experiments.lottery_study import LotteryTicket
 from keras_sparseflow.experiments.presets import DENSITY_PRESETS
 from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
 
 define_spec_flags(DensitySpec, lists=DensityStudy.grid_fields, without=DensityStudy.derived_fields)
 define_run_flags()
+define_mask_flags()
 define_report_flags()
 define_preview_flags()
 PRESET = flags.DEFINE_enum(
     "preset", "single_density", DENSITY_PRESETS.names(), "the study to start from; other flags change it."
 )
 STUDY = flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
+ROUNDS = flags.DEFINE_integer(
+    "rounds", None, "how often the networks of preset lottery are pruned (default: 15).", lower_bound=1
+)
+FRACTION = flags.DEFINE_float(
+    "fraction", None, "of the active weights, removed in each round of preset lottery (default: 0.2)."
+)
 SEEDS = define_numbers("seeds", int, "seeds; a run of each configuration for each (default: the preset's).")
 
 
@@ -54,7 +65,7 @@ def main(argv: list[str]) -> None:
         flag = flags.FLAGS
         how = {"data_dir": flag.data_dir, "executor": given_executor(), "options": given_options()}
         if flag.list_presets:
-            preview_studies([_changed(DENSITY_PRESETS.get(name)) for name in DENSITY_PRESETS.names()], **how)
+            preview_studies([_listed(DENSITY_PRESETS.get(name)) for name in DENSITY_PRESETS.names()], **how)
             return
         study = _changed(DENSITY_PRESETS.get(PRESET.value), name=STUDY.value)
         if flag.dry_run:
@@ -66,7 +77,18 @@ def main(argv: list[str]) -> None:
 
 
 def _changed(study: DensityStudy, name: str | None = None) -> DensityStudy:
-    return override(study, given_spec_values(DensitySpec), name=name, seeds=SEEDS.value)
+    """Returns a preset with what the flags give in place of its own."""
+    rounds = {name: value for name, value in (("rounds", ROUNDS.value), ("fraction", FRACTION.value)) if value}
+    if rounds and not isinstance(study, LotteryTicket):
+        raise ValueError(f"`{next(iter(rounds))}` is of --preset=lottery; received --preset={study.name}.")
+    return override(study, given_spec_values(DensitySpec), name=name, seeds=SEEDS.value, **rounds)
+
+
+def _listed(study: DensityStudy) -> DensityStudy:
+    """Returns a preset changed by those flags that it takes."""
+    own = {"rounds": ROUNDS.value, "fraction": FRACTION.value} if isinstance(study, LotteryTicket) else {}
+    values = {name: value for name, value in given_spec_values(DensitySpec).items() if name not in study.derived_fields}
+    return override(study, values, seeds=SEEDS.value, **own)
 
 
 if __name__ == "__main__":

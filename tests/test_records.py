@@ -167,9 +167,9 @@ def test_a_corrupt_checkpoint_is_named(tmp_path):
     folder.start({})
     for content in (b"PK\x03\x04 cut off", b"no archive", b""):
         (folder.path / "checkpoint.npz").write_bytes(content)
-        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected the arrays of a checkpoint"):
+        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected stored arrays"):
             folder.load_checkpoint()
-        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected the arrays of a checkpoint"):
+        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected stored arrays"):
             folder.checkpoint_rows()
 
 

@@ -78,9 +78,12 @@ def steps_an_epoch(spec: TrainingSpec, size: DataSize) -> int:
 
 def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
     """Returns how many images a network is trained or probed on, and how many it is evaluated on, in all epochs."""
-    trained = spec.epochs * steps_an_epoch(spec, size) * spec.batch_size
-    probes = 0 if spec.flow_data == "batches" else len(measured_epochs(spec.epochs, spec.flow_epochs))
-    return trained + probes * size.train_images, spec.epochs * size.test_images
+    steps = steps_an_epoch(spec, size)
+    trained = (spec.epochs * steps - spec.first_step) * spec.batch_size
+    epochs = range(spec.first_step // steps, spec.epochs)
+    measured = set(measured_epochs(spec.epochs, spec.flow_epochs)).intersection(epochs)
+    probes = 0 if spec.flow_data == "batches" else len(measured)
+    return trained + probes * size.train_images, len(epochs) * size.test_images
 
 
 def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
@@ -92,7 +95,7 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     per_product = TRAINING * trained + FORWARD * evaluated
     return Cost(
         networks=1,
-        steps=spec.epochs * steps_an_epoch(spec, size),
+        steps=spec.epochs * steps_an_epoch(spec, size) - spec.first_step,
         active_weights=sum(kernel.active for kernel in kernels),
         stored_weights=sum(kernel.size for kernel in kernels),
         flops=per_product * products,

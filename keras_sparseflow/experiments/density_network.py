@@ -1,6 +1,7 @@
 """The network of a density study."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.density_spec import DensitySpec
@@ -8,28 +9,39 @@ from keras_sparseflow.experiments.kernels import decides_over_all
 from keras_sparseflow.experiments.masking import set_scored_masks
 from keras_sparseflow.experiments.named import MODELS
 from keras_sparseflow.experiments.recipe import l2_penalty
+from keras_sparseflow.experiments.tickets import begin_round
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.training import SparseModel
 
 
-def density_model(spec: DensitySpec, data: ImageData, model_class: type[SparseModel]) -> SparseModel:
-    """Returns the spec's network, initialised, with the masks that it begins with.
+def density_model(
+    spec: DensitySpec,
+    data: ImageData,
+    model_class: type[SparseModel],
+    *,
+    study_dir: Path | None = None,
+    allow_collapse: bool = False,
+) -> SparseModel:
+    """Returns the spec's network with the weights and the masks that it begins with.
 
     Args:
         spec: what to build.
         data: whose image shape and classes it fits, and on which scores are computed.
         model_class: the class to make.
+        study_dir: where the earlier rounds of a lottery ticket are; others need none.
+        allow_collapse: whether a kernel may be left without any active weight.
 
     Raises:
-        ValueError: the score leaves a kernel without any active weight, and the spec refuses that.
+        ValueError: a kernel is left without any active weight, and that is not allowed; or see `begin_round`.
     """
+    lottery = spec.method == "lottery"
     seeded = spec.score == "random" and spec.distribution == "uniform"  # what layers draw by themselves
     model: SparseModel = MODELS.get(spec.model).build(
         data.input_shape,
         data.num_classes,
         depth=spec.depth,
         width=spec.width,
-        density=spec.density if seeded and not spec.prunes else 1.0,
+        density=spec.density if seeded and not spec.prunes and not lottery else 1.0,
         dense_ends=spec.ends == "dense",
         activation=spec.activation,
         activation_arguments=spec.activation_arguments,
@@ -40,21 +52,23 @@ def density_model(spec: DensitySpec, data: ImageData, model_class: type[SparseMo
         seed=spec.seed,
         model_class=model_class,
     )
-    if not seeded:
+    if lottery:
+        assert study_dir is not None
+        begin_round(model, spec, study_dir, allow_collapse=allow_collapse)
+    elif not seeded:
         try:
-            allowed = spec.collapse == "allow"
-            set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allowed)
+            set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allow_collapse)
         except ValueError as error:
-            remedy = "In a study that is --density, --distribution=erk, --score=synflow or --collapse=allow."
+            remedy = "In a study that is --density, --distribution=erk, --score=synflow or --allow_collapse."
             raise ValueError(f"Masks of {spec.run_id}: {error} {remedy}") from error
     return model
 
 
 def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
-    """Refuses scores that leave a kernel without any weight, where that is refused, before anything is trained.
+    """Refuses scores that leave a kernel without any weight before anything is trained.
 
     Tried is the lowest density of each score and network, with its first seed; SynFlow is not, which keeps some
-    weight everywhere by the way it works.
+    weight everywhere by the way it works, nor are lottery tickets, whose masks come from training.
 
     Args:
         specs: of the runs.
@@ -65,7 +79,7 @@ def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     """
     lowest: dict[tuple[object, ...], DensitySpec] = {}
     for spec in specs:
-        if not isinstance(spec, DensitySpec) or spec.collapse == "allow" or spec.score == "synflow":
+        if not isinstance(spec, DensitySpec) or spec.method == "lottery" or spec.score == "synflow":
             continue
         if decides_over_all(spec):
             alike = tuple(getattr(spec, name) for name in _DECIDE_MASKS)

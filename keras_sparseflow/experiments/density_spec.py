@@ -1,5 +1,7 @@
 """`DensitySpec`: everything that decides the outcome of one training run at a density."""
 
+import dataclasses
+import itertools
 from dataclasses import dataclass
 
 from keras_sparseflow.experiments.fields import OURS, PAPER, spec_field
@@ -7,6 +9,7 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 
 PUBLISHED = "Zagoruyko & Komodakis 2016"
 EVCI = "Evci et al. 2020"
+FRANKLE = "Frankle & Carbin 2019"
 
 MOVING = ("rigl", "set")
 """Methods that move masks while a network trains."""
@@ -30,9 +33,10 @@ class DensitySpec(TrainingSpec):
     method: str = spec_field(
         "static",
         "how the network becomes sparse: static masks by the score; rigl or set, which let the masks move while it "
-        "trains; or magnitude pruning of the network that was dense until then",
+        "trains; magnitude pruning of the network that was dense until then; or lottery, rounds of training a network, "
+        "pruning it and going back to its early weights",
         PAPER,
-        choices=("static", "magnitude", "rigl", "set"),
+        choices=("static", "magnitude", "rigl", "set", "lottery"),
     )
     density: float = spec_field(0.1, "share of the kernels' weights that are active in the end", above=0, maximum=1)
     distribution: str = spec_field(
@@ -40,12 +44,6 @@ class DensitySpec(TrainingSpec):
         "how active weights are shared out: one density for every kernel, larger kernels sparser (er, erk), or by the "
         "score over all kernels together",
         PAPER,
-    )
-    collapse: str = spec_field(
-        "refuse",
-        "whether scores over all kernels together may leave a kernel without any active weight",
-        OURS,
-        choices=("refuse", "allow"),
     )
     ends: str = spec_field(
         "sparse", "first convolution and classifier: sparse as the rest, or dense", OURS, choices=("sparse", "dense")
@@ -68,6 +66,16 @@ class DensitySpec(TrainingSpec):
     move_frequency: int = spec_field(100, "steps between two updates of rigl and set", EVCI, minimum=1)
     move_fraction: float = spec_field(
         0.3, "share of a kernel's active weights that rigl and set replace at first", EVCI, above=0, maximum=1
+    )
+    earlier_densities: tuple[float, ...] = spec_field(
+        (), "densities of the rounds of a lottery ticket before this one, from dense down", FRANKLE, above=0, maximum=1
+    )
+    rewind_step: int = spec_field(
+        0,
+        "steps of the dense network after which its weights are those that each later round of a lottery ticket begins "
+        "with: 0 for the initial values",
+        FRANKLE,
+        minimum=0,
     )
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
     depth: int = spec_field(
@@ -93,10 +101,15 @@ class DensitySpec(TrainingSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.density == 1:  # dense, whatever the method
-            self._reset("method", "score", "score_samples", "distribution", "collapse", "ends")
+        if self.method == "lottery":
+            self._reset("score", "score_samples")
+            self._check_rounds()
+        else:
+            self._reset("earlier_densities", "rewind_step")
+            if self.density == 1:  # dense, whatever the method
+                self._reset("method", "score", "score_samples", "distribution", "ends")
         if self.method == "magnitude":
-            self._reset("score", "score_samples", "distribution", "collapse")
+            self._reset("score", "score_samples", "distribution")
         else:
             self._reset("prune_from", "prune_until", "prune_frequency")
         if self.method not in MOVING:
@@ -119,6 +132,24 @@ class DensitySpec(TrainingSpec):
         return self.method == "magnitude"
 
     @property
+    def round_before(self) -> "DensitySpec | None":
+        """The round of a lottery ticket whose weights this one prunes; None for the dense one, and other methods."""
+        if not self.earlier_densities:
+            return None
+        *earlier, before = self.earlier_densities
+        return dataclasses.replace(self, density=before, earlier_densities=tuple(earlier))
+
+    @property
+    def first_round(self) -> "DensitySpec":
+        """The dense network that the rounds of a lottery ticket begin with."""
+        return dataclasses.replace(self, density=1.0, earlier_densities=())
+
+    @property
+    def first_step(self) -> int:
+        """The step, from 0, that training begins with."""
+        return self.rewind_step if self.earlier_densities else 0
+
+    @property
     def sparse_from(self) -> int:
         """The first epoch, from 0, at whose end the network has its density."""
         return min(self.epochs - 1, int(self.prune_until * self.epochs + 1e-9)) if self.prunes else 0
@@ -133,3 +164,14 @@ class DensitySpec(TrainingSpec):
         if self.method == "static":
             return ("magnitude_masks" if self.score == "magnitude" else self.score, *shared_out)
         return (self.method, *(() if self.score == "random" else (self.score,)), *shared_out)
+
+    def _check_rounds(self) -> None:
+        """Refuses rounds of a lottery ticket that do not fall from dense to the density; by default the dense one."""
+        if not self.earlier_densities and self.density < 1:
+            object.__setattr__(self, "earlier_densities", (1.0,))
+        rounds = (*self.earlier_densities, self.density)
+        if rounds[0] != 1 or any(later >= before for before, later in itertools.pairwise(rounds)):
+            raise ValueError(
+                "`earlier_densities` must begin with 1, the dense network, and fall, all above the density "
+                f"{self.density:g}; received {self.earlier_densities}."
+            )

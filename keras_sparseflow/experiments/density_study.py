@@ -1,13 +1,15 @@
 """A density study: how networks of one architecture fare as fewer of their weights are active."""
 
+import dataclasses
 import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_sparseflow.experiments.density_spec import DensitySpec
+from keras_sparseflow.experiments.density_spec import FRANKLE, DensitySpec
 from keras_sparseflow.experiments.fields import OURS, PAPER
 from keras_sparseflow.experiments.grid_study import GridStudy
-from keras_sparseflow.experiments.grids import cells
+from keras_sparseflow.experiments.grids import Grid, cells
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 
 _FIXED_CHOICES = (
@@ -15,6 +17,7 @@ _FIXED_CHOICES = (
     ("initialisation", "He normal by fan-in", "the same values at every density; masks do not rescale them", OURS),
     ("masks", "exact counts", "whatever the ties between scores", OURS),
     ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
+    ("lottery tickets", "a round at each density", "pruned by magnitude; each trains with a fresh optimizer", FRANKLE),
     ("RigL and SET", "each kernel by itself", "new weights start at zero; RigL's update takes a step's place", OURS),
     ("L2", "kernels only", "the published network's takes all its parameters", OURS),
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
@@ -44,12 +47,37 @@ class DensityStudy(GridStudy):
         "optimizer",
         "learning_rate",
     )
-    derived_fields: ClassVar[tuple[str, ...]] = ("seed",)
+    derived_fields: ClassVar[tuple[str, ...]] = ("seed", "earlier_densities")
     fixed_choices: ClassVar[tuple[tuple[str, str, str, str], ...]] = _FIXED_CHOICES
 
     def _specs(self, inputs: int, classes: int) -> list[DensitySpec]:
-        pairs = itertools.product(cells(self.grids), self.seeds)
-        return [DensitySpec(**self.base, **cell, seed=seed) for cell, seed in pairs]
+        return self._specs_of(self.grids)
+
+    def _specs_of(self, grids: Sequence[Grid]) -> list[DensitySpec]:
+        """Returns the runs of grids, which may name every field."""
+        pairs = itertools.product(cells(grids), self.seeds)
+        specs = [DensitySpec(**self.base, **cell, seed=seed) for cell, seed in pairs]
+        rounds = _rounds(spec for spec in specs if spec.method == "lottery")
+        begun = {dataclasses.replace(spec.first_round, method="static") for spec in rounds}  # dense, trained once
+        return [*(spec for spec in specs if spec.method != "lottery" and spec not in begun), *rounds]
 
     def _own_choices(self) -> list[tuple[str, object, str, str]]:
         return [("seeds", self.seeds, "runs of each configuration", OURS)]
+
+
+def _rounds(tickets: Iterable[DensitySpec]) -> list[DensitySpec]:
+    """Returns the rounds of lottery tickets, each ticket's after one another, from the dense one down.
+
+    Specs that differ in density alone are rounds of one ticket.
+    """
+    densities: dict[DensitySpec, set[float]] = {}
+    for spec in tickets:
+        densities.setdefault(spec.first_round, {1.0}).add(spec.density)
+    rounds = []
+    for dense, several in densities.items():
+        falling = sorted(several, reverse=True)
+        rounds += [
+            dataclasses.replace(dense, density=density, earlier_densities=tuple(falling[:place]))
+            for place, density in enumerate(falling)
+        ]
+    return rounds

@@ -30,6 +30,7 @@ class Options:
         checkpoint_seconds: half-finished runs are saved at the ends of epochs, so many seconds apart at least.
         strategy: a name in `STRATEGIES`, how several devices train one network; "none" for one device.
         devices: how many share each batch, at least 1; None for all that the strategy finds.
+        allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
 
     Raises:
         ValueError: an unknown strategy, or less than one device.
@@ -41,6 +42,7 @@ class Options:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     strategy: str = "none"
     devices: int | None = None
+    allow_collapse: bool = False
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -60,6 +62,9 @@ def serial(
 ) -> None:
     """Trains one network after the other, in the order of the specs.
 
+    A round of a lottery ticket that can't be trained, because of what its earlier rounds came to, is left out with a
+    note of the reason.
+
     Args:
         specs: of one dataset and its options.
         study_dir: the study's folder.
@@ -73,21 +78,27 @@ def serial(
     import keras
 
     from keras_sparseflow.experiments.run import run
+    from keras_sparseflow.experiments.tickets import RoundError
 
     strategy = strategy_for(specs, options)
     for spec in _unfinished(specs, study_dir, progress):
         keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
-        result = run(
-            spec,
-            RunFolder(study_dir, spec.run_id),
-            data,
-            tensorboard=options.tensorboard,
-            jit=options.jit,
-            strategy=strategy,
-            on_epoch=progress.epoch_of(spec),
-            checkpoint_seconds=options.checkpoint_seconds,
-        )
-        progress.finish(spec, result)
+        try:
+            result = run(
+                spec,
+                RunFolder(study_dir, spec.run_id),
+                data,
+                tensorboard=options.tensorboard,
+                jit=options.jit,
+                strategy=strategy,
+                on_epoch=progress.epoch_of(spec),
+                checkpoint_seconds=options.checkpoint_seconds,
+                allow_collapse=options.allow_collapse,
+            )
+        except RoundError as refusal:
+            progress.refuse(spec, str(refusal))
+        else:
+            progress.finish(spec, result)
 
 
 def population(

@@ -47,7 +47,8 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
     if value is None and "None" in str(item.type):
         return value
     if _LIMITS.keys() & limits.keys():
-        return _check_number(item, value)
+        several = str(item.type).startswith("tuple")
+        return tuple(_check_number(item, number) for number in value) if several else _check_number(item, value)
     if item.name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
         raise ValueError(f"`{item.name}` must be a name; received {value!r}.")
     return value  # options are checked with the name that they are of

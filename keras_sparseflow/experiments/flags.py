@@ -97,6 +97,16 @@ def define_executor_flags(executor: str) -> None:
     )
 
 
+def define_mask_flags() -> None:
+    """Defines the flag that lets masks leave a kernel empty, for launchers whose scores decide over all kernels."""
+    flags.DEFINE_bool(
+        "allow_collapse",
+        False,
+        "train networks of which the score, over all kernels together, leaves a kernel without any active weight too; "
+        "they are refused otherwise.",
+    )
+
+
 def given_executor() -> str:
     """Returns the executor that the flags of `define_executor_flags` give; "serial" where they are not defined."""
     return str(FLAGS.executor) if "executor" in FLAGS else "serial"
@@ -111,6 +121,7 @@ def given_options() -> Options:
         population_memory=None if memory is None else int(memory * 1e9),
         strategy=FLAGS.strategy,
         devices=FLAGS.devices,
+        allow_collapse="allow_collapse" in FLAGS and FLAGS.allow_collapse,
     )
 
 

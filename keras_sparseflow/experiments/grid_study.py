@@ -106,7 +106,15 @@ class GridStudy(abc.ABC):
         Args:
             values: of any fields of its specs that a study decides; those of `grid_fields` are lists, see `choose`.
             **fields: other values of the study's own fields (name, seeds, ...).
+
+        Raises:
+            ValueError: a field that follows from others in this kind of study.
         """
+        for name in self.derived_fields:
+            if name in values:
+                raise ValueError(
+                    f"`{name}` follows from other choices in study {self.name!r}; received {values[name]!r}."
+                )
         defaults = self.spec_class.defaults()
         varied = {name: defaults[name] for name in self.grid_fields}
         grids = choose(self.grids, {name: values[name] for name in self.grid_fields if name in values}, varied)

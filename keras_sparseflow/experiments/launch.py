@@ -220,7 +220,8 @@ def _run(
         check_same_images(study_dir, images)
         if executor in PLANNED_EXECUTORS:  # refuses what they can't train, before anything is written
             plan(specs, study_dir, data.input_shape, data.num_classes, executor, options)
-        check_collapse([spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished], data)
+        if not options.allow_collapse:
+            check_collapse([spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished], data)
         check_agreement(strategy, _common(specs, study_dir, images), "Study, images and networks left to train")
         if chief:
             write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})

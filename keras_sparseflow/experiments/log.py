@@ -25,6 +25,7 @@ class RunLog:
         spec: of the run.
         folder: where its files go; see `keras_sparseflow.records`.
         tensorboard: whether to write TensorBoard events.
+        first_epoch: the epoch, from 0, that the run begins in.
 
     Attributes:
         history: a dict per epoch with the keys `HISTORY_COLUMNS`.
@@ -33,9 +34,10 @@ class RunLog:
         seconds: time spent on this run, in earlier processes too.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: RunFolder, tensorboard: bool):
+    def __init__(self, spec: TrainingSpec, folder: RunFolder, tensorboard: bool, first_epoch: int = 0):
         self.spec = spec
         self.folder = folder
+        self.first_epoch = first_epoch
         self.history: list[dict[str, Any]] = []
         self.flow: list[dict[str, Any]] = []
         self.diverged = False
@@ -44,7 +46,7 @@ class RunLog:
 
     @property
     def next_epoch(self) -> int:
-        return len(self.history)
+        return self.first_epoch + len(self.history)
 
     @property
     def over(self) -> bool:
@@ -153,10 +155,11 @@ class FollowerLog(RunLog):
     Args:
         spec: of the run.
         folder: the chief's, to go on from its checkpoint.
+        first_epoch: see `RunLog`.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: RunFolder):
-        super().__init__(spec, folder, tensorboard=False)
+    def __init__(self, spec: TrainingSpec, folder: RunFolder, first_epoch: int = 0):
+        super().__init__(spec, folder, tensorboard=False, first_epoch=first_epoch)
 
     def start(self, active_weights: Sequence[int]) -> None:
         """Does nothing."""

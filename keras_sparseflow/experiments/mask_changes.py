@@ -54,7 +54,8 @@ def check_mask_changes(specs: Iterable[TrainingSpec], size: DataSize) -> None:
         size: of their dataset.
 
     Raises:
-        ValueError: no update of RigL or SET falls into a run, or no step is left after the pruning.
+        ValueError: no update of RigL or SET falls into a run, or no step is left after the pruning, or for the later
+            rounds of a lottery ticket.
     """
     for spec in specs:
         if not isinstance(spec, DensitySpec):
@@ -64,6 +65,10 @@ def check_mask_changes(specs: Iterable[TrainingSpec], size: DataSize) -> None:
             raise ValueError(
                 f"`prune_until` must leave at least one of the {steps} steps of {spec.epochs} epochs after it; "
                 f"received {spec.prune_until}."
+            )
+        if spec.rewind_step >= steps:
+            raise ValueError(
+                f"`rewind_step` must be below {steps}, the steps of {spec.epochs} epochs; received {spec.rewind_step}."
             )
         if spec.method in MOVING:
             last = _last_move(spec, steps)

@@ -1,6 +1,7 @@
 """The network of a spec, compiled: what executors train."""
 
 from math import prod
+from pathlib import Path
 
 import keras
 
@@ -18,18 +19,28 @@ from keras_sparseflow.training.multiworker import network_class
 from keras_sparseflow.training.optimizers import decay_kernels
 
 
-def build_network(spec: TrainingSpec, data: ImageData, *, jit: bool | None = None) -> SparseModel:
+def build_network(
+    spec: TrainingSpec,
+    data: ImageData,
+    *,
+    jit: bool | None = None,
+    study_dir: Path | None = None,
+    allow_collapse: bool = False,
+) -> SparseModel:
     """Returns the spec's network, initialised and compiled.
 
     Args:
         spec: what to build.
         data: whose image shape and classes it fits.
         jit: whether XLA compiles its steps; None for Keras' choice.
+        study_dir: see `density_model`, as is the next.
+        allow_collapse: likewise.
 
     Raises:
+        ValueError: see `density_model`.
         RuntimeError: it does not have the active weights that the spec calls for.
     """
-    model = _model(spec, data)
+    model = _model(spec, data, study_dir, allow_collapse)
     _check_active(model, spec, data)
     optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
     if l2_decay(spec):
@@ -55,11 +66,11 @@ def _active(kernel: FlowKernel) -> int:
     return int(keras.ops.convert_to_numpy(kernel.mask).sum())
 
 
-def _model(spec: TrainingSpec, data: ImageData) -> SparseModel:
+def _model(spec: TrainingSpec, data: ImageData, study_dir: Path | None, allow_collapse: bool) -> SparseModel:
     if isinstance(spec, RunSpec):
         return arm_model(spec, data)
     assert isinstance(spec, DensitySpec)
-    return density_model(spec, data, network_class())
+    return density_model(spec, data, network_class(), study_dir=study_dir, allow_collapse=allow_collapse)
 
 
 def _check_active(model: SparseModel, spec: TrainingSpec, data: ImageData) -> None:

@@ -2,6 +2,7 @@
 
 from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.grids import Grid
+from keras_sparseflow.experiments.lottery_study import LotteryTicket
 from keras_sparseflow.experiments.paper import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.experiments.paper_wide_resnet import WIDE_RESNETS
 from keras_sparseflow.experiments.study import Study
@@ -25,8 +26,16 @@ def _every_mask(shared: Grid) -> list[Grid]:
         {"score": ("snip", "grasp", "synflow"), "distribution": ("global",)},
         {"method": ("rigl", "set"), "distribution": ("erk",)},
         {"method": ("magnitude",)},
+        {"method": ("lottery",), "distribution": ("global",), "density": (*_FIRST_ROUNDS, *shared["density"])},
     ]
-    return [{**way, **shared} for way in ways]
+    return [{**shared, **way} for way in ways]
+
+
+_FIRST_ROUNDS = (0.7, 0.4)
+"""Densities through which lottery tickets fall to those of other methods."""
+
+_WRN_16_2 = {"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4}
+_RECIPE: Grid = {"variant": ("DA_L2_SC_BN",), "optimizer": ("momentum",), "learning_rate": (0.1,)}
 
 
 PRESETS = Table(
@@ -63,16 +72,16 @@ DENSITY_PRESETS = Table(
         "masks": DensityStudy(
             name="masks",
             title="Which masks keep gradients flowing and networks accurate?",
-            grids=_every_mask(
-                {
-                    "density": (0.02, 0.05, 0.1, 0.2),
-                    "variant": ("DA_L2_SC_BN",),
-                    "optimizer": ("momentum",),
-                    "learning_rate": (0.1,),
-                }
-            ),
-            base={"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4},
+            grids=_every_mask({"density": (0.02, 0.05, 0.1, 0.2), **_RECIPE}),
+            base={**_WRN_16_2, "rewind_step": 1000},
             notes=[_MAGNITUDE],
+        ),
+        "lottery": LotteryTicket(
+            name="lottery",
+            title="How few weights does a lottery ticket need?",
+            grids=[{"distribution": ("global",), **_RECIPE}],
+            base={**_WRN_16_2, "rewind_step": 1000},
+            rounds=15,
         ),
         "masks_mlp": DensityStudy(
             name="masks_mlp",
@@ -96,7 +105,8 @@ DENSITY_PRESETS = Table(
     },
 )
 """Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
-`masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use."""
+`masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`
+fifteen rounds of lottery tickets."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""

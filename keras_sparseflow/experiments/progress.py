@@ -80,6 +80,11 @@ class StudyProgress:
         self.diverged += bool(result["diverged"])
         self.show(f"{spec.name}: {'diverged' if result['diverged'] else 'finished'}")
 
+    def refuse(self, spec: TrainingSpec, reason: str) -> None:
+        """Says why a run is not trained, which stays unfinished."""
+        self._epochs_left[spec.run_id] = 0
+        self.note(f"Not trained: {spec.name}. {reason}")
+
     def note(self, text: str) -> None:
         """Prints a line that stays."""
         self._console.print(text, soft_wrap=True, highlight=False)

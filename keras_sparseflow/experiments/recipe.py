@@ -34,7 +34,8 @@ def learning_rates(spec: TrainingSpec, rate: Any, data: ImageData) -> Any:
     """
     if spec.schedule == "constant" and isinstance(rate, float):
         return rate
-    return Scheduled(rate, SCHEDULES.get(spec.schedule), spec.epochs * steps_per_epoch(data, spec.batch_size))
+    steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
+    return Scheduled(rate, SCHEDULES.get(spec.schedule), steps, spec.first_step)
 
 
 def loss(spec: TrainingSpec) -> keras.losses.Loss:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches
 from keras_sparseflow.experiments.executors import CHECKPOINT_SECONDS
 from keras_sparseflow.experiments.log import CheckpointClock, FollowerLog, RunLog
 from keras_sparseflow.experiments.mask_changes import mask_callbacks
 from keras_sparseflow.experiments.network import active_weights, build_network
+from keras_sparseflow.experiments.tickets import keep_round, rewind_points
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
@@ -45,6 +47,7 @@ def run(
     strategy: Strategy | None = None,
     on_epoch: EpochListener | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    allow_collapse: bool = False,
 ) -> dict[str, Any]:
     """Trains one network and returns its result; a finished run is not trained again.
 
@@ -58,13 +61,14 @@ def run(
             unless this stands in another's scope. Of several workers, each of which calls this, the chief alone
             writes.
         on_epoch: called after each epoch with its number, from 0, and its metrics.
-        checkpoint_seconds: see `Options`.
+        checkpoint_seconds: see `Options`, as is the next.
+        allow_collapse: likewise.
 
     Returns:
         What `result.json` holds: accuracies and losses, mean flow, whether the run diverged.
 
     Raises:
-        ValueError: a batch that replicas can't share equally, or XLA under a strategy.
+        ValueError: a batch that replicas can't share equally, XLA under a strategy, or see `build_network`.
         RuntimeError: several workers do not find the same in the folder.
     """
     if folder.finished:
@@ -72,10 +76,14 @@ def run(
     strategy = one_device() if strategy is None else strategy
     check_batch(spec.batch_size, strategy)
     chief = is_chief(strategy)
-    log = RunLog(spec, folder, tensorboard) if chief else FollowerLog(spec, folder)
+    steps = steps_per_epoch(data, spec.batch_size)
+    first_epoch = spec.first_step // steps
+    log = RunLog(spec, folder, tensorboard, first_epoch) if chief else FollowerLog(spec, folder, first_epoch)
     saved = log.restore()
     with strategy.scope(), precision_policy(spec.precision):
-        model = build_network(spec, data, jit=compiles(jit, strategy))
+        model = build_network(
+            spec, data, jit=compiles(jit, strategy), study_dir=folder.path.parent, allow_collapse=allow_collapse
+        )
         if saved is not None:
             restore_state(network_state(model), saved, folder.path)
     if worker_count(strategy) > 1:
@@ -85,29 +93,28 @@ def run(
     keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds if chief else math.inf))
     log.start(active_weights(model))
     listeners = [*mask_callbacks(spec, data), flow, keeper]
+    if chief:
+        listeners += rewind_points(spec, folder, log.next_epoch * steps)
     if on_epoch is not None:
         listeners.append(keras.callbacks.LambdaCallback(on_epoch_end=on_epoch))
-    if not log.over:
+    validation = ordered_batches(
+        data.test_images, data.test_labels, evaluation_batch(len(data.test_images), TEST_BATCH, strategy)
+    )
+    for skipped, end in _stretches(log, steps):
+        if log.over:
+            break
         model.fit(
-            training_batches(
-                data,
-                spec.batch_size,
-                seed=spec.seed,
-                epochs=spec.epochs,
-                initial_epoch=log.next_epoch,
-                augment_pad=spec.batch_augment_pad,
-                augment_flip=spec.augment_flip == "random",
-            ),
-            epochs=spec.epochs,
+            _batches(spec, data, log.next_epoch, skipped),
+            epochs=end,
             initial_epoch=log.next_epoch,
-            steps_per_epoch=steps_per_epoch(data, spec.batch_size),
-            validation_data=ordered_batches(
-                data.test_images, data.test_labels, evaluation_batch(len(data.test_images), TEST_BATCH, strategy)
-            ),
+            steps_per_epoch=steps - skipped,
+            validation_data=validation,
             shuffle=False,  # the batches are shuffled already, by seed and epoch
             verbose=0,
             callbacks=listeners,
         )
+    if chief:
+        keep_round(model, spec, folder)
     return log.finish(active_weights(model))
 
 
@@ -131,6 +138,33 @@ class _Keeper(keras.callbacks.Callback):
             with self._clock.saving():
                 state = network_state(self.model)
                 self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
+
+
+def _stretches(log: RunLog, steps: int) -> list[tuple[int, int]]:
+    """Returns what is left of a run, as Keras can train it: `(steps skipped, end)` of epochs of one length.
+
+    A run that begins within an epoch has the rest of that one first.
+
+    Args:
+        log: of the run.
+        steps: of a whole epoch.
+    """
+    epochs = log.spec.epochs
+    skipped = log.spec.first_step % steps if log.next_epoch == log.first_epoch else 0
+    return [(skipped, log.next_epoch + 1), (0, epochs)] if skipped else [(0, epochs)]
+
+
+def _batches(spec: TrainingSpec, data: ImageData, initial_epoch: int, skipped: int) -> tf.data.Dataset:
+    batches = training_batches(
+        data,
+        spec.batch_size,
+        seed=spec.seed,
+        epochs=spec.epochs,
+        initial_epoch=initial_epoch,
+        augment_pad=spec.batch_augment_pad,
+        augment_flip=spec.augment_flip == "random",
+    )
+    return batches.skip(skipped) if skipped else batches
 
 
 def _beginning(log: RunLog, model: keras.Model) -> dict[str, Any]:

@@ -143,6 +143,11 @@ class TrainingSpec:
         return self.augment_pad if "DA" in self.parts else None
 
     @property
+    def first_step(self) -> int:
+        """The step of the whole training, from 0, that this run begins with."""
+        return 0
+
+    @property
     def sparse_from(self) -> int:
         """The first epoch, from 0, at whose end the network has the density that it is studied at."""
         return 0

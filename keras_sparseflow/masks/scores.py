@@ -16,5 +16,6 @@ def random_scores(problem: MaskProblem) -> list[np.ndarray]:
 
 
 def magnitude_scores(problem: MaskProblem) -> list[np.ndarray]:
-    """Returns the absolute values of the weights."""
-    return [np.abs(values) for values in problem.values()]
+    """Returns the absolute values of the weights; those that a mask has removed already come last."""
+    pairs = zip(problem.kernels, problem.values(), strict=True)
+    return [np.abs(values) if k.mask is None else np.where(k.mask, np.abs(values), -np.inf) for k, values in pairs]

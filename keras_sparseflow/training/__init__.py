@@ -5,7 +5,19 @@ from keras_sparseflow.training.gradual import GradualMagnitude
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.pruning import MagnitudePruning
+from keras_sparseflow.training.rewinding import RewindPoint, rewind, weights_of
 from keras_sparseflow.training.rigl import RigL
 from keras_sparseflow.training.set import SET
 
-__all__ = ["SET", "GradientFlow", "GradualMagnitude", "MagnitudePruning", "RigL", "SparseModel", "measure_flow"]
+__all__ = [
+    "SET",
+    "GradientFlow",
+    "GradualMagnitude",
+    "MagnitudePruning",
+    "RewindPoint",
+    "RigL",
+    "SparseModel",
+    "measure_flow",
+    "rewind",
+    "weights_of",
+]

@@ -43,18 +43,21 @@ class Scheduled(keras.optimizers.schedules.LearningRateSchedule):
         rate: what the schedule scales: one learning rate above 0, or an array of them.
         factor: see `Factor`.
         steps: of the whole training, at least 1.
+        first_step: where in it the optimizer's first step is, from 0: later where earlier steps were another's.
 
     Example:
         >>> round(float(Scheduled(0.1, cosine, steps=100)(50)), 6)
         0.05
     """
 
-    def __init__(self, rate: Any, factor: Factor, steps: int):
+    def __init__(self, rate: Any, factor: Factor, steps: int, first_step: int = 0):
         self._rate, self._factor, self._steps = np.asarray(rate, "float32"), factor, steps
+        self._first_step = first_step
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """Returns the learning rates of a step, in the shape of `rate`; step 0 is the first."""
-        return self._rate * self._factor(tf.cast(step, tf.float32) / self._steps)
+        """Returns the learning rates of an optimizer's step, in the shape of `rate`; step 0 is its first."""
+        return self._rate * self._factor((tf.cast(step, tf.float32) + self._first_step) / self._steps)
 
     def get_config(self) -> dict[str, Any]:
-        return {"rate": self._rate.tolist(), "factor": self._factor, "steps": self._steps}
+        own = {"factor": self._factor, "steps": self._steps, "first_step": self._first_step}
+        return {"rate": self._rate.tolist(), **own}

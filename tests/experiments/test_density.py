@@ -47,8 +47,8 @@ def test_run_ids_are_pinned():
 OTHER_VALUES = {
     "density": 0.2, "ends": "dense", "depth": 16, "width": 2, "dropout": 0.3, "method": "set",
     "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
-    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk", "collapse": "allow",
-    "model": None,
+    "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk",
+    "earlier_densities": (1.0, 0.5), "rewind_step": 7, "model": None,
 }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def test_every_field_changes_the_run_id_and_survives_a_dict():
     for name, value in OTHER_VALUES.items():
         if name == "model":  # there is one
             continue
-        method = {"prune": "magnitude", "move": "rigl"}.get(name.partition("_")[0], "static")
+        method = {"prune": "magnitude", "move": "rigl", "earlier": "lottery", "rewind": "lottery"}.get(name.partition("_")[0], "static")
         base = DensitySpec(method=method, prune_until=0.6)
         changed = dataclasses.replace(base, **{name: value})
         assert getattr(changed, name) == value and changed.run_id != base.run_id, name
@@ -81,7 +81,7 @@ def test_fields_that_change_nothing_under_a_method_are_their_defaults():
 def test_a_dense_network_is_the_same_by_every_method_and_trained_once():
     dense = DensitySpec(density=1.0, ends="dense", seed=3)
     assert dense == DensitySpec(density=1.0, method="rigl", score="snip", distribution="global", seed=3)
-    assert dense == DensitySpec(density=1.0, method="magnitude", prune_from=0.2, collapse="allow", seed=3)
+    assert dense == DensitySpec(density=1.0, method="magnitude", prune_from=0.2, rewind_step=5, seed=3)
     planned = study(grids=[{"density": (0.1, 1.0), "method": ("static", "magnitude", "set")}]).specs(64, 10)
     assert [spec.density for spec in planned].count(1.0) == 1 and len(planned) == 4
 
@@ -112,7 +112,7 @@ def test_a_run_is_named_after_how_it_becomes_sparse(values, words):
     [
         ("density", 90, "`density` must be a number above 0 and at most 1; received 90"),
         ("density", 0, "above 0 and at most 1; received 0"),
-        ("method", "snap", "Unknown `method` 'snap'; expected one of static, magnitude, rigl, set"),
+        ("method", "snap", "Unknown `method` 'snap'; expected one of static, magnitude, rigl, set, lottery"),
         ("score", "snap", "Unknown mask score 'snap'; expected one of random, magnitude, snip, grasp, synflow"),
         ("distribution", "erc", "Unknown sparsity distribution 'erc'; expected one of uniform, erk, er, global"),
         ("score_samples", 0, "`score_samples` must be a whole number of at least 1; received 0"),
@@ -181,8 +181,10 @@ def test_the_preset_of_masks_has_every_method_and_score_at_the_same_densities():
     specs = DENSITY_PRESETS.get("masks").specs(3072, 10)
     kinds = {(spec.method, spec.score, spec.distribution) for spec in specs}
     assert {method for method, _, _ in kinds} == set(DensitySpec.__dataclass_fields__["method"].metadata["choices"])
-    assert {score for _, score, _ in kinds} >= {"random", "magnitude", "snip", "grasp", "synflow"} and len(kinds) == 9
-    assert len(specs) == len({spec.run_id for spec in specs}) == 9 * 4 * 3
+    assert {score for _, score, _ in kinds} >= {"random", "magnitude", "snip", "grasp", "synflow"} and len(kinds) == 10
+    tickets = [spec for spec in specs if spec.method == "lottery"]
+    assert [spec.density for spec in tickets[:7]] == [1.0, 0.7, 0.4, 0.2, 0.1, 0.05, 0.02] and len(tickets) == 7 * 3
+    assert len(specs) - len(tickets) == 9 * 4 * 3 and len({spec.run_id for spec in specs}) == len(specs)
 
 
 @pytest.mark.parametrize(("name", "networks"), [("single_density", 3), ("wrn_random", 138), ("wrn_magnitude", 88)])
@@ -341,9 +343,9 @@ def test_masks_are_those_of_the_score_and_move_where_the_method_moves_them(metho
 def test_a_kernel_without_any_weight_is_refused_unless_it_is_allowed(data):
     """Over all kernels the magnitudes of small kernels win, whose initial values are larger."""
     spec = network(score="magnitude", distribution="global", density=0.02)
-    with pytest.raises(ValueError, match=f"Masks of {spec.run_id}: .* without any active weight.* --collapse=allow"):
+    with pytest.raises(ValueError, match=f"Masks of {spec.run_id}: .* without any active weight.* --allow_collapse"):
         build_network(spec, data)
-    model = build_network(dataclasses.replace(spec, collapse="allow"), data)
+    model = build_network(spec, data, allow_collapse=True)
     kernels = [layer for layer in model.layers if isinstance(layer, MaskedKernel)]
     assert min(kernel.active_count for kernel in kernels) == 0
     total = sum(kernel.size for kernel in kernels_of(spec, DataSize((4, 4, 1), 3, 48, 12)))

@@ -1,0 +1,109 @@
+"""Going back to what a model was earlier in its training, as the rounds of a lottery ticket do."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sparseflow.layers.masked import MaskedKernel
+from keras_sparseflow.layers.structure import variables_by_place, walk
+
+
+class RewindPoint(keras.callbacks.Callback):
+    """Keeps what a model is after some steps of `fit`, for `rewind`: its weights, but neither masks nor optimizer.
+
+    Args:
+        step: of the optimizer, at least 0, after which; 0 for what `fit` begins with.
+        on_kept: called once with the state, for instance to write it to disk.
+
+    Attributes:
+        state: as `weights_of` returns it; None until then.
+
+    Raises:
+        ValueError: `step` is negative; when `fit` begins: the optimizer is past it, or runs several steps at once.
+
+    Example:
+        >>> RewindPoint(step=500).state is None
+        True
+    """
+
+    def __init__(self, step: int = 0, on_kept: Callable[[dict[str, np.ndarray]], None] | None = None):
+        super().__init__()
+        if step < 0:
+            raise ValueError(f"`step` must be at least 0; received {step}.")
+        self.state: dict[str, np.ndarray] | None = None
+        self._step = step
+        self._on_kept = on_kept
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.state is not None:
+            return
+        if self._step and self.model.steps_per_execution != 1:
+            raise ValueError(
+                "RewindPoint looks at the model between steps: `steps_per_execution` must be 1; received "
+                f"{self.model.steps_per_execution}."
+            )
+        if self._steps_done() > self._step:
+            raise ValueError(
+                f"`step` must be at least {self._steps_done()}, the steps that the optimizer has done; received "
+                f"{self._step}."
+            )
+        self._keep_if_due()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._keep_if_due()
+
+    def _keep_if_due(self) -> None:
+        if self.state is None and self._steps_done() == self._step:
+            self.state = weights_of(self.model)
+            if self._on_kept is not None:
+                self._on_kept(self.state)
+
+    def _steps_done(self) -> int:
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # within Keras' loss scale
+        return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
+def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """Returns the variables of a built model as arrays, by the names of its layers and theirs.
+
+    BatchNorm statistics and states of random generators are among them, masks and the optimizer are not.
+    """
+    return {place: keras.ops.convert_to_numpy(variable) for place, variable in variables_by_place(model)}
+
+
+def rewind(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Gives a model the weights of an earlier moment; those that its masks have removed since are zero.
+
+    The optimizer stays as it is: a new training takes a new one.
+
+    Args:
+        model: built, of the same layers.
+        state: as `weights_of` returned it.
+
+    Raises:
+        ValueError: names or shapes are not those of the model; it is left as it was.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
+        >>> before = weights_of(model)
+        >>> model.get_layer("output").kernel.assign([[1.0], [2.0]])
+        >>> rewind(model, before)
+        >>> bool((model.get_layer("output").kernel == before["output/kernel"]).numpy().all())
+        True
+    """
+    variables = dict(variables_by_place(model))
+    shapes = {place: tuple(variable.shape) for place, variable in variables.items()}
+    received = {place: array.shape for place, array in state.items()}
+    if shapes != received:
+        odd = sorted(place for place in {**shapes, **received} if shapes.get(place) != received.get(place))
+        raise ValueError(
+            f"`state` must be of the same layers as model {model.name!r}; of {odd[0]!r} the shape expected is "
+            f"{shapes.get(odd[0])}, received {received.get(odd[0])}."
+        )
+    for place, variable in variables.items():
+        variable.assign(state[place])
+    for _, chain in walk(model):
+        if isinstance(chain[-1], MaskedKernel):
+            chain[-1].zero_inactive()
