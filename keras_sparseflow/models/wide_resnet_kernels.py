@@ -1,10 +1,8 @@
 """The kernels of a Wide ResNet, counted without building it."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 
-STEM, CLASSIFIER = "stem", "output"
-"""Names of the first convolution and of the last layer."""
+from keras_sparseflow.models.kernels import CLASSIFIER, STEM, check_image_shape, positions
 
 SMALLEST_DEPTH = 10
 """One block a group."""
@@ -34,8 +32,7 @@ def kernel_shapes(
         >>> len(shapes), shapes["group1_block1_shortcut"], shapes["output"]
         (29, (1, 1, 16, 160), (640, 10))
     """
-    if len(input_shape) != 3:
-        raise ValueError(f"`input_shape` must be (height, width, channels); received {tuple(input_shape)}.")
+    check_image_shape(input_shape)
     check_size(depth, width)
     channels = 16
     shapes: dict[str, tuple[int, ...]] = {STEM: (3, 3, input_shape[-1], channels)}
@@ -67,7 +64,7 @@ def kernel_positions(input_shape: Sequence[int], shapes: Mapping[str, Sequence[i
         if name == CLASSIFIER:
             return 1
         stride = 1 if name == STEM else 2 ** (_group(name) - 1)
-        return ceil(input_shape[0] / stride) * ceil(input_shape[1] / stride)
+        return positions(input_shape, stride)
 
     return {name: applied(name) for name in shapes}
 

@@ -10,10 +10,10 @@ from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.models import wide_resnet
 from keras_sparseflow.models.wide_resnet_kernels import kernel_shapes
 from keras_sparseflow.training import GradientFlow, SparseModel
+from tests.models.reference import classify, convolve, norm, randomize, relu, value
 
 SHAPE, CLASSES = (6, 6, 3), 4
 VARIANTS = [(True, True), (True, False), (False, True), (False, False)]
-EPSILON = 1e-5
 
 
 def small(**options):
@@ -22,10 +22,6 @@ def small(**options):
 
 def images(count=5):
     return np.random.default_rng(0).normal(size=(count, *SHAPE)).astype("float32")
-
-
-def value(model, layer, name="_kernel"):
-    return keras.ops.convert_to_numpy(getattr(model.get_layer(layer), name))
 
 
 def kernels(model):
@@ -89,44 +85,24 @@ def test_kernels_are_those_that_are_listed_in_their_order(variant):
 # --- the forward pass -----------------------------------------------------------------------------------------------
 
 
-def convolve(x, kernel, stride):
-    """A convolution as sums over windows; padding as needed, the odd row and column below and to the right."""
-    size = kernel.shape[0]
-    outputs = -(-x.shape[1] // stride)
-    padding = max((outputs - 1) * stride + size - x.shape[1], 0)
-    before = padding // 2
-    x = np.pad(x, [(0, 0), (before, padding - before), (before, padding - before), (0, 0)])
-    result = np.zeros((len(x), outputs, outputs, kernel.shape[-1]))
-    for row in range(outputs):
-        for column in range(outputs):
-            window = x[:, row * stride : row * stride + size, column * stride : column * stride + size]
-            result[:, row, column] = np.tensordot(window, kernel, 3)
-    return result
-
-
 def forward(model, x, batch_norm, skip_connections, training):
     """The logits of a WRN-10 in NumPy."""
 
     def activate(name, x):
         if batch_norm:
-            gamma, beta, mean, variance = (
-                value(model, f"{name}_norm", part) for part in ("gamma", "beta", "moving_mean", "moving_variance")
-            )
-            if training:
-                mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
-            x = gamma * (x - mean) / np.sqrt(variance + EPSILON) + beta
-        return np.maximum(x, 0)
+            x = norm(model, f"{name}_norm", x, training)
+        return relu(x)
 
-    x = convolve(x.astype("float64"), value(model, "stem"), 1)
+    x = convolve(x.astype("float64"), value(model, "stem"))
     for group, stride in ((1, 1), (2, 2), (3, 2)):
         block = f"group{group}_block1"
         active = activate(f"{block}_1", x)
         y = convolve(active, value(model, f"{block}_conv1"), stride)
-        y = convolve(activate(f"{block}_2", y), value(model, f"{block}_conv2"), 1)
+        y = convolve(activate(f"{block}_2", y), value(model, f"{block}_conv2"))
         if skip_connections:
             y += convolve(active, value(model, f"{block}_shortcut"), stride) if group > 1 else x
         x = y
-    return activate("final", x).mean((1, 2)) @ value(model, "output") + value(model, "output", "bias")
+    return classify(model, activate("final", x))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -134,10 +110,7 @@ def forward(model, x, batch_norm, skip_connections, training):
 def test_outputs_are_those_of_numpy(variant, training):
     batch_norm, skip_connections = variant
     model = small(density=0.4, batch_norm=batch_norm, skip_connections=skip_connections)
-    rng = np.random.default_rng(1)
-    for variable in model.variables:
-        if variable.name in ("gamma", "beta", "moving_mean", "moving_variance", "bias"):
-            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    randomize(model)
     expected = forward(model, images(), batch_norm, skip_connections, training)
     np.testing.assert_allclose(model(images(), training=training), expected, rtol=1e-3, atol=1e-4)
 
