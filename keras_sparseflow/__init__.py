@@ -29,10 +29,12 @@ __getattr__, __dir__, __all__ = lazy_names(
             "GradientFlow",
             "GradualMagnitude",
             "MagnitudePruning",
+            "RewindPoint",
             "RigL",
             "SET",
             "SparseModel",
             "measure_flow",
+            "rewind",
         ),
     },
 )
