@@ -97,8 +97,8 @@ DENSITY_PRESETS = Table(
             base={"dataset": "fashion_mnist", "model": "mlp", "depth": 5, "width": 788, "epochs": 100},
             notes=[
                 _MAGNITUDE,
-                "Networks are the widest of the SC-SDC studies of Fashion-MNIST, with four hidden layers, and two "
-                "optimizers, two variants and the learning rate are those of Table 4; the epochs are a fifth of its.",
+                "Of Table 4 the preset has the dataset, the four hidden layers of its widest networks, two optimizers, "
+                "two variants and the learning rate, and a fifth of its epochs.",
             ],
         ),
         **WIDE_RESNETS,

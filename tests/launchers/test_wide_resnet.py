@@ -36,7 +36,7 @@ def test_help_shows_how_to_call_it_and_every_flag():
     [
         (["--density=0.1,90"], "`density` must be a number above 0 and at most 1; received 90.0"),
         (["--method=snap"], "Unknown `method` 'snap'; expected one of static, magnitude"),
-        (["--preset=wrn_randon"], "value should be one of <single_density|masks|wrn_random|wrn_magnitude>"),
+        (["--preset=wrn_randon"], "value should be one of <single_density|masks|lottery|masks_mlp|wrn_random|"),
         ([*TINY, "--depth=12"], "error: `depth` must be 6 n + 4 for n blocks a group"),
         ([*TINY, "--density=0.001"], "leave every kernel at least one active weight; 0.001 leaves none"),
     ],
