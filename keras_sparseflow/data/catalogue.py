@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
-from keras_sparseflow.data.builders import BuilderSource, first_line
+from keras_sparseflow.data.builders import BuilderSource
+from keras_sparseflow.data.encoded import first_line
 
 _LOG = logging.getLogger(__name__)
 _NAME = r"(\w+:)?\w+(/[\w\-.]+)?(:[\w.*]+)?"  # [namespace:]name[/config][:version]

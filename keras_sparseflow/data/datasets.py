@@ -42,7 +42,8 @@ def load_images(
             - a dataset of TensorFlow Datasets with the features `image` and `label`, such as `"cifar10"`
               or `"cifar10_corrupted/fog_5"`: read from `data_dir`, downloaded if it is not there. It is
               tested on its split `test`, or `validation` where there is none;
-            - `"folder"`: the PNG and JPEG files in `data_dir/train/<class>/` and `data_dir/test/<class>/`.
+            - `"folder"`: the PNG and JPEG files in `data_dir/train/<class>/` and `data_dir/test/<class>/`, where
+              `validation` or `val` may stand for `test`; or Tiny-ImageNet's, as it is unpacked.
         data_dir: where datasets are kept; None for TensorFlow Datasets' default (the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`). With `"folder"`, the image folder.
         image_size: down-sample to this height and width, each pixel the mean of those it covers. Needed
@@ -183,10 +184,10 @@ def _open(name: str, data_dir: str | os.PathLike[str] | None, prepare: bool = Tr
     directory = None if data_dir is None else os.path.expanduser(os.fspath(data_dir))
     if name in DATASETS:
         return ArraySource(DATASETS.get(name)(directory))
-    from keras_sparseflow.data import builders, catalogue  # these load TensorFlow
+    from keras_sparseflow.data import catalogue, folders  # these load TensorFlow
 
     if name == FOLDER:
-        return builders.open_folder(directory)
+        return folders.open_folder(directory)
     return catalogue.open_dataset(name, directory, [*DATASETS.names(), FOLDER], prepare)
 
 

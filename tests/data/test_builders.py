@@ -1,4 +1,4 @@
-"""Images read back from prepared datasets and from folders, whole or damaged."""
+"""Images read back from prepared datasets, whole or damaged."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_sparseflow.data import builders, describe, load_images
+from keras_sparseflow.data import builders, describe, encoded, load_images
 
 REAL_DATA = Path(os.environ.get("SPARSEFLOW_TFDS", Path(__file__).resolve().parents[3] / "shared" / "tfds"))
 
@@ -103,7 +103,7 @@ def test_varying_images_need_an_image_size(made):
 
 
 def test_images_found_to_vary_while_reading_are_refused(made, monkeypatch):
-    monkeypatch.setattr(builders, "_PROBED_IMAGES", 1)
+    monkeypatch.setattr(encoded, "_PROBED_IMAGES", 1)
     with pytest.raises(ValueError, match="vary in size"):
         load_images("varying", data_dir=made)
 
@@ -159,91 +159,3 @@ def test_other_number_of_images_than_declared_is_refused(copy_of, declared):
     (files / "dataset_info.json").write_text(json.dumps(description))
     with pytest.raises(RuntimeError, match="train images of dataset 'made'.*incomplete or corrupt"):
         load_images("made", data_dir=root)
-
-
-# Image folders
-
-
-def write_folder(root, splits=("train", "test"), classes=("ant", "bee"), count=4, shape=(6, 5, 3)):
-    rng = np.random.default_rng(0)
-    for split in splits:
-        for label in classes:
-            folder = root / split / label
-            folder.mkdir(parents=True)
-            for number in range(count):
-                image = rng.integers(0, 256, shape).astype(np.uint8)
-                (folder / f"{number}.png").write_bytes(tf.io.encode_png(image).numpy())
-    return root
-
-
-def test_folder_holds_the_pixels_of_its_files(tmp_path):
-    data = load_images("folder", data_dir=write_folder(tmp_path))
-    assert (data.name, data.class_names, data.input_shape) == ("folder", ("ant", "bee"), (6, 5, 3))
-    assert (len(data.train_images), len(data.test_images)) == (8, 8)
-    for split, labels in (("train", data.train_labels), ("test", data.test_labels)):
-        files = {
-            (tf.io.decode_image(path.read_bytes()).numpy().tobytes(), data.class_names.index(path.parent.name))
-            for path in tmp_path.glob(f"{split}/*/*.png")
-        }
-        images = np.rint(raw(data, split) * 255).astype(np.uint8)
-        assert {(image.tobytes(), label) for image, label in zip(images, labels, strict=True)} == files
-
-
-def test_folder_takes_the_options_of_every_dataset(tmp_path):
-    root = write_folder(tmp_path)
-    data = load_images("folder", data_dir=root, image_size=3, train_size=4)
-    assert data.train_images.shape == (4, 3, 3, 3)
-    assert np.bincount(data.train_labels).tolist() == [2, 2]
-    assert describe("folder", data_dir=root, image_size=3) == ((3, 3, 3), 2)
-    assert describe("folder", data_dir=root) == ((6, 5, 3), 2)
-
-
-def test_folder_reads_the_home_directory(tmp_path, monkeypatch):
-    write_folder(tmp_path / "images")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert describe("folder", data_dir="~/images") == ((6, 5, 3), 2)
-
-
-def test_grey_files_get_three_channels(tmp_path):
-    assert load_images("folder", data_dir=write_folder(tmp_path, shape=(4, 4, 1))).input_shape == (4, 4, 3)
-
-
-def test_folder_with_validation_instead_of_test(tmp_path):
-    data = load_images("folder", data_dir=write_folder(tmp_path, splits=("train", "validation")))
-    assert len(data.test_images) == 8
-
-
-def test_folder_needs_an_existing_directory(tmp_path):
-    with pytest.raises(ValueError, match="'folder' needs `data_dir`.*received None"):
-        load_images("folder")
-    with pytest.raises(ValueError, match="'folder' needs `data_dir`.*received .*nowhere"):
-        load_images("folder", data_dir=tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize(("splits", "found"), [(("train",), "train"), (("test",), "test"), ((), "none")])
-def test_folder_without_both_parts_is_refused(tmp_path, splits, found):
-    write_folder(tmp_path, splits=splits)
-    with pytest.raises(ValueError, match=f"expected <data_dir>/train/<class>/.*in these splits: {found}"):
-        load_images("folder", data_dir=tmp_path)
-
-
-def test_folder_with_a_class_of_no_training_images_is_refused(tmp_path):
-    write_folder(tmp_path)
-    (tmp_path / "test" / "cow").mkdir()
-    with pytest.raises(ValueError, match="images of every class in train; received none there for cow"):
-        load_images("folder", data_dir=tmp_path)
-
-
-def test_folder_without_test_images_is_refused(tmp_path):
-    write_folder(tmp_path, splits=("train",))
-    (tmp_path / "test" / "ant").mkdir(parents=True)
-    with pytest.raises(ValueError, match="received images in these splits: train"):
-        load_images("folder", data_dir=tmp_path)
-
-
-def test_damaged_files_of_a_folder_are_named(tmp_path):
-    write_folder(tmp_path)
-    damaged = tmp_path / "train" / "bee" / "2.png"
-    damaged.write_bytes(b"not an image")
-    with pytest.raises(RuntimeError, match=f"cannot be read.*Replace or remove {damaged}\\."):
-        load_images("folder", data_dir=tmp_path, image_size=3)
