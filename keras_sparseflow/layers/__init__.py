@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "MaskedConv3DTranspose",
             "MaskedDepthwiseConv1D",
         ),
+        "ghost": ("GhostMish", "GhostSkip", "GhostSwish"),
         "masked": (
             "MaskedConv1D",
             "MaskedConv2D",

@@ -1,7 +1,9 @@
 """Training on TensorFlow: the model, its callbacks, and what they record."""
 
 from keras_sparseflow.training.callbacks import GradientFlow
+from keras_sparseflow.training.ghost_schedule import GhostSchedule
 from keras_sparseflow.training.gradual import GradualMagnitude
+from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.pruning import MagnitudePruning
@@ -11,11 +13,13 @@ from keras_sparseflow.training.set import SET
 
 __all__ = [
     "SET",
+    "GhostSchedule",
     "GradientFlow",
     "GradualMagnitude",
     "MagnitudePruning",
     "RewindPoint",
     "RigL",
+    "SmoothedCrossEntropy",
     "SparseModel",
     "measure_flow",
     "rewind",

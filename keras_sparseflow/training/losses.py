@@ -1,12 +1,73 @@
 """Losses of a classifier's logits that Keras has only under other arguments."""
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
 import keras
 from keras import ops
+
+_hard_labels: ContextVar[bool] = ContextVar("hard_labels", default=False)
 
 
 def cross_entropy() -> keras.losses.Loss:
     """Returns softmax cross-entropy, mean over the batch, in nats."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+@contextlib.contextmanager
+def hard_labels() -> Iterator[None]:
+    """Within it, losses that smooth labels do not: `SparseModel` evaluates so.
+
+    Example:
+        >>> loss = SmoothedCrossEntropy(0.1)
+        >>> labels, logits = ops.array([0]), ops.array([[9.0, 0.0]])
+        >>> with hard_labels():
+        ...     hard = float(loss(labels, logits))
+        >>> round(hard, 4), round(float(loss(labels, logits)), 4)
+        (0.0001, 0.4501)
+    """
+    token = _hard_labels.set(True)
+    try:
+        yield
+    finally:
+        _hard_labels.reset(token)
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Softmax cross-entropy of smoothed labels and logits, mean over the batch, in nats.
+
+    Of K classes the label's target is 1 - a + a / K and every other one's a / K. The validation of `fit` and `evaluate`
+    of a `SparseModel` take labels as they are; any other Keras model smooths them there too.
+
+    Args:
+        label_smoothing: a, in [0, 1].
+        **options: of a Keras loss.
+
+    Raises:
+        ValueError: `label_smoothing` is out of its range.
+
+    References:
+        Szegedy et al. 2016, Rethinking the Inception Architecture, section 7; Jaiswal et al. 2022, Training Your Sparse
+        Neural Network Better with Any Mask, section 2.3 (LS).
+    """
+
+    def __init__(self, label_smoothing: float = 0.1, **options: Any):
+        super().__init__(**options)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"`label_smoothing` must be in [0, 1]; received {label_smoothing}.")
+        self.label_smoothing = float(label_smoothing)
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        smoothing = 0.0 if _hard_labels.get() else self.label_smoothing
+        return keras.losses.categorical_crossentropy(
+            _one_hot(y_true, y_pred), y_pred, from_logits=True, label_smoothing=smoothing
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
@@ -18,5 +79,9 @@ class SquaredError(keras.losses.Loss):
     """
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        labels = ops.reshape(y_true, ops.shape(y_pred)[:-1])
-        return ops.sum(ops.square(y_pred - ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)), axis=-1)
+        return ops.sum(ops.square(y_pred - _one_hot(y_true, y_pred)), axis=-1)
+
+
+def _one_hot(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    labels = ops.reshape(labels, ops.shape(logits)[:-1])
+    return ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)

@@ -15,6 +15,7 @@ from keras_sparseflow.flow.kernels import FlowKernel, masked_layers, masks_by_ke
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.training.loss_scale import share_overflow
+from keras_sparseflow.training.losses import hard_labels
 from keras_sparseflow.training.recorder import FlowRecorder, full_gradient, gradients_of_cost
 
 
@@ -80,6 +81,12 @@ class SparseModel(keras.Model):
             masked = share_overflow(masked)
         self.optimizer.apply(masked, variables)
         return self._metrics_of(x, y, predictions, sample_weight, loss)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """As Keras', except that losses take labels as they are, also those that smooth them in training."""
+        with hard_labels():
+            metrics: dict[str, Any] = super().test_step(data)
+        return metrics
 
     def gradient_step(
         self, data: Any, kernels: Sequence[FlowKernel], cost: str = "total"

@@ -1,0 +1,223 @@
+"""Ghosts of ToST: soft activations and skip connections that fade away while a network trains."""
+
+import abc
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class GhostActivation(keras.layers.Layer, abc.ABC):
+    """Base of the activations that tend to ReLU as `beta` grows, and are exactly ReLU where it is infinite.
+
+    They are exact then in their gradient too, also where an input is infinite or NaN.
+
+    Args:
+        beta: at which it starts, in (0, inf]; infinite for a ReLU that `GhostSchedule` leaves alone.
+        replaces: what `strip_ghosts` puts in its place: a serialized layer; the name of the layer whose own activation
+            it was; or None for a ReLU.
+        **options: of a Keras layer.
+
+    Attributes:
+        beta: scalar float32 variable that is not trained.
+    """
+
+    def __init__(self, beta: float = 1.0, replaces: Mapping[str, Any] | str | None = None, **options: Any):
+        super().__init__(**options)
+        if not beta > 0:
+            raise ValueError(f"`beta` must be in (0, inf]; received {beta}.")
+        self.supports_masking = True
+        self.first_beta = float(beta)
+        self.replaces = replaces
+        self.beta = _scalar(self, "beta", self.first_beta)
+        self.built = True
+
+    @property
+    def is_ghost(self) -> bool:
+        """Whether it is anything else than ReLU now."""
+        return math.isfinite(ops.convert_to_numpy(self.beta))
+
+    def call(self, inputs: Any) -> Any:
+        beta = ops.cast(self.beta, inputs.dtype)
+        soft = ops.isfinite(beta)
+        # The soft branch, though not chosen, must be finite: a gradient of zero times NaN would be NaN.
+        smooth = self._smooth(ops.where(soft, inputs, 0), ops.where(soft, beta, 1))
+        return ops.where(soft, smooth, ops.relu(inputs))
+
+    @abc.abstractmethod
+    def _smooth(self, inputs: Any, beta: Any) -> Any:
+        """Returns the activation at a finite beta."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "beta": self.first_beta, "replaces": self.replaces}
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class GhostSwish(GhostActivation):
+    """Swish x * sigmoid(beta x), and ReLU where `beta` is infinite; see `GhostActivation` for its arguments.
+
+    Example:
+        >>> layer = GhostSwish()
+        >>> print(layer(ops.array([-1.0, 2.0])).numpy().round(4))
+        [-0.2689  1.7616]
+        >>> _ = layer.beta.assign(float("inf"))
+        >>> layer(ops.array([-1.0, 2.0])).numpy().tolist()
+        [0.0, 2.0]
+
+    References:
+        Ramachandran et al. 2017, Searching for Activation Functions; Jaiswal et al. 2022, Training Your Sparse Neural
+        Network Better with Any Mask, section 2.2 (GSw).
+    """
+
+    def _smooth(self, inputs: Any, beta: Any) -> Any:
+        return inputs * ops.sigmoid(beta * inputs)
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class GhostMish(GhostActivation):
+    """Mish x * tanh(softplus(beta x)), and ReLU where `beta` is infinite; see `GhostActivation` for its arguments.
+
+    Example:
+        >>> print(GhostMish()(ops.array([-1.0, 2.0])).numpy().round(4))
+        [-0.3034  1.944 ]
+
+    References:
+        Misra 2019, Mish: A Self Regularized Non-Monotonic Activation Function, at beta 1. Jaiswal et al. 2022 do not
+        say how theirs becomes ReLU; beta stands where it does in Swish.
+    """
+
+    def _smooth(self, inputs: Any, beta: Any) -> Any:
+        return inputs * ops.tanh(ops.softplus(beta * inputs))
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class GhostSkip(keras.layers.Layer):
+    """Adds alpha times the input of a layer to its output; where alpha is 0 the output is left as it is, to the bit.
+
+    It is called on `[outputs, inputs]` and trains no weight. The input is brought to the output's shape: positions
+    that the layer does not centre its kernel on are cropped at the edges, a stride is average pooling of its size, and
+    missing channels are zeros. At alpha 0 no value and no gradient passes, also where an input is infinite or NaN.
+
+    Args:
+        alpha: at which it starts, in [0, 1].
+        strides: of the layer, an int or one for each spatial axis.
+        crop: positions that the output lacks along each spatial axis, those of strides aside, an int or one for each:
+            (size - 1) * dilation for a convolution without padding, 0 for `padding="same"`.
+        data_format: "channels_last" or "channels_first"; None for Keras' default.
+        **options: of a Keras layer.
+
+    Attributes:
+        alpha: scalar float32 variable that is not trained.
+
+    Raises:
+        ValueError: an argument out of range; when it is built: fewer channels in the output than in the input, or
+            positions that do not match.
+
+    Example:
+        >>> skip = GhostSkip(alpha=0.5)
+        >>> skip([ops.array([[1.0, 1.0, 1.0]]), ops.array([[4.0, 2.0]])]).numpy().tolist()
+        [[3.0, 2.0, 1.0]]
+
+    References:
+        Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, section 2.2 (GSk). Shapes that
+        differ are left open there; the authors' code learns a 1x1 convolution with BatchNorm for each skip.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        strides: int | Sequence[int] = 1,
+        crop: int | Sequence[int] = 0,
+        data_format: str | None = None,
+        **options: Any,
+    ):
+        super().__init__(**options)
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"`alpha` must be in [0, 1]; received {alpha}.")
+        self.first_alpha = float(alpha)
+        self.strides = strides if isinstance(strides, int) else tuple(strides)
+        self.crop = crop if isinstance(crop, int) else tuple(crop)
+        self.data_format = keras.config.image_data_format() if data_format is None else data_format
+        self.alpha = _scalar(self, "alpha", self.first_alpha)
+
+    @property
+    def is_ghost(self) -> bool:
+        """Whether it adds anything now."""
+        return bool(ops.convert_to_numpy(self.alpha) != 0)
+
+    def build(self, input_shape: Any) -> None:
+        outputs, inputs = map(tuple, input_shape)
+        channels = self._channel_axis(len(inputs))
+        missing = outputs[channels] - inputs[channels]
+        reached = self._pooled_shape(inputs)
+        odd = [axis for axis in self._spatial_axes(len(inputs)) if None not in (reached[axis], outputs[axis])]
+        if missing < 0 or len(inputs) != len(outputs) or any(reached[axis] != outputs[axis] for axis in odd):
+            raise ValueError(
+                f"The skip {self.name!r} cannot reach an output of shape {outputs} from an input of shape {inputs} "
+                f"with `strides` {self.strides} and `crop` {self.crop}: expected the positions of {reached}, and no "
+                "fewer channels."
+            )
+        self._padding = [(0, missing if axis == channels else 0) for axis in range(len(inputs))]
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        outputs, source = inputs
+        alpha = ops.cast(self.alpha, outputs.dtype)
+        live = alpha > 0
+        # The sum, though not chosen, must be finite: a gradient of zero times NaN would be NaN.
+        shortcut = ops.pad(self._pool(self._cropped(ops.where(live, source, 0))), self._padding)
+        return ops.where(live, outputs + alpha * shortcut, outputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return tuple(input_shape[0])
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"alpha": self.first_alpha, "strides": self.strides, "crop": self.crop, "data_format": self.data_format}
+        return {**super().get_config(), **own}
+
+    def _channel_axis(self, rank: int) -> int:
+        return 1 if self.data_format == "channels_first" and rank > 2 else rank - 1
+
+    def _spatial_axes(self, rank: int) -> list[int]:
+        return [axis for axis in range(1, rank) if axis != self._channel_axis(rank)]
+
+    def _of_axes(self, values: int | Sequence[int], rank: int) -> dict[int, int]:
+        axes = self._spatial_axes(rank)
+        return dict(zip(axes, [values] * len(axes) if isinstance(values, int) else values, strict=True))
+
+    def _pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        sizes = list(shape)
+        crop, strides = self._of_axes(self.crop, len(sizes)), self._of_axes(self.strides, len(sizes))
+        for axis in self._spatial_axes(len(sizes)):
+            size = sizes[axis]
+            sizes[axis] = None if size is None else -(-(size - crop[axis]) // strides[axis])
+        return tuple(sizes)
+
+    def _cropped(self, source: Any) -> Any:
+        crop = self._of_axes(self.crop, len(source.shape))
+        if not any(crop.values()):
+            return source
+        cuts = [crop.get(axis, 0) for axis in range(len(source.shape))]
+        return source[tuple(slice(cut // 2, (cut // 2 - cut) or None) for cut in cuts)]
+
+    def _pool(self, source: Any) -> Any:
+        strides = tuple(self._of_axes(self.strides, len(source.shape)).values())
+        if all(stride == 1 for stride in strides):
+            return source
+        return ops.average_pool(source, strides, strides, padding="same", data_format=self.data_format)
+
+
+def ghosts_of(model: keras.layers.Layer) -> list[GhostActivation | GhostSkip]:
+    """Returns the ghosts within a model or layer, those that are ReLU or nothing by now too."""
+    return [layer for layer in model._flatten_layers() if isinstance(layer, (GhostActivation, GhostSkip))]
+
+
+def _scalar(layer: keras.layers.Layer, name: str, start: float) -> keras.Variable:
+    """Returns a new scalar of a layer, float32 whatever the layer computes in."""
+    initializer = keras.initializers.Constant(start)
+    return layer.add_weight(name=name, shape=(), dtype="float32", initializer=initializer, trainable=False)
