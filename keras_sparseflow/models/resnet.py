@@ -48,8 +48,8 @@ def resnet(
         classes: number of outputs.
         depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks) for four groups of 64 to 512 channels; or
             6 n + 2, such as 20, 32, 56, 104 or 110, for three groups of n basic blocks of 16 to 64 channels.
-        width: how many times these channels; a fraction that makes whole numbers of them is one too. ToST's
-            ResNet-32 has width 2, as GraSP's.
+        width: how many times these channels; a fraction that makes whole numbers of them is one too. GraSP's
+            ResNet-32 has width 2.
         density: share of active weights in (0, 1], of every kernel or of each by name; masks are random.
             None for stock layers.
         dense_ends: keeps the first convolution and the classifier stock layers; `density` leaves them out.

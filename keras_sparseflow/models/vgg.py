@@ -7,13 +7,7 @@ import keras
 
 from keras_sparseflow.models.architectures import Architecture, KernelUse
 from keras_sparseflow.models.densities import kernel_densities
-from keras_sparseflow.models.kernels import (
-    CLASSIFIER,
-    check_image_shape,
-    positions,
-    refuse_skip_connections,
-    scaled,
-)
+from keras_sparseflow.models.kernels import CLASSIFIER, check_image_shape, positions, refuse_skip_connections, scaled
 from keras_sparseflow.models.parts import Parts
 
 ENDS = ("group1_conv1", CLASSIFIER)
