@@ -79,7 +79,7 @@ DENSITY_PRESETS = Table(
         "lottery": LotteryTicket(
             name="lottery",
             title="How few weights does a lottery ticket need?",
-            grids=[{"distribution": ("global",), **_RECIPE}],
+            grids=({"distribution": ("global",), **_RECIPE},),
             base={**_WRN_16_2, "rewind_step": 1000},
             rounds=15,
         ),
