@@ -152,16 +152,15 @@ class GhostSkip(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         outputs, inputs = map(tuple, input_shape)
-        channels = self._channel_axis(len(inputs))
-        missing = outputs[channels] - inputs[channels]
         reached = self._pooled_shape(inputs)
-        odd = [axis for axis in self._spatial_axes(len(inputs)) if None not in (reached[axis], outputs[axis])]
-        if missing < 0 or len(inputs) != len(outputs) or any(reached[axis] != outputs[axis] for axis in odd):
+        if not self._reaches(outputs, reached):
             raise ValueError(
                 f"The skip {self.name!r} cannot reach an output of shape {outputs} from an input of shape {inputs} "
                 f"with `strides` {self.strides} and `crop` {self.crop}: expected the positions of {reached}, and no "
                 "fewer channels."
             )
+        channels = self._channel_axis(len(inputs))
+        missing = outputs[channels] - inputs[channels]
         self._padding = [(0, missing if axis == channels else 0) for axis in range(len(inputs))]
         self.built = True
 
@@ -189,6 +188,13 @@ class GhostSkip(keras.layers.Layer):
     def _of_axes(self, values: int | Sequence[int], rank: int) -> dict[int, int]:
         axes = self._spatial_axes(rank)
         return dict(zip(axes, [values] * len(axes) if isinstance(values, int) else values, strict=True))
+
+    def _reaches(self, outputs: Sequence[Any], reached: Sequence[Any]) -> bool:
+        if len(outputs) != len(reached):
+            return False
+        channels = self._channel_axis(len(outputs))
+        pairs = [pair for axis, pair in enumerate(zip(outputs, reached, strict=True)) if axis != channels]
+        return outputs[channels] >= reached[channels] and all(None in pair or pair[0] == pair[1] for pair in pairs)
 
     def _pooled_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         sizes = list(shape)

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "conversion": ("sparsify", "strip_masks"),
         "export": ("load_compressed", "save_compressed"),
-        "ghostify": ("ghostify", "strip_ghosts"),
+        "ghosts": ("ghostify", "strip_ghosts"),
         "summary": ("KernelSummary", "SparsitySummary", "sparsity_summary"),
     },
 )
