@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "flow": ("egf", "grad_norm", "measured_epochs"),
         "data": ("load_images",),
-        "models": ("mlp", "wide_resnet"),
+        "models": ("mlp", "mobilenet", "resnet", "vgg", "wide_resnet"),
         "twins": ("load_compressed", "save_compressed", "sparsify", "sparsity_summary", "strip_masks"),
         "masks": ("make_masks", "mask_report", "set_masks"),
         "training": (

@@ -40,6 +40,7 @@ _WITHIN_A_CELL = ("arm", "dense_width", "seed")
 _PAPER_ORDER = {
     "optimizer": ("adagrad", "adam", "adamw", "rmsprop", "sgd", "momentum"),
     "variant": ("NR", "DA", "L2", "SC", "BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN"),
+    "tweaks": ("none", "GSk", "GSw", "LRsI", "LS", "tost"),
     "activation": ("relu", "swish", "prelu", "srelu", "sigmoid", "elu"),
 }
 
@@ -151,7 +152,9 @@ def describe(column: str, value: Any) -> str:
         return f"{value} hidden layer{'' if value == 1 else 's'}"
     if column == "learning_rate":
         return f"learning rate {value:.12g}"
-    return str(value) if column in CELL else f"{column} {value}"
+    if (column, value) == ("tweaks", "none"):
+        return "no tweaks"
+    return str(value) if column in (*CELL, "tweaks") else f"{column} {value}"
 
 
 def paper_rank(column: Any) -> Callable[[Any], tuple[int, str]]:

@@ -16,15 +16,16 @@ from keras_sparseflow.analysis.pairs import mean_over_seeds
 
 CONFIGURATION = (
     *("dataset", "model", "depth", "width", "learning_rate"),
-    *("activation", "variant", "optimizer", "method"),
+    *("activation", "variant", "tweaks", "optimizer", "method"),
 )
-"""The columns that name a configuration of a density study."""
+"""The columns that name a configuration of a density study; runs without the column `tweaks` have none."""
 
 PLACE = ["table", "method", "panel", "line"]
 """The columns by which `arrange_densities` names a configuration."""
 
 _ARCHITECTURE = ["dataset", "model", "depth", "width"]
 _WITHIN = ("density", "seed")
+_LINE = ("variant", "activation", "tweaks")
 _METHOD_NAMES = {
     "random": "random masks",
     "magnitude_masks": "magnitude at initialisation",
@@ -40,6 +41,9 @@ _METHOD_NAMES = {
 
 _MODELS = {
     "wide_resnet": "Wide ResNet-{depth:g}-{width:g}",
+    "resnet": "ResNet-{depth:g}, width {width:g}",
+    "vgg": "VGG-{depth:g}, width {width:g}",
+    "mobilenet": "MobileNet, width {width:g}",
     "mlp": "multilayer perceptron of {hidden_layers:g} x {width:g} units",
 }
 """Architectures as a report names them."""
@@ -49,8 +53,8 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
     """Returns the runs of a density study, sorted, with each run's place in tables and figures.
 
     The new columns are `table` (such as "cifar100, Wide ResNet-28-10, learning rate 0.1, relu"), `panel` (the
-    optimizer, with the learning rate where several were taken) and `line` (the variant, or the activation,
-    or both, whichever vary); the method keeps its column. Other fields of the spec that vary within a
+    optimizer, with the learning rate where several were taken) and `line` (variant, activation and
+    tweaks, whichever vary); the method keeps its column. Other fields of the spec that vary within a
     configuration part the tables, so that runs that were trained differently are never averaged.
 
     Args:
@@ -66,6 +70,7 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
         >>> arrange_densities(frame)[["table", "panel", "line"]].to_numpy().tolist()[0]
         ['cifar100, Wide ResNet-28-10, learning rate 0.1, relu', 'momentum', 'NR']
     """
+    results = _with_tweaks(results)
     require_columns(results, [*CONFIGURATION, *_WITHIN])
     wrong = results.loc[~results["density"].between(0, 1, inclusive="right"), "density"]
     if len(wrong):
@@ -78,7 +83,7 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
     besides = _joined(hashable(placed), [*general, *others])
     placed["table"] = [", ".join(filter(None, names)) for names in zip(architectures, besides, strict=True)]
     placed["panel"] = _joined(placed, ["optimizer", *(["learning_rate"] if own_rate else [])])
-    varying = [column for column in ("variant", "activation") if placed[column].nunique() > 1]
+    varying = [column for column in _LINE if placed[column].nunique() > 1]
     placed["line"] = _joined(placed, varying or ["variant"])
     return placed
 
@@ -178,6 +183,11 @@ def configuration_name(place: Any, several_methods: bool) -> str:
     return ", ".join([place["panel"], place["line"], *([method_name(place["method"])] if several_methods else [])])
 
 
+def _with_tweaks(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns the runs with the tweaks of ToST that they were trained with; older ones had none."""
+    return results.assign(tweaks=results["tweaks"].fillna("none") if "tweaks" in results else "none")
+
+
 def _varying(results: pd.DataFrame) -> list[str]:
     """Returns the columns of the spec besides the named ones that vary within a configuration."""
     others = [c for c in spec_columns(results) if c not in CONFIGURATION and c not in _WITHIN]
@@ -190,8 +200,8 @@ def _varying(results: pd.DataFrame) -> list[str]:
 def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
     known = {method: rank for rank, method in enumerate(_METHOD_NAMES)}
     ranks = hashable(results[[*_ARCHITECTURE, *others, "method", "optimizer", "learning_rate"]])
-    ranks = ranks.assign(**{c: results[c] for c in ("variant", "activation", "density", "seed")})
-    for column in ("optimizer", "variant", "activation"):
+    ranks = ranks.assign(**{c: results[c] for c in (*_LINE, "density", "seed")})
+    for column in ("optimizer", *_LINE):
         ranks[column] = ranks[column].map(paper_rank(column))
     ranks["method"] = ranks["method"].map(lambda method: (known.get(_kind(method), len(known)), method))
     return results.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].copy()

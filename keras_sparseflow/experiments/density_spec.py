@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from keras_sparseflow.experiments.fields import OURS, PAPER, spec_field
 from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.experiments.tweaks import parse_tweaks
 
 PUBLISHED = "Zagoruyko & Komodakis 2016"
 EVCI = "Evci et al. 2020"
 FRANKLE = "Frankle & Carbin 2019"
+TOST = "Jaiswal et al. 2022"
 
 MOVING = ("rigl", "set")
 """Methods that move masks while a network trains."""
@@ -77,6 +79,25 @@ class DensitySpec(TrainingSpec):
         FRANKLE,
         minimum=0,
     )
+    tweaks: str = spec_field(
+        "none", "tweaks of ToST: none, tost for all, or any of GSk, GSw, LRsI, LS joined by _ such as GSk_GSw", TOST
+    )
+    ghost_decay: str = spec_field(
+        "cosine",
+        "how the skips of GSk fade, along half a cosine or a line; none: they stay, as do the soft activations of GSw",
+        OURS,
+        choices=("cosine", "linear", "none"),
+    )
+    ghost_until: float = spec_field(
+        0.5, "share of the training after which GSk and GSw are gone", TOST, above=0, maximum=1
+    )
+    ghost_activation: str = spec_field(
+        "swish", "what GSw has in place of ReLU until then", TOST, choices=("swish", "mish")
+    )
+    label_smoothing: float = spec_field(
+        0.1, "of LS: the share of a training label's probability that all classes share", TOST, above=0, maximum=1
+    )
+    rescale_iterations: int = spec_field(180, "of LRsI: steps in which the scales are learned", OURS, minimum=1)
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
     depth: int = spec_field(
         28,
@@ -114,6 +135,7 @@ class DensitySpec(TrainingSpec):
             self._reset("prune_from", "prune_until", "prune_frequency")
         if self.method not in MOVING:
             self._reset("move_until", "move_frequency", "move_fraction")
+        self._check_tweaks()
         if self.prune_until < self.prune_from:
             raise ValueError(
                 f"`prune_until` must be at least `prune_from`, {self.prune_from}; received {self.prune_until}."
@@ -124,7 +146,8 @@ class DensitySpec(TrainingSpec):
     @property
     def name(self) -> str:
         """A short name for people."""
-        return f"{self.optimizer} {self.variant} {' '.join(self._masks())} density {self.density:g} seed {self.seed}"
+        words = (self.optimizer, self.variant, *self._tweaked(), *self._masks())
+        return f"{' '.join(words)} density {self.density:g} seed {self.seed}"
 
     @property
     def prunes(self) -> bool:
@@ -133,16 +156,29 @@ class DensitySpec(TrainingSpec):
 
     @property
     def round_before(self) -> "DensitySpec | None":
-        """The round of a lottery ticket whose weights this one prunes; None for the dense one, and other methods."""
+        """The round of a lottery ticket whose weights this one prunes; None for the dense one, and other methods.
+
+        Tickets are found without tweaks: these are of the training of this round alone.
+        """
         if not self.earlier_densities:
             return None
         *earlier, before = self.earlier_densities
-        return dataclasses.replace(self, density=before, earlier_densities=tuple(earlier))
+        return dataclasses.replace(self, density=before, earlier_densities=tuple(earlier), tweaks="none")
 
     @property
     def first_round(self) -> "DensitySpec":
         """The dense network that the rounds of a lottery ticket begin with."""
-        return dataclasses.replace(self, density=1.0, earlier_densities=())
+        return dataclasses.replace(self, density=1.0, earlier_densities=(), tweaks="none")
+
+    @property
+    def tweak_names(self) -> frozenset[str]:
+        """The tweaks that it is trained with."""
+        return parse_tweaks(self.tweaks)
+
+    @property
+    def smoothing(self) -> float:
+        """The share of a training label's probability that all classes share."""
+        return self.label_smoothing if "LS" in self.tweak_names else 0.0
 
     @property
     def first_step(self) -> int:
@@ -156,7 +192,8 @@ class DensitySpec(TrainingSpec):
 
     def _readable(self) -> tuple[str, ...]:
         network = f"{self.model}_{self.depth}_{self.width}"
-        return (self.optimizer, self.variant, network, *self._masks(), f"d{self.density:g}", f"s{self.seed}")
+        configuration = (self.optimizer, self.variant, *self._tweaked(), network, *self._masks())
+        return (*configuration, f"d{self.density:g}", f"s{self.seed}")
 
     def _masks(self) -> tuple[str, ...]:
         """Returns how the network becomes sparse, in a few words."""
@@ -164,6 +201,26 @@ class DensitySpec(TrainingSpec):
         if self.method == "static":
             return ("magnitude_masks" if self.score == "magnitude" else self.score, *shared_out)
         return (self.method, *(() if self.score == "random" else (self.score,)), *shared_out)
+
+    def _tweaked(self) -> tuple[str, ...]:
+        return () if self.tweaks == "none" else (self.tweaks,)
+
+    def _check_tweaks(self) -> None:
+        tweaks = self.tweak_names
+        if not tweaks & {"GSk", "GSw"}:
+            self._reset("ghost_decay", "ghost_until")
+        if "GSw" not in tweaks:
+            self._reset("ghost_activation")
+        if "LS" not in tweaks:
+            self._reset("label_smoothing")
+        if "LRsI" not in tweaks:
+            self._reset("rescale_iterations")
+        if self.ghost_decay == "none":
+            self._reset("ghost_until")
+        if "LS" in tweaks and self.loss != "cross_entropy":
+            raise ValueError(f"Tweak LS smooths the labels of `loss` cross_entropy; received {self.loss!r}.")
+        if "GSw" in tweaks and self.activation != "relu":
+            raise ValueError(f"Tweak GSw takes the place of `activation` relu; received {self.activation!r}.")
 
     def _check_rounds(self) -> None:
         """Refuses rounds of a lottery ticket that do not fall from dense to the density; by default the dense one."""

@@ -13,13 +13,13 @@ from keras_sparseflow.experiments.grids import Grid, cells
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 
 _FIXED_CHOICES = (
-    ("batch normalization", "momentum 0.9, epsilon 1e-5", "in Keras' terms", "Zagoruyko & Komodakis 2016"),
+    ("batch normalization", "momentum 0.9, epsilon 1e-5; of an mlp 0.99, 1e-3", "in Keras' terms", OURS),
     ("initialisation", "He normal by fan-in", "the same values at every density; masks do not rescale them", OURS),
     ("masks", "exact counts", "whatever the ties between scores", OURS),
     ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
     ("lottery tickets", "a round at each density", "pruned by magnitude; each trains with a fresh optimizer", FRANKLE),
     ("RigL and SET", "each kernel by itself", "new weights start at zero; RigL's update takes a step's place", OURS),
-    ("L2", "kernels only", "the published network's takes all its parameters", OURS),
+    ("L2", "kernels only", "the published Wide ResNet's takes all its parameters", OURS),
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
     ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),
 )
@@ -42,6 +42,7 @@ class DensityStudy(GridStudy):
         "score",
         "distribution",
         "density",
+        "tweaks",
         "variant",
         "activation",
         "optimizer",
@@ -68,16 +69,18 @@ class DensityStudy(GridStudy):
 def _rounds(tickets: Iterable[DensitySpec]) -> list[DensitySpec]:
     """Returns the rounds of lottery tickets, each ticket's after one another, from the dense one down.
 
-    Specs that differ in density alone are rounds of one ticket.
+    Specs that differ in density and tweaks alone are rounds of one ticket, which is found without tweaks.
     """
-    densities: dict[DensitySpec, set[float]] = {}
+    found: dict[DensitySpec, list[DensitySpec]] = {}
     for spec in tickets:
-        densities.setdefault(spec.first_round, {1.0}).add(spec.density)
+        found.setdefault(spec.first_round, []).append(spec)
     rounds = []
-    for dense, several in densities.items():
-        falling = sorted(several, reverse=True)
-        rounds += [
-            dataclasses.replace(dense, density=density, earlier_densities=tuple(falling[:place]))
-            for place, density in enumerate(falling)
-        ]
-    return rounds
+    for dense, several in found.items():
+        falling = sorted({1.0, *(spec.density for spec in several)}, reverse=True)
+        for place, density in enumerate(falling):
+            earlier = tuple(falling[:place])
+            tweaked = [spec for spec in several if spec.density == density]
+            rounds += [
+                dataclasses.replace(spec, density=density, earlier_densities=earlier) for spec in (dense, *tweaked)
+            ]
+    return list(dict.fromkeys(rounds))

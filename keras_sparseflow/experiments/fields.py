@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import Any
 
 from keras_sparseflow.experiments.named import LOSSES, MODELS, OPTIMIZERS, SCHEDULES
+from keras_sparseflow.experiments.tweaks import canonical_tweaks
 from keras_sparseflow.experiments.variants import canonical_variant
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
@@ -35,8 +36,8 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
     Raises:
         ValueError: argument, what was expected, and what came.
     """
-    if item.name == "variant":
-        return canonical_variant(str(value))
+    if item.name in _COMBINED:
+        return _COMBINED[item.name](str(value))
     if item.name in _TABLES:
         return _check_names(item, value)
     limits = item.metadata
@@ -92,6 +93,9 @@ _LIMITS = {
     "below": ("below", operator.lt),
 }
 """Limits of numbers, by the name that a field's metadata gives them: in words, and what must hold."""
+
+_COMBINED = {"variant": canonical_variant, "tweaks": canonical_tweaks}
+"""Fields whose values combine names, and what returns their one spelling."""
 
 OPTION_FIELDS = ("activation_options", "optimizer_options")
 """Fields that hold arguments of what another field names."""

@@ -29,6 +29,7 @@ ALWAYS_SHOWN = (
     "score",
     "distribution",
     "density",
+    "tweaks",
     "seed",
     "dataset",
     "image_size",

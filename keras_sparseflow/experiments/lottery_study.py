@@ -34,7 +34,14 @@ class LotteryTicket(DensityStudy):
         Carbin 2020, Linear Mode Connectivity and the Lottery Ticket Hypothesis: an early step.
     """
 
-    grid_fields: ClassVar[tuple[str, ...]] = ("distribution", "variant", "activation", "optimizer", "learning_rate")
+    grid_fields: ClassVar[tuple[str, ...]] = (
+        "distribution",
+        "tweaks",
+        "variant",
+        "activation",
+        "optimizer",
+        "learning_rate",
+    )
     derived_fields: ClassVar[tuple[str, ...]] = (
         *DensityStudy.derived_fields,
         *("method", "density", "score", "score_samples"),

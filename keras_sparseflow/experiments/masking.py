@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from keras_sparseflow.data import ImageData
-from keras_sparseflow.experiments.recipe import loss
+from keras_sparseflow.experiments.recipe import plain_loss
 from keras_sparseflow.experiments.training_spec import DATA_FREE_SCORES, TrainingSpec
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import make_masks, samples_per_class, set_masks
@@ -43,7 +43,7 @@ def set_scored_masks(
         score=spec.score,
         distribution=distribution,
         data=examples,
-        loss=loss(spec),
+        loss=plain_loss(spec),
         seed=spec.seed,
         allow_collapse=allow_collapse,
         kernels=[kernel for kernel in kernels_of(model) if kernel.mask is not None],

@@ -41,6 +41,9 @@ MODELS = Table(
     "keras_sparseflow.models",
     {
         "wide_resnet": "keras_sparseflow.models.architectures:WIDE_RESNET",
+        "resnet": "keras_sparseflow.models.resnet:RESNET",
+        "vgg": "keras_sparseflow.models.vgg:VGG",
+        "mobilenet": "keras_sparseflow.models.mobilenet:MOBILENET",
         "mlp": "keras_sparseflow.models.architectures:MLP",
     },
 )

@@ -13,6 +13,7 @@ from keras_sparseflow.experiments.pair_network import arm_model
 from keras_sparseflow.experiments.recipe import l2_decay, learning_rates, loss, optimizer_factory
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.experiments.tweaking import with_ghosts
 from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.multiworker import network_class
@@ -40,7 +41,7 @@ def build_network(
         ValueError: see `density_model`.
         RuntimeError: it does not have the active weights that the spec calls for.
     """
-    model = _model(spec, data, study_dir, allow_collapse)
+    model = with_ghosts(_model(spec, data, study_dir, allow_collapse), spec)
     _check_active(model, spec, data)
     optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
     if l2_decay(spec):

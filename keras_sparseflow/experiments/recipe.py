@@ -13,6 +13,7 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.mlp import activation_layer
 from keras_sparseflow.training.elementwise import OptimizerFactory
+from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.schedules import Scheduled
 
 SET_BY_FIELDS = {"learning_rate": "`learning_rate`", "weight_decay": "`l2` and `l2_form`, of variants with L2"}
@@ -39,7 +40,12 @@ def learning_rates(spec: TrainingSpec, rate: Any, data: ImageData) -> Any:
 
 
 def loss(spec: TrainingSpec) -> keras.losses.Loss:
-    """Returns the spec's loss of labels and logits."""
+    """Returns the spec's loss of labels and logits, which smooths those of training if the spec does."""
+    return SmoothedCrossEntropy(spec.smoothing) if spec.smoothing else plain_loss(spec)
+
+
+def plain_loss(spec: TrainingSpec) -> keras.losses.Loss:
+    """Returns the spec's loss of labels as they are, and logits."""
     made: keras.losses.Loss = LOSSES.get(spec.loss)()
     return made
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches
 from keras_sparseflow.experiments.executors import CHECKPOINT_SECONDS
@@ -16,6 +15,7 @@ from keras_sparseflow.experiments.mask_changes import mask_callbacks
 from keras_sparseflow.experiments.network import active_weights, build_network
 from keras_sparseflow.experiments.tickets import keep_round, rewind_points
 from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.experiments.tweaking import ghost_callbacks, without_ghosts
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import GradientFlow
@@ -92,7 +92,7 @@ def run(
     flow = _flow_callback(spec, data)
     keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds if chief else math.inf))
     log.start(active_weights(model))
-    listeners = [*mask_callbacks(spec, data), flow, keeper]
+    listeners = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), flow, keeper]
     if chief:
         listeners += rewind_points(spec, folder, log.next_epoch * steps)
     if on_epoch is not None:
@@ -114,7 +114,7 @@ def run(
             callbacks=listeners,
         )
     if chief:
-        keep_round(model, spec, folder)
+        keep_round(without_ghosts(model, spec), spec, folder)
     return log.finish(active_weights(model))
 
 
@@ -154,7 +154,7 @@ def _stretches(log: RunLog, steps: int) -> list[tuple[int, int]]:
     return [(skipped, log.next_epoch + 1), (0, epochs)] if skipped else [(0, epochs)]
 
 
-def _batches(spec: TrainingSpec, data: ImageData, initial_epoch: int, skipped: int) -> tf.data.Dataset:
+def _batches(spec: TrainingSpec, data: ImageData, initial_epoch: int, skipped: int) -> Any:
     batches = training_batches(
         data,
         spec.batch_size,

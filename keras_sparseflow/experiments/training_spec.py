@@ -143,6 +143,11 @@ class TrainingSpec:
         return self.augment_pad if "DA" in self.parts else None
 
     @property
+    def smoothing(self) -> float:
+        """The share of a training label's probability that all classes share."""
+        return 0.0
+
+    @property
     def first_step(self) -> int:
         """The step of the whole training, from 0, that this run begins with."""
         return 0

@@ -48,7 +48,8 @@ OTHER_VALUES = {
     "density": 0.2, "ends": "dense", "depth": 16, "width": 2, "dropout": 0.3, "method": "set",
     "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
     "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk",
-    "earlier_densities": (1.0, 0.5), "rewind_step": 7, "model": "mlp",
+    "earlier_densities": (1.0, 0.5), "rewind_step": 7, "tweaks": "GSk", "ghost_decay": "linear",
+    "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.2, "rescale_iterations": 9, "model": "mlp",
 }  # fmt: skip
 
 
@@ -56,8 +57,11 @@ def test_every_field_changes_the_run_id_and_survives_a_dict():
     common = {field.name for field in dataclasses.fields(DensitySpec.__mro__[1])}
     assert set(OTHER_VALUES) | common == {field.name for field in dataclasses.fields(DensitySpec)}
     for name, value in OTHER_VALUES.items():
-        method = {"prune": "magnitude", "move": "rigl", "earlier": "lottery", "rewind": "lottery"}.get(name.partition("_")[0], "static")
-        base = DensitySpec(method=method, prune_until=0.6)
+        method = {"prune": "magnitude", "move": "rigl", "earlier": "lottery", "rewind": "lottery"}.get(
+            name.partition("_")[0], "static"
+        )
+        tweaks = "none" if name == "tweaks" else "tost"
+        base = DensitySpec(method=method, prune_until=0.6, tweaks=tweaks)
         changed = dataclasses.replace(base, **{name: value})
         assert getattr(changed, name) == value and changed.run_id != base.run_id, name
         assert DensitySpec.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed
@@ -116,6 +120,10 @@ def test_a_run_is_named_after_how_it_becomes_sparse(values, words):
         ("score_samples", 0, "`score_samples` must be a whole number of at least 1; received 0"),
         ("move_until", 0, "`move_until` must be a number above 0 and at most 1; received 0"),
         ("model", "wide_resnt", "Unknown model 'wide_resnt'.*Did you mean 'wide_resnet'"),
+        ("tweaks", "GSW", "Unknown tweak 'GSW'; expected one of none, tost, GSk, GSw, LRsI, LS. Did you mean 'GSw'"),
+        ("tweaks", "LS_LS", "`tweaks` must name each tweak once; received 'LS_LS'"),
+        ("label_smoothing", 0, "`label_smoothing` must be a number above 0 and at most 1; received 0"),
+        ("ghost_until", 2, "`ghost_until` must be a number above 0 and at most 1; received 2"),
         ("ends", "both", "expected one of sparse, dense"),
         ("dropout", 1.0, "`dropout` must be a number of at least 0 and below 1; received 1.0"),
         ("prune_from", 1.0, "of at least 0 and below 1; received 1.0"),
