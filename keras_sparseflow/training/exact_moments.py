@@ -1,0 +1,34 @@
+"""Means and variances that can be differentiated twice."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+from keras.src.backend.tensorflow import nn
+
+_LOCK = threading.RLock()
+
+
+@contextlib.contextmanager
+def exact_moments() -> Iterator[None]:
+    """Within it, second derivatives of BatchNorm in training mode, and of `keras.ops.moments`, are right.
+
+    `tf.nn.moments`, which Keras takes, computes the variance around a mean whose gradient is stopped. That changes
+    no first derivative, because the variance is smallest around the mean; of the second derivative a part is lost.
+    Values are the same to the bit. It must hold where a graph function is traced.
+    """
+    with _LOCK:
+        usual = nn._compute_moments
+        nn._compute_moments = _moments
+        try:
+            yield
+        finally:
+            nn._compute_moments = usual
+
+
+def _moments(x: Any, axes: Sequence[int], keepdims: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
+    return (mean if keepdims else tf.squeeze(mean, axes)), variance

@@ -1,0 +1,121 @@
+"""The loss of a model as a function of its weights, which themselves stay as they are."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.layers import dense_gradients
+from keras_sparseflow.layers.kernels import apply_mask
+from keras_sparseflow.layers.structure import variables_by_place
+from keras_sparseflow.masks.examples import Batch
+from keras_sparseflow.masks.gradients import variables_at
+from keras_sparseflow.masks.objective import objective_of
+from keras_sparseflow.training.exact_moments import exact_moments
+
+
+class LossAt:
+    """The loss of a batch at any values of a model's weights: of the data alone, without any regularisation.
+
+    Values stand in for the weights while it is computed; BatchNorm statistics and states of random generators that
+    a forward pass would change are left as they were, so that the same values always give the same loss.
+
+    Args:
+        model: built, with masked or stock layers.
+        loss: as `keras_sparseflow.masks.objective.objective_of` takes it: a Keras loss, its name or a function; None
+            for the model's compiled one, else cross-entropy of logits.
+        tensors: which weights, "all" that are trained or the "kernels" among them.
+        training: whether layers such as BatchNorm and dropout run in training mode.
+
+    Attributes:
+        weights: by path, such as `hidden/kernel`, the variable of each weight and its mask, if it has one.
+
+    Raises:
+        ValueError: the model trains no such weight, computes in float16, or has no loss by default.
+    """
+
+    def __init__(self, model: keras.Model, loss: Any = None, tensors: str = "all", training: bool = False):
+        _check_precision(model)
+        self.weights = weights_by_path(model, tensors)
+        self._model = model
+        self._objective = objective_of(model, loss)
+        self._training = training
+
+    def values(self) -> list[tf.Tensor]:
+        """Returns the weights as they are now."""
+        return [tf.convert_to_tensor(weight.variable) for weight in self.weights.values()]
+
+    def masked(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns tensors of the weights' shapes, zero where a mask is False."""
+        return [
+            tensor if weight.mask is None else apply_mask(tensor, weight.mask)
+            for tensor, weight in zip(tensors, self.weights.values(), strict=True)
+        ]
+
+    def __call__(self, values: Sequence[tf.Tensor], batch: Batch) -> tf.Tensor:
+        """Returns the loss of a batch at these values of the weights, which are zero where a mask is False."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        variables = [weight.variable for weight in self.weights.values()]
+        with dense_gradients(), exact_moments(), variables_at(variables, values):
+            return self._objective.function(y, self._model(x, training=self._training), sample_weight)
+
+    def gradients(self, values: Sequence[tf.Tensor], batch: Batch) -> list[tf.Tensor]:
+        """Returns the gradient of the loss of a batch at these values, zero where a mask is False."""
+        return self.masked(gradients_of(lambda: self(values, batch), values))
+
+    def over_examples(self, batches: Sequence[Batch], of_batch: Callable[[Batch], list[tf.Tensor]]) -> list[tf.Tensor]:
+        """Returns the mean over all examples of tensors that belong to the loss of each batch."""
+        sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
+        total: list[tf.Tensor] = []
+        for batch, size in zip(batches, sizes, strict=True):
+            share = (1 if self._objective.adds_up else size) / sum(sizes)
+            tensors = [share * tensor for tensor in of_batch(batch)]
+            total = [so_far + new for so_far, new in zip(total, tensors, strict=True)] if total else tensors
+        return total
+
+
+def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, FlowKernel]:
+    """Returns the trained weights of a built model by the names of their layers and their own.
+
+    Args:
+        model: built.
+        tensors: "all", or "kernels" for those of dense, convolutional and recurrent layers.
+
+    Raises:
+        ValueError: the model trains no such weight, or `tensors` is another word.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
+        >>> list(weights_by_path(model))
+        ['output/kernel', 'output/bias']
+    """
+    paths: dict[int, str] = {}
+    for path, variable in variables_by_place(model):
+        paths.setdefault(id(variable), path)  # one that is shared has several
+    return {paths[id(weight.variable)]: weight for weight in flow_kernels(model, tensors)}
+
+
+def gradients_of(function: Callable[[], tf.Tensor], values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns the gradient of what the function returns for each value, zeros where it does not depend on it."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        result = function()
+    found = tape.gradient(result, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
+
+
+def as_arrays(tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
+    """Returns tensors as arrays."""
+    return [tensor.numpy() for tensor in tensors]
+
+
+def _check_precision(model: keras.Model) -> None:
+    layers = [layer for layer in model._flatten_layers() if layer.compute_dtype == "float16"]
+    if layers:
+        raise ValueError(
+            f"The network must not compute in float16, where small gradients become zero; layer {layers[0].name!r} "
+            "does. Give a copy of it that computes in float32 or bfloat16."
+        )
