@@ -26,9 +26,9 @@ class GhostSchedule(keras.callbacks.Callback):
     the original architecture, which `strip_ghosts` exports. The last step before the end already leaves them so:
     validation after it sees no ghosts. Activations that were made with an infinite `beta` are left alone.
 
-    It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports. Steps follow the
-    optimizer's iterations: a training that is resumed goes on where it was. Where several steps are one execution,
-    values change between executions.
+    It works in any Keras model, on one device or under `MirroredStrategy`. Steps follow the optimizer's iterations: a
+    training that is resumed goes on where it was. Where several steps are one execution, values change between
+    executions.
 
     Args:
         end_epoch: the first epoch without ghosts, counted from 0, at least 1. ToST's is that of the first
