@@ -40,7 +40,7 @@ class Haunting(Rewiring):
 
     def call(self, graph: Functional, node: Node, operation: Any, args: Any, kwargs: Any) -> Any:
         if self._soft is not None and is_relu(operation):
-            return self._in_place_of(operation)(*args, **kwargs)
+            return self._in_place_of(operation, node.outputs[0].dtype)(*args, **kwargs)
         outputs = operation(*args, **kwargs)
         if id(node) in self._behind_norm:
             layer, inputs = self._behind_norm[id(node)]
@@ -59,12 +59,13 @@ class Haunting(Rewiring):
         kind = GhostedSequential if isinstance(old, keras.Sequential) else type(old)
         return kind(input_tensors(old), outputs, name=old.name)
 
-    def _in_place_of(self, operation: Any) -> GhostActivation:
+    def _in_place_of(self, operation: Any, dtype: str) -> GhostActivation:
         """Returns the activation that takes the place of a ReLU, one for all its calls."""
         assert self._soft is not None
         if id(operation) not in self._activations:
+            policy = getattr(operation, "dtype_policy", dtype)  # operations compute in their inputs' type
             self._activations[id(operation)] = self._soft(
-                replaces=_serialized(operation), name=operation.name, dtype=getattr(operation, "dtype_policy", None)
+                replaces=_serialized(operation), name=operation.name, dtype=policy
             )
         return self._activations[id(operation)]
 

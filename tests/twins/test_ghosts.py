@@ -217,6 +217,15 @@ def test_what_gets_a_ghost_can_be_chosen(block, options, activations, skips):
     assert strip_ghosts(fade(twin)).get_config() == block.get_config()
 
 
+def test_ghosts_compute_in_the_precision_of_what_they_replace():
+    inputs = keras.Input((4,))
+    half = layers.Dense(4, activation="relu", dtype="mixed_bfloat16", name="half")(inputs)
+    model = keras.Model(inputs, [half, keras.ops.relu(half), layers.ReLU(dtype="float32", name="full")(half)])
+    twin = ghostify(model)
+    assert [tensor.dtype for tensor in twin.outputs] == ["bfloat16", "bfloat16", "float32"]
+    assert strip_ghosts(fade(twin)).get_config() == model.get_config()
+
+
 def test_where_only_skips_are_asked_for_activations_are_relu_from_the_start():
     model = row()
     twin = ghostify(model, swish=False)
