@@ -16,42 +16,17 @@ with the values of before and the new ones.
 
 from absl import app, flags
 
-from keras_sparseflow.experiments.density_spec import DensitySpec
-from keras_sparseflow.experiments.density_study import DensityStudy
+from keras_sparseflow.experiments.density_flags import define_density_flags, given_study, listed_studies
 from keras_sparseflow.experiments.flags import (
-    define_mask_flags,
-    define_numbers,
-    define_preview_flags,
-    define_report_flags,
-    define_run_flags,
-    define_spec_flags,
     given_executor,
     given_options,
     given_report_options,
-    given_spec_values,
     load_training_as_given,
-    override,
 )
-from keras_sparseflow.experiments.lottery_study import LotteryTicket
 from keras_sparseflow.experiments.presets import DENSITY_PRESETS
 from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
 
-define_spec_flags(DensitySpec, lists=DensityStudy.grid_fields, without=DensityStudy.derived_fields)
-define_run_flags()
-define_mask_flags()
-define_report_flags()
-define_preview_flags()
-PRESET = flags.DEFINE_enum(
-    "preset", "single_density", DENSITY_PRESETS.names(), "the study to start from; other flags change it."
-)
-STUDY = flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
-ROUNDS = flags.DEFINE_integer(
-    "rounds", None, "how often the networks of preset lottery are pruned (default: 15).", lower_bound=1
-)
-FRACTION = flags.DEFINE_float(
-    "fraction", None, "of the active weights, removed in each round of preset lottery (default: 0.2)."
-)
-SEEDS = define_numbers("seeds", int, "seeds; a run of each configuration for each (default: the preset's).")
+define_density_flags(DENSITY_PRESETS, "single_density")
 
 
 def main(argv: list[str]) -> None:
@@ -65,30 +40,15 @@ def main(argv: list[str]) -> None:
         flag = flags.FLAGS
         how = {"data_dir": flag.data_dir, "executor": given_executor(), "options": given_options()}
         if flag.list_presets:
-            preview_studies([_listed(DENSITY_PRESETS.get(name)) for name in DENSITY_PRESETS.names()], **how)
+            preview_studies(listed_studies(DENSITY_PRESETS), **how)
             return
-        study = _changed(DENSITY_PRESETS.get(PRESET.value), name=STUDY.value)
+        study = given_study(DENSITY_PRESETS)
         if flag.dry_run:
             preview_study(study, runs_dir=flag.runs_dir, **how)
             return
         study_dir = run_study(study, runs_dir=flag.runs_dir, **how)
         if is_chief(how["options"]):
             print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
-
-
-def _changed(study: DensityStudy, name: str | None = None) -> DensityStudy:
-    """Returns a preset with what the flags give in place of its own."""
-    rounds = {name: value for name, value in (("rounds", ROUNDS.value), ("fraction", FRACTION.value)) if value}
-    if rounds and not isinstance(study, LotteryTicket):
-        raise ValueError(f"`{next(iter(rounds))}` is of --preset=lottery; received --preset={study.name}.")
-    return override(study, given_spec_values(DensitySpec), name=name, seeds=SEEDS.value, **rounds)
-
-
-def _listed(study: DensityStudy) -> DensityStudy:
-    """Returns a preset changed by those flags that it takes."""
-    own = {"rounds": ROUNDS.value, "fraction": FRACTION.value} if isinstance(study, LotteryTicket) else {}
-    values = {name: value for name, value in given_spec_values(DensitySpec).items() if name not in study.derived_fields}
-    return override(study, values, seeds=SEEDS.value, **own)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class DensitySpec(TrainingSpec):
         PAPER,
     )
     ends: str = spec_field(
-        "sparse", "first convolution and classifier: sparse as the rest, or dense", OURS, choices=("sparse", "dense")
+        "sparse", "first kernel and classifier: sparse as the rest, or dense", OURS, choices=("sparse", "dense")
     )
     prune_from: float = spec_field(
         0.5, "share of the training before which magnitude pruning leaves the network dense", PAPER, minimum=0, below=1
@@ -101,20 +101,21 @@ class DensitySpec(TrainingSpec):
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
     depth: int = spec_field(
         28,
-        "layers with weights: 6 n + 4 of a Wide ResNet; of a multilayer perceptron its hidden layers and the output's",
+        "layers with weights: 6 n + 4 of a Wide ResNet; 18, 34, 50, 101, 152 or 6 n + 2 of a resnet; 11, 13, 16 or 19 of "
+        "a vgg; 28 of a mobilenet; hidden layers and the output's of an mlp",
         PAPER,
         minimum=1,
     )
     width: int = spec_field(
         10,
-        "how many times as wide as its base a Wide ResNet is; units of each hidden layer of a multilayer perceptron",
+        "how many times the channels of its base a network has; of an mlp the units of each hidden layer",
         PAPER,
         minimum=1,
     )
     dropout: float = spec_field(
         0.0,
-        "share of inputs that is dropped: of each block's second convolution, or of each kernel of a multilayer "
-        "perceptron but the first",
+        "share of inputs that is dropped: of the later convolutions of each block, of a vgg's or mobilenet's "
+        "classifier, of each kernel of an mlp but the first",
         PUBLISHED,
         minimum=0,
         below=1,

@@ -37,6 +37,11 @@ def test_help_shows_how_to_call_it_and_every_flag():
         (["--density=0.1,90"], "`density` must be a number above 0 and at most 1; received 90.0"),
         (["--method=snap"], "Unknown `method` 'snap'; expected one of static, magnitude"),
         (["--preset=wrn_randon"], "value should be one of <single_density|masks|lottery|masks_mlp|wrn_random|"),
+        (["--rounds=3"], "`rounds` is of lottery tickets, such as --preset=lottery; received --preset=single_density"),
+        (
+            ["--preset=lottery", "--density=0.1"],
+            "`density` follows from other choices in study 'lottery'; received (0.1,)",
+        ),
         ([*TINY, "--depth=12"], "error: `depth` must be 6 n + 4 for n blocks a group"),
         ([*TINY, "--density=0.001"], "leave every kernel at least one active weight; 0.001 leaves none"),
     ],
