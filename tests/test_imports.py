@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
 
 # From the top of the house to the ground; a room imports itself and what stands below it.
 ROOMS = [
-    "analysis", "experiments", "records", "training", "twins", "masks", "models", "flow", "data", "layers", "plugins",
-    "lazy",
+    "analysis", "experiments", "records", "diagnostics", "training", "twins", "masks", "models", "flow", "data",
+    "layers", "plugins", "lazy",
 ]  # fmt: skip
 # Rooms beside each other on a floor, where the order above would allow what the design does not.
 FORBIDDEN = {
@@ -21,13 +21,17 @@ FORBIDDEN = {
     ("models", "flow"),
     ("flow", "data"),
     ("training", "records"),
+    ("analysis", "diagnostics"),
+    ("diagnostics", "twins"),
+    ("diagnostics", "models"),
+    ("diagnostics", "data"),
     ("twins", "models"),
     ("twins", "data"),
     ("masks", "models"),
     ("masks", "flow"),
     ("masks", "data"),
 }
-TENSORFLOW_ROOMS = {"training", "data"}
+TENSORFLOW_ROOMS = {"diagnostics", "training", "data"}
 # Scores that take gradients need TensorFlow; those that do not run on every Keras backend, so it is imported where
 # it is used.
 TENSORFLOW_WITHIN_FUNCTIONS = {"masks"}

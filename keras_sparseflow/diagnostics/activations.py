@@ -1,0 +1,137 @@
+"""How many of a network's activations are exactly zero."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.models.functional import Functional
+from keras.src.ops.operation import Operation
+
+from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.layers.ghost import GhostActivation
+from keras_sparseflow.layers.rectifiers import PReLU, SReLU
+from keras_sparseflow.layers.structure import walk
+
+_LAYERS = (
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.ELU,
+    keras.layers.PReLU,
+    GhostActivation,
+    PReLU,
+    SReLU,
+)
+_FUNCTIONS = {name.replace("_", "") for name in ACTIVATIONS.names()}
+_LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed, keras.layers.Bidirectional)
+
+
+def activation_sparsity(
+    model: keras.Model, data: Any, training: bool = False, batch_size: int = 256, epoch: int = 0
+) -> list[dict[str, Any]]:
+    """Returns the share of exact zeros among the outputs of each activation, over all examples.
+
+    An activation is a layer that is one (`Activation`, `ReLU`, `PReLU`, a ghost, ...), a layer whose own
+    `activation` is not linear, such as `Dense(8, "relu")`, and an operation such as `keras.ops.relu` in a functional
+    model; within models in models too. What runs in a loop over time is left out: recurrent layers, their cells and
+    what `TimeDistributed` wraps. Nothing of the model changes.
+
+    Args:
+        model: built, of any kind.
+        data: as `Hessian` takes it; y is not used.
+        training: whether layers such as BatchNorm and dropout run in training mode.
+        batch_size: examples in a batch where data are arrays.
+        epoch: what the rows say of the epoch.
+
+    Returns:
+        Rows with `epoch`, `layer` (its path; "total" for all activations together) and `sparsity` in [0, 1],
+        layers first and operations after them. A layer that is used several times has one row, of all its outputs;
+        one that the forward pass leaves out has none.
+
+    Raises:
+        ValueError: the model has no activation, or `data` does not fit.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.ReLU(name="rectified")])
+        >>> rows = activation_sparsity(model, (np.array([[-1.0, 2.0], [3.0, 4.0]]), np.zeros(2)))
+        >>> [(row["layer"], row["sparsity"]) for row in rows]
+        [('rectified', 0.25), ('total', 0.25)]
+
+    References:
+        Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, table 1, which gives a mean for
+        each of ResNet-18's four groups.
+    """
+    batches, found = batches_of(data, batch_size), activations_of(model)
+    if not found:
+        raise ValueError(f"`model` must have an activation; received {model.name!r}, which has none but linear ones.")
+    counts = dict.fromkeys(found, np.zeros(2, dtype=np.int64))
+
+    def count(path: str, outputs: Any) -> None:
+        for tensor in keras.tree.flatten(outputs):
+            zeros = int(tf.math.count_nonzero(tf.equal(tensor, 0)))
+            counts[path] = counts[path] + (zeros, int(tf.size(tensor)))
+
+    with _outputs_of(found, count), keras.StatelessScope():
+        for batch in batches:
+            model(keras.utils.unpack_x_y_sample_weight(batch)[0], training=training)
+    counts[TOTAL] = np.sum(list(counts.values()), axis=0)
+    return [
+        {"epoch": epoch, "layer": path, "sparsity": float(zeros / size)}
+        for path, (zeros, size) in counts.items()
+        if size
+    ]
+
+
+def activations_of(model: keras.Model) -> dict[str, Operation]:
+    """Returns the activations of a model by path, as `activation_sparsity` finds them."""
+    found: dict[str, Operation] = {}
+    models: list[tuple[str, keras.layers.Layer]] = [("", model)]
+    for path, chain in walk(model):
+        if any(isinstance(layer, _LOOPS) for layer in chain):
+            continue
+        models.append((f"{path}/", chain[-1]))
+        if _is_activation(chain[-1]):
+            found[path] = chain[-1]
+    for path, layer in models:
+        if isinstance(layer, Functional):
+            found.update({path + op.name: op for op in layer.operations if _is_activation_function(op)})
+    return found
+
+
+def _is_activation(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, _LAYERS):
+        return True
+    return getattr(layer, "activation", None) not in (None, keras.activations.linear)
+
+
+def _is_activation_function(operation: Operation) -> bool:
+    """Returns whether an operation of a functional model is one of Keras' activation functions."""
+    kind = type(operation)
+    if isinstance(operation, keras.layers.Layer):
+        return False
+    return kind.__module__.startswith("keras.src.") and kind.__name__.lower() in _FUNCTIONS
+
+
+@contextlib.contextmanager
+def _outputs_of(operations: dict[str, Operation], see: Callable[[str, Any], None]) -> Iterator[None]:
+    """Within it, `see` is called with the path and the outputs of each call of these operations."""
+
+    def watched(path: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            see(path, outputs)
+            return outputs
+
+        return inside
+
+    for path, operation in operations.items():
+        vars(operation)["call"] = watched(path, operation.call)
+    try:
+        yield
+    finally:
+        for operation in operations.values():
+            del vars(operation)["call"]

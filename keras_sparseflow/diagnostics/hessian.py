@@ -1,0 +1,173 @@
+"""The Hessian of a model's loss over its active weights: products with it, and its top eigenvalue."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.masks.examples import Batch
+from keras_sparseflow.masks.gradients import graph_function
+from keras_sparseflow.training.loss_at import LossAt, as_arrays, gradients_of
+
+
+@dataclass(frozen=True)
+class Eigenpair:
+    """An eigenvalue of a Hessian and its eigenvector, as power iteration found them.
+
+    Args:
+        value: the eigenvalue; NaN where the loss or a derivative is not finite.
+        vector: by path, such as `hidden/kernel`, the part of each weight; its 2-norm is 1 over all parts together,
+            and it is zero where a mask is False.
+        iterations: products with the Hessian that it took.
+        residual: the 2-norm of H v - value * v; 0 for an exact pair.
+        converged: whether the value changed by less than the tolerance in the end.
+    """
+
+    value: float
+    vector: dict[str, np.ndarray]
+    iterations: int
+    residual: float
+    converged: bool
+
+
+class Hessian:
+    """The Hessian of the mean loss over data, over a model's active weights as they are when it is asked.
+
+    Masked entries take no part: rows and columns of theirs are left out. Weight regularisers are too. Nothing of the
+    model changes. Its computation is traced once, and read anew in each product are weights, masks and BatchNorm's
+    statistics.
+
+    Args:
+        model: built, with masked or stock layers.
+        data: arrays `(x, y)` or `(x, y, sample_weight)`, a `tf.data.Dataset` of such batches that ends, or a list of
+            batches; it is read once.
+        loss: None for the model's compiled one, else cross-entropy of logits.
+        tensors: "all" trained weights or the "kernels" among them.
+        training: whether layers such as BatchNorm and dropout run in training mode; then the loss is the mean over
+            batches that are normalised each by itself.
+        batch_size: examples in a batch where data are arrays.
+
+    Raises:
+        ValueError: data or loss do not fit, the model trains no such weight, or it computes in float16.
+
+    References:
+        Yao, Gholami, Keutzer, Mahoney 2020, PyHessian: Neural Networks Through the Lens of the Hessian, whose
+        networks are in inference mode, with all weights, as by default here.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: Any,
+        loss: Any = None,
+        tensors: str = "all",
+        training: bool = False,
+        batch_size: int = 256,
+    ):
+        self._loss = LossAt(model, loss, tensors, training)
+        self._batches = batches_of(data, batch_size)
+        self._compiled = graph_function(self._batch_product)
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the weights, in the order of the model's."""
+        return list(self._loss.weights)
+
+    def product(self, vector: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Returns H v; entries of v where a mask is False are taken for zero, and are zero in the product.
+
+        Args:
+            vector: by path, the part of each weight, of its shape.
+
+        Raises:
+            ValueError: the paths are not those of the weights.
+        """
+        if set(vector) != set(self.paths):
+            odd = sorted(set(vector) ^ set(self.paths))
+            raise ValueError(
+                f"`vector` must have a part for each of {', '.join(self.paths)} and no other; {odd[0]!r} is "
+                f"{'missing' if odd[0] in self.paths else 'not among them'}."
+            )
+        values = self._loss.values()
+        parts = [tf.convert_to_tensor(vector[path], v.dtype) for path, v in zip(self.paths, values, strict=True)]
+        return self._by_path(self._product(self._loss.masked(parts)))
+
+    def top_eigenpair(
+        self,
+        tolerance: float = 1e-3,
+        iterations: int = 100,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Eigenpair:
+        """Returns the eigenvalue of largest absolute value, by power iteration from a random vector.
+
+        Each iteration takes the Rayleigh quotient of v and continues with H v / ||H v||. The eigenvalue is negative
+        where the loss curves down more than up. Two eigenvalues of nearly that absolute value leave a large residual.
+
+        Args:
+            tolerance: above 0; it ends when the value changes by at most this share of itself.
+            iterations: at least 1, the most products with the Hessian.
+            seed: int, at least 0, of the first vector: normal entries where weights are active.
+            progress: called with the iterations done and the most there can be.
+
+        Raises:
+            ValueError: an argument out of its range.
+        """
+        if not tolerance > 0 or iterations < 1:
+            raise ValueError(
+                f"`tolerance` must be above 0 and `iterations` at least 1; received {tolerance} and {iterations}."
+            )
+        vector = self._random_vector(seed)
+        before = value = residual = float("nan")
+        done, converged = 0, False
+        while done < iterations and not converged:
+            product = self._product(vector)
+            value = float(_dot(product, vector))
+            residual = float(_norm([p - value * v for p, v in zip(product, vector, strict=True)]))
+            done += 1
+            if progress is not None:
+                progress(done, iterations)
+            length = _norm(product)
+            if not np.isfinite(float(length)):
+                return Eigenpair(float("nan"), self._by_path(vector), done, float("nan"), False)
+            converged = float(length) == 0 or abs(value - before) <= tolerance * abs(value)
+            if not converged and done < iterations:
+                before, vector = value, [part / tf.cast(length, part.dtype) for part in product]
+        return Eigenpair(value, self._by_path(vector), done, residual, converged)
+
+    def _random_vector(self, seed: int) -> list[tf.Tensor]:
+        generator = np.random.default_rng(seed)
+        drawn = [tf.constant(generator.standard_normal(v.shape), v.dtype) for v in self._loss.values()]
+        active = self._loss.masked(drawn)
+        length = _norm(active)
+        return [part / tf.cast(length, part.dtype) for part in active]
+
+    def _product(self, vector: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns H v for a vector that is zero where a mask is False."""
+        return self._loss.over_examples(self._batches, lambda batch: self._compiled(vector, batch))
+
+    def _batch_product(self, vector: list[tf.Tensor], batch: Batch) -> list[tf.Tensor]:
+        values = self._loss.values()
+
+        def slope() -> tf.Tensor:
+            return _dot(self._loss.gradients(values, batch), vector)
+
+        return self._loss.masked(gradients_of(slope, values))
+
+    def _by_path(self, tensors: list[tf.Tensor]) -> dict[str, np.ndarray]:
+        return dict(zip(self.paths, as_arrays(tensors), strict=True))
+
+
+def _dot(one: list[tf.Tensor], other: list[tf.Tensor]) -> tf.Tensor:
+    """Returns the inner product of two vectors in parts, in float32 at least."""
+    common = tf.float64 if any(part.dtype == tf.float64 for part in one) else tf.float32
+    pairs = zip(one, other, strict=True)
+    return tf.add_n([tf.reduce_sum(tf.cast(a, common) * tf.cast(b, common)) for a, b in pairs])
+
+
+def _norm(vector: list[tf.Tensor]) -> tf.Tensor:
+    return tf.sqrt(_dot(vector, vector))
