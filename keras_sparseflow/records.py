@@ -204,6 +204,8 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
 def read_results(study_dir: str | Path) -> pd.DataFrame:
     """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
 
+    The column `empty_kernels` counts the kernels that began without any active weight.
+
     The frame's `attrs["spec_columns"]` lists the spec's fields. A field that the study knows and a run does not, since
     it was trained before there was one, has the default that the study records.
 
@@ -223,7 +225,8 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
                 f"received {spec.get('run_id')!r}. {_REMEDY}"
             )
         fields = {**spec["spec"], **{name: value for name, value in defaults.items() if name not in spec["spec"]}}
-        rows.append({"run_id": folder.run_id, **fields, **result})
+        empty = list(spec.get("active_weights", ())).count(0)
+        rows.append({"run_id": folder.run_id, **fields, **result, "empty_kernels": empty})
         spec_columns = list(dict.fromkeys([*spec_columns, *fields]))
     results = pd.DataFrame(rows)
     results.attrs["spec_columns"] = spec_columns

@@ -19,7 +19,8 @@ FLOW = [{"epoch": 0, "measure": "egf_2", "layer": "total", "value": 0.125}]
 
 def finish(study_dir, run_id, **result):
     folder = RunFolder(study_dir, run_id)
-    folder.start({"run_id": run_id, "spec": {"seed": 3, "arm": "dense"}})
+    counts = [5, 0, 0] if run_id == "b" else [5, 7, 1]
+    folder.start({"run_id": run_id, "spec": {"seed": 3, "arm": "dense"}, "active_weights": counts})
     folder.finish({"test_accuracy": 0.5, **result}, HISTORY, FLOW)
     return folder
 
@@ -43,8 +44,8 @@ def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
     results = records.read_results(study_dir)
     assert results.attrs["spec_columns"] == ["seed", "arm"]
     assert results.to_dict("records") == [
-        {"run_id": "a", "seed": 3, "arm": "dense", "test_accuracy": 0.5},
-        {"run_id": "b", "seed": 3, "arm": "dense", "test_accuracy": 0.75},
+        {"run_id": "a", "seed": 3, "arm": "dense", "test_accuracy": 0.5, "empty_kernels": 0},
+        {"run_id": "b", "seed": 3, "arm": "dense", "test_accuracy": 0.75, "empty_kernels": 2},
     ]
     assert records.read_history(study_dir).to_dict("records") == [{"run_id": r, **HISTORY[0]} for r in "ab"]
     assert records.read_flow(study_dir).to_dict("records") == [{"run_id": r, **FLOW[0]} for r in "ab"]

@@ -69,6 +69,7 @@ def warnings(
     lost = int(results["diverged"].astype(bool).sum())
     if lost:
         said.append(f"{plural(lost, 'run')} diverged (a loss that is not finite). {how_counted(value, diverged)}")
+    said += _collapsed(results)
     if results["seed"].nunique() == 1:
         said.append(
             "Every network was trained with one seed: nothing here says how far another seed would have come out "
@@ -84,6 +85,21 @@ def warnings(
             f"{math.factorial(int(fewest)) // 2} has a tau of 1 or \N{MINUS SIGN}1."
         )
     return said
+
+
+def _collapsed(results: pd.DataFrame) -> list[str]:
+    """Returns which runs have a kernel without any active weight."""
+    if "empty_kernels" not in results:
+        return []
+    collapsed = results[results["empty_kernels"] > 0]
+    if collapsed.empty:
+        return []
+    cases = collapsed[["method", "density"]].drop_duplicates().itertuples(index=False)
+    named = ", ".join(f"{method_name(method)} at {format_percent(density)}" for method, density in cases)
+    return [
+        f"In {plural(len(collapsed), 'run')} the masks leave at least one kernel without any active weight, which lets "
+        f"nothing through: {named}."
+    ]
 
 
 def _best(means: pd.DataFrame, value: str) -> list[str]:

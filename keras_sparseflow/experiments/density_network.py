@@ -59,7 +59,7 @@ def density_model(
         try:
             set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allow_collapse)
         except ValueError as error:
-            remedy = "In a study that is --density, --distribution=erk, --score=synflow or --allow_collapse."
+            remedy = "In a study that is --density, --distribution=erk or --allow_collapse."
             raise ValueError(f"Masks of {spec.run_id}: {error} {remedy}") from error
     return model
 
@@ -67,8 +67,8 @@ def density_model(
 def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     """Refuses scores that leave a kernel without any weight before anything is trained.
 
-    Tried is the lowest density of each score and network, with its first seed; SynFlow is not, which keeps some
-    weight everywhere by the way it works, nor are lottery tickets, whose masks come from training.
+    Tried is the lowest density of each score and network, with its first seed. The masks of lottery tickets come from
+    training, and are not tried.
 
     Args:
         specs: of the runs.
@@ -79,7 +79,7 @@ def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     """
     lowest: dict[tuple[object, ...], DensitySpec] = {}
     for spec in specs:
-        if not isinstance(spec, DensitySpec) or spec.method == "lottery" or spec.score == "synflow":
+        if not isinstance(spec, DensitySpec) or spec.method == "lottery":
             continue
         if decides_over_all(spec):
             alike = tuple(getattr(spec, name) for name in _DECIDE_MASKS)

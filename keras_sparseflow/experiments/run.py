@@ -113,8 +113,8 @@ def run(
             verbose=0,
             callbacks=listeners,
         )
-    if chief:
-        keep_round(without_ghosts(model, spec), spec, folder)
+    if chief and not log.diverged:
+        keep_round(without_ghosts(model), spec, folder)
     return log.finish(active_weights(model))
 
 

@@ -5,6 +5,7 @@ import keras
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.layers.ghost import ghosts_of
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.ghost_schedule import GhostSchedule
 from keras_sparseflow.twins import ghostify, strip_ghosts
@@ -25,9 +26,10 @@ def with_ghosts(model: SparseModel, spec: TrainingSpec) -> SparseModel:
     return haunted
 
 
-def without_ghosts(model: SparseModel, spec: TrainingSpec) -> SparseModel:
-    """Returns the network in its own architecture, if its ghosts have faded; itself where it has none or they stay."""
-    if not isinstance(spec, DensitySpec) or not _ghosts(spec) or spec.ghost_decay == "none":
+def without_ghosts(model: SparseModel) -> SparseModel:
+    """Returns the network in its own architecture; itself where it has no ghosts, or some have not faded."""
+    ghosts = ghosts_of(model)
+    if not ghosts or any(ghost.is_ghost for ghost in ghosts):
         return model
     plain: SparseModel = strip_ghosts(model)
     return plain

@@ -175,5 +175,5 @@ def _check_collapse(kernels: Sequence[Kernel], counts: Sequence[int], density: f
         cause = "The counts leave" if density is None else f"`density` {density} leaves"
         raise ValueError(
             f"{cause} {len(empty)} of {len(kernels)} kernels without any active weight: {', '.join(empty)}. Choose a "
-            "higher one, distribution='erk', score='synflow', exclude them, or set allow_collapse=True."
+            "higher one, distribution='erk', exclude them, or set allow_collapse=True."
         )

@@ -88,7 +88,7 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
         >>> before = weights_of(model)
-        >>> model.get_layer("output").kernel.assign([[1.0], [2.0]])
+        >>> _ = model.get_layer("output").kernel.assign([[1.0], [2.0]])
         >>> rewind(model, before)
         >>> bool((model.get_layer("output").kernel == before["output/kernel"]).numpy().all())
         True

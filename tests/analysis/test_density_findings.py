@@ -97,6 +97,10 @@ def test_what_limits_a_study_is_said():
 def test_a_whole_study_of_several_seeds_has_no_warning():
     results = make_densities(("sgd",), ("NR",), seeds=(0, 1), methods=("random",))
     assert _warned(results, planned=len(results)) == []
+    assert _warned(results.assign(empty_kernels=0)) == []
+    (collapsed,) = _warned(results.assign(empty_kernels=(results["density"] == 0.05) * 2))
+    assert collapsed.startswith("In 2 runs the masks leave at least one kernel without any active weight")
+    assert collapsed.endswith("random masks at 5%.")
     results.loc[0, ["diverged", "test_accuracy"]] = [True, np.nan]
     diverged, single = _warned(results)
     assert diverged.startswith("1 run diverged") and single == "1 of 5 means is of a single run."

@@ -378,6 +378,10 @@ def test_random_masks_are_there_from_the_first_step(data, tmp_path):
         ),
         ({"score": ("magnitude",), "distribution": ("global",), "density": (1.0, 0.02)}, "without any active weight"),
         (
+            {"score": ("synflow",), "distribution": ("global",), "density": (0.02,), "variant": ("SC_BN",)},
+            "leaves 2 of 10 kernels without any active weight: group3_block1_conv1",
+        ),
+        (
             {"method": ("set",)},
             "`move_frequency` must be below 14, the steps in which set moves masks in 2 epochs .* 100",
         ),
