@@ -1,20 +1,23 @@
 """Layer-wise rescaled initialisation: GradInit over a network's weights as its masks leave them."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.training.first_step import FirstStep, StepOutcome
+from keras_sparseflow.training.half_batches import half_new_pairs
 from keras_sparseflow.training.loss_at import LossAt
 
 Row = dict[str, Any]
+
+_EPSILON = 1e-6
+"""Of Adam. Some scales change nothing, such as that of a bias ahead of BatchNorm; with the usual 1e-8 the rounding
+errors in their slopes would make whole steps."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def rescale_init(
         code takes g for a constant in the trial step; here it is differentiated through.
     """
     _check(iterations, learning_rate, gamma, eta, min_scale)
-    pairs = _batch_pairs(data, batch_size, seed)
+    pairs = half_new_pairs(data, batch_size, seed)
     loss_at = LossAt(model, loss, training=training)
     first_step = FirstStep(loss_at, gamma, eta)
     scales = np.ones(len(loss_at.weights))
@@ -121,7 +124,7 @@ class _Adam:
     """Steps by Adam, in float64.
 
     References:
-        Kingma, Ba 2015, Adam: A Method for Stochastic Optimization, algorithm 1, with its constants.
+        Kingma, Ba 2015, Adam: A Method for Stochastic Optimization, algorithm 1, with its constants but epsilon.
     """
 
     def __init__(self, learning_rate: float):
@@ -134,59 +137,7 @@ class _Adam:
         self._mean = 0.9 * self._mean + 0.1 * gradient
         self._square = 0.999 * self._square + 0.001 * gradient**2
         mean, square = self._mean / (1 - 0.9**self._steps), self._square / (1 - 0.999**self._steps)
-        return self._learning_rate * mean / (np.sqrt(square) + 1e-8)
-
-
-def _batch_pairs(data: Any, batch_size: int, seed: int) -> Iterator[tuple[Batch, Batch]]:
-    """Returns batches for ever, each with one for its trial step, whose first half is the batch's own."""
-    if isinstance(data, tf.data.Dataset):
-        return _pairs_of_dataset(data)
-    if isinstance(data, tuple) and len(data) in (2, 3):
-        return _pairs_of_arrays(keras.tree.map_structure(np.asarray, data), batch_size, seed)
-    raise ValueError(
-        "`data` must be arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset of batches; received "
-        f"{type(data).__name__}."
-    )
-
-
-def _pairs_of_arrays(data: Batch, batch_size: int, seed: int) -> Iterator[tuple[Batch, Batch]]:
-    lengths = {len(part) for part in keras.tree.flatten(data)}
-    if len(lengths) != 1:
-        raise ValueError(f"`data` must hold arrays of one length; received {sorted(lengths)}.")
-    (examples,), kept = lengths, batch_size // 2
-    drawn = batch_size + batch_size - kept
-    if batch_size < 2 or drawn > examples:
-        raise ValueError(
-            "`batch_size` must be at least 2, and `data` hold one and a half batches; received batches of "
-            f"{batch_size} and {examples} examples."
-        )
-    generator = np.random.default_rng(seed)
-
-    def pairs() -> Iterator[tuple[Batch, Batch]]:
-        while True:
-            chosen = generator.choice(examples, drawn, replace=False)
-            places = chosen[:batch_size], np.concatenate([chosen[:kept], chosen[batch_size:]])
-            first, trial = (keras.tree.map_structure(lambda part: part[rows], data) for rows in places)  # noqa: B023
-            yield first, trial
-
-    return pairs()
-
-
-def _pairs_of_dataset(dataset: tf.data.Dataset) -> Iterator[tuple[Batch, Batch]]:
-    if 0 <= int(dataset.cardinality()) < 2:
-        raise ValueError(
-            "`data` must have at least two batches, as half of each trial batch is new; received a dataset of "
-            f"{int(dataset.cardinality())}."
-        )
-
-    def half_new(old: Any, new: Any) -> Any:
-        kept = len(old) // 2
-        return tf.concat([old[:kept], new[-(len(old) - kept) :]], axis=0)
-
-    batches = iter(dataset.repeat())
-    while True:
-        batch, other = next(batches), next(batches)
-        yield batch, keras.tree.map_structure(half_new, batch, other)
+        return self._learning_rate * mean / (np.sqrt(square) + _EPSILON)
 
 
 def _check(iterations: int, learning_rate: float, gamma: float, eta: float, min_scale: float) -> None:
