@@ -7,7 +7,7 @@ import pytest
 from keras_sparseflow.experiments import executors
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.named import OPTIMIZERS
-from keras_sparseflow.experiments.variants import PARTS
+from keras_sparseflow.experiments.variants import PARTS, parse_variant
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.training import device
 from tests.experiments.executing import stopped
@@ -33,9 +33,18 @@ def assert_agree(spec, alone, together, rtol=1e-4):
         pd.testing.assert_frame_equal(pd.DataFrame(other_rows), pd.DataFrame(rows), rtol=rtol, check_like=True)
 
 
-RATES = {"adagrad": 0.02, "adam": 0.002, "adamw": 0.002, "rmsprop": 0.001}
-PAPER = ("relu", "prelu", "elu", "swish", "srelu", "sigmoid")
 OVER_UNITS = {"softmax", "log_softmax", "sparsemax"}
+
+# By optimizer: learning rate, variant, and activation of the paper.
+NETWORKS = {
+    "sgd": (0.02, "L2_BN", "elu"),
+    "momentum": (0.005, "DA_L2_SC_BN", "relu"),
+    "adam": (0.002, "NR", "sigmoid"),
+    "adamw": (0.002, "L2_SC", "prelu"),
+    "adagrad": (0.02, "DA_L2", "swish"),
+    "rmsprop": (0.001, "L2", "srelu"),
+}
+OTHERS = [name for name in ACTIVATIONS.names() if name not in {row[2] for row in NETWORKS.values()} | OVER_UNITS]
 
 
 def contract(spec, tmp_path, data, seeds=(0, 1), arms=("dense", "sparse"), **values):
@@ -58,62 +67,58 @@ def contract(spec, tmp_path, data, seeds=(0, 1), arms=("dense", "sparse"), **val
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
-def test_every_optimizer(spec, tmp_path, data, optimizer):
-    contract(spec, tmp_path, data, optimizer=optimizer, learning_rate=RATES.get(optimizer, 0.02), variant="L2", l2=0.01)
-
-
-@pytest.mark.parametrize("variant", ["NR", *PARTS, "_".join(PARTS)])
-def test_every_variant(spec, tmp_path, data, variant):
-    contract(spec, tmp_path, data, variant=variant, optimizer="momentum", learning_rate=0.005, augment_pad=1, l2=0.05)
-
-
-@pytest.mark.parametrize("activation", PAPER)
-def test_every_activation_of_the_paper(spec, tmp_path, data, activation):
+def test_every_optimizer_and_part_of_a_variant_and_activation_of_the_paper(spec, tmp_path, data, optimizer):
     """Sigmoid is 0.5 where a unit is not there: padding must not reach the raw norms."""
-    contract(spec, tmp_path, data, activation=activation, optimizer="adam", learning_rate=0.002)
+    rate, variant, activation = NETWORKS[optimizer]
+    values = {"learning_rate": rate, "variant": variant, "activation": activation, "augment_pad": 1, "l2": 0.05}
+    contract(spec, tmp_path, data, optimizer=optimizer, **values)
 
 
-@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS.names() if name not in {*PAPER, *OVER_UNITS}])
-def test_every_other_activation_of_single_units(spec, tmp_path, data, monkeypatch, activation):
-    """In one hidden layer: exponentials of exponentials leave the range of numbers. The dense networks in one stack."""
+def test_every_part_of_a_variant_and_every_activation_of_the_paper_are_among_them():
+    variants = [parse_variant(variant) for _, variant, _ in NETWORKS.values()]
+    for part in PARTS:
+        assert any(part in variant for variant in variants) and any(part not in variant for variant in variants)
+    activations = {activation for _, _, activation in NETWORKS.values()}
+    assert activations == {"relu", "prelu", "elu", "swish", "srelu", "sigmoid"}
+
+
+@pytest.mark.parametrize("names", [OTHERS[first::4] for first in range(4)], ids="-".join)
+def test_every_other_activation_of_single_units(spec, tmp_path, data, monkeypatch, names):
+    """Several in a sum, in one hidden layer: exponentials of exponentials leave the range of numbers.
+
+    The dense networks are in one stack.
+    """
+    functions = [ACTIVATIONS.get(name) for name in names]
+    monkeypatch.setitem(ACTIVATIONS._items, "sum", lambda x: sum(function(x) for function in functions))
     monkeypatch.setattr(device, "parallel_stacks", lambda: 1)
-    values = {"activation": activation, "optimizer": "adam", "learning_rate": 0.002, "hidden_layers": 1}
+    values = {"activation": "sum", "optimizer": "adam", "learning_rate": 0.002, "hidden_layers": 1}
     contract(spec, tmp_path, data, seeds=(0,), arms=("dense",), **values)
 
 
-@pytest.mark.parametrize(
-    "choices",
-    [
-        {"flow_cost": "data"},
-        {"flow_tensors": "all"},
-        {"flow_data": "probe"},
-        {"flow_data": "probe_training"},
-        {"flow_measures": ("egf_1",), "flow_epochs": 3},
-        {"flow_epochs": 0},
-        {"init_fan_in": "active"},
-        {"score": "snip"},
-        {"schedule": "cosine"},
-        {"loss": "squared_error"},
-        {"l2_form": "decoupled"},
-        {"norm_place": "after"},
-        {"optimizer": "momentum", "optimizer_options": ("momentum.nesterov=true",), "learning_rate": 0.005},
-        # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which tells SReLU's side.
-        {
-            "variant": "L2",
-            "activation": "srelu",
-            "activation_options": ("srelu.left_slope=0.4",),
-            "flow_tensors": "all",
-        },
-    ],
-    ids=str,
-)
+CHOICES = [
+    {
+        "flow_cost": "data", "flow_measures": ("egf_1",), "flow_epochs": 3, "loss": "squared_error",
+        "variant": "DA_L2_SC_BN", "skip_span": 1, "augment_pad": 1,
+    },
+    {
+        "flow_data": "probe", "flow_tensors": "all", "score": "snip", "schedule": "cosine",
+        "variant": "DA_L2_SC_BN", "skip_place": "after", "augment_pad": 1, "augment_flip": "never",
+    },
+    {"flow_data": "probe_training", "norm_place": "after", "init_fan_in": "active"},
+    {
+        "flow_epochs": 0, "optimizer": "momentum", "optimizer_options": ("momentum.nesterov=true",),
+        "learning_rate": 0.005, "l2_form": "decoupled",
+    },
+    # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which tells SReLU's side.
+    {
+        "variant": "L2", "activation": "srelu", "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all",
+    },
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("choices", CHOICES, ids=str)
 def test_every_choice(spec, tmp_path, data, choices):
     contract(spec, tmp_path, data, **{"variant": "L2_BN", "l2": 0.05, "activation": "sigmoid", **choices})
-
-
-@pytest.mark.parametrize("choices", [{"skip_span": 1}, {"skip_place": "after", "augment_flip": "never"}], ids=str)
-def test_every_choice_of_connections_and_images(spec, tmp_path, data, choices):
-    contract(spec, tmp_path, data, variant="DA_SC", augment_pad=1, **choices)
 
 
 def test_networks_that_train_together_decay_by_their_own_lambda(spec, tmp_path, data):
