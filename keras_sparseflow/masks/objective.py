@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.src.losses.loss import unscale_loss_for_distribution
 
 from keras_sparseflow.layers.structure import is_rebuildable
 
@@ -42,7 +43,7 @@ def objective_of(model: keras.Model, loss: Any = None) -> Objective:
     if getattr(model, "compiled", False) and model._compile_loss is not None:
         losses = [keras.losses.get(each) for each in keras.tree.flatten(model.loss) if each is not None]
         return Objective(
-            model._compile_loss,
+            _of_whole_batch(model._compile_loss),
             adds_up=any(_adds_up(each) for each in losses),
             takes_probabilities=any(_takes_probabilities(each) for each in losses),
         )
@@ -52,13 +53,22 @@ def objective_of(model: keras.Model, loss: Any = None) -> Objective:
 
 def _of_loss(loss: Any) -> Objective:
     if isinstance(loss, keras.losses.Loss):
-        return Objective(loss, _adds_up(loss), _takes_probabilities(loss))
+        return Objective(_of_whole_batch(loss), _adds_up(loss), _takes_probabilities(loss))
 
     def mean(y: Any, predictions: Any, sample_weight: Any) -> Any:
         losses = loss(y, predictions)
         return ops.mean(losses if sample_weight is None else losses * ops.cast(sample_weight, losses.dtype))
 
     return Objective(mean, takes_probabilities=_takes_probabilities(loss))
+
+
+def _of_whole_batch(loss: Any) -> Callable[[Any, Any, Any], Any]:
+    """Returns a Keras loss without the division by the number of replicas that it has in a strategy's scope."""
+
+    def whole(y: Any, predictions: Any, sample_weight: Any) -> Any:
+        return unscale_loss_for_distribution(loss(y, predictions, sample_weight))
+
+    return whole
 
 
 def _cross_entropy_of_logits(y: Any, predictions: Any) -> Any:

@@ -14,7 +14,7 @@ from keras_sparseflow.layers.structure import variables_by_place
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.gradients import variables_at
 from keras_sparseflow.masks.objective import objective_of
-from keras_sparseflow.training.exact_moments import exact_moments
+from keras_sparseflow.masks.exact_moments import exact_moments
 
 
 class LossAt:

@@ -112,6 +112,20 @@ def test_a_convolution_before_batch_norm_in_either_mode(training):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
 
 
+def test_hessian_products_behind_batch_norm_in_training_are_those_of_finite_differences():
+    """Where statistics are the batch's own, TensorFlow's moments lose a part of second derivatives."""
+    model, data = convolutional()
+    own = problem(model, data)
+    vectors = [np.random.default_rng(7).normal(size=kernel.shape) for kernel in own.kernels]
+    found, at = small.flatten(hessian_products(own, vectors)), [np.array(kernel.variable) for kernel in own.kernels]
+    step, slopes = 1e-5, []
+    for sign in (1, -1):
+        for kernel, value, vector in zip(own.kernels, at, vectors, strict=True):
+            kernel.variable.assign(value + sign * step * vector)
+        slopes.append(small.flatten(loss_gradients(own)))
+    np.testing.assert_allclose(found, (slopes[0] - slopes[1]) / (2 * step), rtol=1e-5, atol=1e-8)
+
+
 def test_the_modes_differ():
     model, data = convolutional()
     found = [loss_gradients(problem(model, data, training=mode))[0] for mode in (True, False)]

@@ -1,5 +1,7 @@
 """The loss of the data: given, compiled, or the default, and what must be said."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -63,3 +65,13 @@ def test_a_loss_must_be_given_where_the_default_would_be_wrong():
     inputs = keras.Input((2,))
     with pytest.raises(ValueError, match="'two' has 2 outputs"):
         objective_of(keras.Model(inputs, [layers.Dense(2)(inputs), layers.Dense(3)(inputs)], name="two"))
+
+
+def test_within_a_strategy_a_loss_is_the_whole_batchs(monkeypatch):
+    """Keras divides a loss by the replicas, as each of them has a share of the batch; scores are of whole batches."""
+    network = model()
+    network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    monkeypatch.setattr("tensorflow.distribute.get_strategy", lambda: SimpleNamespace(num_replicas_in_sync=4))
+    assert float(network.loss(LABELS, LOGITS)) == pytest.approx(CROSS_ENTROPY / 4)
+    for loss in (None, keras.losses.SparseCategoricalCrossentropy(from_logits=True)):
+        assert value(objective_of(network, loss)) == pytest.approx(CROSS_ENTROPY)

@@ -1,12 +1,9 @@
-"""Means and variances that can be differentiated twice."""
+"""Means and variances that can be differentiated twice (TensorFlow)."""
 
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import tensorflow as tf
-from keras.src.backend.tensorflow import nn
 
 _LOCK = threading.RLock()
 
@@ -19,6 +16,8 @@ def exact_moments() -> Iterator[None]:
     no first derivative, because the variance is smallest around the mean; of the second derivative a part is lost.
     Values are the same to the bit. It must hold where a graph function is traced.
     """
+    from keras.src.backend.tensorflow import nn
+
     with _LOCK:
         usual = nn._compute_moments
         nn._compute_moments = _moments
@@ -28,7 +27,9 @@ def exact_moments() -> Iterator[None]:
             nn._compute_moments = usual
 
 
-def _moments(x: Any, axes: Sequence[int], keepdims: bool) -> tuple[tf.Tensor, tf.Tensor]:
+def _moments(x: Any, axes: Sequence[int], keepdims: bool) -> tuple[Any, Any]:
+    import tensorflow as tf
+
     mean = tf.reduce_mean(x, axes, keepdims=True)
     variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
     return (mean if keepdims else tf.squeeze(mean, axes)), variance

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras.src.backend.tensorflow import nn
 
-from keras_sparseflow.training.exact_moments import exact_moments
+from keras_sparseflow.masks.exact_moments import exact_moments
 
 X = np.random.default_rng(0).normal(size=(5, 2, 3))
 
