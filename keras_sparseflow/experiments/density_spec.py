@@ -101,8 +101,8 @@ class DensitySpec(TrainingSpec):
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
     depth: int = spec_field(
         28,
-        "layers with weights: 6 n + 4 of a Wide ResNet; 18, 34, 50, 101, 152 or 6 n + 2 of a resnet; 11, 13, 16 or 19 of "
-        "a vgg; 28 of a mobilenet; hidden layers and the output's of an mlp",
+        "layers with weights: 6 n + 4 of a Wide ResNet; 18, 34, 50, 101, 152 or 6 n + 2 of a resnet; 11, 13, 16 or 19 "
+        "of a vgg; 28 of a mobilenet; hidden layers and the output's of an mlp",
         PAPER,
         minimum=1,
     )

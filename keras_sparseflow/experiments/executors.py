@@ -94,6 +94,7 @@ def serial(
                 on_epoch=progress.epoch_of(spec),
                 checkpoint_seconds=options.checkpoint_seconds,
                 allow_collapse=options.allow_collapse,
+                say=progress.say_of(spec),
             )
         except RoundError as refusal:
             progress.refuse(spec, str(refusal))

@@ -236,6 +236,7 @@ def _load(specs: Sequence[TrainingSpec], data_dir: str | None) -> tuple[ImageDat
     """Returns the images of runs and what these cost, if the images are enough for all of them."""
     from keras_sparseflow.experiments.mask_changes import check_mask_changes
     from keras_sparseflow.experiments.masking import check_samples
+    from keras_sparseflow.experiments.tweaking import check_tweaks
 
     chosen = {name: getattr(specs[0], name) for name in ("image_size", "train_size", "subset_seed")}
     data = load_images(specs[0].dataset, data_dir=data_dir, **chosen)
@@ -243,6 +244,7 @@ def _load(specs: Sequence[TrainingSpec], data_dir: str | None) -> tuple[ImageDat
     planned = cost(specs, size)  # refuses a batch larger than the training set
     check_mask_changes(specs, size)
     check_samples(specs, data)
+    check_tweaks(specs, data)
     return data, planned
 
 

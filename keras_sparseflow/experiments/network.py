@@ -13,7 +13,7 @@ from keras_sparseflow.experiments.pair_network import arm_model
 from keras_sparseflow.experiments.recipe import l2_decay, learning_rates, loss, optimizer_factory
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
-from keras_sparseflow.experiments.tweaking import with_ghosts
+from keras_sparseflow.experiments.tweaking import Say, rescaled, with_ghosts
 from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.multiworker import network_class
@@ -27,6 +27,8 @@ def build_network(
     jit: bool | None = None,
     study_dir: Path | None = None,
     allow_collapse: bool = False,
+    initialise: bool = True,
+    say: Say = lambda _: None,
 ) -> SparseModel:
     """Returns the spec's network, initialised and compiled.
 
@@ -36,12 +38,17 @@ def build_network(
         jit: whether XLA compiles its steps; None for Keras' choice.
         study_dir: see `density_model`, as is the next.
         allow_collapse: likewise.
+        initialise: whether its weights matter: those of a network that is going to be restored need not be rescaled.
+        say: told what goes on where that takes long.
 
     Raises:
         ValueError: see `density_model`.
         RuntimeError: it does not have the active weights that the spec calls for.
     """
-    model = with_ghosts(_model(spec, data, study_dir, allow_collapse), spec)
+    model = _model(spec, data, study_dir, allow_collapse)
+    if initialise:
+        rescaled(model, spec, data, say)
+    model = with_ghosts(model, spec)
     _check_active(model, spec, data)
     optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
     if l2_decay(spec):

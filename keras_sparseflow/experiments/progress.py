@@ -66,6 +66,10 @@ class StudyProgress:
 
         return on_epoch
 
+    def say_of(self, spec: TrainingSpec) -> Callable[[str], None]:
+        """Returns what a run calls before its first epoch, with what it is doing."""
+        return lambda words: self.show(f"{spec.name}: {words}")
+
     def skip(self, spec: TrainingSpec) -> None:
         """Counts a run that had been finished before."""
         self.done += 1

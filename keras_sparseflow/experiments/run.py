@@ -48,6 +48,7 @@ def run(
     on_epoch: EpochListener | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     allow_collapse: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Trains one network and returns its result; a finished run is not trained again.
 
@@ -63,6 +64,7 @@ def run(
         on_epoch: called after each epoch with its number, from 0, and its metrics.
         checkpoint_seconds: see `Options`, as is the next.
         allow_collapse: likewise.
+        say: told in a few words what goes on before the first epoch, where that takes long.
 
     Returns:
         What `result.json` holds: accuracies and losses, mean flow, whether the run diverged.
@@ -82,7 +84,13 @@ def run(
     saved = log.restore()
     with strategy.scope(), precision_policy(spec.precision):
         model = build_network(
-            spec, data, jit=compiles(jit, strategy), study_dir=folder.path.parent, allow_collapse=allow_collapse
+            spec,
+            data,
+            jit=compiles(jit, strategy),
+            study_dir=folder.path.parent,
+            allow_collapse=allow_collapse,
+            initialise=saved is None,
+            say=say,
         )
         if saved is not None:
             restore_state(network_state(model), saved, folder.path)
