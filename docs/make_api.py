@@ -8,7 +8,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-PACKAGES = ("layers", "twins", "masks", "flow", "training", "models", "data", "analysis")
+PACKAGES = ("layers", "twins", "masks", "flow", "training", "diagnostics", "models", "data", "analysis")
 MODULES = (
     "records",
     "plugins",

@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "strip_masks",
         ),
         "masks": ("make_masks", "mask_report", "set_masks"),
+        "diagnostics": ("ActivationSparsity", "TopEigenvalue", "activation_sparsity", "loss_along", "loss_surface"),
         "training": (
             "GhostSchedule",
             "GradientFlow",
@@ -43,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "SET",
             "SparseModel",
             "measure_flow",
+            "rescale_init",
             "rewind",
         ),
     },

@@ -14,6 +14,7 @@ from keras_sparseflow.analysis.figures_density_flow import (
 )
 from keras_sparseflow.analysis.figures_epochs import flow_over_epochs, flow_per_layer, layers_over_epochs
 from keras_sparseflow.analysis.figures_files import write_figures
+from keras_sparseflow.analysis.figures_landscape import loss_contours, loss_surfaces, losses_along
 from keras_sparseflow.analysis.figures_p_values import p_value_heatmap
 from keras_sparseflow.analysis.figures_variant import accuracy_by_variant, flow_by_variant
 from keras_sparseflow.analysis.figures_width import accuracy_by_width, flow_by_width, variants_by_width
@@ -36,6 +37,9 @@ __all__ = [
     "flow_over_epochs",
     "flow_per_layer",
     "layers_over_epochs",
+    "loss_contours",
+    "loss_surfaces",
+    "losses_along",
     "methods_by_density",
     "p_value_heatmap",
     "variants_by_density",

@@ -7,6 +7,7 @@ from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.pruning import MagnitudePruning
+from keras_sparseflow.training.rescaling import Rescaling, rescale_init
 from keras_sparseflow.training.rewinding import RewindPoint, rewind, weights_of
 from keras_sparseflow.training.rigl import RigL
 from keras_sparseflow.training.set import SET
@@ -17,11 +18,13 @@ __all__ = [
     "GradientFlow",
     "GradualMagnitude",
     "MagnitudePruning",
+    "Rescaling",
     "RewindPoint",
     "RigL",
     "SmoothedCrossEntropy",
     "SparseModel",
     "measure_flow",
+    "rescale_init",
     "rewind",
     "weights_of",
 ]

@@ -11,10 +11,10 @@ from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.structure import variables_by_place
+from keras_sparseflow.masks.exact_moments import exact_moments
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.gradients import variables_at
 from keras_sparseflow.masks.objective import objective_of
-from keras_sparseflow.masks.exact_moments import exact_moments
 
 
 class LossAt:
