@@ -9,7 +9,7 @@ from keras_sparseflow import records
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.network import build_network
-from keras_sparseflow.experiments.tweaking import ghost_callbacks, without_ghosts
+from keras_sparseflow.experiments.tweaking import check_tweaks, ghost_callbacks, without_ghosts
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
 from tests.experiments.executing import assert_same_files, interrupted_after, train
@@ -60,6 +60,35 @@ def test_tweaks_change_neither_initial_weights_nor_masks(data):
             np.testing.assert_array_equal(weight.numpy(), twin.numpy())
     masked = [layer for layer in tweaked.layers if isinstance(layer, MaskedKernel)]
     assert len(masked) == 4 and sum(layer.active_count for layer in masked) == round(0.5 * (16 * 12 + 288 + 36))
+
+
+def test_initial_weights_are_rescaled_kernel_by_kernel_before_the_first_epoch_alone(data):
+    plain, tweaked = (network(tweaks=tweaks, rescale_iterations=3) for tweaks in ("none", "LRsI"))
+    words = []
+    models = [build_network(spec, data, say=words.append) for spec in (plain, tweaked)]
+    assert words == [f"rescaling initial weights, {number}/3" for number in (1, 2, 3)]
+    for layer in models[0].layers:
+        if isinstance(layer, MaskedKernel):
+            kernels = [model.get_layer(layer.name).kernel.numpy() for model in models]
+            scales = kernels[1][layer.mask.numpy()] / kernels[0][layer.mask.numpy()]
+            assert np.ptp(scales) < 1e-5 and scales[0] != 1, layer.name
+            np.testing.assert_array_equal(kernels[1] == 0, ~layer.mask.numpy())
+    again = build_network(tweaked, data, initialise=False, say=words.append)
+    assert len(words) == 3, "what is going to be restored is not rescaled"
+    np.testing.assert_array_equal(again.get_layer("hidden_1").kernel, models[0].get_layer("hidden_1").kernel)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tweaks": "LRsI", "batch_size": 40}, "`batch_size` must be at most 32, for 48 training images; received 40"),
+        ({"tweaks": "GSk", "depth": 2}, "has no place for a ghost"),
+    ],
+)
+def test_tweaks_that_the_network_has_no_place_for_are_refused(values, message, data):
+    check_tweaks([network(), network(tweaks="tost")], data)
+    with pytest.raises(ValueError, match=message):
+        check_tweaks([network(), network(**values)], data)
 
 
 def test_labels_are_smoothed_in_training_alone(data):
