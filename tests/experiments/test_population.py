@@ -129,7 +129,8 @@ def test_networks_that_train_together_decay_by_their_own_lambda(spec, tmp_path, 
         len(executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "population", Options()).populations)
         == 1
     )
-    alone = stopped("serial", specs, tmp_path / "alone", data, 4)
+    compared = [specs[0], specs[3], specs[4]]  # each lambda
+    alone = stopped("serial", compared, tmp_path / "alone", data, 4)
     together = stopped("population", specs, tmp_path / "together", data, 4)
-    for run_spec in specs:
+    for run_spec in compared:
         assert_agree(run_spec, alone, together)

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import shutil
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -38,9 +39,26 @@ EPOCHS = 5
 HUGE = 1e30
 
 
+@dataclasses.dataclass
+class Whole:
+    """Networks that train together, from beginning to end.
+
+    Args:
+        specs: of the networks.
+        study_dir: where they are.
+        seconds: that it took.
+        sizes: of the batches of test images.
+    """
+
+    specs: list
+    study_dir: Path
+    seconds: float
+    sizes: set
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, spec, data):
-    """Four networks that train together, from beginning to end: their specs, and where they are."""
+def whole_training(tmp_path_factory, spec, data):
+    """Four networks that train together, whose test images are evaluated five at a time."""
     specs = [
         spec(
             arm=arm,
@@ -55,9 +73,33 @@ def whole(tmp_path_factory, spec, data):
         for seed in (0, 1)
         for arm in ("sparse", "dense")
     ]
-    study_dir = tmp_path_factory.mktemp("whole")
-    train("population", specs, study_dir, data)
-    return specs, study_dir
+    whole = Whole(specs, tmp_path_factory.mktemp("whole"), -time.monotonic(), set())
+    evaluate = Population.evaluate
+
+    def watched(program, batches):
+        whole.sizes.update(len(labels) for _, labels in batches)
+        return evaluate(program, batches)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Population, "evaluate", watched)
+        patch.setattr(population, "EVALUATION_BATCH", 5)
+        train("population", specs, whole.study_dir, data)
+    whole.seconds += time.monotonic()
+    return whole
+
+
+@pytest.fixture(scope="module")
+def whole(whole_training):
+    """The specs of these four networks, and where they are."""
+    return whole_training.specs, whole_training.study_dir
+
+
+@pytest.fixture(scope="module")
+def wild(whole, data, tmp_path_factory):
+    """The second of them with a learning rate at which it diverges, and where it is after it was trained alone."""
+    spec, study_dir = dataclasses.replace(whole[0][1], learning_rate=HUGE), tmp_path_factory.mktemp("alone")
+    train("serial", [spec], study_dir, data)
+    return spec, study_dir
 
 
 @pytest.fixture
@@ -120,6 +162,15 @@ def largest_column():
     MEASURES._items.pop("largest_column")
 
 
+def interrupt(*arguments):
+    raise InterruptionError
+
+
+def take(spec, whole, study_dir):
+    """Copies what the training of all four left of one."""
+    shutil.copytree(RunFolder(whole[1], spec.run_id).path, RunFolder(study_dir, spec.run_id).path)
+
+
 def result_of(spec, study_dir):
     return read_json(RunFolder(study_dir, spec.run_id).path / "result.json")
 
@@ -149,9 +200,10 @@ def test_every_file_of_a_study_is_the_same_as_from_runs_one_by_one(spec, data, t
     ]
     plan = executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "population", Options())
     assert [len(population.specs) for population in plan.populations] == [4, 2], "NR and DA_L2 train together"
-    for executor in ("serial", "population"):
-        train(executor, specs, tmp_path / executor, data)
-    for one in specs:
+    alone = [specs[0], specs[3], specs[4]]  # each variant, and either arm of those that train together
+    train("serial", alone, tmp_path / "serial", data)
+    train("population", specs, tmp_path / "population", data)
+    for one in alone:
         assert_same_files(one, tmp_path / "serial", tmp_path / "population")
 
 
@@ -166,33 +218,28 @@ def test_a_measure_of_a_plugin_gives_the_same_rows_as_one_by_one(spec, data, tmp
     assert any(
         specs[1].width < stack.width for stack in planned.stacks if planned.specs.index(specs[1]) in stack.members
     )
-    for executor in ("serial", "population"):
-        train(executor, specs, tmp_path / executor, data)
+    alone = [specs[1], specs[2]]  # the dense one that is padded, and the other sparse one
+    train("serial", alone, tmp_path / "serial", data)
+    train("population", specs, tmp_path / "population", data)
     for one in specs:
         flow = pd.read_csv(RunFolder(tmp_path / "population", one.run_id).path / "flow.csv")
         assert (flow[flow["measure"] == largest_column]["value"] > 0).sum() == 2 * 3, "two layers and the network"
+    for one in alone:
         assert_same_files(one, tmp_path / "serial", tmp_path / "population")
 
 
-def test_test_images_are_evaluated_in_batches_that_change_no_number(whole, data, tmp_path, monkeypatch):
-    evaluate, sizes = Population.evaluate, set()
-
-    def watched(program, batches):
-        sizes.update(len(labels) for _, labels in batches)
-        return evaluate(program, batches)
-
-    monkeypatch.setattr(Population, "evaluate", watched)
-    monkeypatch.setattr(population, "EVALUATION_BATCH", 5)
-    train("population", whole[0], tmp_path, data)
-    assert sizes == {5, 2}, "12 test images"
-    check_same_as(whole, tmp_path)
+def test_test_images_are_evaluated_in_batches_that_change_no_number(whole_training, data, tmp_path):
+    """All at once here."""
+    assert whole_training.sizes == {5, 2}, "12 test images"
+    two = [whole_training.specs[index] for index in (0, 3)]
+    train("population", two, tmp_path, data)
+    for spec in two:
+        assert_same_files(spec, whole_training.study_dir, tmp_path, 1e-5)
 
 
-def test_the_seconds_of_runs_that_train_together_add_up_to_the_time_it_took(whole, data, tmp_path):
-    began = time.monotonic()
-    train("population", whole[0], tmp_path, data)
-    took = time.monotonic() - began
-    assert 0.3 * took < sum(result_of(spec, tmp_path)["seconds"] for spec in whole[0]) <= took
+def test_the_seconds_of_runs_that_train_together_add_up_to_the_time_it_took(whole_training):
+    seconds = sum(result_of(spec, whole_training.study_dir)["seconds"] for spec in whole_training.specs)
+    assert 0.3 * whole_training.seconds < seconds <= whole_training.seconds
 
 
 def test_a_finished_run_is_left_alone(whole, data, monkeypatch):
@@ -212,12 +259,14 @@ def test_a_finished_run_is_left_alone(whole, data, monkeypatch):
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been_under_either_executor(
     whole, data, tmp_path, monkeypatch, began, goes_on
 ):
-    specs, _ = whole
-    stopped(began, specs, tmp_path, data, 1)
+    specs, whole_dir = whole
+    two = [specs[0], specs[3]]
+    stopped(began, two, tmp_path, data, 1)
     trained = trained_epochs(monkeypatch)
-    train(goes_on, specs, tmp_path, data)
-    assert trained == {spec.run_id: [2, 3, 4] for spec in specs}
-    check_same_as(whole, tmp_path, 1e-5 if began == goes_on == "population" else 1e-4)
+    train(goes_on, two, tmp_path, data)
+    assert trained == {spec.run_id: [2, 3, 4] for spec in two}
+    for spec in two:
+        assert_same_files(spec, whole_dir, tmp_path, 1e-5 if began == goes_on == "population" else 1e-4)
 
 
 def test_runs_that_stand_at_different_epochs_become_different_populations(whole, data, tmp_path, monkeypatch):
@@ -236,13 +285,9 @@ def test_runs_that_stand_at_different_epochs_become_different_populations(whole,
 
 def test_a_run_killed_between_its_last_epoch_and_its_result_is_only_finished(whole, data, tmp_path, monkeypatch):
     """One by one the state of the last epoch is saved; together it is not, and the last epoch is trained again."""
-
-    def killed(*arguments):
-        raise InterruptionError
-
     specs, _ = whole
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "finish", killed)
+        patch.setattr(RunFolder, "finish", interrupt)
         for group, executor in ((specs[:1], "serial"), (specs[1:], "population")):
             with pytest.raises(InterruptionError):
                 train(executor, group, tmp_path, data, checkpoint_seconds=0)
@@ -283,18 +328,20 @@ def test_a_checkpoint_of_another_network_is_refused_before_it_is_trained(
 # --- divergence -------------------------------------------------------------------------------------------------
 
 
-def test_a_member_that_diverges_is_finished_as_alone_and_touches_no_other(whole, data, tmp_path):
-    specs, whole_dir = whole
-    wild = dataclasses.replace(specs[1], learning_rate=HUGE)
-    together = [specs[0], wild, *specs[2:]]
-    train("population", together, tmp_path / "together", data)
-    train("serial", [wild], tmp_path / "alone", data)
-    results = [result_of(wild, tmp_path / name) for name in ("together", "alone")]
+def test_a_member_that_diverges_is_finished_as_alone_and_touches_no_other(whole, wild, data, tmp_path):
+    """It leaves no epochs to wait for."""
+    (specs, whole_dir), (wild, alone_dir) = whole, wild
+    tame = [specs[0], *specs[2:]]
+    with StudyProgress([*tame, wild], Console(file=io.StringIO())) as shown:
+        executors.population([specs[0], wild, *specs[2:]], tmp_path, data, shown, Options())
+    results = [result_of(wild, study_dir) for study_dir in (tmp_path, alone_dir)]
     assert all(result["diverged"] for result in results)
     assert results[0]["epochs_run"] == results[1]["epochs_run"] < EPOCHS
-    for spec in (specs[0], *specs[2:]):
-        assert_same_files(spec, whole_dir, tmp_path / "together", rtol=1e-6)
+    for spec in tame:
+        assert_same_files(spec, whole_dir, tmp_path, rtol=1e-6)
         assert all(np.isfinite(v) for values in scalars(RunFolder(whole_dir, spec.run_id)).values() for _, v in values)
+    assert shown.diverged == 1 and shown.done == 4 and not any(shown._epochs_left.values())
+    assert shown._epochs_trained == 3 * EPOCHS + results[0]["epochs_run"]
 
 
 def test_weights_and_slots_beside_a_diverged_member_are_bit_for_bit_those_beside_a_tame_one(whole, data, tmp_path):
@@ -344,28 +391,23 @@ def test_room_for_one_network_is_enough(whole, data, tmp_path, room_for):
         assert_same_files(spec, whole_dir, tmp_path, rtol=1e-5)
 
 
-def test_memory_that_ends_late_costs_no_epoch_that_was_saved(whole, data, tmp_path, room_for, monkeypatch):
-    room_for(2, from_epoch=3)
-    trained = trained_epochs(monkeypatch)
-    train("population", whole[0], tmp_path, data, checkpoint_seconds=0)
-    assert trained == {spec.run_id: list(range(EPOCHS)) for spec in whole[0]}
-    check_same_as(whole, tmp_path)
-
-
 @pytest.mark.parametrize("checkpoint_seconds", [0, 1000])
-def test_a_member_that_was_finished_before_memory_ended_is_not_trained_again(
-    whole, data, tmp_path, room_for, monkeypatch, checkpoint_seconds
+def test_memory_that_ends_late_costs_no_epoch_that_was_saved_nor_a_member_that_was_finished(
+    whole, wild, data, tmp_path, room_for, monkeypatch, checkpoint_seconds
 ):
     """Without a checkpoint the others start again; with one they go on from it."""
-    specs, whole_dir = whole
-    wild = dataclasses.replace(specs[0], learning_rate=HUGE)
-    train("serial", [wild], tmp_path / "alone", data)
+    (specs, whole_dir), (wild, alone_dir) = whole, wild
+    tame = [specs[0], *specs[2:]]
     room_for(2, from_epoch=3)
     trained = trained_epochs(monkeypatch)
-    train("population", [wild, *specs[1:]], tmp_path / "study", data, checkpoint_seconds=checkpoint_seconds)
-    assert trained[wild.run_id] == list(range(result_of(wild, tmp_path / "alone")["epochs_run"]))
-    for spec in specs[1:]:
-        assert_same_files(spec, whole_dir, tmp_path / "study", rtol=1e-5)
+    train("population", [specs[0], wild, *specs[2:]], tmp_path, data, checkpoint_seconds=checkpoint_seconds)
+    again = [] if checkpoint_seconds == 0 else list(range(3))
+    assert {spec.run_id: trained.pop(spec.run_id) for spec in tame} == {
+        spec.run_id: again + list(range(EPOCHS)) for spec in tame
+    }
+    assert trained == {wild.run_id: list(range(result_of(wild, alone_dir)["epochs_run"]))}
+    for spec in tame:
+        assert_same_files(spec, whole_dir, tmp_path, rtol=1e-5)
 
 
 def test_memory_that_ends_while_states_are_saved_leaves_members_at_different_epochs_that_go_on(
@@ -387,7 +429,7 @@ def test_memory_that_ends_while_states_are_saved_leaves_members_at_different_epo
 
 def test_no_room_for_a_single_network_is_an_error_and_finished_runs_stay(whole, data, tmp_path, room_for):
     specs, _ = whole
-    train("population", specs[:1], tmp_path, data)
+    take(specs[0], whole, tmp_path)
     room_for(0)
     with pytest.raises(MemoryError, match=r"The device has no room for this population: OOM when allocating tensor"):
         train("population", specs, tmp_path, data)
@@ -435,10 +477,15 @@ def test_jit_says_whether_xla_compiles_and_changes_no_number(spec, data, tmp_pat
         return make(*arguments, **options)
 
     monkeypatch.setattr("keras_sparseflow.training.population.tf.function", watched)
-    for jit in (True, False, None):
+    for jit in (True, False):
         compiled.clear()
         train("population", specs, tmp_path / str(jit), data, jit=jit)
-        assert compiled.count(bool(jit)) == 4 and compiled.count(not jit) == 0
+        assert compiled.count(jit) == 4 and compiled.count(not jit) == 0
+    compiled.clear()
+    monkeypatch.setattr(Population, "train_epoch", interrupt)
+    with pytest.raises(InterruptionError):
+        train("population", specs, tmp_path / "None", data, jit=None)
+    assert compiled.count(False) == 4 and compiled.count(True) == 0, "on a CPU"
     for one in specs:
         assert_same_files(one, tmp_path / "False", tmp_path / "True")
 
@@ -448,17 +495,11 @@ def test_every_option_reaches_the_runs_of_serial(spec, data, tmp_path, monkeypat
 
     given = {}
     monkeypatch.setattr(run, "run", lambda *arguments, **options: given.update(options) or {"diverged": False})
-    train("serial", [spec()], tmp_path, data, tensorboard=False, jit=True, checkpoint_seconds=3.5)
+    options = {"tensorboard": False, "jit": True, "checkpoint_seconds": 3.5, "allow_collapse": True}
+    train("serial", [spec()], tmp_path, data, **options)
     given.pop("on_epoch")
     assert given.pop("strategy") is tf.distribute.get_strategy(), "one device"
-    assert given == {"tensorboard": False, "jit": True, "checkpoint_seconds": 3.5}
-
-
-@pytest.mark.parametrize("executor", ["population", "serial"])
-def test_tensorboard_can_be_left_out(whole, data, tmp_path, executor):
-    specs, _ = whole
-    train(executor, specs[:1], tmp_path, data, tensorboard=False)
-    assert [path.name for path in tmp_path.glob("*/events")] == []
+    assert given == options
 
 
 REASONS = {
@@ -478,10 +519,10 @@ def test_population_refuses_what_can_not_be_stacked(spec, data, tmp_path, reques
     assert trained == {} and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("plugin", REASONS)
 def test_auto_trains_these_one_after_the_other_and_the_others_together_and_says_so(
-    spec, data, tmp_path, request, plugin, monkeypatch
+    spec, data, tmp_path, request, monkeypatch
 ):
+    """Without TensorBoard: neither leaves events."""
     from keras_sparseflow.experiments import run
 
     one_by_one, together = [], []
@@ -492,12 +533,14 @@ def test_auto_trains_these_one_after_the_other_and_the_others_together_and_says_
     monkeypatch.setattr(
         population, "run_populations", lambda plan, *rest: (together.extend(plan), run_many(plan, *rest))
     )
-    values = [request.getfixturevalue(plugin), {}]
-    specs = [spec(arm=arm, epochs=1, **value) for value in values for arm in ("sparse", "dense")]
-    lines = train("auto", specs, tmp_path, data)
-    assert one_by_one == specs[:2] and [set(planned.specs) for planned in together] == [set(specs[2:])]
-    assert "Networks with " + REASONS[plugin].format(" are trained one after the other") in lines
-    assert all(RunFolder(tmp_path, one.run_id).finished for one in specs) and "4/4 runs" in lines
+    values = [{"arm": "sparse", **request.getfixturevalue(plugin)} for plugin in REASONS]
+    specs = [spec(epochs=1, **value) for value in [*values, {"arm": "sparse"}, {"arm": "dense"}]]
+    lines = train("auto", specs, tmp_path, data, tensorboard=False)
+    assert one_by_one == specs[:3] and [set(planned.specs) for planned in together] == [set(specs[3:])]
+    for reason in REASONS.values():
+        assert "Networks with " + reason.format(" are trained one after the other") in lines
+    assert all(RunFolder(tmp_path, one.run_id).finished for one in specs) and "5/5 runs" in lines
+    assert not list(tmp_path.glob("*/events"))
 
 
 # --- progress ---------------------------------------------------------------------------------------------------
@@ -508,7 +551,7 @@ def test_progress_counts_the_epochs_of_every_member(whole, data, tmp_path, monke
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     monkeypatch.setattr(progress.StudyProgress, "time_left", lambda shown: str(sum(shown._epochs_left.values())))
     stopped("population", specs[:2], tmp_path, data, 2)
-    train("serial", specs[3:], tmp_path, data)
+    take(specs[3], whole, tmp_path)
     output = io.StringIO()
     with StudyProgress(specs, Console(file=output, width=200)) as shown:
         executors.population(specs, tmp_path, data, shown, Options())
@@ -519,12 +562,3 @@ def test_progress_counts_the_epochs_of_every_member(whole, data, tmp_path, monke
     accuracy = next(line for line in lines if "epoch 4/5, test accuracy" in line)
     assert accuracy.startswith("1/4 runs, 11 left;") and "nan" not in accuracy
     assert lines[-1].startswith("4/4 runs, 0 left;") and lines[-1].endswith("finished")
-
-
-def test_a_diverged_member_leaves_no_epochs_to_wait_for(whole, data, tmp_path):
-    specs, _ = whole
-    wild = dataclasses.replace(specs[1], learning_rate=HUGE)
-    with StudyProgress([specs[0], wild], Console(file=io.StringIO())) as shown:
-        executors.population([specs[0], wild], tmp_path, data, shown, Options())
-    assert shown.diverged == 1 and shown.done == 2 and not any(shown._epochs_left.values())
-    assert shown._epochs_trained == EPOCHS + result_of(wild, tmp_path)["epochs_run"]
