@@ -67,7 +67,7 @@ def rewind_points(spec: TrainingSpec, folder: RunFolder, first_step: int) -> lis
         folder: of the run.
         first_step: that it goes on from: after a checkpoint behind that point it has been kept.
     """
-    if not isinstance(spec, DensitySpec) or spec.method != "lottery" or spec.earlier_densities:
+    if not isinstance(spec, DensitySpec) or spec.method != "lottery" or spec != spec.first_round:
         return []
     if first_step > spec.rewind_step:
         return []

@@ -1,0 +1,153 @@
+"""A study for every table and figure of accuracies in "Training Your Sparse Neural Network Better with Any Mask"."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_sparseflow.experiments.density_study import DensityStudy
+from keras_sparseflow.experiments.grids import Grid
+from keras_sparseflow.plugins import Table
+
+_TRAINING = {
+    "epochs": 180,
+    "batch_size": 128,
+    "schedule": "step",
+    "l2": 2e-4,
+    "rewind_step": 1000,
+}
+
+_NETWORKS = {
+    "resnet_18": {"model": "resnet", "depth": 18, "width": 1},
+    "resnet_32": {"model": "resnet", "depth": 32, "width": 2},
+    "resnet_50": {"model": "resnet", "depth": 50, "width": 1},
+    "vgg_16": {"model": "vgg", "depth": 16, "width": 1},
+    "mobilenet": {"model": "mobilenet", "depth": 28, "width": 1},
+}
+
+_SINGLY = ("none", "GSk", "GSw", "LRsI", "LS", "tost")
+
+_TICKETS = (
+    "Tickets go back to the weights after 1,000 steps, and are pruned over all kernels by about a fifth in a round; "
+    "the paper says neither. They are found without tweaks, and trained with and without them."
+)
+_RANDOM = "Random masks have the same density in every kernel; the paper does not say how it draws them."
+_GHOSTS = "How beta grows and alpha falls is ours: the paper says that they do, until just before the first decay."
+_RESNET_32 = (
+    "ResNet-32 is taken to have twice the channels of He et al. 2016, as in the code of GraSP, whose dense accuracy "
+    "the table has."
+)
+
+
+def _rounds(*densities: float) -> tuple[float, ...]:
+    """Returns densities of rounds that each remove a fifth of the weights, up to a quarter to meet one of these."""
+    rounds, density = [], 1.0
+    for wanted in sorted(densities, reverse=True):
+        while round(0.8 * density, 3) > 1.1 * wanted:
+            density = round(0.8 * density, 3)
+            rounds.append(density)
+        density = wanted
+        rounds.append(density)
+    return tuple(rounds)
+
+
+def _masks(names: Sequence[str], densities: tuple[float, ...], tweaks: tuple[str, ...], variant: str) -> list[Grid]:
+    """Returns grids of masks that ToST's tables name, each with and without tweaks."""
+    training: Grid = {"variant": (variant,), "optimizer": ("momentum",), "learning_rate": (0.1,)}
+    over_all: Grid = {"distribution": ("global",), "density": densities, "tweaks": tweaks, **training}
+    grids: list[Grid] = []
+    if "random" in names:
+        grids.append({**over_all, "score": ("random",), "distribution": ("uniform",)})
+    scores = tuple(name for name in names if name not in ("random", "lth"))
+    if scores:
+        grids.append({**over_all, "score": scores})
+    if "lth" in names:
+        tickets: Grid = {**over_all, "method": ("lottery",)}
+        grids += [{**tickets, "density": _rounds(*densities), "tweaks": ("none",)}, tickets]
+    return grids
+
+
+def _study(name: str, title: str, reproduces: str, network: str, dataset: str, grids: list[Grid],
+           notes: Sequence[str], **base: Any) -> DensityStudy:  # fmt: skip
+    return DensityStudy(
+        name=name,
+        title=title,
+        grids=grids,
+        base={"dataset": dataset, **_NETWORKS[network], **_TRAINING, **base},
+        reproduces=reproduces,
+        notes=[*notes, _TICKETS, _GHOSTS, *([_RESNET_32] if network == "resnet_32" else [])],
+    )
+
+
+def _table_2(network: str, dataset: str) -> DensityStudy:
+    grids = _masks(("random", "snip", "grasp", "synflow", "lth"), (0.1, 0.05, 0.02), ("none", "tost"), "DA_L2_SC_BN")
+    return _study(
+        f"tost_2_{dataset}_{network}",
+        "Do the tweaks of ToST help any mask?",
+        "ToST, Table 2",
+        network,
+        dataset,
+        grids,
+        [_RANDOM],
+    )
+
+
+def _figure_6(decay: str) -> DensityStudy:
+    kept = decay == "none"
+    return _study(
+        f"tost_figure_6_{'kept' if kept else 'faded'}",
+        "Do ghosts help as much that stay to the end?" if kept else "Do ghosts help that fade?",
+        "ToST, Figure 6",
+        "resnet_18",
+        "cifar100",
+        _masks(("lth",), (0.2, 0.15, 0.1, 0.05), ("none", "GSk", "GSw"), "DA_L2_SC_BN"),
+        ["The figure does not name its network; that of Table 4 is taken."],
+        ghost_decay=decay,
+    )
+
+
+def _figure_7(network: str, dataset: str) -> DensityStudy:
+    return _study(
+        f"tost_figure_7_{dataset}_{network}",
+        "Do the tweaks of ToST help lottery tickets of other networks?",
+        "ToST, Figure 7",
+        network,
+        dataset,
+        _masks(("lth",), (0.8, 0.512, 0.328, 0.21, 0.134, 0.086, 0.055, 0.03), ("none", "tost"), "DA_L2_BN"),
+        ["Densities are read off the figure's range of sparsities, 20% to 97%."],
+    )
+
+
+_STUDIES = [
+    *(_table_2(network, dataset) for network in ("resnet_32", "resnet_50") for dataset in ("cifar10", "cifar100")),
+    _study(
+        "tost_3",
+        "Do they help on Tiny-ImageNet?",
+        "ToST, Table 3",
+        "resnet_50",
+        "folder",
+        _masks(("snip", "lth"), (0.15, 0.1, 0.05), ("none", "tost"), "DA_L2_SC_BN"),
+        ["The images are those of --data_dir, Tiny-ImageNet as it is unpacked."],
+    ),
+    _study(
+        "tost_4",
+        "Which tweak of ToST helps a lottery ticket?",
+        "ToST, Table 4",
+        "resnet_18",
+        "cifar100",
+        _masks(("lth",), (0.25, 0.2, 0.15, 0.1, 0.05), _SINGLY, "DA_L2_SC_BN"),
+        [],
+    ),
+    _study(
+        "tost_5",
+        "Do ghosts help dense networks too?",
+        "ToST, Table 5",
+        "resnet_18",
+        "cifar100",
+        _masks(("lth",), (1.0, 0.8, 0.25, 0.05), ("none", "GSk", "GSw"), "DA_L2_SC_BN"),
+        [],
+    ),
+    *(_figure_6(decay) for decay in ("cosine", "none")),
+    *(_figure_7(network, dataset) for network in ("vgg_16", "mobilenet") for dataset in ("cifar10", "cifar100")),
+]
+
+TOST_PRESETS = Table("preset of ToST", "keras_sparseflow.tost_presets", {study.name: study for study in _STUDIES})
+"""Those of `launchers/tost.py`, at the paper's full size."""
