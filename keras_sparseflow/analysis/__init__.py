@@ -55,6 +55,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "published_p_value",
             "with_published",
         ),
+        "published_tost": ("beside_published_tost", "load_tost_accuracies"),
         "figures": (
             "NotApplicableError",
             "accuracy_by_variant",

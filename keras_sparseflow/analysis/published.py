@@ -62,12 +62,12 @@ def load_p_values() -> pd.DataFrame:
 
     The column `variant` holds the regularization, or, where `axis` is "activation", the activation.
     """
-    return _load("wilcoxon_p_values.csv")
+    return load_published("wilcoxon_p_values.csv")
 
 
 def load_kendall_tau() -> pd.DataFrame:
     """Returns table 1: the mean absolute Kendall correlation of each flow measure with performance."""
-    return _load("kendall_tau.csv")
+    return load_published("kendall_tau.csv")
 
 
 def published_cell(
@@ -212,5 +212,6 @@ def _text(name: str) -> str:
     return resources.files("keras_sparseflow.analysis").joinpath("published", name).read_text(encoding="utf-8")
 
 
-def _load(name: str) -> pd.DataFrame:
+def load_published(name: str) -> pd.DataFrame:
+    """Returns a table of published numbers by the name of its file; the column `table` is text."""
     return pd.read_csv(io.StringIO(_text(name)), dtype={"table": str})

@@ -4,13 +4,21 @@ import dataclasses
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.density import name_methods, tabulate_densities
 from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
 from keras_sparseflow.analysis.exports import write_exports
-from keras_sparseflow.analysis.exports_density import comparison_sheets, density_mean_sheets, density_tau_sheets
+from keras_sparseflow.analysis.exports_density import (
+    comparison_sheets,
+    density_mean_sheets,
+    density_tau_sheets,
+    published_sheets,
+)
 from keras_sparseflow.analysis.gallery import write_drawings
 from keras_sparseflow.analysis.gallery_density import draw_densities
+from keras_sparseflow.analysis.published_tost import beside_published_tost
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.tables import write_csv
 from keras_sparseflow.analysis.view import Report
@@ -19,11 +27,12 @@ from keras_sparseflow.analysis.view_density import Numbers, view
 
 def make(source: Source) -> Report:
     """Returns the report of a study whose runs differ in density."""
-    numbers = _numbers(dataclasses.replace(source, results=name_methods(source.results)))
+    published = beside_published_tost(source.results, source.study if source.value == "test_accuracy" else {})
+    numbers = _numbers(dataclasses.replace(source, results=name_methods(source.results)), published)
     return Report(view(numbers), "density.html.j2", partial(_write_files, numbers), {**ON_DARK, **SEQUENCE})
 
 
-def _numbers(source: Source) -> Numbers:
+def _numbers(source: Source, published: pd.DataFrame) -> Numbers:
     results, value, measure = source.results, source.value, source.measure
     taus, correlations = correlate_densities(results)
     return Numbers(
@@ -33,6 +42,7 @@ def _numbers(source: Source) -> Numbers:
         taus=taus,
         correlations=correlations,
         drawings=draw_densities(results, source.flow, value, measure),
+        published=published,
     )
 
 
@@ -43,6 +53,7 @@ def _write_files(numbers: Numbers, folder: Path) -> None:
         "densities": (numbers.means, density_mean_sheets(numbers.means, value)),
         "comparisons": (numbers.comparisons, comparison_sheets(numbers.comparisons, value)),
         "correlations": (numbers.taus, density_tau_sheets(numbers.taus)),
+        "published": (numbers.published, published_sheets(numbers.published, numbers.source.study)),
     }
     for name, (table, sheets) in kinds.items():
         if len(table):

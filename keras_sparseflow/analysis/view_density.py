@@ -34,6 +34,7 @@ class Numbers:
         taus: the first frame of `correlate_densities`; empty where no flow was recorded.
         correlations: the second.
         drawings: the figures of each table.
+        published: as `beside_published_tost` returns it.
     """
 
     source: Source
@@ -42,6 +43,7 @@ class Numbers:
     taus: pd.DataFrame
     correlations: pd.DataFrame
     drawings: Mapping[str, Sequence[Drawing]]
+    published: pd.DataFrame
 
 
 def view(numbers: Numbers) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def view(numbers: Numbers) -> dict[str, Any]:
         **_in_words(numbers),
         "tables": [_table(numbers, label, number) for number, label in enumerate(numbers.means["table"].unique(), 1)],
         "several_methods": numbers.means["method"].nunique() > 1,
+        "published": numbers.published.assign(mask=numbers.published["mask"].map(_mask_name)).to_dict("records"),
         **_comparisons(numbers),
         **_correlations(numbers),
         **_diverged(numbers.source.results),
@@ -123,13 +126,20 @@ def _diverged(results: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _mask_name(mask: str) -> str:
+    return {"dense": "dense", "lth": method_name("lottery")}.get(mask) or method_name(mask)
+
+
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(method_name=frame["method"].map(method_name))
 
 
 def _contents(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Returns id and heading of each section, in the order of the page."""
-    sections = [("densities", "Performance by density"), *figure_sections(t["label"] for t in shown["tables"])]
+    sections = [("densities", "Performance by density")]
+    if shown["published"]:
+        sections.append(("published", "Beside the published accuracies"))
+    sections += [*figure_sections(t["label"] for t in shown["tables"])]
     if shown["comparisons"]:
         sections.append(("comparisons", "Which differences hold over densities and seeds?"))
     if shown["correlations"]:

@@ -1,0 +1,93 @@
+"""The published accuracies of Jaiswal et al. 2022 (ToST), to stand beside ours."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from keras_sparseflow.analysis.published import load_published
+
+_CELL = ["mask", "tweaks", "density"]
+_TICKET, _DENSE = "lth", "dense"
+_NAMES = {"gsk": "GSk", "gsw": "GSw", "lrsi": "LRsI", "ls": "LS"}
+
+
+def load_tost_accuracies() -> pd.DataFrame:
+    """Returns tables 2 to 4, one row per published mean over three runs: `accuracy_percent` and its `std`.
+
+    Where `tweak` is "tost" all tweaks are applied, where it is "none" the usual training.
+    """
+    return load_published("tost_accuracy.csv")
+
+
+def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
+    """Returns our accuracies beside those of the table of ToST that a study repeats, whatever it was reduced to.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        study: what `study.json` says; `reproduces` names the table, and the preset the network and dataset.
+
+    Returns:
+        A row for each mask, tweaks and density that both have, all numbers in percent: `mean`, `std` and `n` (runs
+        that did not diverge) of ours, `gain` over our training without tweaks, and the same published: `published`,
+        `published_std`, `published_gain`. Empty where the study repeats no such table.
+
+    Example:
+        >>> runs = pd.DataFrame({"method": "static", "score": "snip", "tweaks": ["none", "tost"], "density": 0.1,
+        ...                      "test_accuracy": [0.5, 0.75], "diverged": False})
+        >>> rows = beside_published_tost(runs, {"reproduces": "ToST, Table 2", "preset": "tost_2_cifar10_resnet_32"})
+        >>> rows[["tweaks", "mean", "gain", "published", "published_gain"]].round(2).to_numpy().tolist()
+        [['none', 50.0, 0.0, 92.26, 0.0], ['tost', 75.0, 25.0, 92.83, 0.57]]
+    """
+    published = _table(study)
+    ours = _ours(results) if len(published) else published
+    if not len(ours):
+        return pd.DataFrame(columns=[*_CELL, "mean", "std", "n", "gain", *_PUBLISHED])
+    return ours.merge(published, on=_CELL, how="inner")[[*_CELL, "mean", "std", "n", "gain", *_PUBLISHED]]
+
+
+_PUBLISHED = ["published", "published_std", "published_gain"]
+
+
+def _table(study: Mapping[str, Any]) -> pd.DataFrame:
+    """Returns the published rows of the table that a study repeats."""
+    named = re.fullmatch(r"ToST, Table (\d)", str(study.get("reproduces")))
+    rows = load_tost_accuracies()
+    rows = rows[rows["table"] == (named.group(1) if named else "")]
+    if rows["dataset"].nunique() > 1:
+        preset = str(study.get("preset") or study.get("name"))
+        rows = rows[
+            [preset.endswith(_preset_of(*of)) for of in zip(rows["dataset"], rows["architecture"], strict=True)]
+        ]
+    placed = rows.assign(
+        tweaks=rows["tweak"].replace(_NAMES),
+        density=(1 - rows["sparsity"]).round(6),
+        published=rows["accuracy_percent"],
+        published_std=rows["std"],
+    )
+    return placed.assign(published_gain=_gain(placed, "published"))[[*_CELL, *_PUBLISHED]]
+
+
+def _preset_of(dataset: str, architecture: str) -> str:
+    return f"_{dataset}_{architecture.lower().replace('-', '_')}"
+
+
+def _ours(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns mean, deviation and gain of our finished runs by mask, tweaks and density."""
+    finite = results[~results["diverged"].astype(bool)]
+    masks = [
+        _DENSE if density == 1 else {"lottery": _TICKET, "static": score}.get(method, method)
+        for method, score, density in zip(finite["method"], finite["score"], finite["density"], strict=True)
+    ]
+    placed = finite.assign(mask=masks, density=finite["density"].round(6), percent=100 * finite["test_accuracy"])
+    groups = placed.groupby(_CELL, sort=False)["percent"]
+    means = groups.agg(mean="mean", std="std", n="count").reset_index()
+    return means.assign(gain=_gain(means, "mean"))
+
+
+def _gain(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Returns by how much each row is above that without tweaks of its mask and density; NaN where there is none."""
+    plain = rows[rows["tweaks"] == "none"].set_index(["mask", "density"])[column]
+    places = pd.MultiIndex.from_frame(rows[["mask", "density"]])
+    return rows[column] - pd.Series(plain.reindex(places).to_numpy(), index=rows.index)

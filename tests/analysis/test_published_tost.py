@@ -1,0 +1,83 @@
+"""ToST's published accuracies beside ours: which rows belong together, gains, and the section of a report."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from keras_sparseflow.analysis import report_density
+from keras_sparseflow.analysis.density import mean_by_density, name_methods
+from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies
+from keras_sparseflow.analysis.report import write_report
+from tests.analysis.densities import make_densities, write_densities
+
+
+def runs(rows):
+    columns = ["method", "score", "tweaks", "density", "test_accuracy", "diverged"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_every_published_row_is_there_once():
+    rows = load_tost_accuracies()
+    assert rows.groupby("table").size().to_dict() == {"2": 124, "3": 12, "4": 30}
+    assert not rows.duplicated(["table", "dataset", "architecture", "mask", "tweak", "sparsity"]).any()
+
+
+def test_means_deviations_and_gains_by_hand():
+    ours = runs(
+        [
+            ("lottery", "random", "none", 0.05, 0.60, False),
+            ("lottery", "random", "none", 0.05, 0.64, False),
+            ("lottery", "random", "GSk", 0.05, 0.66, False),
+            ("lottery", "random", "GSk", 0.05, math.nan, True),
+            ("lottery", "random", "GSw", 0.07, 0.7, False),
+            ("static", "snip", "GSk", 0.05, 0.7, False),
+        ]
+    )
+    rows = beside_published_tost(ours, {"reproduces": "ToST, Table 4", "preset": "tost_4"})
+    assert rows[["mask", "tweaks", "density", "n"]].to_numpy().tolist() == [
+        ["lth", "none", 0.05, 2], ["lth", "GSk", 0.05, 1],
+    ]  # fmt: skip
+    assert rows["mean"].tolist() == pytest.approx([62.0, 66.0]) and rows["gain"].tolist() == pytest.approx([0, 4])
+    assert rows["std"][0] == pytest.approx(2 * math.sqrt(2)) and math.isnan(rows["std"][1])
+    assert rows["published"].tolist() == [69.57, 71.72] and rows["published_std"].tolist() == [0.19, 0.22]
+    assert rows["published_gain"].tolist() == pytest.approx([0, 2.15])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "network", "dense"), [("cifar10", "resnet_32", 94.8), ("cifar100", "resnet_50", None)]
+)
+def test_of_table_2_the_preset_names_dataset_and_network(dataset, network, dense):
+    ours = runs([("lottery", "random", "none", 1.0, 0.5, False), ("static", "random", "tost", 0.02, 0.5, False)])
+    study = {"reproduces": "ToST, Table 2", "name": f"tost_2_{dataset}_{network}"}
+    rows = beside_published_tost(ours, study).set_index("mask")["published"]
+    printed = load_tost_accuracies()
+    printed = printed[(printed["dataset"] == dataset) & (printed["architecture"].str[-2:] == network[-2:])]
+    expected = printed.set_index(["mask", "tweak", "sparsity"])["accuracy_percent"]
+    assert rows["dense"] == expected["dense", "none", 0.0] and rows["random"] == expected["random", "tost", 0.98]
+    assert dense is None or rows["dense"] == dense
+
+
+@pytest.mark.parametrize("study", [{}, {"reproduces": "Figures 4 and 24"}, {"reproduces": "ToST, Figure 6"}])
+def test_other_studies_have_none(study):
+    assert beside_published_tost(runs([("static", "snip", "none", 0.1, 0.5, False)]), study).empty
+
+
+def test_a_report_shows_them_and_writes_its_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        report_density,
+        "draw_densities",
+        lambda results, *_: {label: [] for label in mean_by_density(name_methods(results))["table"]},
+    )
+    results = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("static",))
+    both = [results.assign(score="snip", distribution="global", tweaks=t) for t in ("none", "tost")]
+    results = pd.concat([both[0], both[1].assign(run_id=both[1]["run_id"] + "-tost")], ignore_index=True)
+    study = {"reproduces": "ToST, Table 2", "preset": "tost_2_cifar100_resnet_32"}
+    folder = write_densities(tmp_path / "study", results, None, **study)
+    page = write_report(folder, figures=False).read_text()
+    assert 'href="#published"' in page and "beside ToST, Table 2" in page and ">69.31" in page and "+0.69" in page
+    table = pd.read_csv(folder / "report" / "published.csv")
+    assert table["published"].tolist() == [69.31, 70.0] and table["n"].tolist() == [2, 2]
+    assert "ours" in (folder / "report" / "published.md").read_text()
+    loss = write_report(folder, figures=False, value="test_loss").read_text()
+    assert 'href="#published"' not in loss
