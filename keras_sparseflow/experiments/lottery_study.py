@@ -57,6 +57,11 @@ class LotteryTicket(DensityStudy):
             raise ValueError(f"`rounds` must be a whole number of at least 1; received {self.rounds!r}.")
         if not 0 < self.fraction < 1:
             raise ValueError(f"`fraction` must be above 0 and below 1; received {self.fraction!r}.")
+        if len(set(self.densities)) <= self.rounds or not self.densities[-1]:
+            raise ValueError(
+                f"`fraction` must give each of {self.rounds} rounds a density of its own above 0, in six significant "
+                f"digits; received {self.fraction!r}."
+            )
 
     @property
     def densities(self) -> tuple[float, ...]:

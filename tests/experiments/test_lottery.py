@@ -92,6 +92,7 @@ def test_a_study_of_tickets_has_its_rounds_in_order():
     [
         ({"rounds": 0}, "`rounds` must be a whole number of at least 1; received 0"),
         ({"fraction": 1.0}, "`fraction` must be above 0 and below 1; received 1.0"),
+        ({"fraction": 1e-8}, "`fraction` must give each of 10 rounds a density of its own above 0, .* received 1e-08"),
         ({"grids": [{"density": (0.1,)}]}, "`grids` takes .*; received density"),
     ],
 )
