@@ -182,6 +182,11 @@ class DensitySpec(TrainingSpec):
         return self.label_smoothing if "LS" in self.tweak_names else 0.0
 
     @property
+    def rescales(self) -> bool:
+        """Whether initial weights are rescaled by what the training images make of them."""
+        return "LRsI" in self.tweak_names
+
+    @property
     def first_step(self) -> int:
         """The step, from 0, that training begins with."""
         return self.rewind_step if self.earlier_densities else 0

@@ -30,11 +30,19 @@ def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
         options: see `Options`.
 
     Raises:
-        ValueError: more devices than there are, a batch that they can't share equally, or XLA under a strategy.
+        ValueError: more devices than there are, a batch that they can't share equally, XLA under a strategy, or what
+            several processes would not compute alike.
         RuntimeError: no TPU, or workers that do not meet.
     """
     from keras_sparseflow.training.strategy import check_batch, compiles
 
+    specs = list(specs)
+    rescaled = [spec for spec in specs if spec.rescales]
+    if rescaled and options.strategy == "multiworker":
+        raise ValueError(
+            "Tweak LRsI rescales initial weights in one process: several would come to other last digits; received "
+            f"--strategy=multiworker with {rescaled[0].run_id}. Use none or mirrored."
+        )
     strategy = STRATEGIES.get(options.strategy)(options.devices)
     compiles(options.jit, strategy)
     for batch_size in sorted({spec.batch_size for spec in specs}):

@@ -3,7 +3,7 @@
 import math
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -97,33 +97,43 @@ def run(
     if worker_count(strategy) > 1:
         check_agreement(strategy, _beginning(log, model), "What a run goes on from")
     synchronize_norms(model, strategy)
+    log.start(active_weights(model))
     flow = _flow_callback(spec, data)
     keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds if chief else math.inf))
-    log.start(active_weights(model))
     listeners = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), flow, keeper]
     if chief:
         listeners += rewind_points(spec, folder, log.next_epoch * steps)
     if on_epoch is not None:
         listeners.append(keras.callbacks.LambdaCallback(on_epoch_end=on_epoch))
-    validation = ordered_batches(
-        data.test_images, data.test_labels, evaluation_batch(len(data.test_images), TEST_BATCH, strategy)
-    )
+    _fit(model, log, data, strategy, listeners)
+    if chief and not log.diverged:
+        keep_round(without_ghosts(model), spec, folder)
+    return log.finish(active_weights(model))
+
+
+def _fit(
+    model: keras.Model,
+    log: RunLog,
+    data: ImageData,
+    strategy: Strategy,
+    listeners: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Trains a network from where its log is to the end, or until it diverges."""
+    steps = steps_per_epoch(data, log.spec.batch_size)
+    test_batch = evaluation_batch(len(data.test_images), TEST_BATCH, strategy)
     for skipped, end in _stretches(log, steps):
         if log.over:
             break
         model.fit(
-            _batches(spec, data, log.next_epoch, skipped),
+            _batches(log.spec, data, log.next_epoch, skipped),
             epochs=end,
             initial_epoch=log.next_epoch,
             steps_per_epoch=steps - skipped,
-            validation_data=validation,
+            validation_data=ordered_batches(data.test_images, data.test_labels, test_batch),
             shuffle=False,  # the batches are shuffled already, by seed and epoch
             verbose=0,
-            callbacks=listeners,
+            callbacks=list(listeners),
         )
-    if chief and not log.diverged:
-        keep_round(without_ghosts(model), spec, folder)
-    return log.finish(active_weights(model))
 
 
 class _Keeper(keras.callbacks.Callback):

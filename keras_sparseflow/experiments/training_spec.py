@@ -148,6 +148,11 @@ class TrainingSpec:
         return 0.0
 
     @property
+    def rescales(self) -> bool:
+        """Whether initial weights are rescaled by what the training images make of them."""
+        return False
+
+    @property
     def first_step(self) -> int:
         """The step of the whole training, from 0, that this run begins with."""
         return 0

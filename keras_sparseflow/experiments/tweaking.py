@@ -32,7 +32,7 @@ def check_tweaks(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     """
     tweaked = {spec for spec in specs if isinstance(spec, DensitySpec) and spec.tweaks != "none"}
     for spec in tweaked:
-        if "LRsI" in spec.tweak_names and 2 * len(data.train_images) < 3 * spec.batch_size:
+        if spec.rescales and 2 * len(data.train_images) < 3 * spec.batch_size:
             raise ValueError(
                 f"Tweak LRsI draws batches of which half is new: `batch_size` must be at most "
                 f"{2 * len(data.train_images) // 3}, for {len(data.train_images)} training images; received "
@@ -57,7 +57,7 @@ def rescaled(model: SparseModel, spec: TrainingSpec, data: ImageData, say: Say =
     Raises:
         ValueError: a norm or loss is not finite.
     """
-    if not isinstance(spec, DensitySpec) or "LRsI" not in spec.tweak_names:
+    if not isinstance(spec, DensitySpec) or not spec.rescales:
         return
 
     def progress(row: Mapping[str, Any]) -> None:

@@ -8,6 +8,8 @@ import pytest
 from keras_sparseflow import records
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.density_study import DensityStudy
+from keras_sparseflow.experiments.devices import strategy_for
+from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.network import build_network
 from keras_sparseflow.experiments.tweaking import check_tweaks, ghost_callbacks, without_ghosts
 from keras_sparseflow.layers import MaskedKernel
@@ -89,6 +91,11 @@ def test_tweaks_that_the_network_has_no_place_for_are_refused(values, message, d
     check_tweaks([network(), network(tweaks="tost")], data)
     with pytest.raises(ValueError, match=message):
         check_tweaks([network(), network(**values)], data)
+
+
+def test_workers_that_would_rescale_apart_are_refused():
+    with pytest.raises(ValueError, match=r"LRsI rescales initial weights in one process.*--strategy=multiworker"):
+        strategy_for([network(), network(tweaks="LRsI")], Options(strategy="multiworker"))
 
 
 def test_labels_are_smoothed_in_training_alone(data):
