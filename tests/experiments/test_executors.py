@@ -1,6 +1,7 @@
 """Executors and studies as a whole: nothing twice, nothing lost, clear refusals before any training."""
 
 import errno
+import functools
 import io
 import json
 import shutil
@@ -33,13 +34,39 @@ def study(**values):
     return Study(**{**defaults, **values})
 
 
+@pytest.fixture(scope="module")
+def trained_by(tmp_path_factory):
+    """Trains the study by an executor, once, and returns its folder."""
+
+    @functools.cache
+    def train(executor):
+        return launch.run_study(study(), runs_dir=tmp_path_factory.mktemp("runs"), executor=executor)
+
+    return train
+
+
+@pytest.fixture
+def finished(trained_by, tmp_path):
+    """Copies the study that an executor has trained into a folder of runs, and returns where it is."""
+    return lambda executor="serial": shutil.copytree(trained_by(executor), tmp_path / "tiny")
+
+
+@pytest.fixture
+def dry():
+    """The specs that an executor "dry" is given, which trains nothing."""
+    seen = []
+    executors.EXECUTORS.register("dry", lambda specs, *rest: seen.extend(specs))
+    yield seen
+    executors.EXECUTORS._items.pop("dry")
+
+
 each_executor = pytest.mark.parametrize("executor", ["serial", "population"])
 
 
 @each_executor
-def test_a_study_leaves_its_plan_and_every_run(tmp_path, executor):
-    study_dir = launch.run_study(study(), runs_dir=tmp_path, executor=executor)
-    assert study_dir == tmp_path / "tiny"
+def test_a_study_leaves_its_plan_and_every_run(trained_by, executor):
+    study_dir = trained_by(executor)
+    assert study_dir.name == "tiny"
     results = records.read_results(study_dir)
     assert list(results["arm"]) == ["sparse", "dense"] * 2 and list(results["variant"]) == ["NR", "NR", "BN", "BN"]
     assert set(results["max_width"]) == {20} and set(results["dense_width"]) == {10}
@@ -50,20 +77,20 @@ def test_a_study_leaves_its_plan_and_every_run(tmp_path, executor):
 
 
 @each_executor
-def test_finished_runs_are_skipped_and_a_larger_grid_adds_to_them(tmp_path, monkeypatch, executor):
-    launch.run_study(study(), runs_dir=tmp_path, executor=executor)
-    trained = trained_epochs(monkeypatch)
-    launch.run_study(study(), runs_dir=tmp_path, executor=executor)
+def test_finished_runs_are_skipped_and_a_larger_grid_adds_to_them(tmp_path, finished, monkeypatch, executor):
+    study_dir, trained = finished(executor), trained_epochs(monkeypatch)
+    assert launch.run_study(study(), runs_dir=tmp_path, executor=executor) == study_dir
     assert trained == {}
-    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path, executor=executor)
-    assert len(trained) == 4 and all("-s1-" in run_id for run_id in trained)
-    assert len(records.read_results(tmp_path / "tiny")) == 8
+    larger = study(grids=[{"variant": ("NR", "L2", "BN"), "hidden_layers": (1,)}])
+    launch.run_study(larger, runs_dir=tmp_path, executor=executor)
+    assert len(trained) == 2 and all("-L2-" in run_id for run_id in trained)
+    assert len(records.read_results(study_dir)) == 6
 
 
 @each_executor
 def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
     """The disk fills up during the third run; after room is made, two runs are left to train."""
-    write, results = records.write_atomic, []
+    write, results, four = records.write_atomic, [], study(grids=[{"hidden_layers": (1,)}], seeds=(0, 1))
 
     def until_full(path, content):
         if path.name == "result.json" and len(results) == 2:
@@ -74,10 +101,10 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
     with monkeypatch.context() as patch:
         patch.setattr(records, "write_atomic", until_full)
         with pytest.raises(OSError, match="No space left"):
-            launch.run_study(study(), runs_dir=tmp_path, executor=executor)
+            launch.run_study(four, runs_dir=tmp_path, executor=executor)
     assert len(records.read_results(tmp_path / "tiny")) == 2
     trained = trained_epochs(monkeypatch)
-    launch.run_study(study(), runs_dir=tmp_path, executor=executor)
+    launch.run_study(four, runs_dir=tmp_path, executor=executor)
     assert len(trained) == 2 and len(records.read_results(tmp_path / "tiny")) == 4
 
 
@@ -114,9 +141,9 @@ def test_bad_input_is_refused_before_any_training(tmp_path, monkeypatch, values,
     assert trained == {} and not list(tmp_path.glob("*/*/result.json"))
 
 
-def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
+def test_other_images_under_the_same_study_are_refused(tmp_path, finished, dry, monkeypatch):
     """A folder of images, or a dataset of another version, may change behind its name."""
-    launch.run_study(study(), runs_dir=tmp_path)
+    finished()
     load = launch.load_images
 
     def rounded(*arguments, **options):
@@ -127,7 +154,8 @@ def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(launch, "load_images", rounded)  # as another machine may
-        launch.run_study(study(), runs_dir=tmp_path)
+        launch.run_study(study(), runs_dir=tmp_path, executor="dry")
+    assert len(dry) == 4
 
     def changed(*arguments, **options):
         data = load(*arguments, **options)
@@ -145,7 +173,8 @@ def test_other_images_under_the_same_study_are_refused(tmp_path, monkeypatch):
         launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)
     for checkpoint in tmp_path.glob("*/*/checkpoint.npz"):
         checkpoint.unlink()
-    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path)  # nothing has begun
+    launch.run_study(study(seeds=(0, 1)), runs_dir=tmp_path, executor="dry")  # nothing has begun
+    assert len(dry) == 4 + 8
 
 
 def test_unknown_executor_is_refused(tmp_path):
@@ -155,14 +184,9 @@ def test_unknown_executor_is_refused(tmp_path):
         launch.run_study(study(), runs_dir=tmp_path, executor="seriel")
 
 
-def test_a_third_party_executor_takes_its_place(tmp_path):
-    seen = []
-    executors.EXECUTORS.register("dry", lambda specs, *rest: seen.extend(specs))
-    try:
-        launch.run_study(study(), runs_dir=tmp_path, executor="dry")
-    finally:
-        executors.EXECUTORS._items.pop("dry")
-    assert len(seen) == 4
+def test_a_third_party_executor_takes_its_place(tmp_path, dry):
+    launch.run_study(study(), runs_dir=tmp_path, executor="dry")
+    assert len(dry) == 4
 
 
 # --- one network ------------------------------------------------------------------------------------------------
@@ -179,24 +203,27 @@ def test_single_networks_join_one_folder(tmp_path):
     assert choices["epochs"] == "1" and choices["image_size"] == "4" and choices["hidden_layers"] == "1"
 
 
-def test_a_network_that_was_killed_before_it_began_does_not_stand_in_the_way(tmp_path):
+def test_a_network_that_was_killed_before_it_began_does_not_stand_in_the_way(tmp_path, dry):
+    """Its id stands in study.json, and nothing else of it is there."""
     values = {"epochs": 1, "image_size": 4, "train_size": 200, "hidden_layers": 1}
-    first = launch.run_network(values, runs_dir=tmp_path)
-    shutil.rmtree(first.path)  # its id stands in study.json, and nothing else of it is there
+    first = launch.run_network(values, runs_dir=tmp_path, executor="dry")
+    assert records.read_study(first.path.parent)["run_ids"] == [dry[0].run_id] and not first.path.exists()
     assert launch.run_network({**values, "seed": 1}, runs_dir=tmp_path).finished
 
 
-def test_networks_on_other_images_have_another_folder(tmp_path):
+def test_networks_on_other_images_have_another_folder(tmp_path, dry):
     values = {"epochs": 1, "image_size": 4, "train_size": 200, "hidden_layers": 1}
-    folders = [launch.run_network({**values, "train_size": size}, runs_dir=tmp_path) for size in (200, 300)]
-    assert folders[0].path.parent != folders[1].path.parent
+    folders = [
+        launch.run_network({**values, "train_size": size}, runs_dir=tmp_path, executor="dry") for size in (200, 300)
+    ]
+    assert len(dry) == 2 and folders[0].path.parent != folders[1].path.parent
 
 
-def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path):
-    study_dir = launch.run_study(study(grids=[{}]), runs_dir=tmp_path)
+def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path, finished):
+    study_dir = finished()
     leftover = study_dir / records.read_study(study_dir)["run_ids"][0] / "checkpoint.npz"
     leftover.write_bytes(b"")
-    launch.run_study(study(grids=[{}]), runs_dir=tmp_path)
+    launch.run_study(study(), runs_dir=tmp_path)
     assert not leftover.exists()
 
 
@@ -237,11 +264,11 @@ def test_memory_that_is_said_is_not_asked_for(tmp_path, asked):
     assert asked == []
 
 
-def test_what_is_finished_is_not_tried(tmp_path, asked):
-    launch.run_study(study(grids=[{}]), runs_dir=tmp_path, executor="serial")
-    specs = study(grids=[{}]).specs(16, 10)
-    plan = executors.plan(specs, tmp_path / "tiny", (4, 4, 1), 10, "population", Options())
-    assert "optimizer" not in asked and (plan.populations, plan.alone, plan.reasons, plan.finished) == ((), (), {}, 2)
+def test_what_is_finished_is_not_tried(trained_by, asked):
+    study_dir = trained_by("serial")
+    asked.clear()
+    plan = executors.plan(study().specs(16, 10), study_dir, (4, 4, 1), 10, "population", Options())
+    assert "optimizer" not in asked and (plan.populations, plan.alone, plan.reasons, plan.finished) == ((), (), {}, 4)
 
 
 # --- progress ---------------------------------------------------------------------------------------------------
@@ -289,8 +316,8 @@ def test_progress_on_a_terminal_is_a_bar():
     assert "1/4" in output.getvalue() and "left" in output.getvalue()
 
 
-def test_results_hold_numbers_and_no_pickles(tmp_path):
-    study_dir = launch.run_study(study(grids=[{"variant": ("NR",)}]), runs_dir=tmp_path)
+def test_results_hold_numbers_and_no_pickles(trained_by):
+    study_dir = trained_by("serial")
     for path in study_dir.rglob("*"):
         assert path.is_dir() or path.suffix in (".json", ".csv", ".lock", "") or "tfevents" in path.name, path
     for path in study_dir.rglob("*.json"):

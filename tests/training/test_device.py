@@ -1,13 +1,12 @@
 """What populations ask of the device: its memory, XLA or not, how many stacks side by side, and the cores."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
 
 from keras_sparseflow.training import device
+from tests import processes
 
 
 @pytest.fixture
@@ -88,7 +87,8 @@ for cores, said, gpus in [(8, None, []), (1, None, []), (8, "3", []), (8, None, 
 
 
 def test_each_stack_gets_its_share_of_the_cores_unless_the_environment_says_otherwise_or_there_is_a_gpu():
-    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    done = processes.run(THREADS)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines() == ["True 4", "True 1", "False 99", "False 99"]
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from unittest import mock
@@ -26,6 +24,7 @@ from keras_sparseflow.training.multiworker import (
     wait_for_workers,
     worker_count,
 )
+from tests.processes import Program
 from tests.training.workers import images, main
 
 PROGRAM = Path(__file__).with_name("workers.py")
@@ -192,38 +191,30 @@ def _check_files(folder, found):
 def _trained(folder):
     """Runs the program here and as two workers, and returns what each found; no worker outlives this."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_NUM_")}
-    environment["PYTHONPATH"] = str(PROGRAM.parents[2])
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     workers = []
     try:
         for index in range(2):
             config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-            with (folder / f"{index}.err").open("w") as errors:
-                workers.append(
-                    subprocess.Popen(
-                        [sys.executable, str(PROGRAM), str(folder)],
-                        env={**environment, "TF_CONFIG": config},
-                        stdout=subprocess.DEVNULL,
-                        stderr=errors,
-                    )
-                )
+            workers.append(Program(PROGRAM, str(folder), env={**environment, "TF_CONFIG": config}))
         (folder / "alone").mkdir()
         main(folder / "alone")
-        _wait(workers, folder)
+        _wait(workers)
+        for worker in workers:
+            worker.end()
     finally:
         for worker in workers:
             worker.kill()
-            worker.wait()
     files = ("alone/alone.json", "worker_0.json", "worker_1.json")
     return [json.loads((folder / file).read_text(encoding="utf-8")) for file in files]
 
 
-def _wait(workers, folder):
+def _wait(workers):
     """Returns when all have succeeded; one that fails or takes too long ends the test, for the other waits for it."""
     end = time.monotonic() + TIMEOUT
     while any(worker.poll() != 0 for worker in workers):
-        for index, worker in enumerate(workers):
-            assert not worker.poll(), (folder / f"{index}.err").read_text(encoding="utf-8")[-3000:]
+        for worker in workers:
+            assert not worker.poll(), worker.end().stderr[-3000:]
         assert time.monotonic() < end, f"the workers took longer than {TIMEOUT} s"
         time.sleep(0.1)
 

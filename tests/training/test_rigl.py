@@ -1,8 +1,6 @@
 """RigL: one update by hand, whose gradients written out in NumPy; what the step of an update does; replicas."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from keras_sparseflow.models import mlp
 from keras_sparseflow.training import GradientFlow, SparseModel
 from keras_sparseflow.training.rigl import RigL
+from tests import processes
 from tests.training.by_hand import gradients
 from tests.training.masked import Watch, arrays, fit, network
 
@@ -208,7 +207,7 @@ print(json.dumps(found))
 
 def test_replicas_agree_with_one_device_and_with_each_other():
     """The masks are those of the whole batch's gradient. Both methods in one process, for a process is dear."""
-    done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, check=False)
+    done = processes.run(REPLICAS)
     assert done.returncode == 0, done.stderr[-3000:]
     for name, (alone, two) in json.loads(done.stdout.splitlines()[-1]).items():
         assert (
