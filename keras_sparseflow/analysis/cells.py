@@ -25,6 +25,7 @@ RESULT_COLUMNS = frozenset(
         "epochs_run",
         "seconds",
         "active_weights",
+        "empty_kernels",
         "grad_norm_1",
         "grad_norm_2",
         "egf_1",

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from keras_sparseflow.analysis.cells import spec_columns
 from keras_sparseflow.analysis.correlation import (
     TARGETS,
     correlate_cells,
@@ -155,6 +156,14 @@ def test_measures_of_plugins_are_correlated_too(make_results):
     measures = correlate_flow(results)["measure"].unique().tolist()
     assert measures == ["grad_norm_1", "grad_norm_2", "egf_1", "egf_2", "my_flow"]
     assert correlate_flow(results, ["my_flow"])["measure"].unique().tolist() == ["my_flow"]
+
+
+def test_empty_kernels_are_no_measure_nor_what_was_trained(make_results):
+    results = make_results()
+    counted = results.assign(empty_kernels=np.arange(len(results)) % 2)
+    pd.testing.assert_frame_equal(correlate_cells(counted), correlate_cells(results))
+    counted.attrs["spec_columns"] = spec_columns(results)
+    assert set(correlate_cells(counted)["measure"]) == set(MEASURES)
 
 
 def test_columns_of_the_spec_that_hold_nothing_or_lists_are_no_hindrance(make_results):
