@@ -175,6 +175,17 @@ def test_a_round_begins_with_early_weights_fresh_slots_and_the_schedule_where_it
         assert sorted(set(flow["epoch"])) == [1, 2, 3]
 
 
+def test_what_is_gone_stays_gone_where_what_is_left_is_zero_too(series, data, tmp_path):
+    specs, folder = series
+    for spec in specs[:2]:
+        shutil.copytree(RunFolder(folder, spec.run_id).path, RunFolder(tmp_path, spec.run_id).path)
+    zeros = {name: np.zeros_like(values) for name, values in arrays(folder, specs[1], "weights.npz").items()}
+    RunFolder(tmp_path, specs[1].run_id).save_arrays("weights.npz", zeros)
+    model = build_network(specs[2], data, study_dir=tmp_path, allow_collapse=True)
+    for name, mask in arrays(folder, specs[1], "masks.npz").items():
+        assert np.all(mask | ~model.get_layer(name).mask.numpy()), name
+
+
 def test_a_round_that_removes_nothing_trains_as_the_dense_network_did(data, tmp_path):
     """Of the 516 weights of its kernels a share of 0.9999 is all; plain SGD has no slots to be remembered."""
     specs = rounds_of(ticket(variant="DA_L2_SC_BN"), 0.9999)
