@@ -117,20 +117,20 @@ def test_train_prints_the_result_and_starts_quietly(tmp_path):
 def test_dry_run_prints_which_networks_would_train_together_and_which_are_finished_and_writes_nothing(whole):
     study_dir, _ = whole
     before = {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
-    done = launch("scsdc", *STUDY, "--seeds=0,1,2", "--dry_run", f"--runs_dir={study_dir.parent}")
+    done = launch("scsdc", *STUDY, "--variant=NR", "--seeds=0,1,2", "--dry_run", f"--runs_dir={study_dir.parent}")
     assert done.returncode == 0 and done.stderr == "" and "Networks that train together" in done.stdout
-    assert "4 networks in 2 populations" in done.stdout and "Finished before: 8 networks." in done.stdout
+    assert "2 networks in 1 population" in done.stdout and "Finished before: 4 networks." in done.stdout
     assert before == {path: path.stat().st_mtime_ns for path in study_dir.rglob("*")}
 
 
 def test_dry_run_tells_what_a_preset_is_and_costs_without_its_dataset(tmp_path):
-    small = ["--image_size=4", "--train_size=200", "--epochs=2", "--seeds=0", "--optimizer=adam", "--variant=BN,NR"]
+    small = ["--image_size=4", "--train_size=200", "--epochs=2", "--seeds=0", "--optimizer=adam", "--variant=BN"]
     done = launch("scsdc", "--preset=table_4", *small, "--dry_run", f"--data_dir={tmp_path}", f"--runs_dir={tmp_path}")
     assert done.returncode == 0 and done.stderr == "" and not list(tmp_path.iterdir())
     text = " ".join(done.stdout.split())
     assert "table_4: Which regularization favours sparse networks at a low learning rate, on Fashion-MNIST" in text
     assert "Reproduces: Table 4." in text and "epochs 2 (preset: 500)" in text and "image_size 4" in text
-    assert "Cost: 20 networks, 40 gradient steps;" in text and "Estimated time for what is left: " in text
+    assert "Cost: 10 networks, 20 gradient steps;" in text and "Estimated time for what is left: " in text
 
 
 def test_a_study_without_its_dataset_says_how_to_get_it(tmp_path):
@@ -212,8 +212,9 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(wh
         assert len(results) == len(set(results["run_id"])) >= finished
         finished = len(results)
         records.read_history(study_dir), records.read_flow(study_dir)
-        launch_report = launch("report", str(study_dir))
-        assert launch_report.returncode == 0, launch_report.stderr
+        if kills == 2:
+            launch_report = launch("report", str(study_dir))
+            assert launch_report.returncode == 0, launch_report.stderr
     assert kills >= 3
     check_same_results(study_dir, whole[0])
     assert not list(study_dir.glob("*/.*.tmp")) and not list(study_dir.glob("*/checkpoint.npz"))
