@@ -14,6 +14,7 @@ from keras_sparseflow.analysis.labels import FLOW_NAMES, flow_name, value_label
 from keras_sparseflow.analysis.pairs import ARMS
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
+from keras_sparseflow.analysis.summary import plural
 
 
 @styled
@@ -140,7 +141,8 @@ def say_tau(axes: Axes, points: pd.DataFrame, within: pd.Series, lost: int) -> N
         f"Kendall's τ = {_printed(overall)} over {len(points)} runs" + (f" ({lost} more diverged)" if lost else "")
     ]
     if within["configurations"]:
-        lines.append(f"mean |τ| = {_printed(within['mean_abs_tau'])} within {within['configurations']} configurations")
+        configurations = plural(int(within["configurations"]), "configuration")
+        lines.append(f"mean |τ| = {_printed(within['mean_abs_tau'])} within {configurations}")
     else:
         lines.append("no configuration has a τ of its own")
     axes.text(0.5, 1.02, "\n".join(lines), transform=axes.transAxes, ha="center", va="bottom", size=7.5)

@@ -46,6 +46,8 @@ def test_correlations_are_those_of_scipy(make_results):
         f"Kendall's τ = {overall:.2f} over 60 runs".replace("-", "\N{MINUS SIGN}"),
         f"mean |τ| = {np.mean(within):.2f} within 4 configurations",
     ]
+    one = flow_against_accuracy(results.query("optimizer == 'sgd' and variant == 'NR'"), ["egf_2"])
+    assert all(_said(axes)[1].endswith(" within 1 configuration") for axes in one.axes)
 
 
 def test_rows_can_be_optimizers_and_colours_too(make_results):
