@@ -376,7 +376,7 @@ def test_random_masks_are_there_from_the_first_step(data, tmp_path):
             {"method": ("magnitude",)},
             "`prune_until` must leave at least one of the 18 steps .* received 0.99",
         ),
-        ({"score": ("magnitude",), "distribution": ("global",), "density": (1.0, 0.02)}, "without any active weight"),
+        ({"score": ("magnitude",), "distribution": ("global",), "density": (1.0, 0.5, 0.02)}, "0.02 leaves"),
         (
             {"score": ("synflow",), "distribution": ("global",), "density": (0.02,), "variant": ("SC_BN",)},
             "leaves 2 of 10 kernels without any active weight: group3_block1_conv1",
