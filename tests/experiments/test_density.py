@@ -396,6 +396,22 @@ def test_masks_that_could_not_be_made_or_moved_are_refused_before_a_record_is_wr
     assert not list(tmp_path.rglob("*.json"))
 
 
+def test_a_study_that_may_empty_kernels_is_trained_and_what_is_finished_is_not_tried_again(tmp_path):
+    grids = [{"method": ("static",), "score": ("magnitude",)}, {"method": ("lottery",)}]
+    base = {"dataset": "digits", "model": "mlp", "depth": 3, "width": 10, "epochs": 1, "batch_size": 50}
+    planned = DensityStudy(
+        name="s", title="t", seeds=(0,), base={**base, "train_size": 100, "flow_epochs": 1},
+        grids=[{**grid, "distribution": ("global",), "density": (0.005,)} for grid in grids],
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="0.005 leaves"):
+        run_study(planned, runs_dir=tmp_path, executor="serial")
+    run_study(planned, runs_dir=tmp_path, executor="serial", options=Options(tensorboard=False, allow_collapse=True))
+    results = records.read_results(run_study(planned, runs_dir=tmp_path, executor="serial"))
+    assert [(row.method, row.density, row.empty_kernels > 0) for row in results.itertuples()] == [
+        ("static", 0.005, True), ("lottery", 1, False), ("lottery", 0.005, True),
+    ]  # fmt: skip
+
+
 def test_a_study_of_another_kind_keeps_its_folder(tmp_path):
     record = {"kind": "pairs", "run_ids": [], "name": "s"}
     (tmp_path / "s").mkdir()
