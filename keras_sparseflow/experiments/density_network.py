@@ -1,6 +1,6 @@
 """The network of a density study."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from keras_sparseflow.data import ImageData
@@ -11,7 +11,9 @@ from keras_sparseflow.experiments.named import MODELS
 from keras_sparseflow.experiments.recipe import l2_penalty
 from keras_sparseflow.experiments.tickets import begin_round
 from keras_sparseflow.experiments.training_spec import TrainingSpec
+from keras_sparseflow.masks import CollapseError
 from keras_sparseflow.training import SparseModel
+from keras_sparseflow.training.precision import precision_policy
 
 
 def density_model(
@@ -58,13 +60,13 @@ def density_model(
     elif not seeded:
         try:
             set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allow_collapse)
-        except ValueError as error:
-            remedy = "In a study that is --density, --distribution=erk or --allow_collapse."
-            raise ValueError(f"Masks of {spec.run_id}: {error} {remedy}") from error
+        except CollapseError as error:
+            remedy = "As flags of a study: --density, --distribution=erk or --allow_collapse."
+            raise CollapseError(f"Masks of {spec.run_id}: {error} {remedy}") from error
     return model
 
 
-def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
+def check_collapse(specs: Iterable[TrainingSpec], data: ImageData, say: Callable[[str], None] = lambda _: None) -> None:
     """Refuses scores that leave a kernel without any weight before anything is trained.
 
     Tried is the lowest density of each score and network, with its first seed. The masks of lottery tickets come from
@@ -73,9 +75,10 @@ def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     Args:
         specs: of the runs.
         data: that they train on.
+        say: told of each network that is tried, as large ones take long.
 
     Raises:
-        ValueError: a kernel is left without any active weight.
+        CollapseError: a kernel is left without any active weight.
     """
     lowest: dict[tuple[object, ...], DensitySpec] = {}
     for spec in specs:
@@ -85,11 +88,13 @@ def check_collapse(specs: Iterable[TrainingSpec], data: ImageData) -> None:
             alike = tuple(getattr(spec, name) for name in _DECIDE_MASKS)
             lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.density)
     for spec in lowest.values():
-        density_model(spec, data, SparseModel)
+        say(f"Looking whether {spec.name} leaves a kernel without any weight.")
+        with precision_policy(spec.precision):
+            density_model(spec, data, SparseModel)
 
 
 _DECIDE_MASKS = (
-    *("score", "score_samples", "distribution", "ends"),
+    *("score", "score_samples", "distribution", "ends", "precision"),
     *("model", "depth", "width", "variant", "activation", "activation_options", "loss"),
 )
 """Fields that masks depend on, besides density and seed."""

@@ -126,6 +126,8 @@ class DensitySpec(TrainingSpec):
         if self.method == "lottery":
             self._reset("score", "score_samples")
             self._check_rounds()
+            if self.density == 1:  # one dense network for tickets of every distribution
+                self._reset("distribution")
         else:
             self._reset("earlier_densities", "rewind_step")
             if self.density == 1:  # dense, whatever the method

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,7 +58,7 @@ class DensityStudy(GridStudy):
         """Returns the runs of grids, which may name every field."""
         pairs = itertools.product(cells(grids), self.seeds)
         specs = [DensitySpec(**self.base, **cell, seed=seed) for cell, seed in pairs]
-        rounds = _rounds(spec for spec in specs if spec.method == "lottery")
+        rounds = _rounds([spec for spec in specs if spec.method == "lottery"])
         begun = {dataclasses.replace(spec.first_round, method="static") for spec in rounds}  # dense, trained once
         return [*(spec for spec in specs if spec.method != "lottery" and spec not in begun), *rounds]
 
@@ -66,21 +66,23 @@ class DensityStudy(GridStudy):
         return [("seeds", self.seeds, "runs of each configuration", OURS)]
 
 
-def _rounds(tickets: Iterable[DensitySpec]) -> list[DensitySpec]:
+def _rounds(tickets: Sequence[DensitySpec]) -> list[DensitySpec]:
     """Returns the rounds of lottery tickets, each ticket's after one another, from the dense one down.
 
     Specs that differ in density and tweaks alone are rounds of one ticket, which is found without tweaks.
     """
-    found: dict[DensitySpec, list[DensitySpec]] = {}
+    dense = [spec for spec in tickets if spec.density == 1]
+    found: dict[tuple[DensitySpec, str], list[DensitySpec]] = {}
     for spec in tickets:
-        found.setdefault(spec.first_round, []).append(spec)
+        if spec.density < 1:
+            found.setdefault((spec.first_round, spec.distribution), []).append(spec)
     rounds = []
-    for dense, several in found.items():
+    for (first, distribution), several in found.items():
         falling = sorted({1.0, *(spec.density for spec in several)}, reverse=True)
         for place, density in enumerate(falling):
-            earlier = tuple(falling[:place])
+            plain = dataclasses.replace(first, density=density, distribution=distribution)
             tweaked = [spec for spec in several if spec.density == density]
             rounds += [
-                dataclasses.replace(spec, density=density, earlier_densities=earlier) for spec in (dense, *tweaked)
+                dataclasses.replace(spec, earlier_densities=tuple(falling[:place])) for spec in (plain, *tweaked)
             ]
-    return list(dict.fromkeys(rounds))
+    return list(dict.fromkeys([*rounds, *dense]))

@@ -220,14 +220,15 @@ def _run(
         check_same_images(study_dir, images)
         if executor in PLANNED_EXECUTORS:  # refuses what they can't train, before anything is written
             plan(specs, study_dir, data.input_shape, data.num_classes, executor, options)
-        if not options.allow_collapse:
-            check_collapse([spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished], data)
-        check_agreement(strategy, _common(specs, study_dir, images), "Study, images and networks left to train")
-        if chief:
-            write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
-            _write_experiment(specs, study_dir, options)
         with StudyProgress(specs, None if chief else Console(quiet=True, force_terminal=False)) as progress:
             progress.note(cost_line(planned))
+            if not options.allow_collapse:
+                left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
+                check_collapse(left, data, progress.show)
+            check_agreement(strategy, _common(specs, study_dir, images), "Study, images and networks left to train")
+            if chief:
+                write_json(study_dir / "study.json", {**record(), "cost": dataclasses.asdict(planned), "data": images})
+                _write_experiment(specs, study_dir, options)
             _note_others(specs, study_dir, progress)
             train(specs, study_dir, data, progress, options)
 

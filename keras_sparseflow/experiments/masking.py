@@ -7,7 +7,7 @@ import numpy as np
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.experiments.recipe import plain_loss
 from keras_sparseflow.experiments.training_spec import DATA_FREE_SCORES, TrainingSpec
-from keras_sparseflow.layers.structure import kernels_of
+from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.masks import make_masks, samples_per_class, set_masks
 from keras_sparseflow.training import SparseModel
 
@@ -46,7 +46,7 @@ def set_scored_masks(
         loss=plain_loss(spec),
         seed=spec.seed,
         allow_collapse=allow_collapse,
-        kernels=[kernel for kernel in kernels_of(model) if kernel.mask is not None],
+        kernels=masked_kernels_of(model),
     )
     set_masks(model, masks)
 

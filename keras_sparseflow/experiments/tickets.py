@@ -7,8 +7,8 @@ import keras
 
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
-from keras_sparseflow.layers.structure import kernels_of
-from keras_sparseflow.masks import make_masks, set_masks
+from keras_sparseflow.layers.structure import masked_kernels_of
+from keras_sparseflow.masks import CollapseError, make_masks, set_masks
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import RewindPoint, SparseModel, rewind
 from keras_sparseflow.training.rewinding import weights_of
@@ -41,7 +41,6 @@ def begin_round(model: SparseModel, spec: DensitySpec, study_dir: Path, *, allow
         return
     folder = RunFolder(study_dir, before.run_id)
     _check_trained(spec, folder)
-    masked = [kernel for kernel in kernels_of(model) if kernel.mask is not None]
     set_masks(model, folder.load_arrays(MASKS))
     rewind(model, folder.load_arrays(WEIGHTS))
     try:
@@ -51,10 +50,10 @@ def begin_round(model: SparseModel, spec: DensitySpec, study_dir: Path, *, allow
             score="magnitude",
             distribution=spec.distribution,
             allow_collapse=allow_collapse,
-            kernels=masked,
+            kernels=masked_kernels_of(model),
         )
-    except ValueError as error:
-        raise RoundError(f"{error} In a study that is --distribution=erk or --allow_collapse.") from error
+    except CollapseError as error:
+        raise RoundError(f"{error} As flags of a study: --distribution=erk or --allow_collapse.") from error
     set_masks(model, masks)
     rewind(model, RunFolder(study_dir, spec.first_round.run_id).load_arrays(REWIND))
 
@@ -77,7 +76,7 @@ def rewind_points(spec: TrainingSpec, folder: RunFolder, first_step: int) -> lis
 def keep_round(model: SparseModel, spec: TrainingSpec, folder: RunFolder) -> None:
     """Writes masks and weights of a finished round of a lottery ticket into its folder; of another run nothing."""
     if isinstance(spec, DensitySpec) and spec.method == "lottery":
-        masks = {k.path: keras.ops.convert_to_numpy(k.mask) for k in kernels_of(model) if k.mask is not None}
+        masks = {kernel.path: keras.ops.convert_to_numpy(kernel.mask) for kernel in masked_kernels_of(model)}
         folder.save_arrays(MASKS, masks)
         folder.save_arrays(WEIGHTS, weights_of(model))
 

@@ -87,6 +87,11 @@ def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
     return found
 
 
+def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
+    """Returns every kernel in a built model that has a mask, in the order of its layers."""
+    return [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+
+
 def input_tensors(model: keras.layers.Layer) -> Any:
     """Returns the symbolic inputs of a model in the structure that it is called with; None if it has none."""
     if isinstance(model, keras.Sequential):

@@ -5,7 +5,7 @@ from keras_sparseflow.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "collapse": ("KernelMask", "MaskReport", "mask_report"),
+        "collapse": ("CollapseError", "KernelMask", "MaskReport", "mask_report"),
         "distributions": ("all_together", "er", "erk", "kernel_counts", "uniform"),
         "examples": ("samples_per_class",),
         "gradients": ("hessian_products", "loss_gradients"),

@@ -9,8 +9,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.structure import Kernel, kernels_of
+from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.units import alive
+
+
+class CollapseError(ValueError):
+    """Masks would leave a kernel without any active weight, and that is not allowed."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def mask_report(
     """
     kernels = [kernel for kernel in kernels_of(model) if kernel.path in masks] if masks is not None else []
     if masks is None:
-        kernels = [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+        kernels = masked_kernels_of(model)
         masks = {kernel.path: ops.convert_to_numpy(kernel.mask) for kernel in kernels}
     check_masks(kernels, masks)
     counts = _on_paths(model, kernels, masks, data) if paths else [None] * len(kernels)

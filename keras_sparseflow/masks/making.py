@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from keras_sparseflow.layers.kernels import check_density
-from keras_sparseflow.layers.structure import Kernel, kernels_of
+from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.choice import Exclusion, choose_kernels
-from keras_sparseflow.masks.collapse import check_masks
+from keras_sparseflow.masks.collapse import CollapseError, check_masks
 from keras_sparseflow.masks.named import DISTRIBUTIONS, SCORES
 from keras_sparseflow.masks.problem import MaskProblem, Score
 
@@ -59,8 +59,8 @@ def make_masks(
 
     Raises:
         ValueError: the model is not built or has no kernel, the density is not a fraction, a name is unknown,
-            counts do not match the kernels, an exclusion matches nothing, a kernel is left without any
-            active weight, or the score cannot be computed.
+            counts do not match the kernels, an exclusion matches nothing, or the score cannot be computed.
+        CollapseError: a kernel is left without any active weight.
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10, name="hidden")])
@@ -106,7 +106,7 @@ def set_masks(model: keras.Model, masks: Mapping[str, np.ndarray], optimizer: An
     Raises:
         ValueError: a mask is of no masked layer, or of another shape than its kernel; then none is set.
     """
-    masked = [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+    masked = masked_kernels_of(model)
     check_masks(masked, masks)
     for kernel in masked:
         if kernel.path in masks:
@@ -169,11 +169,11 @@ def _checked_scores(kernels: Sequence[Kernel], scores: Sequence[Any]) -> list[np
 
 
 def _check_collapse(kernels: Sequence[Kernel], counts: Sequence[int], density: float | None) -> None:
-    """Raises ValueError if a kernel has no active weight, unless none was asked for."""
+    """Raises CollapseError if a kernel has no active weight, unless none was asked for."""
     empty = [f"{k.path} (of {math.prod(k.shape)})" for k, count in zip(kernels, counts, strict=True) if not count]
     if empty and (any(counts) or density):
         cause = "The counts leave" if density is None else f"`density` {density} leaves"
-        raise ValueError(
+        raise CollapseError(
             f"{cause} {len(empty)} of {len(kernels)} kernels without any active weight: {', '.join(empty)}. Choose a "
             "higher one, distribution='erk', exclude them, or set allow_collapse=True."
         )

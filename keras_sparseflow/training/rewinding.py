@@ -73,7 +73,7 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
     return {place: keras.ops.convert_to_numpy(variable) for place, variable in variables_by_place(model)}
 
 
-def rewind(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
     """Gives a model the weights of an earlier moment; those that its masks have removed since are zero.
 
     The optimizer stays as it is: a new training takes a new one.
@@ -83,7 +83,7 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
         state: as `weights_of` returned it.
 
     Raises:
-        ValueError: names or shapes are not those of the model; it is left as it was.
+        ValueError: names or shapes are not those of the model, or there is no state; the model is left as it was.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
@@ -93,6 +93,10 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
         >>> bool((model.get_layer("output").kernel == before["output/kernel"]).numpy().all())
         True
     """
+    if state is None:
+        raise ValueError(
+            "`state` must be what `weights_of` returned, or a RewindPoint kept; received None: its step never came."
+        )
     variables = dict(variables_by_place(model))
     shapes = {place: tuple(variable.shape) for place, variable in variables.items()}
     received = {place: array.shape for place, array in state.items()}

@@ -185,7 +185,7 @@ def test_the_dashboard_shows_how_a_network_is_sparse():
 
 def test_the_preset_of_masks_has_every_method_and_score_at_the_same_densities():
     specs = DENSITY_PRESETS.get("masks").specs(3072, 10)
-    kinds = {(spec.method, spec.score, spec.distribution) for spec in specs}
+    kinds = {(spec.method, spec.score, spec.distribution) for spec in specs if spec.density < 1}
     assert {method for method, _, _ in kinds} == set(DensitySpec.__dataclass_fields__["method"].metadata["choices"])
     assert {score for _, score, _ in kinds} >= {"random", "magnitude", "snip", "grasp", "synflow"} and len(kinds) == 10
     tickets = [spec for spec in specs if spec.method == "lottery"]

@@ -9,7 +9,9 @@ import pytest
 
 from keras_sparseflow import records
 from keras_sparseflow.data import DataSize, training_batches
+from keras_sparseflow.experiments import density_network
 from keras_sparseflow.experiments.cost import cost
+from keras_sparseflow.experiments.density_network import check_collapse
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.launch import run_study
@@ -76,7 +78,8 @@ def test_a_study_of_tickets_has_its_rounds_in_order():
     assert [(spec.seed, spec.density) for spec in specs] == [
         (seed, density) for seed in (0, 1) for density in (1.0, 0.8, 0.64, 0.512)
     ]
-    assert specs[3].earlier_densities == (1.0, 0.8, 0.64) and {spec.distribution for spec in specs} == {"global"}
+    assert specs[3].earlier_densities == (1.0, 0.8, 0.64)
+    assert {(spec.density == 1, spec.distribution) for spec in specs} == {(True, "uniform"), (False, "global")}
     assert {spec.round_before for spec in specs} <= {None, *specs}, "each begins with a run of the study"
     size = DataSize((32, 32, 3), 10, 50_000, 10_000)
     assert cost(specs[:1], size).steps - cost(specs[1:2], size).steps == 5
@@ -114,6 +117,16 @@ def test_beside_other_methods_the_densities_of_a_study_are_rounds_and_dense_is_t
     assert [spec.density for spec in tickets] == [1.0, 0.4, 0.1] * 2
     assert tickets[2].earlier_densities == (1.0, 0.4)
     assert {spec.density for spec in specs[:4]} == {0.1, 0.4}
+
+
+def test_tickets_of_several_distributions_begin_with_one_dense_network():
+    grid = {"method": ("lottery",), "density": (0.5,), "distribution": ("global", "erk")}
+    grids = [grid, {**grid, "density": (0.25,), "distribution": ("erk",)}]
+    specs = DensityStudy(name="s", title="", grids=grids, seeds=(0,)).specs(64, 10)
+    assert [(spec.density, spec.distribution) for spec in specs] == [
+        (1.0, "uniform"), (0.5, "global"), (0.5, "erk"), (0.25, "erk"),
+    ]  # fmt: skip
+    assert specs[3].round_before == specs[2] and {spec.first_round for spec in specs} == {specs[0]}
 
 
 # --- runs -------------------------------------------------------------------------------------------------------
@@ -229,11 +242,16 @@ def test_a_ticket_that_empties_a_kernel_waits_for_leave(data, tmp_path):
     specs = rounds_of(ticket(epochs=1, rewind_step=0), 0.004)
     lines = train("serial", specs, tmp_path, data, tensorboard=False)
     assert "Not trained:" in lines and "kernels without any active weight" in lines
-    assert "In a study that is --distribution=erk or --allow_collapse." in lines
+    assert "As flags of a study: --distribution=erk or --allow_collapse." in lines
     before = (RunFolder(tmp_path, specs[0].run_id).path / "result.json").stat().st_mtime_ns
     train("serial", specs, tmp_path, data, tensorboard=False, allow_collapse=True)
     assert result(tmp_path, specs[1])["active_weights"] == 2
     assert (RunFolder(tmp_path, specs[0].run_id).path / "result.json").stat().st_mtime_ns == before
+
+
+def test_masks_of_tickets_are_not_tried_before_they_are_trained(data, monkeypatch):
+    monkeypatch.setattr(density_network, "density_model", lambda *_: pytest.fail("built"))
+    check_collapse(rounds_of(ticket(), 0.5, 0.2), data)
 
 
 def test_a_missing_file_of_a_round_is_named_with_what_to_do(series, data, tmp_path):

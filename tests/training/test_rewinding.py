@@ -58,6 +58,8 @@ def test_what_can_not_be_kept_or_taken_up_is_refused():
     with pytest.raises(ValueError, match="`steps_per_execution` must be 1; received 2"):
         fit(network(steps_per_execution=2), RewindPoint(2))
     before = weights_of(model)
+    with pytest.raises(ValueError, match="received None: its step never came"):
+        rewind(model, RewindPoint(99).state)
     other = weights_of(network(units=5))
     with pytest.raises(ValueError, match=r"of 'hidden/bias' the shape expected is \(6,\), received \(5,\)"):
         rewind(model, other)
