@@ -302,7 +302,7 @@ def test_networks_without_skip_connections_add_nothing():
         ],
         *[(build, {"input_shape": (8, 8)}, r"\(height, width, channels\)") for build in (resnet, vgg, mobilenet)],
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_bad_arguments_are_refused(build, arguments, message):
     with pytest.raises(ValueError, match=message):
