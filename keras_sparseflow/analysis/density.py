@@ -145,7 +145,8 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
     """Returns runs of a density study with one name in `method` for how each becomes sparse.
 
     Static masks are named after their score, others after method and score; the distribution joins the name where
-    several were taken, but for magnitude pruning, which has its own. The columns `score` and `distribution` are then
+    several were taken, but for magnitude pruning, which has its own. Dense networks have neither: they are named after
+    sparse ones of the same method, where there are some. The columns `score` and `distribution` are then
     no part of the spec, nor is `earlier_densities`, which differs between the rounds of one lottery ticket.
 
     Args:
@@ -153,19 +154,20 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
             `score` its methods are named already.
 
     Example:
-        >>> frame = pd.DataFrame({"method": ["static", "rigl"], "score": ["snip", "random"], "distribution": "erk"})
+        >>> frame = pd.DataFrame({"method": ["static", "rigl"], "score": ["snip", "random"], "distribution": "erk",
+        ...                       "density": 0.1})
         >>> name_methods(frame)["method"].tolist()
         ['snip', 'rigl']
     """
     if "score" not in results:
         return results
     several = results.loc[results["method"] != "magnitude", "distribution"].nunique() > 1
-    named = results.assign(
-        method=[
-            _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
-            for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
-        ]
-    ).drop(columns=["score", "distribution", "earlier_densities"], errors="ignore")
+    names = [
+        _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
+        for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
+    ]
+    named = results.assign(method=_name_dense(results, pd.Series(names, index=results.index, dtype=object)))
+    named = named.drop(columns=["score", "distribution", "earlier_densities"], errors="ignore")
     named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
     return named
 
@@ -198,12 +200,11 @@ def _varying(results: pd.DataFrame) -> list[str]:
 
 
 def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
-    known = {method: rank for rank, method in enumerate(_METHOD_NAMES)}
     ranks = hashable(results[[*_ARCHITECTURE, *others, "method", "optimizer", "learning_rate"]])
     ranks = ranks.assign(**{c: results[c] for c in (*_LINE, "density", "seed")})
     for column in ("optimizer", *_LINE):
         ranks[column] = ranks[column].map(paper_rank(column))
-    ranks["method"] = ranks["method"].map(lambda method: (known.get(_kind(method), len(known)), method))
+    ranks["method"] = ranks["method"].map(_rank)
     return results.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].copy()
 
 
@@ -225,6 +226,22 @@ def _one_name(method: str, score: str) -> str:
     if method == "static":
         return "magnitude_masks" if score == "magnitude" else score
     return method if score == "random" else f"{method}_from_{score}"
+
+
+def _name_dense(results: pd.DataFrame, names: pd.Series) -> pd.Series:
+    """Returns the names, dense networks named after the first of sparse ones, of the same method if there is one."""
+    dense = results["density"] == 1
+    for method in results.loc[dense, "method"].unique():
+        own = names[~dense & (results["method"] == method)]
+        sparse = own if len(own) else names[~dense]
+        if len(sparse):
+            names[dense & (results["method"] == method)] = min(sparse.unique(), key=_rank)
+    return names
+
+
+def _rank(method: str) -> tuple[int, str]:
+    """Returns the place of a method in a report's order."""
+    return (list(_METHOD_NAMES).index(_kind(method)) if _kind(method) in _METHOD_NAMES else len(_METHOD_NAMES), method)
 
 
 def _kind(method: str) -> str:

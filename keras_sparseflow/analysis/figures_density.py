@@ -22,6 +22,11 @@ from keras_sparseflow.analysis.panels import (
 )
 from keras_sparseflow.analysis.scales import label_densities, scale_decades, spans_decades
 
+_MANY = 4
+"""More lines than these want a larger panel."""
+
+_WIDE = (6.2, 3.8)
+
 
 @styled
 def variants_by_density(results: pd.DataFrame, value: str = "test_accuracy") -> Figure:
@@ -38,7 +43,8 @@ def variants_by_density(results: pd.DataFrame, value: str = "test_accuracy") -> 
         value: the column to draw: an accuracy, a loss or a flow measure.
 
     Raises:
-        NotApplicableError: no run that did not diverge has a finite `value`.
+        NotApplicableError: no run that did not diverge has a finite `value`; or there is one variant of many methods,
+            which `methods_by_density` shows beside each other.
         ValueError: `results` is empty or holds several tables, or has no such column.
 
     Example:
@@ -52,6 +58,9 @@ def variants_by_density(results: pd.DataFrame, value: str = "test_accuracy") -> 
     References:
         Tessera, Hooker, Rosman 2021, figures 4, 5 and 24.
     """
+    require_columns(results, ["method"])
+    if results["method"].nunique() > _MANY and arrange_densities(results)["line"].nunique() == 1:
+        raise NotApplicableError("`results` must hold several variants of so many methods; received one.")
     return _by_density(results, value, rows="method", columns="panel", lines="line")
 
 
@@ -102,7 +111,7 @@ def _by_density(results: pd.DataFrame, value: str, rows: str, columns: str, line
         list(placed[rows].unique()),
         across,
         zip(placed[rows], placed[columns], strict=True),
-        panel_size=(3.4 if len(across) <= 3 else 2.6, 2.6),
+        panel_size=_WIDE if len(across) == 1 and len(names) > _MANY else (3.4 if len(across) <= 3 else 2.6, 2.6),
         title=lambda *names: ", ".join(names[::-1] if rows == "method" else names),
     )
     for (row, column), axes in panels.items():

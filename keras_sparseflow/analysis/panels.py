@@ -56,6 +56,7 @@ _STYLE: list[Any] = [
 ]
 Share = Literal["none", "all", "row", "col"]
 _BOLD_LETTER = 0.095  # inches, about the mean breadth of a letter of a panel's title
+_LEGEND_LINE = 0.2  # inches; two lines have their place beside the panels
 _LETTER, _HANDLE = 0.075, 0.65  # inches, of a letter of the legend and of a line and the space beside it
 
 
@@ -228,4 +229,5 @@ def finish(figure: Figure, x_label: str, y_label: str, order: Sequence[str] = ()
         breadth = max(map(len, names)) * _LETTER + _HANDLE
         lines = math.ceil(len(names) / max(int(figure.get_figwidth() / breadth), 1))
         columns = math.ceil(len(names) / lines)
+        figure.set_figheight(figure.get_figheight() + max(lines - 2, 0) * _LEGEND_LINE)
         figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=columns)

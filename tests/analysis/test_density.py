@@ -121,19 +121,32 @@ def test_methods_have_one_name_each_made_of_method_score_and_distribution():
         ("static", "random", "uniform"), ("static", "magnitude", "global"), ("static", "snip", "erk"),
         ("rigl", "random", "erk"), ("set", "grasp", "uniform"), ("magnitude", "random", "uniform"),
     ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["method", "score", "distribution"]).assign(seed=0)
+    frame = pd.DataFrame(rows, columns=["method", "score", "distribution"]).assign(seed=0, density=0.1)
     frame.attrs["spec_columns"] = list(frame)
     named = name_methods(frame)
     assert named["method"].tolist() == [
         "random (uniform)", "magnitude_masks (global)", "snip (erk)", "rigl (erk)", "set_from_grasp (uniform)",
         "magnitude",
     ]  # fmt: skip
-    assert named.attrs["spec_columns"] == ["method", "seed"] and name_methods(named) is named
+    assert named.attrs["spec_columns"] == ["method", "seed", "density"] and name_methods(named) is named
     assert name_methods(frame[::5])["method"].tolist() == ["random", "magnitude"]
     assert [method_name(name) for name in named["method"]] == [
         "random masks (uniform)", "magnitude at initialisation (global)", "SNIP (ERK)", "RigL (ERK)",
         "SET from GraSP (uniform)", "magnitude pruning",
     ]  # fmt: skip
+
+
+def test_dense_networks_are_named_after_sparse_ones():
+    rows = [
+        ("static", "random", "uniform", 1.0), ("static", "synflow", "global", 0.1), ("static", "snip", "global", 0.1),
+        ("rigl", "random", "erk", 0.1), ("lottery", "random", "uniform", 1.0), ("lottery", "random", "global", 0.5),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["method", "score", "distribution", "density"])
+    assert name_methods(frame)["method"].tolist() == [
+        "snip (global)", "synflow (global)", "snip (global)", "rigl (erk)", "lottery (global)", "lottery (global)",
+    ]  # fmt: skip
+    assert name_methods(frame.iloc[[0, 3]])["method"].tolist() == ["rigl (erk)", "rigl (erk)"], "of another method"
+    assert name_methods(frame[:1])["method"].tolist() == ["random"]
 
 
 def test_methods_stand_in_the_order_of_their_kinds():

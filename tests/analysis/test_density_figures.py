@@ -86,6 +86,20 @@ def test_methods_stand_in_one_panel_for_each_variant(small):
     assert lines["magnitude pruning"].get_ydata() == pytest.approx(means.to_numpy())
 
 
+def test_many_methods_of_one_variant_share_a_panel_that_keeps_its_height_under_their_names():
+    names = tuple(f"a_way_to_become_sparse_{number}" for number in range(9))
+    runs = make_densities(("sgd",), ("NR",), (0.05, 0.2), (0, 1), names)
+    figure = methods_by_density(runs)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    assert len(_lines(axes)) == 9
+    height = axes.get_window_extent().height / figure.dpi
+    assert height > 2.4 and figure.legends[0].get_window_extent().y0 >= axes.get_window_extent().y1
+    with pytest.raises(NotApplicableError, match="several variants of so many methods"):
+        variants_by_density(runs)
+    variants_by_density(make_densities(("sgd",), ("NR", "BN"), (0.05,), (0, 1), names[:5]))
+
+
 def test_one_method_alone_is_not_compared(small):
     with pytest.raises(NotApplicableError, match="received 'random' alone"):
         methods_by_density(small[small["method"] == "random"])
