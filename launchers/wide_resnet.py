@@ -16,13 +16,8 @@ with the values of before and the new ones.
 
 from absl import app, flags
 
-from keras_sparseflow.experiments.density_flags import define_density_flags, given_study, listed_studies
-from keras_sparseflow.experiments.flags import (
-    given_executor,
-    given_options,
-    given_report_options,
-    load_training_as_given,
-)
+from keras_sparseflow.experiments.density_flags import define_density_flags, run_given_study
+from keras_sparseflow.experiments.flags import given_report_options, load_training_as_given
 from keras_sparseflow.experiments.presets import DENSITY_PRESETS
 from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
 
@@ -34,20 +29,9 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
-        from keras_sparseflow.experiments.devices import is_chief
-        from keras_sparseflow.experiments.launch import preview_studies, preview_study, run_study
 
-        flag = flags.FLAGS
-        how = {"data_dir": flag.data_dir, "executor": given_executor(), "options": given_options()}
-        if flag.list_presets:
-            preview_studies(listed_studies(DENSITY_PRESETS), **how)
-            return
-        study = given_study(DENSITY_PRESETS)
-        if flag.dry_run:
-            preview_study(study, runs_dir=flag.runs_dir, **how)
-            return
-        study_dir = run_study(study, runs_dir=flag.runs_dir, **how)
-        if is_chief(how["options"]):
+        study_dir = run_given_study(DENSITY_PRESETS)
+        if study_dir is not None:
             print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
 
 

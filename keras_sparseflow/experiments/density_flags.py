@@ -1,5 +1,6 @@
-"""absl flags of the launchers of density studies, and the studies that these flags name."""
+"""absl flags of the launchers of density studies, and what these flags ask for."""
 
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -13,6 +14,8 @@ from keras_sparseflow.experiments.flags import (
     define_report_flags,
     define_run_flags,
     define_spec_flags,
+    given_executor,
+    given_options,
     given_spec_values,
     override,
 )
@@ -47,12 +50,36 @@ def define_density_flags(presets: Table, preset: str) -> None:
     define_numbers("seeds", int, "seeds; a run of each configuration for each (default: the preset's).")
 
 
-def given_study(presets: Table) -> DensityStudy:
-    """Returns the preset that the flags name, changed as they say.
+def run_given_study(presets: Table) -> Path | None:
+    """Does what the flags ask for: prints what presets or a study cost, or trains a study.
+
+    Args:
+        presets: see `define_density_flags`.
+
+    Returns:
+        The folder of a study that was trained and that this process is to report on; else None.
 
     Raises:
-        ValueError: a flag that the preset has no place for.
+        ValueError: a flag that the preset has no place for; or see `run_study`.
     """
+    from keras_sparseflow.experiments.devices import is_chief
+    from keras_sparseflow.experiments.launch import preview_studies, preview_study, run_study
+
+    options = given_options()
+    how: dict[str, Any] = {"data_dir": FLAGS.data_dir, "executor": given_executor(), "options": options}
+    if FLAGS.list_presets:
+        preview_studies(_listed_studies(presets), **how)
+        return None
+    study = _given_study(presets)
+    if FLAGS.dry_run:
+        preview_study(study, runs_dir=FLAGS.runs_dir, **how)
+        return None
+    study_dir = run_study(study, runs_dir=FLAGS.runs_dir, **how)
+    return study_dir if is_chief(options) else None
+
+
+def _given_study(presets: Table) -> DensityStudy:
+    """Returns the preset that the flags name, changed as they say."""
     study = presets.get(FLAGS.preset)
     for name in _OF_TICKETS:
         if FLAGS[name].value is not None and not isinstance(study, LotteryTicket):
@@ -62,7 +89,7 @@ def given_study(presets: Table) -> DensityStudy:
     return _changed(study, given_spec_values(DensitySpec), FLAGS.study)
 
 
-def listed_studies(presets: Table) -> list[DensityStudy]:
+def _listed_studies(presets: Table) -> list[DensityStudy]:
     """Returns every preset, changed by those flags that it has a place for."""
     given = given_spec_values(DensitySpec)
 

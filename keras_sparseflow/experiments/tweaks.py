@@ -1,8 +1,6 @@
 """Tweaks of ToST: what helps a sparse network to train, by the paper's short names."""
 
-from keras_sparseflow.plugins import unknown_name
-
-NO_TWEAKS, ALL_TWEAKS = "none", "tost"
+from keras_sparseflow.experiments.combined import Combined
 
 TWEAKS = {
     "GSk": "ghost skip connections over convolutions, which fade",
@@ -11,6 +9,8 @@ TWEAKS = {
     "LS": "label smoothing",
 }
 """What can be combined, in the order in which a combined name lists it."""
+
+_TWEAKS = Combined("tweaks", "tweak", TWEAKS, nothing="none", everything="tost")
 
 
 def parse_tweaks(name: str) -> frozenset[str]:
@@ -23,15 +23,7 @@ def parse_tweaks(name: str) -> frozenset[str]:
         >>> sorted(parse_tweaks("LS_GSk"))
         ['GSk', 'LS']
     """
-    if name in (NO_TWEAKS, ALL_TWEAKS):
-        return frozenset(TWEAKS if name == ALL_TWEAKS else ())
-    parts = name.split("_")
-    for part in parts:
-        if part not in TWEAKS:
-            raise unknown_name("tweak", part, [NO_TWEAKS, ALL_TWEAKS, *TWEAKS])
-    if len(set(parts)) < len(parts):
-        raise ValueError(f"`tweaks` must name each tweak once; received {name!r}.")
-    return frozenset(parts)
+    return _TWEAKS.parse(name)
 
 
 def canonical_tweaks(name: str) -> str:
@@ -41,7 +33,4 @@ def canonical_tweaks(name: str) -> str:
         >>> canonical_tweaks("LS_GSk"), canonical_tweaks("LS_GSk_GSw_LRsI")
         ('GSk_LS', 'tost')
     """
-    parts = parse_tweaks(name)
-    if len(parts) == len(TWEAKS):
-        return ALL_TWEAKS
-    return "_".join(part for part in TWEAKS if part in parts) or NO_TWEAKS
+    return _TWEAKS.canonical(name)

@@ -1,8 +1,6 @@
 """Variants: which regularisation and normalisation a run uses, by the paper's short names."""
 
-from keras_sparseflow.plugins import unknown_name
-
-NO_REGULARIZATION = "NR"
+from keras_sparseflow.experiments.combined import Combined
 
 PARTS = {
     "DA": "data augmentation: random crops and horizontal flips",
@@ -11,6 +9,8 @@ PARTS = {
     "BN": "BatchNorm before each activation",
 }
 """What can be combined, in the order in which a combined name lists it."""
+
+_VARIANTS = Combined("variant", "variant part", PARTS, nothing="NR")
 
 
 def parse_variant(name: str) -> frozenset[str]:
@@ -23,15 +23,7 @@ def parse_variant(name: str) -> frozenset[str]:
         >>> sorted(parse_variant("DA_BN"))
         ['BN', 'DA']
     """
-    if name == NO_REGULARIZATION:
-        return frozenset()
-    parts = name.split("_")
-    for part in parts:
-        if part not in PARTS:
-            raise unknown_name("variant part", part, [NO_REGULARIZATION, *PARTS])
-    if len(set(parts)) < len(parts):
-        raise ValueError(f"`variant` must name each part once; received {name!r}.")
-    return frozenset(parts)
+    return _VARIANTS.parse(name)
 
 
 def canonical_variant(name: str) -> str:
@@ -41,5 +33,4 @@ def canonical_variant(name: str) -> str:
         >>> canonical_variant("BN_L2")
         'L2_BN'
     """
-    parts = parse_variant(name)
-    return "_".join(part for part in PARTS if part in parts) or NO_REGULARIZATION
+    return _VARIANTS.canonical(name)

@@ -38,7 +38,7 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
     loss = _batch_loss(problem, temperature)
 
     def gradients(values: list[Any], batch: Batch) -> list[Any]:
-        return _gradients(lambda: loss(values, batch), values)
+        return gradients_of(lambda: loss(values, batch), values)
 
     values, compiled = _values(problem), graph_function(gradients)
     return _mean_over_examples(problem, lambda batch: compiled(values, batch))
@@ -61,10 +61,10 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
     def products(values: list[Any], directions: list[Any], batch: Batch) -> list[Any]:
         def slope() -> Any:
-            gradients = _gradients(lambda: loss(values, batch), values)
+            gradients = gradients_of(lambda: loss(values, batch), values)
             return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)])
 
-        return _gradients(slope, values)
+        return gradients_of(slope, values)
 
     values, compiled = _values(problem), graph_function(products)
     directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, values, strict=True)]
@@ -89,6 +89,27 @@ def check_tensorflow() -> None:
         )
 
 
+def check_precision(model: keras.Model) -> None:
+    """Raises ValueError for a network that computes in float16."""
+    layers = [layer for layer in model._flatten_layers() if layer.compute_dtype == "float16"]
+    if layers:
+        raise ValueError(
+            f"The network must not compute in float16, where small gradients become zero; layer {layers[0].name!r} "
+            "does. Take a copy that computes in float32 or bfloat16, and train it as you like."
+        )
+
+
+def gradients_of(function: Callable[[], Any], values: Sequence[Any]) -> list[Any]:
+    """Returns the gradients of what the function returns, zeros where it does not depend on a value."""
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        result = function()
+    found = tape.gradient(result, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
+
+
 def graph_function(function: Callable[..., list[Any]]) -> Any:
     """Returns a graph function; as a partial, for TensorFlow warns of one that is traced anew for each network."""
     import tensorflow as tf
@@ -99,7 +120,7 @@ def graph_function(function: Callable[..., list[Any]]) -> Any:
 def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Sequence[Any], Batch], Any]:
     """Returns `(values, batch) -> loss` of the problem's model with these values of its kernels."""
     check_tensorflow()
-    _check_precision(problem.model)
+    check_precision(problem.model)
     if not temperature > 0:
         raise ValueError(f"`temperature` must be above 0; received {temperature}.")
     objective = objective_of(problem.model, problem.loss)
@@ -120,16 +141,6 @@ def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Sequence[
     return loss
 
 
-def _gradients(function: Callable[[], Any], values: Sequence[Any]) -> list[Any]:
-    """Returns the gradients of what the function returns, zeros where it does not depend on a value."""
-    import tensorflow as tf
-
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(values)
-        result = function()
-    return tape.gradient(result, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-
 def _mean_over_examples(problem: MaskProblem, of_batch: Callable[[Batch], Sequence[Any]]) -> list[np.ndarray]:
     """Returns the mean over all examples of arrays that belong to the mean, or the sum, over each batch."""
     adds_up = objective_of(problem.model, problem.loss).adds_up
@@ -148,12 +159,3 @@ def _values(problem: MaskProblem) -> list[Any]:
     import tensorflow as tf
 
     return [tf.convert_to_tensor(kernel.variable) for kernel in problem.kernels]
-
-
-def _check_precision(model: keras.Model) -> None:
-    layers = [layer for layer in model._flatten_layers() if layer.compute_dtype == "float16"]
-    if layers:
-        raise ValueError(
-            f"The network must not compute in float16, where small gradients become zero; layer {layers[0].name!r} "
-            "does. Score it in float32 or bfloat16, and train it as you like."
-        )

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.masks.selection import top_mask
+from keras_sparseflow.training.counting import batches_per_step
 from keras_sparseflow.training.mask_updates import MaskUpdates
 
 DECAYS = ("cosine", "constant")
@@ -172,7 +173,7 @@ class DropAndGrow(MaskUpdates):
                 f"{type(self).__name__} can't tell where three quarters of the training are, for the data do not say "
                 "how many batches they have: give `end_step`, or `steps_per_epoch` to `fit`."
             )
-        return round(SHARE_OF_TRAINING * self.params["epochs"] * batches / self._batches_per_step)
+        return round(SHARE_OF_TRAINING * self.params["epochs"] * batches / batches_per_step(self.model))
 
     def _check_end(self, end: int) -> None:
         if end <= max(self._begin, self._frequency if self._begin == 0 else 0):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_sparseflow.layers.ghost import GhostActivation, GhostSkip, ghosts_of
 from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
 
 _ALPHAS: dict[str, Callable[[float], float]] = {
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
@@ -110,7 +111,7 @@ class GhostSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Read now, for a callback may have restored a training in `on_train_begin`.
-        self._epoch, self._batches_before = epoch, int(keras.ops.convert_to_numpy(self._optimizer._iterations))
+        self._epoch, self._batches_before = epoch, batches_done(self.model)
         if math.isnan(self._now[0]):
             self._check_not_over()
         self._update(batches_of_epoch=0)
@@ -119,17 +120,7 @@ class GhostSchedule(keras.callbacks.Callback):
         self._update(batches_of_epoch=batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        step = int(keras.ops.convert_to_numpy(self._optimizer.iterations))
-        self.rows.append({"epoch": epoch, "step": step, "beta": self._now[0], "alpha": self._now[1]})
-
-    @property
-    def _optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer that counts the steps: the one within Keras' loss scale of mixed_float16."""
-        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-
-    @property
-    def _batches_per_step(self) -> int:
-        return getattr(self._optimizer, "gradient_accumulation_steps", None) or 1
+        self.rows.append({"epoch": epoch, "step": steps_done(self.model), "beta": self._now[0], "alpha": self._now[1]})
 
     def _update(self, batches_of_epoch: int) -> None:
         """Gives the ghosts the values of the next step."""
@@ -140,19 +131,20 @@ class GhostSchedule(keras.callbacks.Callback):
             self._now = values
 
     def _progress(self, batches_of_epoch: int) -> float:
-        steps_done = (self._batches_before + batches_of_epoch) // self._batches_per_step - self._first_step
+        a_step = batches_per_step(self.model)
+        done = (self._batches_before + batches_of_epoch) // a_step - self._first_step
         if self._end_step is not None:
-            return steps_done / self._end_step
+            return done / self._end_step
         # The optimizer does not count steps that a loss scale drops: the epoch itself may be ahead.
         if self._epoch + batches_of_epoch // self.params["steps"] >= self._end_epoch:
             return 1.0
-        return steps_done * self._batches_per_step / (self._end_epoch * self.params["steps"])
+        return done * a_step / (self._end_epoch * self.params["steps"])
 
     def _check_not_over(self) -> None:
         """Refuses to make ghosts vanish at once that have not faded."""
         live = [ghost for ghost in ghosts_of(self.model) if ghost.is_ghost]
         if live and self._progress(batches_of_epoch=0) >= 1:
-            steps = self._batches_before // self._batches_per_step
+            steps = self._batches_before // batches_per_step(self.model)
             raise ValueError(
                 f"The schedule is over before epoch {self._epoch}, in which the optimizer has done {steps} steps, but "
                 f"{len(live)} ghosts have not faded: let it end later, or pass first_step={steps}."

@@ -13,7 +13,7 @@ from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.structure import variables_by_place
 from keras_sparseflow.masks.exact_moments import exact_moments
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import variables_at
+from keras_sparseflow.masks.gradients import check_precision, gradients_of, variables_at
 from keras_sparseflow.masks.objective import objective_of
 
 
@@ -38,7 +38,7 @@ class LossAt:
     """
 
     def __init__(self, model: keras.Model, loss: Any = None, tensors: str = "all", training: bool = False):
-        _check_precision(model)
+        check_precision(model)
         self.weights = weights_by_path(model, tensors)
         self._model = model
         self._objective = objective_of(model, loss)
@@ -98,24 +98,6 @@ def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, FlowK
     return {paths[id(weight.variable)]: weight for weight in flow_kernels(model, tensors)}
 
 
-def gradients_of(function: Callable[[], tf.Tensor], values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Returns the gradient of what the function returns for each value, zeros where it does not depend on it."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(values)
-        result = function()
-    found = tape.gradient(result, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
-
-
 def as_arrays(tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:
     """Returns tensors as arrays."""
     return [tensor.numpy() for tensor in tensors]
-
-
-def _check_precision(model: keras.Model) -> None:
-    layers = [layer for layer in model._flatten_layers() if layer.compute_dtype == "float16"]
-    if layers:
-        raise ValueError(
-            f"The network must not compute in float16, where small gradients become zero; layer {layers[0].name!r} "
-            "does. Give a copy of it that computes in float32 or bfloat16."
-        )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
 
 
 class MaskUpdates(keras.callbacks.Callback, abc.ABC):
@@ -64,27 +65,18 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Read now, for a callback may have restored a training in `on_train_begin`.
-        self._batches_done = int(keras.ops.convert_to_numpy(self._optimizer._iterations))
+        self._batches_done = batches_done(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        iterations, accumulated = divmod(self._batches_done + batch, self._batches_per_step)
+        iterations, accumulated = divmod(self._batches_done + batch, batches_per_step(self.model))
         step = iterations - self._first_step + 1
         if not accumulated and step >= 1:
             self._before_step(step)
 
     @property
-    def _optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer that counts the steps: the one within Keras' loss scale of mixed_float16."""
-        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-
-    @property
-    def _batches_per_step(self) -> int:
-        return getattr(self._optimizer, "gradient_accumulation_steps", None) or 1
-
-    @property
     def _steps_done(self) -> int:
         """Steps since `first_step`, negative before it."""
-        return int(keras.ops.convert_to_numpy(self._optimizer.iterations)) - self._first_step
+        return steps_done(self.model) - self._first_step
 
     def _set_masks(self, step: int, masks: Sequence[np.ndarray], **columns: Any) -> None:
         """Gives every layer its mask, in the order of `self._layers`, and adds a row for each."""

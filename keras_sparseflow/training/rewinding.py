@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_sparseflow.layers.masked import MaskedKernel
 from keras_sparseflow.layers.structure import variables_by_place, walk
+from keras_sparseflow.training.counting import steps_done
 
 
 class RewindPoint(keras.callbacks.Callback):
@@ -44,9 +45,9 @@ class RewindPoint(keras.callbacks.Callback):
                 "RewindPoint looks at the model between steps: `steps_per_execution` must be 1; received "
                 f"{self.model.steps_per_execution}."
             )
-        if self._steps_done() > self._step:
+        if steps_done(self.model) > self._step:
             raise ValueError(
-                f"`step` must be at least {self._steps_done()}, the steps that the optimizer has done; received "
+                f"`step` must be at least {steps_done(self.model)}, the steps that the optimizer has done; received "
                 f"{self._step}."
             )
         self._keep_if_due()
@@ -55,14 +56,10 @@ class RewindPoint(keras.callbacks.Callback):
         self._keep_if_due()
 
     def _keep_if_due(self) -> None:
-        if self.state is None and self._steps_done() == self._step:
+        if self.state is None and steps_done(self.model) == self._step:
             self.state = weights_of(self.model)
             if self._on_kept is not None:
                 self._on_kept(self.state)
-
-    def _steps_done(self) -> int:
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # within Keras' loss scale
-        return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
 def weights_of(model: keras.Model) -> dict[str, np.ndarray]:

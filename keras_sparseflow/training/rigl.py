@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import FlowKernel
+from keras_sparseflow.training.counting import batches_per_step
 from keras_sparseflow.training.drop_grow import DropAndGrow
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.recorder import check_cost
@@ -83,10 +84,10 @@ class RigL(DropAndGrow):
                 f"{type(self.model).__name__}. Make the model a SparseModel, or train it with `SET`."
             )
         super().on_train_begin(logs)
-        if self._batches_per_step != 1:
+        if batches_per_step(self.model) != 1:
             raise ValueError(
                 "RigL takes the gradient of one batch: the optimizer's `gradient_accumulation_steps` must be None; "
-                f"received {self._batches_per_step}."
+                f"received {batches_per_step(self.model)}."
             )
         self._gradients = self._gradient_function(self.model)
 

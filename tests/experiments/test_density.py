@@ -121,7 +121,7 @@ def test_a_run_is_named_after_how_it_becomes_sparse(values, words):
         ("move_until", 0, "`move_until` must be a number above 0 and at most 1; received 0"),
         ("model", "wide_resnt", "Unknown model 'wide_resnt'.*Did you mean 'wide_resnet'"),
         ("tweaks", "GSW", "Unknown tweak 'GSW'; expected one of none, tost, GSk, GSw, LRsI, LS. Did you mean 'GSw'"),
-        ("tweaks", "LS_LS", "`tweaks` must name each tweak once; received 'LS_LS'"),
+        ("tweaks", "LS_LS", "`tweaks` must name each part once; received 'LS_LS'"),
         ("label_smoothing", 0, "`label_smoothing` must be a number above 0 and at most 1; received 0"),
         ("ghost_until", 2, "`ghost_until` must be a number above 0 and at most 1; received 2"),
         ("ends", "both", "expected one of sparse, dense"),
