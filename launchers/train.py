@@ -1,50 +1,6 @@
-"""Trains one network, sparse or dense, and prints what it came to.
+"""Starts keras_sparseflow.launchers.train from a checkout; installed it is `sparseflow-train`."""
 
-    python launchers/train.py --variant=BN --dense_width=20 --epochs=30 --learning_rate=0.1
-    python launchers/train.py --arm=dense --dense_width=20 --epochs=30 --learning_rate=0.1
-
-A sparse network of `dense_width` w has as many active weights in each kernel as a dense one of that
-width, in hidden layers of width `max_width`.
-"""
-
-from absl import app, flags
-
-from keras_sparseflow.experiments.flags import (
-    define_executor_flags,
-    define_run_flags,
-    define_spec_flags,
-    given_options,
-    given_spec_values,
-    load_training_as_given,
-)
-from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
-
-define_spec_flags()
-define_run_flags()
-define_executor_flags("serial")
-STUDY = flags.DEFINE_string("study", None, "folder in runs_dir to join (default: networks-, then the images' name).")
-
-
-def main(argv: list[str]) -> None:
-    with plain_errors(flags.FLAGS.debug):
-        refuse_arguments(argv)
-        load_training_as_given()
-        from keras_sparseflow.experiments.devices import is_chief
-        from keras_sparseflow.experiments.launch import run_network
-        from keras_sparseflow.experiments.summary import print_result
-
-        flag, options = flags.FLAGS, given_options()
-        folder = run_network(
-            given_spec_values(),
-            study=STUDY.value,
-            runs_dir=flag.runs_dir,
-            data_dir=flag.data_dir,
-            executor=flag.executor,
-            options=options,
-        )
-        if is_chief(options):
-            print_result(folder)
-
+from keras_sparseflow.launchers.train import run
 
 if __name__ == "__main__":
-    app.run(main)
+    run()

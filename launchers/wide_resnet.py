@@ -1,39 +1,6 @@
-r"""Trains networks at several densities, with static, moving or pruned masks or as lottery tickets; writes a report.
+"""Starts keras_sparseflow.launchers.wide_resnet from a checkout; installed it is `sparseflow-wide-resnet`."""
 
-    python launchers/wide_resnet.py --dataset=digits --depth=10 --width=1 --variant=SC_BN --density=0.05,0.2,1 \
-        --method=static,magnitude --learning_rate=0.1 --epochs=10
-    python launchers/wide_resnet.py --preset=wrn_magnitude --dataset=cifar10 --data_dir=DIR --image_size=16 \
-        --depth=10 --width=1 --epochs=5 --density=0.05,0.2,1
-    python launchers/wide_resnet.py --preset=lottery --dataset=digits --depth=10 --width=1 --rounds=5 --fraction=0.5 \
-        --rewind_step=20 --epochs=10
-    python launchers/wide_resnet.py --preset=wrn_random --dry_run
-    python launchers/wide_resnet.py --list_presets
-
-A preset repeats a figure of a paper, at its full size; other flags change it, and what they change is recorded. Runs
-that are finished are not trained again: after an interruption type the command again, and to add to a study type it
-with the values of before and the new ones.
-"""
-
-from absl import app, flags
-
-from keras_sparseflow.experiments.density_flags import define_density_flags, run_given_study
-from keras_sparseflow.experiments.flags import given_report_options, load_training_as_given
-from keras_sparseflow.experiments.presets import DENSITY_PRESETS
-from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
-
-define_density_flags(DENSITY_PRESETS, "single_density")
-
-
-def main(argv: list[str]) -> None:
-    with plain_errors(flags.FLAGS.debug):
-        refuse_arguments(argv)
-        load_training_as_given()
-        from keras_sparseflow.analysis.report import write_report
-
-        study_dir = run_given_study(DENSITY_PRESETS)
-        if study_dir is not None:
-            print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
-
+from keras_sparseflow.launchers.wide_resnet import run
 
 if __name__ == "__main__":
-    app.run(main)
+    run()

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
 
 # From the top of the house to the ground; a room imports itself and what stands below it.
 ROOMS = [
-    "analysis", "experiments", "records", "diagnostics", "training", "twins", "masks", "models", "flow", "data",
-    "layers", "plugins", "lazy",
+    "launchers", "analysis", "experiments", "records", "diagnostics", "training", "twins", "masks", "models", "flow",
+    "data", "layers", "plugins", "lazy",
 ]  # fmt: skip
 # Rooms beside each other on a floor, where the order above would allow what the design does not.
 FORBIDDEN = {

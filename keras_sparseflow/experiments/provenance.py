@@ -25,8 +25,10 @@ def machine() -> dict[str, str]:
 
 
 def command_line() -> str:
-    """Returns the command that was typed."""
-    return shlex.join(["python", *sys.argv])
+    """Returns the command that was typed: a script of a checkout, or an installed command without its folder."""
+    program, *arguments = sys.argv
+    typed = ["python", program] if program.endswith(".py") else [Path(program).name]
+    return shlex.join([*typed, *arguments])
 
 
 def _version(package: str) -> str:

@@ -1,0 +1,60 @@
+"""Trains one network, sparse or dense, and prints what it came to.
+
+    python launchers/train.py --variant=BN --dense_width=20 --epochs=30 --learning_rate=0.1
+    python launchers/train.py --arm=dense --dense_width=20 --epochs=30 --learning_rate=0.1
+
+A sparse network of `dense_width` w has as many active weights in each kernel as a dense one of that
+width, in hidden layers of width `max_width`.
+"""
+
+from absl import flags
+
+from keras_sparseflow.experiments.flags import (
+    define_executor_flags,
+    define_run_flags,
+    define_spec_flags,
+    given_options,
+    given_spec_values,
+    load_training_as_given,
+)
+from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.launchers.command import start
+
+FLAGS = flags.FLAGS
+
+flags.disclaim_key_flags()  # they stand in the --help of the program that starts this
+
+
+def define_flags() -> None:
+    """Defines every flag of the launcher."""
+    define_spec_flags()
+    define_run_flags()
+    define_executor_flags("serial")
+    flags.DEFINE_string("study", None, "folder in runs_dir to join (default: networks-, then the images' name).")
+
+
+def main(argv: list[str]) -> None:
+    """Trains the network that the flags describe and prints its result."""
+    with plain_errors(FLAGS.debug):
+        refuse_arguments(argv)
+        load_training_as_given()
+        from keras_sparseflow.experiments.devices import is_chief
+        from keras_sparseflow.experiments.launch import run_network
+        from keras_sparseflow.experiments.summary import print_result
+
+        options = given_options()
+        folder = run_network(
+            given_spec_values(),
+            study=FLAGS.study,
+            runs_dir=FLAGS.runs_dir,
+            data_dir=FLAGS.data_dir,
+            executor=FLAGS.executor,
+            options=options,
+        )
+        if is_chief(options):
+            print_result(folder)
+
+
+def run() -> None:
+    """Runs the launcher with the flags of the command line; ends the process."""
+    start(__doc__, define_flags, main)
