@@ -1,7 +1,12 @@
 """The BUILD file names every room, launcher and benchmark, and its deps are what these import."""
 
 import ast
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.test_imports import PACKAGE, ROOMS, imports, room_of
 
@@ -9,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def targets():
-    """Every target of the BUILD file as `{name: {"srcs": [...], "deps": {...}}}`, its globs expanded."""
+    """Every target of the BUILD file as `{name: {"srcs": [...], "deps": {...}, ...}}`, its globs expanded."""
 
     def glob(patterns, exclude=()):
         found = {path for pattern in patterns for path in ROOT.glob(pattern)}
@@ -20,13 +25,13 @@ def targets():
 
     def target(name, srcs, deps=(), **other):
         assert name not in found, f"{name} stands twice"
-        found[name] = {"srcs": srcs, "deps": {dep.removeprefix(":") for dep in deps}}
+        found[name] = {**other, "srcs": srcs, "deps": {dep.removeprefix(":") for dep in deps}}
 
     def nothing(*arguments, **keywords):
         """Stands for a Bazel function that makes no target."""
 
     rules = dict.fromkeys(("py_library", "py_binary", "py_test"), target)
-    others = dict.fromkeys(("load", "package", "licenses", "exports_files"), nothing)
+    others = dict.fromkeys(("package", "licenses", "exports_files", "filegroup"), nothing)
     exec(compile((ROOT / "BUILD").read_text(), "BUILD", "exec"), {**rules, **others, "glob": glob})
     return found
 
@@ -59,12 +64,32 @@ def test_every_launcher_and_benchmark_is_a_target_with_the_deps_that_it_imports(
         assert build[path.stem]["deps"] == imported_rooms([path]) | imported_neighbours(path), path
 
 
-def test_every_test_file_is_a_target():
-    named = {source for name, target in targets().items() if name.startswith("tests_") for source in target["srcs"]}
-    assert {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")} == named
+def test_every_test_file_is_a_target_that_runs_it_with_all_helpers():
+    tests = {name: target for name, target in targets().items() if name.startswith("tests_")}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}
+    run = {args.removeprefix("$(location ").removesuffix(")") for (args,) in (test["args"] for test in tests.values())}
+    assert run == {file for file in files if Path(file).name.startswith("test_")}
+    for target in tests.values():
+        assert target["main"] in target["srcs"] and set(target["srcs"]) >= files - run
+
+
+def test_a_target_of_a_test_fails_where_the_test_does(tmp_path):
+    (tmp_path / "test_zero.py").write_text("def test_zero():\n    assert 0\n")
+    (main,) = {target["main"] for name, target in targets().items() if name.startswith("tests_")}
+    command = [sys.executable, ROOT / main, "-pno:cacheprovider", "test_zero.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "1 failed" in done.stdout
 
 
 def test_build_is_plain_starlark():
     """No statement that Starlark lacks."""
     for node in ast.walk(ast.parse((ROOT / "BUILD").read_text())):
         assert not isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef | ast.While | ast.Try | ast.JoinedStr)
+
+
+@pytest.mark.skipif(shutil.which("bazel") is None, reason="Bazel is not installed; apt install bazel-bootstrap")
+def test_bazel_reads_every_target_without_a_network(tmp_path):
+    command = ["bazel", "--batch", f"--output_user_root={tmp_path}", "query", "//..."]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {f"//:{name}" for name in [*targets(), "checkout"]}
