@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test lint docs benchmark clean lock
+.PHONY: help setup demo test lint docs benchmark dist clean lock
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -35,6 +35,9 @@ docs: $(INSTALLED)  ## docs/api.md anew from the docstrings
 benchmark: $(INSTALLED)  ## cost of masks and of measuring flow; populations against one network after the other
 	$(BIN)/python benchmarks/step_cost.py
 	$(BIN)/python benchmarks/population_speed.py
+
+dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
+	$(BIN)/python -m build --no-isolation
 
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
