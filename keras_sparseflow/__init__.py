@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "flow": ("egf", "grad_norm", "measured_epochs"),
         "data": ("load_images",),
+        "plugins": ("register",),
         "models": ("mlp", "mobilenet", "resnet", "vgg", "wide_resnet"),
         "twins": (
             "ghostify",

@@ -1,9 +1,46 @@
-"""Names that combine parts, such as L2_BN."""
+"""Names that combine parts, such as L2_BN, and what a part can do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.plugins import Table, unknown_name
+
+PART_NAME = "[A-Za-z0-9]+"
+"""What names of parts look like: combined names join them by _."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of a variant, or a tweak: what a training has that a plain one has not.
+
+    Each hook may be left out. Built-in parts have none: what they do is done where networks are built. Networks with a
+    part that has one are trained one after the other.
+
+    Args:
+        help: what it is, in words that a list can show.
+        prepare: `(model, spec) -> None`, called before the network is compiled, each time that it is built. It may
+            change layers, but must add and remove none, nor any variable, and must leave weights and masks as they are.
+        penalty: `(kernel) -> scalar`, what each kernel, a tensor that is zero where its mask is False, adds to the
+            total cost.
+        callbacks: `(spec, steps) -> list of Keras callbacks` of the training, whose steps there are in all. What they
+            remember is not in a checkpoint: they must find out from the step where they are.
+
+    Example:
+        >>> from keras import ops
+        >>> Part(help="kernels with small sums", penalty=lambda kernel: ops.square(ops.sum(kernel))).changes_training
+        True
+    """
+
+    help: str
+    prepare: Callable[[Any, Any], None] | None = None
+    penalty: Callable[[Any], Any] | None = None
+    callbacks: Callable[[Any, int], Sequence[Any]] | None = None
+
+    @property
+    def changes_training(self) -> bool:
+        """Whether it has a hook."""
+        return any(hook is not None for hook in (self.prepare, self.penalty, self.callbacks))
 
 
 @dataclass(frozen=True)
@@ -12,15 +49,13 @@ class Combined:
 
     Args:
         field: of a spec, whose values these names are.
-        kind: what a part is called, for messages.
-        parts: help text by name, in the order in which a name lists them.
+        parts: what can be joined, in the order in which a name lists them.
         nothing: the name that has no part.
-        everything: a name that has all of them; None where there is none.
+        everything: a name that has all built-in ones; None where there is none.
     """
 
     field: str
-    kind: str
-    parts: Mapping[str, str]
+    parts: Table
     nothing: str
     everything: str | None = None
 
@@ -31,12 +66,13 @@ class Combined:
             ValueError: a part is unknown or named twice; the message lists the valid ones.
         """
         if name in (self.nothing, self.everything):
-            return frozenset(self.parts if name == self.everything else ())
+            return frozenset(self.parts.builtins if name == self.everything else ())
         named = name.split("_")
         for part in named:
             if part not in self.parts:
                 whole = [self.nothing, *([self.everything] if self.everything else [])]
-                raise unknown_name(self.kind, part, [*whole, *self.parts])
+                raise unknown_name(self.parts.kind, part, [*whole, *self.parts])
+            self.parts.plugin(part)
         if len(set(named)) < len(named):
             raise ValueError(f"`{self.field}` must name each part once; received {name!r}.")
         return frozenset(named)
@@ -44,6 +80,6 @@ class Combined:
     def canonical(self, name: str) -> str:
         """Returns the one spelling of a name, its parts in their order."""
         named = self.parse(name)
-        if self.everything and len(named) == len(self.parts):
+        if self.everything and named == set(self.parts.builtins):
             return self.everything
         return "_".join(part for part in self.parts if part in named) or self.nothing

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 STRATEGIES = Table(
     "strategy",
-    "keras_sparseflow.strategies",
+    "keras_sparseflow.strategy",
     {
         "none": "keras_sparseflow.training.strategy:one_device",
         "mirrored": "keras_sparseflow.training.strategy:mirrored",

@@ -115,7 +115,7 @@ def population(
         options: see `Options`.
 
     Raises:
-        ValueError: an optimizer, an activation or a measure that can't be stacked.
+        ValueError: an optimizer, an activation, a measure or a part of a variant that can't be stacked.
         MemoryError: a network needs more than `population_memory` even alone.
     """
     planned = plan(specs, study_dir, data.input_shape, data.num_classes, "population", options)
@@ -143,7 +143,7 @@ def auto(
     _run(planned, specs, study_dir, data, progress, options)
 
 
-EXECUTORS = Table("executor", "keras_sparseflow.executors", {"auto": auto, "population": population, "serial": serial})
+EXECUTORS = Table("executor", "keras_sparseflow.executor", {"auto": auto, "population": population, "serial": serial})
 """Every executor that can be named."""
 
 PLANNED_EXECUTORS = ("auto", "population", "serial")
@@ -157,7 +157,7 @@ class StudyPlan:
     Args:
         populations: trained as one program each.
         alone: trained one after the other.
-        reasons: why, for each optimizer, activation or measure that can't be stacked.
+        reasons: why, for each optimizer, activation, measure or part that can't be stacked.
         finished: how many runs are finished already.
     """
 
@@ -186,7 +186,8 @@ def plan(
         options: see `Options`.
 
     Raises:
-        ValueError: "population" with an optimizer, activation or measure that can't be stacked, or another executor.
+        ValueError: "population" with an optimizer, activation, measure or part that can't be stacked, or another
+            executor.
         MemoryError: a network needs more than `population_memory` even alone.
     """
     if executor not in PLANNED_EXECUTORS:
@@ -246,12 +247,14 @@ def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
 def _stacked_parts(spec: TrainingSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
     from keras_sparseflow.experiments.recipe import optimizer_factory
+    from keras_sparseflow.experiments.varying import hooked_parts
     from keras_sparseflow.models.mlp import activation_layer
     from keras_sparseflow.training.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
     if isinstance(spec, DensitySpec):
         return {f"model {spec.model!r}": lambda: "only the multilayer perceptrons of matched pairs can be stacked"}
     return {
+        **{called: lambda: "what it does, it does to one network" for called in hooked_parts(spec)},
         **{
             f"flow measure {name!r}": lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
             for name in spec.flow_measures

@@ -8,6 +8,7 @@ import keras
 from keras_sparseflow.data import DataSize, ImageData, steps_per_epoch
 from keras_sparseflow.experiments.cost import steps_an_epoch
 from keras_sparseflow.experiments.density_spec import MOVING, DensitySpec
+from keras_sparseflow.experiments.named import MASK_SCHEDULES
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.training.pruning import MagnitudePruning
 from keras_sparseflow.training.rigl import RigL
@@ -28,16 +29,33 @@ def mask_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.
     if not isinstance(spec, DensitySpec):
         return []
     steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
-    if spec.method == "magnitude":
-        return [_magnitude_pruning(spec, steps)]
-    moved: dict[str, Any] = {
-        "end_step": _last_move(spec, steps),
-        "frequency": spec.move_frequency,
-        "drop_fraction": spec.move_fraction,
-    }
-    if spec.method == "rigl":
-        return [RigL(**moved)]
-    return [SET(**moved, seed=spec.seed)] if spec.method == "set" else []
+    return list(MASK_SCHEDULES.get(spec.method)(spec, steps))
+
+
+def static(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+    """Masks by a score before training, which stay as they are."""
+    del spec, steps
+    return []
+
+
+def lottery(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+    """Rounds of training, pruning and going back to early weights; within a round masks stay as they are."""
+    return static(spec, steps)
+
+
+def magnitude(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+    """Pruning of a network that is dense until then, of its smallest weights, at once or by and by."""
+    return [_magnitude_pruning(spec, steps)]
+
+
+def rigl(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+    """Masks that move: the smallest weights make place for those whose gradient is largest."""
+    return [RigL(**_moved(spec, steps))]
+
+
+def set_(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+    """Masks that move: the smallest weights make place for random ones."""
+    return [SET(**_moved(spec, steps), seed=spec.seed)]
 
 
 def check_pruning(specs: Iterable[TrainingSpec]) -> None:
@@ -77,6 +95,15 @@ def check_mask_changes(specs: Iterable[TrainingSpec], size: DataSize) -> None:
                     f"`move_frequency` must be below {last}, the steps in which {spec.method} moves masks in "
                     f"{spec.epochs} epochs (`move_until` {spec.move_until}); received {spec.move_frequency}."
                 )
+
+
+def _moved(spec: DensitySpec, steps: int) -> dict[str, Any]:
+    """Returns when RigL and SET move masks, and how much of them."""
+    return {
+        "end_step": _last_move(spec, steps),
+        "frequency": spec.move_frequency,
+        "drop_fraction": spec.move_fraction,
+    }
 
 
 def _last_move(spec: DensitySpec, steps: int) -> int:

@@ -1,10 +1,10 @@
-"""What a run's optimizer, schedule and loss are chosen from by name."""
+"""What a run's network, its masks, and its optimizer, schedule and loss are chosen from by name."""
 
 from keras_sparseflow.plugins import Table
 
 OPTIMIZERS = Table(
     "optimizer",
-    "keras_sparseflow.optimizers",
+    "keras_sparseflow.optimizer",
     {
         "sgd": "keras.optimizers:SGD",
         "momentum": "keras_sparseflow.training.optimizers:momentum",
@@ -21,14 +21,14 @@ One with the attribute `decouples_l2` set is given the variant's L2 as decoupled
 
 SCHEDULES = Table(
     "schedule",
-    "keras_sparseflow.schedules",
+    "keras_sparseflow.schedule",
     {name: f"keras_sparseflow.training.schedules:{name}" for name in ("constant", "cosine", "step", "wide_resnet")},
 )
 """Each maps progress, the share of all steps that are done, to a factor of the learning rate."""
 
 LOSSES = Table(
     "loss",
-    "keras_sparseflow.losses",
+    "keras_sparseflow.loss",
     {
         "cross_entropy": "keras_sparseflow.training.losses:cross_entropy",
         "squared_error": "keras_sparseflow.training.losses:SquaredError",
@@ -38,7 +38,7 @@ LOSSES = Table(
 
 MODELS = Table(
     "model",
-    "keras_sparseflow.models",
+    "keras_sparseflow.model",
     {
         "wide_resnet": "keras_sparseflow.models.architectures:WIDE_RESNET",
         "resnet": "keras_sparseflow.models.resnet:RESNET",
@@ -48,3 +48,19 @@ MODELS = Table(
     },
 )
 """Each is an `Architecture`: how a network is built, and its kernels."""
+
+MASK_SCHEDULES = Table(
+    "mask schedule",
+    "keras_sparseflow.mask_schedule",
+    {
+        "static": "keras_sparseflow.experiments.mask_changes:static",
+        "magnitude": "keras_sparseflow.experiments.mask_changes:magnitude",
+        "rigl": "keras_sparseflow.experiments.mask_changes:rigl",
+        "set": "keras_sparseflow.experiments.mask_changes:set_",
+        "lottery": "keras_sparseflow.experiments.mask_changes:lottery",
+    },
+)
+"""Each is called with a `DensitySpec` and the steps of its training, and returns the Keras callbacks that change masks.
+
+One of another package begins with the masks of the spec's score at its density, and keeps how many weights are active.
+"""

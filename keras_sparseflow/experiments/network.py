@@ -14,6 +14,7 @@ from keras_sparseflow.experiments.recipe import l2_decay, learning_rates, loss, 
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.tweaking import Say, rescaled, with_ghosts
+from keras_sparseflow.experiments.varying import prepare_by_parts
 from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.multiworker import network_class
@@ -43,12 +44,13 @@ def build_network(
 
     Raises:
         ValueError: see `density_model`.
-        RuntimeError: it does not have the active weights that the spec calls for.
+        RuntimeError: it does not have the active weights that the spec calls for; or see `prepare_by_parts`.
     """
     model = _model(spec, data, study_dir, allow_collapse)
     if initialise:
         rescaled(model, spec, data, say)
     model = with_ghosts(model, spec)
+    prepare_by_parts(model, spec)
     _check_active(model, spec, data)
     optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
     if l2_decay(spec):

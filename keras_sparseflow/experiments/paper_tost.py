@@ -149,5 +149,5 @@ _STUDIES = [
     *(_figure_7(network, dataset) for network in ("vgg_16", "mobilenet") for dataset in ("cifar10", "cifar100")),
 ]
 
-TOST_PRESETS = Table("preset of ToST", "keras_sparseflow.tost_presets", {study.name: study for study in _STUDIES})
+TOST_PRESETS = Table("preset of ToST", "keras_sparseflow.tost_preset", {study.name: study for study in _STUDIES})
 """Those of `launchers/tost.py`, at the paper's full size."""

@@ -40,7 +40,7 @@ _RECIPE: Grid = {"variant": ("DA_L2_SC_BN",), "optimizer": ("momentum",), "learn
 
 PRESETS = Table(
     "preset",
-    "keras_sparseflow.presets",
+    "keras_sparseflow.preset",
     {
         "demo": Study(
             name="demo",
@@ -62,7 +62,7 @@ table or a figure of a paper, at its full size."""
 
 DENSITY_PRESETS = Table(
     "preset of a density study",
-    "keras_sparseflow.density_presets",
+    "keras_sparseflow.density_preset",
     {
         "single_density": DensityStudy(
             name="single_density",

@@ -1,20 +1,26 @@
 """Tweaks of ToST: what helps a sparse network to train, by the paper's short names."""
 
-from keras_sparseflow.experiments.combined import Combined
+from keras_sparseflow.experiments.combined import PART_NAME, Combined, Part
+from keras_sparseflow.plugins import Table
 
-TWEAKS = {
-    "GSk": "ghost skip connections over convolutions, which fade",
-    "GSw": "ghost soft activations, which become ReLU",
-    "LRsI": "layer-wise rescaled initial weights",
-    "LS": "label smoothing",
-}
-"""What can be combined, in the order in which a combined name lists it."""
+TWEAKS = Table(
+    "tweak",
+    "keras_sparseflow.tweak",
+    {
+        "GSk": Part(help="ghost skip connections over convolutions, which fade"),
+        "GSw": Part(help="ghost soft activations, which become ReLU"),
+        "LRsI": Part(help="layer-wise rescaled initial weights"),
+        "LS": Part(help="label smoothing"),
+    },
+    pattern=PART_NAME,
+)
+"""What can be combined, each a `Part`, in the order in which a combined name lists it."""
 
-_TWEAKS = Combined("tweaks", "tweak", TWEAKS, nothing="none", everything="tost")
+_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
 
 
 def parse_tweaks(name: str) -> frozenset[str]:
-    """Returns the tweaks of a name such as "GSk_GSw"; "none" has none, "tost" all.
+    """Returns the tweaks of a name such as "GSk_GSw"; "none" has none, "tost" all of the paper's.
 
     Raises:
         ValueError: a tweak is unknown or named twice.

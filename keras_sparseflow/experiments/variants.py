@@ -1,16 +1,22 @@
 """Variants: which regularisation and normalisation a run uses, by the paper's short names."""
 
-from keras_sparseflow.experiments.combined import Combined
+from keras_sparseflow.experiments.combined import PART_NAME, Combined, Part
+from keras_sparseflow.plugins import Table
 
-PARTS = {
-    "DA": "data augmentation: random crops and horizontal flips",
-    "L2": "L2 regularisation of the kernels",
-    "SC": "skip connections over hidden layers",
-    "BN": "BatchNorm before each activation",
-}
-"""What can be combined, in the order in which a combined name lists it."""
+PARTS = Table(
+    "variant part",
+    "keras_sparseflow.variant",
+    {
+        "DA": Part(help="data augmentation: random crops and horizontal flips"),
+        "L2": Part(help="L2 regularisation of the kernels"),
+        "SC": Part(help="skip connections over hidden layers"),
+        "BN": Part(help="BatchNorm before each activation"),
+    },
+    pattern=PART_NAME,
+)
+"""What can be combined, each a `Part`, in the order in which a combined name lists it."""
 
-_VARIANTS = Combined("variant", "variant part", PARTS, nothing="NR")
+_VARIANTS = Combined("variant", PARTS, nothing="NR")
 
 
 def parse_variant(name: str) -> frozenset[str]:

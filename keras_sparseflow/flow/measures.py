@@ -196,5 +196,14 @@ def _egf(p: int) -> NormMeasure:
     return NormMeasure(p, True, mean_of_norms, f"EGF_{p}")
 
 
-grad_norm_1, grad_norm_2 = _grad_norm(1), _grad_norm(2)
-egf_1, egf_2 = _egf(1), _egf(2)
+grad_norm_1 = _grad_norm(1)
+"""1-norm of all gradients concatenated, inactive weights included."""
+
+grad_norm_2 = _grad_norm(2)
+"""2-norm of all gradients concatenated, inactive weights included."""
+
+egf_1 = _egf(1)
+"""Effective gradient flow: mean over layers of the 1-norm of the active weights' gradient."""
+
+egf_2 = _egf(2)
+"""Effective gradient flow: mean over layers of the 2-norm of the active weights' gradient."""

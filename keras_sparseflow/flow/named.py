@@ -9,7 +9,7 @@ TOTAL = "total"
 
 MEASURES = Table(
     "flow measure",
-    "keras_sparseflow.flow_measures",
+    "keras_sparseflow.flow_measure",
     {name: f"keras_sparseflow.flow.measures:{name}" for name in DEFAULT_MEASURES},
 )
 """Every measure that can be named; a third-party one is a `FlowMeasure`."""

@@ -12,7 +12,7 @@ _FUNCTIONS = (
 
 ACTIVATIONS = Table(
     "activation",
-    "keras_sparseflow.activations",
+    "keras_sparseflow.activation",
     {
         **{name: f"keras.activations:{name}" for name in _FUNCTIONS},
         "prelu": "keras_sparseflow.layers.rectifiers:PReLU",

@@ -4,7 +4,7 @@ from keras_sparseflow.plugins import Table
 
 SCORES = Table(
     "mask score",
-    "keras_sparseflow.scores",
+    "keras_sparseflow.score",
     {
         "random": "keras_sparseflow.masks.scores:random_scores",
         "magnitude": "keras_sparseflow.masks.scores:magnitude_scores",
@@ -17,7 +17,7 @@ SCORES = Table(
 
 DISTRIBUTIONS = Table(
     "sparsity distribution",
-    "keras_sparseflow.distributions",
+    "keras_sparseflow.distribution",
     {
         "uniform": "keras_sparseflow.masks.distributions:uniform",
         "erk": "keras_sparseflow.masks.distributions:erk",

@@ -79,6 +79,7 @@ def _wide_resnet_kernels(
 
 
 WIDE_RESNET = Architecture(wide_resnet, _wide_resnet_kernels, (STEM, CLASSIFIER), small_depth=SMALLEST_DEPTH)
+"""Wide residual network of three groups of blocks, for small images."""
 
 
 def _mlp_kernels(
@@ -125,3 +126,4 @@ _SKIP_DEPTH = 4
 """Three hidden layers and the output's: the least that a connection over two of them needs."""
 
 MLP = Architecture(_build_mlp, _mlp_kernels, ("hidden_1", "output"), small_depth=5, small_width=1000)
+"""Multilayer perceptron whose hidden layers are equally wide."""

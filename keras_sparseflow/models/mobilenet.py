@@ -145,3 +145,4 @@ def mobilenet_kernels(
 
 
 MOBILENET = Architecture(mobilenet, mobilenet_kernels, ENDS, small_depth=_DEPTH, small_width=1)
+"""Depthwise separable convolutions: one filter a channel, then a mixture of channels."""

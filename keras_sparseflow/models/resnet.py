@@ -121,3 +121,4 @@ def _apply_block(parts: Parts, block: Block, inputs: Any, skip_connections: bool
 
 
 RESNET = Architecture(resnet, resnet_kernels, ENDS, small_depth=SMALLEST_DEPTH, small_width=4)
+"""Residual network: four groups of blocks as for ImageNet, or three for small images, by its depth."""

@@ -130,3 +130,4 @@ def vgg_kernels(
 
 
 VGG = Architecture(vgg, vgg_kernels, ENDS, small_depth=11, small_width=1)
+"""Convolutions of 3 x 3 in five groups, each followed by pooling, and a classifier."""

@@ -1,0 +1,100 @@
+"""Every kind of named thing, and the one way to add to any of them."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar, overload
+
+from keras_sparseflow.plugins.entries import Plugin
+from keras_sparseflow.plugins.tables import Table, unknown_name
+
+KINDS: Mapping[str, str] = {
+    "score": "keras_sparseflow.masks.named:SCORES",
+    "distribution": "keras_sparseflow.masks.named:DISTRIBUTIONS",
+    "mask_schedule": "keras_sparseflow.experiments.named:MASK_SCHEDULES",
+    "flow_measure": "keras_sparseflow.flow.named:MEASURES",
+    "activation": "keras_sparseflow.layers.activations:ACTIVATIONS",
+    "variant": "keras_sparseflow.experiments.variants:PARTS",
+    "tweak": "keras_sparseflow.experiments.tweaks:TWEAKS",
+    "optimizer": "keras_sparseflow.experiments.named:OPTIMIZERS",
+    "schedule": "keras_sparseflow.experiments.named:SCHEDULES",
+    "loss": "keras_sparseflow.experiments.named:LOSSES",
+    "model": "keras_sparseflow.experiments.named:MODELS",
+    "dataset": "keras_sparseflow.data.datasets:DATASETS",
+    "report_section": "keras_sparseflow.analysis.sections:SECTIONS",
+    "preset": "keras_sparseflow.experiments.presets:PRESETS",
+    "density_preset": "keras_sparseflow.experiments.presets:DENSITY_PRESETS",
+    "tost_preset": "keras_sparseflow.experiments.paper_tost:TOST_PRESETS",
+    "strategy": "keras_sparseflow.experiments.devices:STRATEGIES",
+    "executor": "keras_sparseflow.experiments.executors:EXECUTORS",
+}
+"""Where the table of each kind stands; the entry points of a kind are the group `keras_sparseflow.<kind>`."""
+
+Item = TypeVar("Item")
+_MISSING = object()
+
+
+def table(kind: str) -> Table:
+    """Returns the table of a kind.
+
+    Args:
+        kind: a name in `KINDS`, such as "score".
+
+    Raises:
+        ValueError: an unknown kind; the message lists the valid ones and the nearest.
+
+    Example:
+        >>> table("distribution").names()[:2]
+        ['uniform', 'erk']
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind of named thing", kind, list(KINDS))
+    module, _, attribute = KINDS[kind].partition(":")
+    found: Table = getattr(import_module(module), attribute)
+    return found
+
+
+@overload
+def register(kind: str, name: str) -> Callable[[Item], Item]: ...
+
+
+@overload
+def register(kind: str, name: str, item: Item) -> Item: ...
+
+
+def register(kind: str, name: str, item: Any = _MISSING) -> Any:
+    """Adds a named thing of your own in this process, as a decorator or in a call, and returns it.
+
+    What is to be found by launchers is an entry point of your own package instead, of the group
+    `keras_sparseflow.<kind>`.
+
+    Args:
+        kind: a name in `KINDS`, such as "score".
+        name: by which flags and specs name it.
+        item: the thing itself, or a reference "module:attribute" to it; where it is left out, a decorator is returned.
+
+    Raises:
+        ValueError: an unknown kind, a name that flags can't hold, or one that is taken; the message names both.
+
+    Example:
+        >>> @register("score", "negative_magnitude")
+        ... def negative_magnitude(problem):
+        ...     return [-abs(kernel) for kernel in problem.values()]
+        >>> "negative_magnitude" in table("score")
+        True
+        >>> register("scores", "another", negative_magnitude)
+        Traceback (most recent call last):
+            ...
+        ValueError: Unknown kind of named thing 'scores'; expected one of ... Did you mean 'score'?
+    """
+    found = table(kind)
+    if item is _MISSING:
+        return lambda decorated: found.register(name, decorated)
+    return found.register(name, item)
+
+
+def list_plugins() -> list[Plugin]:
+    """Returns every named thing of every kind, in the order of `KINDS`, without importing any.
+
+    Of one that can't be used, `problem` says why.
+    """
+    return [plugin for kind in KINDS for plugin in table(kind).plugins()]

@@ -1,0 +1,161 @@
+"""Tables of named things of one kind, and the errors about names."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import Any
+
+from keras_sparseflow.plugins.entries import BUILT_IN, Origin, Plugin, origin_of, registering_module
+
+NAME = r"\w[\w.+-]*"
+"""What names look like: flags separate them by commas."""
+
+
+def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
+    """Returns the error for a name that is not known: it lists the valid ones and the nearest."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"Unknown {kind} {name!r}; expected one of {', '.join(known)}.{hint}")
+
+
+class Table:
+    """One kind of named thing: built-ins, entry points of installed packages, and what is registered at run time.
+
+    A thing that can't be imported, or two of one name, are an error for those who ask for that name, and for nobody
+    else.
+
+    Args:
+        kind: what the table holds, in words, for error messages ("mask score").
+        group: the entry-point group that other packages use ("keras_sparseflow.score").
+        builtins: mapping from name to an object, or to a `"module:attribute"` string that is
+            imported when the name is first asked for.
+        pattern: a regular expression that names match.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> table = Table("number", "example.numbers", {"half": Fraction(1, 2), "pi": "math:pi"})
+        >>> table.get("pi") > 3 * table.get("half")
+        True
+        >>> table.get("hafl")
+        Traceback (most recent call last):
+            ...
+        ValueError: Unknown number 'hafl'; expected one of half, pi. Did you mean 'half'?
+    """
+
+    def __init__(self, kind: str, group: str, builtins: Mapping[str, Any], *, pattern: str = NAME):
+        self.kind = kind
+        self.group = group
+        self._pattern = pattern
+        self._key = group.rpartition(".")[2]
+        self._own = {name: Plugin(self._key, name, item, BUILT_IN) for name, item in builtins.items()}
+        self._registered: dict[str, Plugin] = {}
+        self._installed: list[Plugin] | None = None
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def builtins(self) -> list[str]:
+        """The names of the built-in things, in their own order."""
+        return list(self._own)
+
+    def names(self) -> list[str]:
+        """Returns every valid name without importing any: built-ins in their own order, then the others by name."""
+        others = {plugin.name for plugin in self._others() if not self._wrong_name(plugin.name)}
+        return [*self._own, *sorted(others - self._own.keys())]
+
+    def plugins(self) -> list[Plugin]:
+        """Returns every named thing without importing any: all those of one name, with `misnamed` set."""
+        claims = [*self._own.values(), *sorted(self._others(), key=lambda plugin: plugin.name)]
+        return [self._judged(plugin, claims) for plugin in claims]
+
+    def plugin(self, name: str) -> Plugin:
+        """Returns what is known of a named thing without importing it.
+
+        Raises:
+            ValueError: the name is unknown, and the message lists the valid ones and the nearest; or two things have
+                it, and the message names both.
+        """
+        if name in self._own and not self._others():
+            return self._own[name]
+        found = next((plugin for plugin in self.plugins() if plugin.name == name), None)
+        if found is None:
+            raise unknown_name(self.kind, name, self.names())
+        if found.misnamed:
+            raise ValueError(f"The {self.kind} {name!r} can't be used: {found.misnamed}.")
+        return found
+
+    def get(self, name: str) -> Any:
+        """Returns the object of that name, importing it if need be.
+
+        Raises:
+            ValueError: see `plugin`; or the thing is of another package, and can't be imported: the message names it,
+                the package, its version and the error.
+        """
+        plugin = self.plugin(name)
+        if name not in self._loaded:
+            self._loaded[name] = plugin.load()
+        return self._loaded[name]
+
+    def load_all(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Returns all objects that can be had by name, and why the others can't."""
+        found, broken = {}, {}
+        for name in self.names():
+            try:
+                found[name] = self.get(name)
+            except ValueError as error:
+                broken[name] = str(error)
+        return found, broken
+
+    def register(self, name: str, item: Any) -> Any:
+        """Adds an object, or a `"module:attribute"` reference to one, and returns it.
+
+        In a notebook, whose cells run again, the later one takes the earlier one's place.
+
+        Raises:
+            ValueError: the name is taken by something else, which the message names too, or is none that flags can
+                hold.
+        """
+        new = Plugin(self._key, name, item, Origin(registering_module()))
+        wrong = self._wrong_name(name)
+        if wrong:
+            raise ValueError(f"{new} can't be registered: {wrong}.")
+        taken = next((plugin for plugin in self.plugins() if plugin.name == name), None)
+        if taken is not None and taken.item is not item and not self._is_run_again(taken, new):
+            raise ValueError(f"{new} can't be registered: {taken} exists already. Choose another name.")
+        if taken is None or taken.item is not item:
+            self._registered[name] = new
+            self._loaded.pop(name, None)
+        return item
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def _others(self) -> list[Plugin]:
+        if self._installed is None:
+            entries = metadata.entry_points(group=self.group)
+            self._installed = [Plugin(self._key, entry.name, entry.value, origin_of(entry)) for entry in entries]
+        return [*self._installed, *self._registered.values()]
+
+    def _judged(self, plugin: Plugin, claims: list[Plugin]) -> Plugin:
+        """Returns a thing with what is wrong with its name."""
+        same = [other for other in claims if other.name == plugin.name]
+        two = f"{' and '.join(map(_claim, same))} have one name; uninstall or rename one" if len(same) > 1 else ""
+        wrong = self._wrong_name(plugin.name) or two
+        return dataclasses.replace(plugin, misnamed=wrong) if wrong else plugin
+
+    def _wrong_name(self, name: str) -> str:
+        if isinstance(name, str) and re.fullmatch(self._pattern, name):
+            return ""
+        return f"the name of a {self.kind} must match {self._pattern}"
+
+    @staticmethod
+    def _is_run_again(taken: Plugin, new: Plugin) -> bool:
+        return taken.origin == new.origin and new.origin.package == "__main__"
+
+
+def _claim(plugin: Plugin) -> str:
+    return f"{plugin.origin} ({plugin.item})" if isinstance(plugin.item, str) else str(plugin.origin)
