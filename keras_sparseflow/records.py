@@ -8,6 +8,8 @@
     runs/<study>/<run_id>/weights.npz        and its weights in the end
     runs/<study>/<run_id>/history.csv        a row per epoch
     runs/<study>/<run_id>/flow.csv           a row per measured epoch, measure and layer
+    runs/<study>/<run_id>/diagnostics.csv    likewise, where the spec names diagnostics
+    runs/<study>/<run_id>/landscape.csv      a row per point at which the trained network's loss was taken
     runs/<study>/<run_id>/result.json        written last: its presence means finished
     runs/<study>/<run_id>/events/            TensorBoard
     runs/<study>/events/                     TensorBoard: which columns the study's runs have there
@@ -33,6 +35,20 @@ import pandas as pd
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
 FLOW_COLUMNS = ("epoch", "measure", "layer", "value")
+LANDSCAPE_COLUMNS = ("diagnostic", "x", "y", "loss")
+
+_TABLES = {
+    "history": HISTORY_COLUMNS,
+    "flow": FLOW_COLUMNS,
+    "diagnostics": FLOW_COLUMNS,
+    "landscape": LANDSCAPE_COLUMNS,
+}
+"""The tables of a run and their columns; each is a file of that name."""
+
+_OPTIONAL = ("diagnostics", "landscape")
+"""Tables that only some runs have."""
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -137,12 +153,17 @@ class RunFolder:
         with self._arrays(name) as stored:
             return {name: stored[name] for name in stored.files}
 
-    def finish(
-        self, result: Mapping[str, Any], history: Sequence[Mapping[str, Any]], flow: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Writes the rows, then `result.json`, then removes the checkpoint: the run is finished."""
-        write_atomic(self.path / "history.csv", _csv(history, HISTORY_COLUMNS))
-        write_atomic(self.path / "flow.csv", _csv(flow, FLOW_COLUMNS))
+    def finish(self, result: Mapping[str, Any], tables: Mapping[str, Rows]) -> None:
+        """Writes the rows, then `result.json`, then removes the checkpoint: the run is finished.
+
+        Args:
+            result: what the run came to.
+            tables: rows by the name of their table: "history", "flow", and "diagnostics" and "landscape", which are
+                written where there are some.
+        """
+        for name, rows in tables.items():
+            if rows or name not in _OPTIONAL:
+                write_atomic(self.path / f"{name}.csv", _csv(rows, _TABLES[name]))
         write_json(self.path / "result.json", result)
         self.tidy()
 
@@ -235,7 +256,7 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
 
 def read_history(study_dir: str | Path) -> pd.DataFrame:
     """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`."""
-    return _read_rows(study_dir, "history.csv", HISTORY_COLUMNS)
+    return _read_rows(study_dir, "history")
 
 
 def read_flow(study_dir: str | Path) -> pd.DataFrame:
@@ -243,7 +264,24 @@ def read_flow(study_dir: str | Path) -> pd.DataFrame:
 
     The value for the whole network has the layer "total".
     """
-    return _read_rows(study_dir, "flow.csv", FLOW_COLUMNS)
+    return _read_rows(study_dir, "flow")
+
+
+def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run, measured epoch, measure and layer, as `read_flow` does; none of runs without.
+
+    Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
+    """
+    return _read_rows(study_dir, "diagnostics")
+
+
+def read_landscape(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run and point around its trained weights: `run_id` and `LANDSCAPE_COLUMNS`.
+
+    Of the diagnostic `loss_along`, x is the distance along the top eigenvector of the Hessian, and y is 0; of
+    `loss_surface`, x and y are the distances along two random directions, see `keras_sparseflow.diagnostics`.
+    """
+    return _read_rows(study_dir, "landscape")
 
 
 _REMEDY = "Remove that run's folder and run the study again: only that run is trained anew."
@@ -255,15 +293,18 @@ def _finished(study_dir: str | Path) -> list[RunFolder]:
     return [folder for folder in folders if folder.finished]
 
 
-def _read_rows(study_dir: str | Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    frames = []
+def _read_rows(study_dir: str | Path, name: str) -> pd.DataFrame:
+    """Returns a table of all finished runs; those that have no such optional one are left out."""
+    columns, frames = _TABLES[name], []
     for folder in _finished(study_dir):
-        path = folder.path / name
+        path = folder.path / f"{name}.csv"
+        if name in _OPTIONAL and not path.is_file():
+            continue
         try:
             rows = pd.read_csv(path)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, FileNotFoundError) as error:
             raise ValueError(f"{path} is corrupt or missing: {error}. {_REMEDY}") from error
-        if tuple(rows.columns) != tuple(columns):
+        if tuple(rows.columns) != columns:
             raise ValueError(
                 f"{path} is corrupt: expected the columns {', '.join(columns)}; "
                 f"received {', '.join(map(str, rows.columns))}. {_REMEDY}"
@@ -274,7 +315,7 @@ def _read_rows(study_dir: str | Path, name: str, columns: Sequence[str]) -> pd.D
     return pd.concat(frames, ignore_index=True)[["run_id", *columns]]
 
 
-def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+def _csv(rows: Rows, columns: Sequence[str]) -> bytes:
     return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False).encode()
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, RunFolder
+from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS, RunFolder
 
 HISTORY = [{"epoch": 0, "loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}]
 FLOW = [{"epoch": 0, "measure": "egf_2", "layer": "total", "value": 0.125}]
@@ -21,7 +21,7 @@ def finish(study_dir, run_id, **result):
     folder = RunFolder(study_dir, run_id)
     counts = [5, 0, 0] if run_id == "b" else [5, 7, 1]
     folder.start({"run_id": run_id, "spec": {"seed": 3, "arm": "dense"}, "active_weights": counts})
-    folder.finish({"test_accuracy": 0.5, **result}, HISTORY, FLOW)
+    folder.finish({"test_accuracy": 0.5, **result}, {"history": HISTORY, "flow": FLOW})
     return folder
 
 
@@ -34,6 +34,7 @@ def study_dir(tmp_path):
 def test_schema_is_pinned():
     assert HISTORY_COLUMNS == ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
     assert FLOW_COLUMNS == ("epoch", "measure", "layer", "value")
+    assert LANDSCAPE_COLUMNS == ("diagnostic", "x", "y", "loss")
 
 
 def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
@@ -51,11 +52,30 @@ def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
     assert records.read_flow(study_dir).to_dict("records") == [{"run_id": r, **FLOW[0]} for r in "ab"]
 
 
+def test_diagnostics_are_files_of_the_runs_that_have_some(study_dir):
+    diagnostics = [{"epoch": 0, "measure": "top_eigenvalue", "layer": "total", "value": 2.5}]
+    landscape = [{"diagnostic": "loss_along", "x": -0.5, "y": 0.0, "loss": 1.25}]
+    with_some, without = finish(study_dir, "a"), finish(study_dir, "b")
+    with_some.finish({}, {"history": HISTORY, "flow": FLOW, "diagnostics": diagnostics, "landscape": landscape})
+    without.finish({}, {"history": HISTORY, "flow": FLOW, "diagnostics": [], "landscape": []})
+    assert records.read_diagnostics(study_dir).to_dict("records") == [{"run_id": "a", **diagnostics[0]}]
+    assert records.read_landscape(study_dir).to_dict("records") == [{"run_id": "a", **landscape[0]}]
+    assert sorted(path.name for path in without.path.iterdir()) == [
+        "flow.csv",
+        "history.csv",
+        "result.json",
+        "spec.json",
+    ]
+    (with_some.path / "landscape.csv").write_text("x,loss\n")
+    with pytest.raises(ValueError, match=r"landscape.csv is corrupt: expected the columns diagnostic, x, y, loss"):
+        records.read_landscape(study_dir)
+
+
 def test_a_field_that_a_run_is_older_than_has_the_default_that_the_study_records(tmp_path):
     for run_id, spec in (("a", {"seed": 0}), ("b", {"seed": 1, "precision": "mixed_float16"})):
         folder = records.RunFolder(tmp_path, run_id)
         folder.start({"run_id": run_id, "spec": spec})
-        folder.finish({"test_accuracy": 0.5}, [], [])
+        folder.finish({"test_accuracy": 0.5}, {"history": [], "flow": []})
     study = {"run_ids": ["a", "b"], "defaults": {"precision": "float32", "seed": 7}}
     records.write_json(tmp_path / "study.json", study)
     results = records.read_results(tmp_path)
@@ -98,7 +118,7 @@ def test_checkpoint_holds_arrays_and_progress_and_goes_when_the_run_is_finished(
     assert progress == {"history": HISTORY} and set(loaded) == set(arrays)
     for name, array in arrays.items():
         assert np.array_equal(loaded[name], array) and loaded[name].dtype == np.asarray(array).dtype
-    folder.finish({}, HISTORY, FLOW)
+    folder.finish({}, {"history": HISTORY, "flow": FLOW})
     assert folder.finished and folder.load_checkpoint() is None
 
 

@@ -1,7 +1,7 @@
 """Diagnostics at some epochs of `fit`."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -12,7 +12,7 @@ from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.hessian import Hessian
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.flow.schedule import measured_epochs
-from keras_sparseflow.training.scalars import ScalarWriter
+from keras_sparseflow.training.scalars import ScalarWriter, diagnostic_tags
 
 Row = dict[str, Any]
 
@@ -26,11 +26,12 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
 
     Attributes:
         rows: list of dicts, of all measured epochs.
+        columns: their keys.
     """
 
     columns: ClassVar[tuple[str, ...]]
-    logged: ClassVar[str]
-    """The name, in logs and in TensorBoard, of the number that stands for the network."""
+    measure: ClassVar[str]
+    """What is measured; logs and TensorBoard have the network's own value as `<measure>/total`."""
 
     def __init__(self, epochs: Sequence[int] | None, log_dir: str | None):
         super().__init__()
@@ -49,9 +50,10 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         rows = self._measure(epoch) if epoch in self._schedule else []
         self.rows.extend(rows)
-        tags = self._tags(rows)
+        tags = diagnostic_tags([row for measured in rows for row in self._by_measure(measured)])
         if logs is not None:
-            logs[self.logged] = tags.get(self.logged, float("nan"))
+            total = f"{self.measure}/{TOTAL}"
+            logs[total] = tags.get(total, float("nan"))
         if self._scalars is not None and tags:
             self._scalars.write(epoch, tags)
 
@@ -59,20 +61,24 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
         if self._scalars is not None:
             self._scalars.close()
 
+    def rows_by_measure(self, epoch: int) -> list[Row]:
+        """Returns what an epoch's rows say as rows with `epoch`, `measure`, `layer` and `value`, as flow has them."""
+        return [row for measured in self.rows if measured["epoch"] == epoch for row in self._by_measure(measured)]
+
     @abc.abstractmethod
     def _measure(self, epoch: int) -> list[Row]:
         """Returns the rows of an epoch."""
 
     @abc.abstractmethod
-    def _tags(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Returns the numbers in rows of one epoch by their TensorBoard tags."""
+    def _by_measure(self, row: Mapping[str, Any]) -> list[Row]:
+        """Returns the numbers of one row as rows with `epoch`, `measure`, `layer` and `value`."""
 
 
 class TopEigenvalue(AtEpochs):
     """Measures the top eigenvalue of the loss's Hessian over the epochs of `fit`, see `Hessian.top_eigenpair`.
 
-    It joins the epoch's logs and TensorBoard as `hessian/top_eigenvalue` (NaN in the logs of epochs that are not
-    measured).
+    It joins the epoch's logs as `top_eigenvalue/total` (NaN in epochs that are not measured); TensorBoard has the
+    residual too, as `top_eigenvalue_residual/total`.
 
     Args:
         data: as `Hessian` takes it; read once.
@@ -84,6 +90,7 @@ class TopEigenvalue(AtEpochs):
         tolerance: see `Hessian.top_eigenpair`.
         iterations: the most products with the Hessian in an epoch.
         seed: of the first vector, the same in every epoch.
+        progress: called with the products done in an epoch and the most there can be.
         log_dir: where to write TensorBoard scalars; None for nowhere.
 
     Attributes:
@@ -94,7 +101,7 @@ class TopEigenvalue(AtEpochs):
     """
 
     columns = ("epoch", "eigenvalue", "residual", "iterations", "converged")
-    logged = "hessian/top_eigenvalue"
+    measure = "top_eigenvalue"
 
     def __init__(
         self,
@@ -107,12 +114,14 @@ class TopEigenvalue(AtEpochs):
         tolerance: float = 1e-3,
         iterations: int = 100,
         seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
         log_dir: str | None = None,
     ):
         super().__init__(epochs, log_dir)
         self._batches = batches_of(data, batch_size)
         self._of_model: dict[str, Any] = {"loss": loss, "tensors": tensors, "training": training}
-        self._of_iteration: dict[str, Any] = {"tolerance": tolerance, "iterations": iterations, "seed": seed}
+        limits = {"tolerance": tolerance, "iterations": iterations}
+        self._of_iteration: dict[str, Any] = {**limits, "seed": seed, "progress": progress}
         self._hessian: Hessian | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -126,8 +135,12 @@ class TopEigenvalue(AtEpochs):
         found = (pair.value, pair.residual, pair.iterations, pair.converged)
         return [dict(zip(self.columns, (epoch, *found), strict=True))]
 
-    def _tags(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        return {self.logged: rows[0]["eigenvalue"]} if rows else {}
+    def _by_measure(self, row: Mapping[str, Any]) -> list[Row]:
+        values = {self.measure: row["eigenvalue"], f"{self.measure}_residual": row["residual"]}
+        return [
+            {"epoch": row["epoch"], "measure": measure, "layer": TOTAL, "value": value}
+            for measure, value in values.items()
+        ]
 
 
 class ActivationSparsity(AtEpochs):
@@ -148,7 +161,7 @@ class ActivationSparsity(AtEpochs):
     """
 
     columns = ("epoch", "layer", "sparsity")
-    logged = f"activation_sparsity/{TOTAL}"
+    measure = "activation_sparsity"
 
     def __init__(
         self,
@@ -165,5 +178,5 @@ class ActivationSparsity(AtEpochs):
     def _measure(self, epoch: int) -> list[Row]:
         return activation_sparsity(self.model, self._batches, self._training, epoch=epoch)
 
-    def _tags(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        return {f"activation_sparsity/{row['layer']}": row["sparsity"] for row in rows}
+    def _by_measure(self, row: Mapping[str, Any]) -> list[Row]:
+        return [{"epoch": row["epoch"], "measure": self.measure, "layer": row["layer"], "value": row["sparsity"]}]

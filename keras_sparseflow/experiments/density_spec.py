@@ -13,6 +13,9 @@ EVCI = "Evci et al. 2020"
 FRANKLE = "Frankle & Carbin 2019"
 TOST = "Jaiswal et al. 2022"
 
+DIAGNOSTICS = ("top_eigenvalue", "activation_sparsity", "loss_along", "loss_surface")
+"""What may be measured besides flow: the first two along the training, the others of the trained network."""
+
 MOVING = ("rigl", "set")
 """Methods that move masks while a network trains."""
 
@@ -98,6 +101,29 @@ class DensitySpec(TrainingSpec):
         0.1, "of LS: the share of a training label's probability that all classes share", TOST, above=0, maximum=1
     )
     rescale_iterations: int = spec_field(180, "of LRsI: steps in which the scales are learned", OURS, minimum=1)
+    diagnostics: tuple[str, ...] = spec_field(
+        (),
+        "what to measure besides flow: top_eigenvalue of the loss's Hessian and activation_sparsity, along the "
+        "training; of the trained network loss_along the top eigenvector, and loss_surface over a plane of random "
+        "directions; none for none",
+        TOST,
+        choices=DIAGNOSTICS,
+    )
+    diagnostic_epochs: int = spec_field(
+        11, "number of epochs, evenly spread, in which diagnostics along the training are measured", OURS, minimum=1
+    )
+    diagnostic_samples: int = spec_field(
+        500,
+        "images that diagnostics look at: of the training set, losses around the trained network of the test set",
+        OURS,
+        minimum=1,
+    )
+    eigenvalue_iterations: int = spec_field(
+        100, "most products with the Hessian by which a top eigenvalue is found", "Yao et al. 2020", minimum=1
+    )
+    landscape_steps: int = spec_field(
+        21, "points along each direction at which losses around the trained network are taken, odd", OURS, minimum=3
+    )
     model: str = spec_field("wide_resnet", "architecture by name", PAPER)
     depth: int = spec_field(
         28,
@@ -139,6 +165,7 @@ class DensitySpec(TrainingSpec):
         if self.method not in MOVING:
             self._reset("move_until", "move_frequency", "move_fraction")
         self._check_tweaks()
+        self._check_diagnostics()
         if self.prune_until < self.prune_from:
             raise ValueError(
                 f"`prune_until` must be at least `prune_from`, {self.prune_from}; received {self.prune_until}."
@@ -229,6 +256,32 @@ class DensitySpec(TrainingSpec):
             raise ValueError(f"Tweak LS smooths the labels of `loss` cross_entropy; received {self.loss!r}.")
         if "GSw" in tweaks and self.activation != "relu":
             raise ValueError(f"Tweak GSw takes the place of `activation` relu; received {self.activation!r}.")
+
+    def _check_diagnostics(self) -> None:
+        chosen = set(self.diagnostics)
+        if not chosen:
+            self._reset("diagnostic_samples")
+        if not chosen & {"top_eigenvalue", "activation_sparsity"}:
+            self._reset("diagnostic_epochs")
+        if not chosen & {"top_eigenvalue", "loss_along"}:
+            self._reset("eigenvalue_iterations")
+        if not chosen & {"loss_along", "loss_surface"}:
+            self._reset("landscape_steps")
+        if self.landscape_steps % 2 == 0:
+            raise ValueError(
+                f"`landscape_steps` must be odd, so that the network itself is among the points; received "
+                f"{self.landscape_steps}."
+            )
+        if "activation_sparsity" in chosen and (self.activation == "linear" or (self.model, self.depth) == ("mlp", 1)):
+            raise ValueError(
+                "`diagnostics` activation_sparsity is of activations, and the network must have some; received "
+                f"`activation` {self.activation}, `model` {self.model} and `depth` {self.depth}."
+            )
+        if self.precision == "mixed_float16" and chosen - {"activation_sparsity"}:
+            raise ValueError(
+                "`diagnostics` of the loss's curvature and landscape must be taken in `precision` float32 or "
+                f"mixed_bfloat16; received mixed_float16 with {', '.join(self.diagnostics)}."
+            )
 
     def _check_rounds(self) -> None:
         """Refuses rounds of a lottery ticket that do not fall from dense to the density; by default the dense one."""

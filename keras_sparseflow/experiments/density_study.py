@@ -43,6 +43,7 @@ class DensityStudy(GridStudy):
         "distribution",
         "density",
         "tweaks",
+        "ghost_activation",
         "variant",
         "activation",
         "optimizer",

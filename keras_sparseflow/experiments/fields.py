@@ -2,6 +2,7 @@
 
 import dataclasses
 import operator
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
@@ -42,9 +43,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
         return _check_names(item, value)
     limits = item.metadata
     if "choices" in limits:
-        if value not in limits["choices"]:
-            raise unknown_name(f"`{item.name}`", value, list(limits["choices"]))
-        return value
+        return _check_choices(item, value)
     if value is None and "None" in str(item.type):
         return value
     if _LIMITS.keys() & limits.keys():
@@ -73,6 +72,19 @@ def _check_names(item: dataclasses.Field, value: Any) -> Any:
         if name not in table:
             raise unknown_name(table.kind, name, table.names())
     return tuple(names) if several else value
+
+
+def _check_choices(item: dataclasses.Field, value: Any) -> Any:
+    """Returns one of the field's choices; where it takes several, these in their order, and () for ("none",)."""
+    choices = item.metadata["choices"]
+    several = str(item.type).startswith("tuple")
+    if several and (isinstance(value, str) or not isinstance(value, Sequence)):
+        raise ValueError(f"`{item.name}` must be a list of {', '.join(choices)}; received {value!r}.")
+    chosen = () if several and tuple(value) == ("none",) else value if several else (value,)
+    for name in chosen:
+        if name not in choices:
+            raise unknown_name(f"`{item.name}`", name, list(choices))
+    return tuple(name for name in choices if name in chosen) if several else value
 
 
 def _check_number(item: dataclasses.Field, value: Any) -> Any:

@@ -15,7 +15,7 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.training.hparams import session_end, session_start
-from keras_sparseflow.training.scalars import ScalarWriter, flow_tags, metric_tags
+from keras_sparseflow.training.scalars import ScalarWriter, diagnostic_tags, flow_tags, metric_tags
 
 
 class RunLog:
@@ -30,6 +30,7 @@ class RunLog:
     Attributes:
         history: a dict per epoch with the keys `HISTORY_COLUMNS`.
         flow: rows with the keys `FLOW_COLUMNS`.
+        diagnostics: likewise.
         diverged: whether the training or the test loss became NaN or infinite.
         seconds: time spent on this run, in earlier processes too.
     """
@@ -40,6 +41,7 @@ class RunLog:
         self.first_epoch = first_epoch
         self.history: list[dict[str, Any]] = []
         self.flow: list[dict[str, Any]] = []
+        self.diagnostics: list[dict[str, Any]] = []
         self.diverged = False
         self.seconds = 0.0
         self._events = ScalarWriter(str(folder.events)) if tensorboard else None
@@ -60,6 +62,7 @@ class RunLog:
             return None
         arrays, progress = saved
         self.history, self.flow = progress["history"], progress["flow"]
+        self.diagnostics = progress.get("diagnostics", [])
         self.diverged, self.seconds = progress["diverged"], progress["seconds"]
         return arrays
 
@@ -73,7 +76,7 @@ class RunLog:
         if self._events is not None:
             self._events.write_summary(session_start(self.spec.run_id, hyperparameters(self.spec)))
         for row in self.history:
-            self._write_epoch(row, [item for item in self.flow if item["epoch"] == row["epoch"]])
+            self._write_epoch(row)
         self.folder.start(
             {
                 "run_id": self.spec.run_id,
@@ -83,43 +86,55 @@ class RunLog:
             }
         )
 
-    def add(self, metrics: Mapping[str, float], flow: Sequence[dict[str, Any]], seconds: float) -> None:
+    def add(
+        self,
+        metrics: Mapping[str, float],
+        flow: Sequence[dict[str, Any]],
+        seconds: float,
+        diagnostics: Sequence[dict[str, Any]] = (),
+    ) -> None:
         """Adds an epoch.
 
         Args:
             metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`.
             flow: its rows, none if it is not measured.
             seconds: what it took.
+            diagnostics: as `flow`.
         """
         row = {name: float(metrics[name]) for name in HISTORY_COLUMNS if name != "epoch"} | {"epoch": self.next_epoch}
         self.history.append(row)
         self.flow.extend(flow)
+        self.diagnostics.extend(diagnostics)
         self.seconds += seconds
         self.diverged = not (math.isfinite(row["loss"]) and math.isfinite(row["test_loss"]))
-        self._write_epoch(row, flow)
+        self._write_epoch(row)
 
     def save(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes a checkpoint: the network's state, and all rows so far."""
-        progress = {"history": self.history, "flow": self.flow, "seconds": self.seconds, "diverged": self.diverged}
+        progress = {**self._tables(), "seconds": self.seconds, "diverged": self.diverged}
         self.folder.save_checkpoint(arrays, progress)
 
-    def finish(self, active_weights: Sequence[int]) -> dict[str, Any]:
+    def finish(self, active_weights: Sequence[int], landscape: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         """Writes the rows and the result, and returns the result.
 
         Args:
             active_weights: of each kernel, as realised.
+            landscape: rows with the keys `LANDSCAPE_COLUMNS`.
         """
         if self._events is not None:
             self._events.write_summary(session_end(success=not self.diverged))
         self.close()
         result = self._result(active_weights)
-        self.folder.finish(result, self.history, self.flow)
+        self.folder.finish(result, {**self._tables(), "landscape": landscape})
         return result
 
     def close(self) -> None:
         """Closes the events file."""
         if self._events is not None:
             self._events.close()
+
+    def _tables(self) -> dict[str, list[dict[str, Any]]]:
+        return {"history": self.history, "flow": self.flow, "diagnostics": self.diagnostics}
 
     def _result(self, active_weights: Sequence[int]) -> dict[str, Any]:
         return {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
@@ -143,10 +158,14 @@ class RunLog:
             **flow,
         }
 
-    def _write_epoch(self, row: Mapping[str, Any], flow: Sequence[dict[str, Any]]) -> None:
-        if self._events is not None:
-            metrics = {name: value for name, value in row.items() if name != "epoch"}
-            self._events.write(row["epoch"], {**metric_tags(metrics), **flow_tags(flow)})
+    def _write_epoch(self, row: Mapping[str, Any]) -> None:
+        """Writes the events of an epoch, of which all rows are there."""
+        if self._events is None:
+            return
+        epoch = row["epoch"]
+        flow, diagnostics = ([r for r in rows if r["epoch"] == epoch] for rows in (self.flow, self.diagnostics))
+        metrics = {name: value for name, value in row.items() if name != "epoch"}
+        self._events.write(epoch, {**metric_tags(metrics), **flow_tags(flow), **diagnostic_tags(diagnostics)})
 
 
 class FollowerLog(RunLog):
@@ -167,7 +186,7 @@ class FollowerLog(RunLog):
     def save(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Does nothing."""
 
-    def finish(self, active_weights: Sequence[int]) -> dict[str, Any]:
+    def finish(self, active_weights: Sequence[int], landscape: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         """Returns the result, whose seconds are this worker's."""
         return self._result(active_weights)
 

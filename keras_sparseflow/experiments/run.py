@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches
+from keras_sparseflow.experiments.diagnosing import Diagnostics
 from keras_sparseflow.experiments.executors import CHECKPOINT_SECONDS
 from keras_sparseflow.experiments.log import CheckpointClock, FollowerLog, RunLog
 from keras_sparseflow.experiments.mask_changes import mask_callbacks
@@ -98,17 +99,19 @@ def run(
         check_agreement(strategy, _beginning(log, model), "What a run goes on from")
     synchronize_norms(model, strategy)
     log.start(active_weights(model))
-    flow = _flow_callback(spec, data)
-    keeper = _Keeper(log, flow, CheckpointClock(checkpoint_seconds if chief else math.inf))
-    listeners = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), flow, keeper]
+    flow, diagnostics = _flow_callback(spec, data), Diagnostics(spec, data, say)
+    keeper = _Keeper(log, flow, diagnostics, CheckpointClock(checkpoint_seconds if chief else math.inf))
+    listeners = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), flow, *diagnostics.callbacks, keeper]
     if chief:
         listeners += rewind_points(spec, folder, log.next_epoch * steps)
     if on_epoch is not None:
         listeners.append(keras.callbacks.LambdaCallback(on_epoch_end=on_epoch))
     _fit(model, log, data, strategy, listeners)
-    if chief and not log.diverged:
+    if log.diverged:
+        return log.finish(active_weights(model))
+    if chief:
         keep_round(without_ghosts(model), spec, folder)
-    return log.finish(active_weights(model))
+    return log.finish(active_weights(model), diagnostics.landscape(model))
 
 
 def _fit(
@@ -139,17 +142,19 @@ def _fit(
 class _Keeper(keras.callbacks.Callback):
     """Hands each epoch of `fit` to the run's log, saves the model's state now and then, and stops a diverged run."""
 
-    def __init__(self, log: RunLog, flow: GradientFlow, clock: CheckpointClock):
+    def __init__(self, log: RunLog, flow: GradientFlow, diagnostics: Diagnostics, clock: CheckpointClock):
         super().__init__()
         self._log = log
         self._flow = flow
+        self._diagnostics = diagnostics
         self._clock = clock
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         metrics = {name.replace("val_", "test_"): value for name, value in (logs or {}).items()}
         now = time.monotonic()
-        self._log.add(metrics, [row for row in self._flow.rows if row["epoch"] == epoch], now - self._began)
+        flow = [row for row in self._flow.rows if row["epoch"] == epoch]
+        self._log.add(metrics, flow, now - self._began, self._diagnostics.rows(epoch))
         self._began = now
         self.model.stop_training = self._log.diverged
         if self._clock.due():

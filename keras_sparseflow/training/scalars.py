@@ -79,6 +79,11 @@ def flow_tags(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {flow_tag(row["measure"], row["layer"]): row["value"] for row in rows}
 
 
+def diagnostic_tags(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Returns the values of one epoch's diagnostics, rows as those of flow, by their TensorBoard tags."""
+    return {f"{row['measure']}/{row['layer']}": row["value"] for row in rows}
+
+
 def _scalars_event(step: int, values: Mapping[str, float]) -> Event:
     """Returns one event with every value, each in the form that `tf.summary.scalar` gives it."""
     event = Event(wall_time=time.time(), step=step)

@@ -61,7 +61,7 @@ def test_rows_of_the_last_epoch_are_those_of_the_trained_model(trained):
 
 def test_logs_hold_them_and_nan_in_other_epochs(trained):
     _, logs, top, sparsity, _ = trained
-    first, middle, last = logs["hessian/top_eigenvalue"]
+    first, middle, last = logs["top_eigenvalue/total"]
     assert np.isnan(middle) and [first, last] == [row["eigenvalue"] for row in top.rows]
     assert np.isnan(logs["activation_sparsity/total"][:2]).all()
     assert logs["activation_sparsity/total"][2] == sparsity.rows[-1]["sparsity"]
@@ -69,8 +69,10 @@ def test_logs_hold_them_and_nan_in_other_epochs(trained):
 
 def test_tensorboard_has_them(trained):
     _, _, top, sparsity, folder = trained
-    expected = {row["epoch"]: pytest.approx(row["eigenvalue"]) for row in top.rows}
-    assert scalars(folder / "top") == {"hessian/top_eigenvalue": expected}
+    values = {"top_eigenvalue/total": "eigenvalue", "top_eigenvalue_residual/total": "residual"}
+    assert scalars(folder / "top") == {
+        tag: {row["epoch"]: pytest.approx(row[column]) for row in top.rows} for tag, column in values.items()
+    }
     assert scalars(folder / "sparsity") == {
         f"activation_sparsity/{row['layer']}": {2: pytest.approx(row["sparsity"])} for row in sparsity.rows
     }

@@ -85,7 +85,7 @@ def assert_same_files(spec, expected_dir, found_dir, rtol=1e-4):
     results = [read_json(folder.path / "result.json") for folder in (expected, found)]
     assert list(results[0]) == list(results[1]) and all(result.pop("seconds") > 0 for result in results)
     assert results[1] == pytest.approx(results[0], rel=rtol), spec.run_id
-    for name in ("history.csv", "flow.csv"):
+    for name in sorted(names & {"history.csv", "flow.csv", "diagnostics.csv", "landscape.csv"}):
         frames = [pd.read_csv(folder.path / name) for folder in (expected, found)]
         pd.testing.assert_frame_equal(frames[1], frames[0], rtol=rtol, atol=0)
     if "events" in names:

@@ -23,6 +23,7 @@ def main(folder):
 
     from keras_sparseflow.data import load_images
     from keras_sparseflow.experiments import run as run_module
+    from keras_sparseflow.experiments.density_spec import DIAGNOSTICS, DensitySpec
     from keras_sparseflow.experiments.devices import strategy_for
     from keras_sparseflow.experiments.spec import RunSpec
     from keras_sparseflow.records import RunFolder
@@ -39,6 +40,11 @@ def main(folder):
             dense_width=10, max_width=20, hidden_layers=2, optimizer="momentum", learning_rate=0.05, batch_size=32,
             **values,
         )  # fmt: skip
+
+    diagnosed = DensitySpec(
+        model="mlp", depth=2, width=8, density=0.5, variant="BN", batch_size=32, epochs=1, learning_rate=0.05,
+        diagnostics=DIAGNOSTICS, diagnostic_samples=20, eigenvalue_iterations=20, landscape_steps=3,
+    )  # fmt: skip
 
     def train(name, spec, options, stop=None):
         """Trains until an epoch, from where an earlier call of this name has stopped."""
@@ -64,6 +70,8 @@ def main(folder):
     train("resumed", spec(), TWO, stop=2)
     train("resumed", spec(), ONE)
     train("half_precision", spec(epochs=1, precision="mixed_float16", flow_data="probe_training"), TWO)
+    for name, options in (("diagnosed-one", ONE), ("diagnosed-two", TWO)):
+        train(name, diagnosed, options)
     found = {"policy": keras.config.dtype_policy().name, "overflow": overflow(strategy_for([], TWO))}
     try:
         strategy_for([], Options(strategy="tpu"))

@@ -50,6 +50,8 @@ OTHER_VALUES = {
     "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk",
     "earlier_densities": (1.0, 0.5), "rewind_step": 7, "tweaks": "GSk", "ghost_decay": "linear",
     "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.2, "rescale_iterations": 9, "model": "mlp",
+    "diagnostics": ("top_eigenvalue",), "diagnostic_epochs": 3, "diagnostic_samples": 9, "eigenvalue_iterations": 9,
+    "landscape_steps": 9,
 }  # fmt: skip
 
 
@@ -61,7 +63,7 @@ def test_every_field_changes_the_run_id_and_survives_a_dict():
             name.partition("_")[0], "static"
         )
         tweaks = "none" if name == "tweaks" else "tost"
-        base = DensitySpec(method=method, prune_until=0.6, tweaks=tweaks)
+        base = DensitySpec(method=method, prune_until=0.6, tweaks=tweaks, diagnostics=("top_eigenvalue", "loss_along"))
         changed = dataclasses.replace(base, **{name: value})
         assert getattr(changed, name) == value and changed.run_id != base.run_id, name
         assert DensitySpec.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed

@@ -63,6 +63,13 @@ def test_what_one_device_has_begun_two_go_on_with_and_one_ends(replicas):
     check_same(replicas, "resumed", "DA_L2_BN-one")
 
 
+def test_two_devices_measure_the_diagnostics_that_one_does(replicas):
+    for name, rows in (("diagnostics", 2 + 2), ("landscape", 3 + 9)):
+        frames = [pd.read_csv(replicas / f"diagnosed-{devices}-rows" / f"{name}.csv") for devices in ("one", "two")]
+        pd.testing.assert_frame_equal(*frames, rtol=1e-3)
+        assert len(frames[0]) == rows
+
+
 def test_two_devices_train_in_half_precision(replicas):
     state = np.load(replicas / "half_precision.npz")
     rows = pd.read_csv(replicas / "half_precision-rows" / "history.csv")
