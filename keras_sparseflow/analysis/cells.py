@@ -159,9 +159,12 @@ def describe(column: str, value: Any) -> str:
 
 
 def paper_rank(column: Any) -> Callable[[Any], tuple[int, str]]:
-    """Returns what sorts the values of "optimizer", "variant" or "activation": the paper's order, others last."""
+    """Returns what sorts the values of a column such as "optimizer" or "tweaks": the paper's order, others last.
+
+    What stands in parentheses, as in "GSw (mish)", is no part of a value's place.
+    """
     known = {name: index for index, name in enumerate(_PAPER_ORDER[column])}
-    return lambda name: (known.get(name, len(known)), str(name))
+    return lambda name: (known.get(str(name).partition(" (")[0], len(known)), str(name))
 
 
 def _labels(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.bootstrap import LEVEL
 from keras_sparseflow.analysis.cells import describe, hashable, paper_rank, require_columns, spec_columns
+from keras_sparseflow.analysis.names import method_name, method_rank
 from keras_sparseflow.analysis.pairs import mean_over_seeds
 
 CONFIGURATION = (
@@ -26,18 +27,8 @@ PLACE = ["table", "method", "panel", "line"]
 _ARCHITECTURE = ["dataset", "model", "depth", "width"]
 _WITHIN = ("density", "seed")
 _LINE = ("variant", "activation", "tweaks")
-_METHOD_NAMES = {
-    "random": "random masks",
-    "magnitude_masks": "magnitude at initialisation",
-    "snip": "SNIP",
-    "grasp": "GraSP",
-    "synflow": "SynFlow",
-    "set": "SET",
-    "rigl": "RigL",
-    "magnitude": "magnitude pruning",
-    "lottery": "lottery tickets",
-}
-"""Methods as a report names them, in its order."""
+_MEASURING = ("diagnostics", "diagnostic_epochs", "diagnostic_samples", "eigenvalue_iterations", "landscape_steps")
+"""Fields of the spec that change nothing of a training: runs are not told apart by what was looked at besides."""
 
 _MODELS = {
     "wide_resnet": "Wide ResNet-{depth:g}-{width:g}",
@@ -83,9 +74,17 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
     besides = _joined(hashable(placed), [*general, *others])
     placed["table"] = [", ".join(filter(None, names)) for names in zip(architectures, besides, strict=True)]
     placed["panel"] = _joined(placed, ["optimizer", *(["learning_rate"] if own_rate else [])])
-    varying = [column for column in _LINE if placed[column].nunique() > 1]
-    placed["line"] = _joined(placed, varying or ["variant"])
+    placed["line"] = _joined(placed, _line_columns(placed))
     return placed
+
+
+def line_heading(results: pd.DataFrame) -> str:
+    """Returns what the lines of `arrange_densities` differ in, such as "variant" or "variant, tweaks".
+
+    Args:
+        results: one row per finished run of a density study.
+    """
+    return ", ".join(_line_columns(_with_tweaks(results)))
 
 
 def mean_by_density(results: pd.DataFrame, value: str = "test_accuracy", level: float = LEVEL) -> pd.DataFrame:
@@ -118,9 +117,40 @@ def mean_by_density(results: pd.DataFrame, value: str = "test_accuracy", level: 
 
 
 def tabulate_densities(results: pd.DataFrame, value: str, measure: str | None) -> pd.DataFrame:
-    """Returns `mean_by_density` with the mean flow in the column `flow`, which is NaN where `measure` is None."""
+    """Returns `mean_by_density` with the columns `flow`, the mean flow, NaN where `measure` is None, and `gain`.
+
+    The gain is that of `gain_by_density`, NaN where there is none.
+    """
     table = mean_by_density(results, value)
-    return table.assign(flow=np.nan if measure is None else mean_by_density(results, measure)["mean"])
+    table = table.assign(flow=np.nan if measure is None else mean_by_density(results, measure)["mean"])
+    return table.merge(gain_by_density(results, value), on=[*PLACE, "density"], how="left")
+
+
+def gain_by_density(results: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
+    """Returns by how much the mean with tweaks is above that without any, at each density.
+
+    Args:
+        results: one row per finished run of a density study.
+        value: the column whose means are compared; of a loss, a gain is negative.
+
+    Returns:
+        A DataFrame with the columns `table`, `method`, `panel`, `line`, `density` and `gain`: a row for each
+        configuration with tweaks that was trained without them too.
+
+    Example:
+        >>> frame = pd.DataFrame({"dataset": "cifar100", "model": "wide_resnet", "depth": 28, "width": 10,
+        ...                       "learning_rate": 0.1, "activation": "relu", "variant": "NR", "optimizer": "sgd",
+        ...                       "method": "random", "density": 0.1, "seed": 0, "tweaks": ["none", "GSk"],
+        ...                       "test_accuracy": [0.5, 0.75], "diverged": False})
+        >>> gain_by_density(frame)[["line", "gain"]].to_numpy().tolist()
+        [['GSk', 0.25]]
+    """
+    lines = arrange_densities(results)[[*PLACE, "variant", "activation", "tweaks"]].drop_duplicates()
+    means = mean_by_density(results, value)[[*PLACE, "density", "mean"]].merge(lines, on=PLACE)
+    training = ["table", "method", "panel", "variant", "activation", "density"]
+    plain = means.loc[means["tweaks"] == "none", [*training, "mean"]]
+    both = means[means["tweaks"] != "none"].merge(plain, on=training, suffixes=("", "_plain"))
+    return both.assign(gain=both["mean"] - both["mean_plain"])[[*PLACE, "density", "gain"]]
 
 
 def dense_levels(means: pd.DataFrame) -> pd.DataFrame:
@@ -141,48 +171,13 @@ def dense_levels(means: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([own, borrowed], ignore_index=True)
 
 
-def name_methods(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns runs of a density study with one name in `method` for how each becomes sparse.
-
-    Static masks are named after their score, others after method and score; the distribution joins the name where
-    several were taken, but for magnitude pruning, which has its own. Dense networks have neither: they are named after
-    sparse ones of the same method, where there are some. The columns `score` and `distribution` are then
-    no part of the spec, nor is `earlier_densities`, which differs between the rounds of one lottery ticket.
-
-    Args:
-        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it; without a column
-            `score` its methods are named already.
-
-    Example:
-        >>> frame = pd.DataFrame({"method": ["static", "rigl"], "score": ["snip", "random"], "distribution": "erk",
-        ...                       "density": 0.1})
-        >>> name_methods(frame)["method"].tolist()
-        ['snip', 'rigl']
-    """
-    if "score" not in results:
-        return results
-    several = results.loc[results["method"] != "magnitude", "distribution"].nunique() > 1
-    names = [
-        _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
-        for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
-    ]
-    named = results.assign(method=_name_dense(results, pd.Series(names, index=results.index, dtype=object)))
-    named = named.drop(columns=["score", "distribution", "earlier_densities"], errors="ignore")
-    named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
-    return named
-
-
-def method_name(method: str) -> str:
-    """Returns how networks become sparse in words: `method_name("random")` is "random masks"."""
-    name, _, distribution = method.partition(" (")
-    known = [_METHOD_NAMES.get(part, part.replace("_", " ")) for part in name.split("_from_")]
-    upper = {"er)": "ER)", "erk)": "ERK)"}.get(distribution, distribution)
-    return " from ".join(known) + (f" ({upper}" if upper else "")
-
-
 def configuration_name(place: Any, several_methods: bool) -> str:
     """Returns a configuration in words, such as "momentum, SC_BN, random masks", of a row with its place."""
     return ", ".join([place["panel"], place["line"], *([method_name(place["method"])] if several_methods else [])])
+
+
+def _line_columns(results: pd.DataFrame) -> list[str]:
+    return [column for column in _LINE if results[column].nunique() > 1] or ["variant"]
 
 
 def _with_tweaks(results: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +187,8 @@ def _with_tweaks(results: pd.DataFrame) -> pd.DataFrame:
 
 def _varying(results: pd.DataFrame) -> list[str]:
     """Returns the columns of the spec besides the named ones that vary within a configuration."""
-    others = [c for c in spec_columns(results) if c not in CONFIGURATION and c not in _WITHIN]
+    named = {*CONFIGURATION, *_WITHIN, *_MEASURING}
+    others = [column for column in spec_columns(results) if column not in named]
     if results.empty or not others:
         return []
     groups = hashable(results[[*CONFIGURATION, *others]]).groupby(list(CONFIGURATION), dropna=False)
@@ -204,7 +200,7 @@ def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
     ranks = ranks.assign(**{c: results[c] for c in (*_LINE, "density", "seed")})
     for column in ("optimizer", *_LINE):
         ranks[column] = ranks[column].map(paper_rank(column))
-    ranks["method"] = ranks["method"].map(_rank)
+    ranks["method"] = ranks["method"].map(method_rank)
     return results.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].copy()
 
 
@@ -220,30 +216,3 @@ def _architecture(row: pd.Series) -> str:
 def _joined(placed: pd.DataFrame, columns: list[str]) -> list[str]:
     rows = placed[columns].to_dict("records")
     return [", ".join(describe(column, row[column]) for column in columns) for row in rows]
-
-
-def _one_name(method: str, score: str) -> str:
-    if method == "static":
-        return "magnitude_masks" if score == "magnitude" else score
-    return method if score == "random" else f"{method}_from_{score}"
-
-
-def _name_dense(results: pd.DataFrame, names: pd.Series) -> pd.Series:
-    """Returns the names, dense networks named after the first of sparse ones, of the same method if there is one."""
-    dense = results["density"] == 1
-    for method in results.loc[dense, "method"].unique():
-        own = names[~dense & (results["method"] == method)]
-        sparse = own if len(own) else names[~dense]
-        if len(sparse):
-            names[dense & (results["method"] == method)] = min(sparse.unique(), key=_rank)
-    return names
-
-
-def _rank(method: str) -> tuple[int, str]:
-    """Returns the place of a method in a report's order."""
-    return (list(_METHOD_NAMES).index(_kind(method)) if _kind(method) in _METHOD_NAMES else len(_METHOD_NAMES), method)
-
-
-def _kind(method: str) -> str:
-    """Returns a method's name without its distribution and the score that it begins with."""
-    return method.partition(" (")[0].partition("_from_")[0]

@@ -1,4 +1,4 @@
-"""Comparisons in a density study: variant against variant, and method against method, over density and seed."""
+"""Comparisons in a density study over density and seed: variant against variant, tweaks, method against method."""
 
 import itertools
 from dataclasses import asdict
@@ -14,7 +14,7 @@ FEWEST_PAIRS = 5
 """With fewer pairs no test of a comparison is shown: of four, p cannot fall below 0.125."""
 
 SIDES = ("line", "method")
-"""What is compared: lines (variants and activations), or methods."""
+"""What is compared: lines (variants, activations and tweaks), or methods."""
 
 _COLUMNS = ["compared", "table", "method", "panel", "line", "first", "second"]
 
@@ -22,11 +22,12 @@ _COLUMNS = ["compared", "table", "method", "panel", "line", "first", "second"]
 def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:
     """Returns two-sided signed-rank tests of variant against variant, and of method against method.
 
-    Runs are a pair where density, seed and everything but what is compared agree; a dense network takes no
-    part in a comparison of methods, as it has no mask. Nobody said beforehand which of the two would be
-    better, so the tests are two-sided, and corrected by Holm's procedure over all rows. Comparisons with
-    fewer than `FEWEST_PAIRS` complete pairs are left out. Pairs of several densities are not draws from
-    one population: a small p-value says that one side is the better one over the densities trained.
+    Tweaks are compared with the training without any, where there was one, and not with each other; variants and
+    activations are compared where their tweaks agree. Runs are a pair where density, seed and everything but what
+    is compared agree; a dense network takes no part in a comparison of methods, as it has no mask. Nobody said
+    beforehand which of the two would be better, so the tests are two-sided, and corrected by Holm's procedure over
+    all rows. Comparisons with fewer than `FEWEST_PAIRS` complete pairs are left out. Pairs of several densities are
+    not draws from one population: a small p-value says that one side is the better one over the densities trained.
 
     Args:
         results: one row per finished run of a density study.
@@ -98,11 +99,28 @@ def _comparisons(placed: pd.DataFrame, side: str, value: str, diverged: str) -> 
     rows = []
     for names, inside in placed.groupby(company, sort=False):
         place = dict(zip(company, names, strict=True))
-        for sides in itertools.combinations(dict.fromkeys(inside[side]), 2):
+        for sides in _line_pairs(inside) if side == "line" else itertools.combinations(dict.fromkeys(inside[side]), 2):
             row = _comparison(inside, side, sides, value, diverged)
             if row["pairs"] >= FEWEST_PAIRS:
                 rows.append({"compared": side, **place, side: "", **row})
     return rows
+
+
+def _line_pairs(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Returns the lines to compare: with no tweaks as the second where that is what tweaks are compared with."""
+    lines = runs[["line", "variant", "activation", "tweaks"]].drop_duplicates().to_dict("records")
+    pairs = []
+    for one, other in itertools.combinations(lines, 2):
+        plain = [line for line in lines if line["tweaks"] == "none" and _training(line) == _training(one)]
+        if one["tweaks"] == other["tweaks"]:
+            pairs.append((one["line"], other["line"]))
+        elif _training(one) == _training(other) and (not plain or plain[0] in (one, other)):
+            pairs.append((one["line"], other["line"]) if other in plain or not plain else (other["line"], one["line"]))
+    return pairs
+
+
+def _training(line: dict) -> tuple[str, str]:
+    return line["variant"], line["activation"]
 
 
 def _comparison(runs: pd.DataFrame, side: str, sides: tuple[str, str], value: str, diverged: str) -> dict:

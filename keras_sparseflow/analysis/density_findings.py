@@ -4,10 +4,12 @@ import math
 
 import pandas as pd
 
-from keras_sparseflow.analysis.density import PLACE, configuration_name, method_name
+from keras_sparseflow.analysis.density import PLACE, configuration_name
 from keras_sparseflow.analysis.exports import number_range, spoken
 from keras_sparseflow.analysis.formats import format_number, format_percent, format_signed
+from keras_sparseflow.analysis.gain_findings import gain_sentences
 from keras_sparseflow.analysis.labels import flow_name
+from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.pairs import lower_is_better
 from keras_sparseflow.analysis.summary import how_counted, plural
 
@@ -21,13 +23,13 @@ def findings(means: pd.DataFrame, value: str = "test_accuracy") -> list[str]:
     """Returns the outcome in sentences: what is best at the lowest density, and what density costs.
 
     Args:
-        means: as `mean_by_density` returns it.
+        means: as `tabulate_densities` returns it, or `mean_by_density`, which says nothing of tweaks.
         value: the column whose means these are.
     """
     said = []
     for table, inside in means.groupby("table", sort=False):
-        sentences = [*_best(inside, value), *_fall(inside, value), *_better_than_dense(inside, value)]
-        sentences += _best_method(inside, value)
+        sentences = [*gain_sentences(inside, value), *_best(inside, value), *_fall(inside, value)]
+        sentences += [*_better_than_dense(inside, value), *_best_method(inside, value)]
         said += [f"{table}: {sentence}" for sentence in sentences] if means["table"].nunique() > 1 else sentences
     return said
 

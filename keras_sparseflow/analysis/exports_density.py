@@ -5,24 +5,26 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.analysis.density import PLACE, method_name
+from keras_sparseflow.analysis.density import PLACE
 from keras_sparseflow.analysis.exports import by_table, mean_entry, number_range, slug, spoken
 from keras_sparseflow.analysis.formats import format_fixed, format_p, format_percent, format_signed
 from keras_sparseflow.analysis.labels import flow_name
+from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.sheets import Entry, Sheet
 from keras_sparseflow.analysis.summary import ALPHA
 
-_HEADER = ["method", "optimizer", "variant"]
+_HEADER = ["method", "optimizer"]
 
 
-def density_mean_sheets(means: pd.DataFrame, value: str = "test_accuracy") -> list[Sheet]:
+def density_mean_sheets(means: pd.DataFrame, value: str = "test_accuracy", line: str = "variant") -> list[Sheet]:
     """Returns a sheet per table of a study: a row per configuration, a column per density.
 
     Args:
-        means: as `mean_by_density` returns it.
+        means: as `mean_by_density` or `tabulate_densities` returns it; gains of the latter join the means.
         value: the column whose means these are.
+        line: what configurations of a method differ in, see `line_heading`.
     """
-    return [_mean_sheet(inside, label, value) for label, inside in by_table(means)]
+    return [_mean_sheet(inside, label, value, line) for label, inside in by_table(means)]
 
 
 def comparison_sheets(comparisons: pd.DataFrame, value: str = "test_accuracy") -> list[Sheet]:
@@ -35,14 +37,15 @@ def comparison_sheets(comparisons: pd.DataFrame, value: str = "test_accuracy") -
     return [_comparison_sheet(inside, label, value) for label, inside in by_table(comparisons)]
 
 
-def density_tau_sheets(each: pd.DataFrame) -> list[Sheet]:
+def density_tau_sheets(each: pd.DataFrame, line: str = "variant") -> list[Sheet]:
     """Returns a sheet per table of a study and target: a row per configuration, a column per measure.
 
     Args:
         each: the first frame of `correlate_densities`.
+        line: what configurations of a method differ in, see `line_heading`.
     """
     return [
-        _tau_sheet(inside, label, str(target))
+        _tau_sheet(inside, label, str(target), line)
         for label, rows in by_table(each)
         for target, inside in rows.groupby("target", sort=False)
     ]
@@ -72,13 +75,14 @@ def published_sheets(published: pd.DataFrame, study: Mapping[str, Any]) -> list[
 
 def _accuracy_and_gain(mean: float, std: float, gain: float) -> list[Entry]:
     spread = "" if pd.isna(std) else f" \N{PLUS-MINUS SIGN} {std:.2f}"
-    return [Entry(f"{mean:.2f}{spread}"), Entry("" if pd.isna(gain) else format_signed(gain, 2))]
+    texts = ["" if pd.isna(mean) else f"{mean:.2f}{spread}", "" if pd.isna(gain) else format_signed(gain, 2)]
+    return [Entry(text) for text in texts]
 
 
-def _mean_sheet(means: pd.DataFrame, label: str, value: str) -> Sheet:
+def _mean_sheet(means: pd.DataFrame, label: str, value: str, line: str) -> Sheet:
     densities = sorted(means["density"].unique())
     rows = [
-        [*_named(place), *(mean_entry(_at(inside, "density", density)) for density in densities)]
+        [*_named(place), *(_mean_and_gain(_at(inside, "density", density)) for density in densities)]
         for place, inside in means.groupby(PLACE, sort=False)
     ]
     seeds = sorted(set(means["n"]))
@@ -90,7 +94,16 @@ def _mean_sheet(means: pd.DataFrame, label: str, value: str) -> Sheet:
     if diverged:
         runs = "run that diverged is" if diverged == 1 else "runs that diverged are"
         caption += f" The {diverged} {runs} left out; n says how many are not."
-    return Sheet(slug("densities", label), caption, [*_HEADER, *map(format_percent, densities)], rows, names=3)
+    if "gain" in means and means["gain"].notna().any():
+        caption += " In parentheses: by how much the mean with tweaks is above that without."
+    return Sheet(slug("densities", label), caption, [*_HEADER, line, *map(format_percent, densities)], rows, names=3)
+
+
+def _mean_and_gain(mean: dict[Any, Any] | None) -> Entry:
+    entry = mean_entry(mean)
+    if mean is None or pd.isna(mean.get("gain")):
+        return entry
+    return Entry(f"{entry.text} ({format_signed(mean['gain'])})")
 
 
 def _comparison_sheet(rows: pd.DataFrame, label: str, value: str) -> Sheet:
@@ -116,7 +129,7 @@ def company(row: dict[Any, Any]) -> str:
     return ", ".join(filter(None, [row["panel"], row["line"], method]))
 
 
-def _tau_sheet(taus: pd.DataFrame, label: str, target: str) -> Sheet:
+def _tau_sheet(taus: pd.DataFrame, label: str, target: str, line: str) -> Sheet:
     measures = list(taus["measure"].unique())
     rows = []
     for place, inside in taus.groupby(PLACE, sort=False):
@@ -127,7 +140,7 @@ def _tau_sheet(taus: pd.DataFrame, label: str, target: str) -> Sheet:
         f"Gradient flow and {spoken(target)}, {label}: Kendall's rank correlation over densities and seeds, of "
         f"{number_range(counts)} runs each."
     )
-    header = [*_HEADER, *map(flow_name, measures)]
+    header = [*_HEADER, line, *map(flow_name, measures)]
     return Sheet(slug(f"tau-{spoken(target).replace(' ', '-')}", label), caption, header, rows, names=3)
 
 

@@ -7,11 +7,9 @@ study. Where the data hold nothing that it could show, it raises `NotApplicableE
 from keras_sparseflow.analysis.figures_activations import activation_functions
 from keras_sparseflow.analysis.figures_correlation import flow_against_accuracy
 from keras_sparseflow.analysis.figures_density import methods_by_density, variants_by_density
-from keras_sparseflow.analysis.figures_density_flow import (
-    densities_against_flow,
-    densities_by_layer,
-    densities_over_epochs,
-)
+from keras_sparseflow.analysis.figures_density_flow import densities_by_layer, densities_over_epochs
+from keras_sparseflow.analysis.figures_density_landscape import densities_along, density_surfaces
+from keras_sparseflow.analysis.figures_density_points import densities_against_flow
 from keras_sparseflow.analysis.figures_epochs import flow_over_epochs, flow_per_layer, layers_over_epochs
 from keras_sparseflow.analysis.figures_files import write_figures
 from keras_sparseflow.analysis.figures_landscape import loss_contours, loss_surfaces, losses_along
@@ -28,8 +26,10 @@ __all__ = [
     "accuracy_by_width",
     "activation_functions",
     "densities_against_flow",
+    "densities_along",
     "densities_by_layer",
     "densities_over_epochs",
+    "density_surfaces",
     "figure_bytes",
     "flow_against_accuracy",
     "flow_by_variant",

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.density import arrange_densities, dense_levels, mean_by_density, method_name
+from keras_sparseflow.analysis.density import arrange_densities, dense_levels, mean_by_density
 from keras_sparseflow.analysis.labels import value_label
+from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.panels import (
     NotApplicableError,
     cross_at_edge,

@@ -6,26 +6,21 @@ import pandas as pd
 
 from keras_sparseflow.analysis import figures
 from keras_sparseflow.analysis.density import arrange_densities
+from keras_sparseflow.analysis.figures_density_curves import Lines
 from keras_sparseflow.analysis.gallery import Drawing, Drawn, capital, kept
+from keras_sparseflow.analysis.gallery_diagnostics import LINES, RANGE, diagnostic_figures
 from keras_sparseflow.analysis.labels import flow_name
+from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.summary import headline
 
 _MEAN = "mean over the seeds with its 95 percent bootstrap interval (of three seeds, their range); each dot is a run"
 _DENSE = "The dotted line continues the level of the dense network, where one was trained."
 _AVERAGED = "Gradient flow, averaged over the measured epochs of each run."
-_SHADES = "A line per density, the darker (on a dark page: the brighter), the denser; dashed is the dense network"
-_RANGE = "The band goes from the smallest to the largest run."
 
 
-def draw_densities(results: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str) -> dict[str, list[Drawing]]:
-    """Returns, for each table of a density study, the figures for which there are numbers.
-
-    Args:
-        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
-        flow: as `keras_sparseflow.records.read_flow` returns it.
-        value: the column of the results that networks are compared by.
-        measure: the flow measure to draw.
-    """
+def draw_densities(source: Source) -> dict[str, list[Drawing]]:
+    """Returns, for each table of a density study, the figures for which there are numbers."""
+    results, value, measure = source.results, source.value, source.measure
     table = arrange_densities(results)["table"]
     labels = list(table.unique())
     drawings = {}
@@ -33,7 +28,8 @@ def draw_densities(results: pd.DataFrame, flow: pd.DataFrame, value: str, measur
         runs = results.loc[table.index[table == label]]
         drawn = _of_value(runs, value)
         if measure in results:
-            drawn += _of_flow(runs, flow, value, measure)
+            drawn += _of_flow(runs, source.flow, value, measure)
+        drawn += diagnostic_figures(runs, source.diagnostics, source.landscape)
         drawings[label] = kept(drawn, prefix=label if len(labels) > 1 else "")
     return drawings
 
@@ -57,7 +53,7 @@ def _of_value(runs: pd.DataFrame, value: str) -> list[Drawn]:
 
 
 def _of_flow(runs: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str) -> list[Drawn]:
-    name = capital(flow_name(measure))
+    name, lines = capital(flow_name(measure)), _fewer_panels(runs)
     target = value if value in ("test_accuracy", "test_loss") else "test_accuracy"
     return [
         (
@@ -79,17 +75,34 @@ def _of_flow(runs: pd.DataFrame, flow: pd.DataFrame, value: str, measure: str) -
             "its absolute value within the configurations, over densities and seeds.",
             partial(figures.densities_against_flow, runs, measure, target),
         ),
-        (
-            f"{measure}_over_epochs",
-            f"{name} over the epochs",
-            f"{_SHADES}: mean over the seeds. {_RANGE} Where networks are pruned, a vertical line marks where that "
-            "begins; until then all densities are the dense network.",
-            partial(figures.densities_over_epochs, flow, runs, measure),
-        ),
+        *_over_epochs(runs, flow, measure, name),
         (
             f"{measure}_by_layer",
             f"{name} layer by layer",
-            f"{_SHADES}: mean over seeds and all measured epochs, those before pruning included. {_RANGE}",
-            partial(figures.densities_by_layer, flow, runs, measure),
+            f"{LINES[lines]}: mean over seeds and all measured epochs, those before pruning included. {RANGE}",
+            partial(figures.densities_by_layer, flow, runs, measure, lines),
         ),
     ]
+
+
+def _over_epochs(runs: pd.DataFrame, flow: pd.DataFrame, measure: str, name: str) -> list[Drawn]:
+    by_density = (
+        f"{measure}_over_epochs",
+        f"{name} over the epochs",
+        f"{LINES['density']}: mean over the seeds. {RANGE} Where networks are pruned, a vertical line marks where that "
+        "begins; until then all densities are the dense network.",
+        partial(figures.densities_over_epochs, flow, runs, measure),
+    )
+    by_variant = (
+        f"{measure}_of_variants_over_epochs",
+        f"{name} of variants over the epochs",
+        f"{LINES['variant']}: mean over the seeds. {RANGE}",
+        partial(figures.densities_over_epochs, flow, runs, measure, "variant"),
+    )
+    return [by_variant] if _fewer_panels(runs) == "variant" else [by_density, by_variant]
+
+
+def _fewer_panels(runs: pd.DataFrame) -> Lines:
+    """Returns what lines stand for where panels are to be few: the densities, unless there are more variants."""
+    placed = arrange_densities(runs)
+    return "variant" if placed["line"].nunique() > placed["density"].nunique() else "density"

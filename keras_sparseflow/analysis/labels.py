@@ -8,9 +8,30 @@ FLOW_NAMES = {
 }
 
 
+_DIAGNOSTICS = {
+    "top_eigenvalue": "Top eigenvalue of the Hessian",
+    "activation_sparsity": "Activation sparsity (share of zeros)",
+}
+
+
 def flow_name(measure: str) -> str:
     """Returns a flow measure in words: `flow_name("egf_2")` is "EGF (2-norm)"."""
     return FLOW_NAMES.get(measure, measure.replace("_", " "))
+
+
+def measure_label(measure: str) -> str:
+    """Returns the label of an axis along which a flow measure or a diagnostic stands.
+
+    Example:
+        >>> measure_label("egf_2"), measure_label("top_eigenvalue")
+        ('EGF (2-norm)', 'Top eigenvalue of the Hessian')
+    """
+    return _DIAGNOSTICS.get(measure) or flow_name(measure)
+
+
+def is_share(measure: str) -> bool:
+    """Returns whether a measure is a share, in [0, 1]."""
+    return measure.endswith("_sparsity")
 
 
 def value_label(value: str) -> str:

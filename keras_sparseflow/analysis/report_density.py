@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
-from keras_sparseflow.analysis.density import name_methods, tabulate_densities
+from keras_sparseflow.analysis.density import line_heading, tabulate_densities
 from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
 from keras_sparseflow.analysis.exports import write_exports
 from keras_sparseflow.analysis.exports_density import (
@@ -18,6 +18,7 @@ from keras_sparseflow.analysis.exports_density import (
 )
 from keras_sparseflow.analysis.gallery import write_drawings
 from keras_sparseflow.analysis.gallery_density import draw_densities
+from keras_sparseflow.analysis.names import name_methods, name_tweaks
 from keras_sparseflow.analysis.published_tost import beside_published_tost
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.tables import write_csv
@@ -28,7 +29,8 @@ from keras_sparseflow.analysis.view_density import Numbers, view
 def make(source: Source) -> Report:
     """Returns the report of a study whose runs differ in density."""
     published = beside_published_tost(source.results, source.study if source.value == "test_accuracy" else {})
-    numbers = _numbers(dataclasses.replace(source, results=name_methods(source.results)), published)
+    named = name_tweaks(name_methods(source.results))
+    numbers = _numbers(dataclasses.replace(source, results=named), published)
     return Report(view(numbers), "density.html.j2", partial(_write_files, numbers), {**ON_DARK, **SEQUENCE})
 
 
@@ -41,18 +43,18 @@ def _numbers(source: Source, published: pd.DataFrame) -> Numbers:
         comparisons=compare_densities(results, value, source.diverged),
         taus=taus,
         correlations=correlations,
-        drawings=draw_densities(results, source.flow, value, measure),
+        drawings=draw_densities(source),
         published=published,
     )
 
 
 def _write_files(numbers: Numbers, folder: Path) -> None:
     """Writes a report's tables and figures; those for which there are no numbers are not written."""
-    value = numbers.source.value
+    value, line = numbers.source.value, line_heading(numbers.source.results)
     kinds = {
-        "densities": (numbers.means, density_mean_sheets(numbers.means, value)),
+        "densities": (numbers.means, density_mean_sheets(numbers.means, value, line)),
         "comparisons": (numbers.comparisons, comparison_sheets(numbers.comparisons, value)),
-        "correlations": (numbers.taus, density_tau_sheets(numbers.taus)),
+        "correlations": (numbers.taus, density_tau_sheets(numbers.taus, line)),
         "published": (numbers.published, published_sheets(numbers.published, numbers.source.study)),
     }
     for name, (table, sheets) in kinds.items():

@@ -5,9 +5,15 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator
 
 from keras_sparseflow.analysis.formats import format_percent
+
+_MOST_LEVEL = 3
+"""More names of layers than these stand upright."""
+
+_SMALL_LETTER = 0.055  # inches, about the mean breadth of a letter of a layer's name
 
 
 class _BetweenDecades(LogFormatter):
@@ -79,5 +85,11 @@ def label_layers(axes: Axes, names: Sequence[str], most: int = 10) -> None:
     """
     count = min(len(names), most)
     kept = sorted({round(place) for place in np.linspace(0, len(names) - 1, count)})
-    axes.set_xticks(kept, [names[place] for place in kept], rotation=90 if len(names) > 3 else 0, fontsize=7)
+    axes.set_xticks(kept, [names[place] for place in kept], rotation=90 if len(names) > _MOST_LEVEL else 0, fontsize=7)
     axes.set_xlim(-0.03 * len(names) - 0.2, len(names) - 0.8 + 0.03 * len(names))
+
+
+def room_for_layers(figure: Figure, names: Sequence[str]) -> None:
+    """Makes a figure higher by what the names of layers take beneath its panels, where they stand upright."""
+    if len(names) > _MOST_LEVEL:
+        figure.set_figheight(figure.get_figheight() + _SMALL_LETTER * max(map(len, names)))

@@ -22,6 +22,8 @@ class Source:
         study: what `study.json` says.
         results: one row per finished run; not empty.
         flow: one row per run, measured epoch, measure and layer.
+        diagnostics: likewise; empty where none were measured.
+        landscape: one row per run and point around its trained weights; empty where no losses were taken there.
         value: the column of the results that networks are compared by.
         measure: the flow measure to draw.
         diverged: "worst" or "drop", see `pair_arms`.
@@ -31,6 +33,8 @@ class Source:
     study: Mapping[str, Any]
     results: pd.DataFrame
     flow: pd.DataFrame
+    diagnostics: pd.DataFrame
+    landscape: pd.DataFrame
     value: str
     measure: str
     diverged: str
@@ -43,6 +47,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
         raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
     study = records.read_study(study_dir)
     results, flow = records.read_results(study_dir), records.read_flow(study_dir)
+    diagnostics, landscape = records.read_diagnostics(study_dir), records.read_landscape(study_dir)
     if results.empty:
         raise ValueError(
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
@@ -51,4 +56,5 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
-    return Source(study, results, flow, value, measure or study.get("measure") or MEASURE, diverged, figures)
+    chosen = measure or study.get("measure") or MEASURE
+    return Source(study, results, flow, diagnostics, landscape, value, chosen, diverged, figures)

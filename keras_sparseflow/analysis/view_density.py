@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis import density_findings
-from keras_sparseflow.analysis.density import PLACE, arrange_densities, method_name
+from keras_sparseflow.analysis.density import PLACE, arrange_densities, line_heading
 from keras_sparseflow.analysis.exports_density import company
 from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.gallery import Drawing
+from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.pairs import lower_is_better
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.view import (
@@ -52,6 +53,8 @@ def view(numbers: Numbers) -> dict[str, Any]:
         **view_study(numbers.source),
         **_in_words(numbers),
         "tables": [_table(numbers, label, number) for number, label in enumerate(numbers.means["table"].unique(), 1)],
+        "line_heading": line_heading(numbers.source.results),
+        "has_gains": bool(numbers.means["gain"].notna().any()),
         "several_methods": numbers.means["method"].nunique() > 1,
         "published": numbers.published.assign(mask=numbers.published["mask"].map(_mask_name)).to_dict("records"),
         **_comparisons(numbers),

@@ -107,7 +107,7 @@ def _write_study(study_dir, results, flow=None, **study):
         folder = records.RunFolder(study_dir, run["run_id"])
         folder.start({"run_id": run["run_id"], "spec": dict(values[1:first_result])})
         rows = [] if flow is None else flow[flow["run_id"] == run["run_id"]].drop(columns="run_id").to_dict("records")
-        folder.finish(dict(values[first_result:]), [], rows)
+        folder.finish(dict(values[first_result:]), {"history": [], "flow": rows})
     return study_dir
 
 

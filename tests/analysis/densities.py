@@ -17,6 +17,8 @@ SPEC = {
     "prune_from": 0.5, "prune_until": 0.5, "prune_frequency": 100,
 }  # fmt: skip
 RATES = {"momentum": 0.1, "sgd": 0.1, "adam": 0.001}
+TWEAKS = ("none", "GSk", "GSw", "LRsI", "LS", "tost")
+LAYERS = ("stem_activation", *(f"group{g}_block1_activation{a}" for g in range(1, 5) for a in (1, 2)))
 EPOCHS = (0, 19, 39, 59, 79, 99, 119, 139, 159, 179, 199)
 
 
@@ -59,7 +61,49 @@ def make_density_flow(results, layers=6, epochs=EPOCHS):
     return pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
 
 
-def write_densities(study_dir, results, flow=None, **study):
+def make_diagnostics(results, epochs=(0, 99, 199), layers=LAYERS):
+    """Returns made-up top eigenvalues, their residuals and activation sparsities, layer by layer and in all."""
+    rows = []
+    for run in results.to_dict("records"):
+        spread = _own(run)
+        for epoch in epochs:
+            top = 40 * spread * np.exp(-epoch / 120) / run["density"] ** 0.3
+            rows.append((run["run_id"], epoch, "top_eigenvalue", "total", top))
+            rows.append((run["run_id"], epoch, "top_eigenvalue_residual", "total", 0.01 * top))
+            first = 0.12 * spread * (1 + epoch / 400)
+            shares = [first * (1 + number / len(layers)) for number in range(len(layers))]
+            rows += [
+                (run["run_id"], epoch, "activation_sparsity", layer, share)
+                for layer, share in [*zip(layers, shares, strict=True), ("total", float(np.mean(shares)))]
+            ]
+    return pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
+
+
+def make_landscape(results, steps=11, surfaces=True):
+    """Returns made-up losses along a line, and over a plane, whose curvature is each run's own."""
+    rows = []
+    for run in results.to_dict("records"):
+        bend = _own(run)
+        own, sign = run["test_loss"], 1 if run["seed"] % 2 else -1
+        for x in np.linspace(-0.5, 0.5, steps):
+            rows.append((run["run_id"], "loss_along", x, 0.0, own + bend * (4 * x**2 + sign * x**3)))
+        for x, y in np.stack(np.meshgrid(*[np.linspace(-1, 1, steps)] * 2), -1).reshape(-1, 2) if surfaces else ():
+            rows.append((run["run_id"], "loss_surface", x, y, own + bend * (x**2 + 2 * y**2) ** 2))
+    return pd.DataFrame(rows, columns=["run_id", "diagnostic", "x", "y", "loss"])
+
+
+def with_tweaks(results, names=TWEAKS):
+    """Returns results of the runs without tweaks and with each of these, which gain more the sparser the network."""
+    parts = []
+    for place, name in enumerate(names):
+        gain = 0.012 * place * -np.log10(results["density"])
+        runs = results.assign(run_id=results["run_id"] + f"-{name}", test_accuracy=results["test_accuracy"] + gain)
+        runs.insert(1, "tweaks", name)
+        parts.append(runs)
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_densities(study_dir, results, flow=None, diagnostics=None, landscape=None, **study):
     """Writes the frames as the folder of a density study, with the real run store."""
     made = {
         "kind": "density",
@@ -86,9 +130,19 @@ def write_densities(study_dir, results, flow=None, **study):
         values = list(run.items())
         folder = records.RunFolder(study_dir, run["run_id"])
         folder.start({"run_id": run["run_id"], "spec": dict(values[1:first_result])})
-        rows = [] if flow is None else flow[flow["run_id"] == run["run_id"]].drop(columns="run_id").to_dict("records")
-        folder.finish(dict(values[first_result:]), [], rows)
+        frames = {"flow": flow, "diagnostics": diagnostics, "landscape": landscape}
+        tables = {name: _rows_of(frame, run["run_id"]) for name, frame in frames.items()}
+        folder.finish(dict(values[first_result:]), {"history": [], **tables})
     return study_dir
+
+
+def _rows_of(frame, run_id):
+    return [] if frame is None else frame[frame["run_id"] == run_id].drop(columns="run_id").to_dict("records")
+
+
+def _own(run):
+    """Returns a factor of a run's tweaks and seed."""
+    return 2 - 0.25 * TWEAKS.index(run.get("tweaks", "none")) + 0.05 * run["seed"]
 
 
 def _run(row, spec, error, factor):

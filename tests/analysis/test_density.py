@@ -8,10 +8,9 @@ from keras_sparseflow.analysis.density import (
     configuration_name,
     dense_levels,
     mean_by_density,
-    method_name,
-    name_methods,
     tabulate_densities,
 )
+from keras_sparseflow.analysis.names import method_name, name_methods
 from tests.analysis.densities import make_densities
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis import report_density
-from keras_sparseflow.analysis.density import mean_by_density, name_methods
+from keras_sparseflow.analysis.density import mean_by_density
 from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies
 from keras_sparseflow.analysis.report import write_report
 from tests.analysis.densities import make_densities, write_densities
@@ -67,7 +67,7 @@ def test_a_report_shows_them_and_writes_its_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(
         report_density,
         "draw_densities",
-        lambda results, *_: {label: [] for label in mean_by_density(name_methods(results))["table"]},
+        lambda source: {label: [] for label in mean_by_density(source.results)["table"]},
     )
     results = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("static",))
     both = [results.assign(score="snip", distribution="global", tweaks=t) for t in ("none", "tost")]
