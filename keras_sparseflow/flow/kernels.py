@@ -15,6 +15,12 @@ class FlowKernel:
         name: the layer's name; where a layer has several such tensors, followed by the tensor's.
         variable: the trainable variable.
         mask: its boolean mask variable, or None when all of it is active.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")], name="net")
+        >>> (kernel,) = flow_kernels(model)
+        >>> kernel.name, tuple(kernel.variable.shape), kernel.mask
+        ('net/hidden', (3, 2), None)
     """
 
     name: str
@@ -32,6 +38,13 @@ def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[FlowKerne
 
     Raises:
         ValueError: the model has no such tensor, or `tensors` is another word.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")], name="net")
+        >>> [kernel.name for kernel in flow_kernels(model)]
+        ['net/hidden']
+        >>> [kernel.name for kernel in flow_kernels(model, tensors="all")]
+        ['net/hidden/kernel', 'net/hidden/bias']
     """
     check_tensors(tensors)
     masks = masks_by_kernel(model)

@@ -20,6 +20,11 @@ class FlowMeasure:
             whose weights are all active.
         total: `(list of the layers' scalars) -> scalar` for the network.
         formula: how to write it in a figure or a report.
+
+    Example:
+        >>> largest = FlowMeasure(lambda gradient, mask: ops.max(ops.abs(gradient)), total=max, formula="max |g|")
+        >>> float(largest([ops.array([1.0, -4.0]), ops.array([2.0])], [None, None]))
+        4.0
     """
 
     def __init__(self, per_layer: Callable[[Any, Any], Any], total: Callable[[Sequence[Any]], Any], formula: str):
@@ -65,6 +70,11 @@ class NormMeasure(FlowMeasure):
 
     Raises:
         ValueError: another `p`.
+
+    Example:
+        >>> largest = NormMeasure(2, masked=True, total=max, formula="max ||g||")
+        >>> float(largest([ops.array([3.0, 4.0]), ops.array([9.0, 1.0])], [None, ops.array([False, True])]))
+        5.0
     """
 
     def __init__(self, p: int, masked: bool, total: Callable[[Sequence[Any]], Any], formula: str):
@@ -112,6 +122,13 @@ def layer_values(measures: Sequence[FlowMeasure], gradient: Any, mask: Any, *, i
 
     Returns:
         Float32 scalars, one a measure.
+
+    Example:
+        >>> from keras_sparseflow.flow.named import MEASURES
+        >>> measures = [MEASURES.get("grad_norm_1"), MEASURES.get("egf_1")]
+        >>> values = layer_values(measures, ops.array([3.0, -4.0]), ops.array([True, False]))
+        >>> [float(value) for value in values]
+        [7.0, 3.0]
     """
     norms = [measure for measure in measures if isinstance(measure, NormMeasure)]
     if not in_blocks or not norms:

@@ -41,6 +41,17 @@ class MaskedKernel(keras.layers.Layer):
     Attributes:
         mask: boolean non-trainable variable of the kernel's shape; True is active. Change it with
             `set_mask`.
+
+    Example:
+        >>> class MaskedConv2D(MaskedKernel, keras.layers.Conv2D):
+        ...     pass
+        >>> layer = MaskedConv2D(4, 3, density=0.5, mask_seed=0)
+        >>> layer.build((None, 8, 8, 2))
+        >>> tuple(layer.mask.shape), layer.active_count
+        ((3, 3, 2, 4), 36)
+        >>> layer.set_mask(np.ones((3, 3, 2, 4), bool))
+        >>> layer.density
+        1.0
     """
 
     mask: keras.Variable
@@ -228,24 +239,54 @@ class MaskedDense(MaskedKernel, keras.layers.Dense):
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedConv1D(MaskedKernel, keras.layers.Conv1D):
-    """`keras.layers.Conv1D` with a mask on its kernel of shape `(length, inputs / groups, filters)`."""
+    """`keras.layers.Conv1D` with a mask on its kernel of shape `(length, inputs / groups, filters)`.
+
+    Example:
+        >>> layer = MaskedConv1D(8, 3, density=0.5, mask_seed=0)
+        >>> tuple(layer(np.ones((1, 10, 4))).shape), layer.active_count
+        ((1, 8, 8), 48)
+    """
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedConv2D(MaskedKernel, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with a mask on its kernel of shape `(height, width, inputs / groups, filters)`."""
+    """`keras.layers.Conv2D` with a mask on its kernel of shape `(height, width, inputs / groups, filters)`.
+
+    Example:
+        >>> layer = MaskedConv2D(8, 3, padding="same", density=0.25, mask_seed=0)
+        >>> tuple(layer(np.ones((1, 6, 6, 4))).shape), layer.active_count
+        ((1, 6, 6, 8), 72)
+    """
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedConv3D(MaskedKernel, keras.layers.Conv3D):
-    """`keras.layers.Conv3D` with a mask on its kernel of shape `(d, h, w, inputs / groups, filters)`."""
+    """`keras.layers.Conv3D` with a mask on its kernel of shape `(d, h, w, inputs / groups, filters)`.
+
+    Example:
+        >>> layer = MaskedConv3D(4, 2, density=0.5, mask_seed=0)
+        >>> tuple(layer(np.ones((1, 3, 3, 3, 2))).shape), layer.active_count
+        ((1, 2, 2, 2, 4), 32)
+    """
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedDepthwiseConv2D(MaskedKernel, keras.layers.DepthwiseConv2D):
-    """`keras.layers.DepthwiseConv2D` with a mask on its kernel of shape `(h, w, inputs, depth_multiplier)`."""
+    """`keras.layers.DepthwiseConv2D` with a mask on its kernel of shape `(h, w, inputs, depth_multiplier)`.
+
+    Example:
+        >>> layer = MaskedDepthwiseConv2D(3, density=0.5, mask_seed=0)
+        >>> tuple(layer(np.ones((1, 6, 6, 4))).shape), layer.active_count
+        ((1, 4, 4, 4), 18)
+    """
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedEinsumDense(MaskedKernel, keras.layers.EinsumDense):
-    """`keras.layers.EinsumDense` with a mask on its kernel, whose shape follows from the equation."""
+    """`keras.layers.EinsumDense` with a mask on its kernel, whose shape follows from the equation.
+
+    Example:
+        >>> layer = MaskedEinsumDense("bte,ef->btf", (None, 6), density=0.5, mask_seed=0)
+        >>> tuple(layer(np.ones((2, 3, 4))).shape), layer.active_count
+        ((2, 3, 6), 12)
+    """

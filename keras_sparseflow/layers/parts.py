@@ -32,6 +32,12 @@ class MaskedParts(keras.layers.Layer):
             round(density * size) each.
         mask_seed: int, what the random masks depend on, together with each kernel's name and shape.
             None draws one, as in `MaskedKernel`.
+
+    Example:
+        >>> layer = MaskedMultiHeadAttention(num_heads=2, key_dim=4, density=0.25, mask_seed=0)
+        >>> layer.build((None, 5, 8), (None, 5, 8))
+        >>> tuple(layer.parts["query"].kernel.shape), layer.parts["query"].density
+        ((8, 2, 4), 0.25)
     """
 
     kernel_attributes: ClassVar[tuple[str, ...]] = ()
@@ -111,7 +117,14 @@ def kernel_of_part(name: str) -> Any:
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedSeparableConv1D(MaskedParts, keras.layers.SeparableConv1D):
-    """`keras.layers.SeparableConv1D` with masks on `depthwise_kernel` and `pointwise_kernel`."""
+    """`keras.layers.SeparableConv1D` with masks on `depthwise_kernel` and `pointwise_kernel`.
+
+    Example:
+        >>> layer = MaskedSeparableConv1D(16, 3, density=0.5, mask_seed=0)
+        >>> layer.build((None, 8, 4))
+        >>> {name: part.active_count for name, part in layer.parts.items()}
+        {'depthwise_kernel': 6, 'pointwise_kernel': 32}
+    """
 
     kernel_attributes = ("depthwise_kernel", "pointwise_kernel")
     depthwise_kernel = kernel_of_part("depthwise_kernel")
@@ -136,9 +149,23 @@ class MaskedSeparableConv2D(MaskedParts, keras.layers.SeparableConv2D):
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedMultiHeadAttention(MaskedParts, keras.layers.MultiHeadAttention):
-    """`keras.layers.MultiHeadAttention` with masks on its projections `query`, `key`, `value`, `attention_output`."""
+    """`keras.layers.MultiHeadAttention` with masks on its projections `query`, `key`, `value`, `attention_output`.
+
+    Example:
+        >>> layer = MaskedMultiHeadAttention(num_heads=2, key_dim=4, density=0.25, mask_seed=0)
+        >>> layer.build((None, 5, 8), (None, 5, 8))
+        >>> {name: part.active_count for name, part in layer.parts.items()}
+        {'query': 16, 'key': 16, 'value': 16, 'attention_output': 16}
+    """
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class MaskedGroupQueryAttention(MaskedParts, keras.layers.GroupQueryAttention):
-    """`keras.layers.GroupQueryAttention` with masks on its projections, as `MaskedMultiHeadAttention`."""
+    """`keras.layers.GroupQueryAttention` with masks on its projections, as `MaskedMultiHeadAttention`.
+
+    Example:
+        >>> layer = MaskedGroupQueryAttention(4, 4, 2, density=0.25, mask_seed=0)
+        >>> layer.build((None, 5, 8), (None, 5, 8))
+        >>> {name: part.active_count for name, part in layer.parts.items()}
+        {'query': 32, 'key': 16, 'value': 16, 'attention_output': 32}
+    """

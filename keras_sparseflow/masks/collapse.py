@@ -31,6 +31,14 @@ class KernelMask:
         cut_units: how many of them get nothing.
         on_paths: how many active weights lie on a path of active weights from the model's inputs to its
             outputs; None where that was not asked for.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="hidden")])
+        >>> report = mask_report(model, {"hidden": np.array([[True, False], [True, False]])})
+        >>> report.kernels[0]
+        KernelMask(path='hidden', shape=(2, 2), active=2, inputs=2, cut_inputs=0, units=2, cut_units=1, on_paths=None)
+        >>> report.kernels[0].density
+        0.5
     """
 
     path: str
@@ -64,6 +72,12 @@ class MaskReport:
 
     Args:
         kernels: in the order of the layers.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="hidden")])
+        >>> report = mask_report(model, {"hidden": np.array([[True, False], [True, False]])})
+        >>> report.to_frame()[["path", "active", "cut_units"]].values.tolist()
+        [['hidden', 2, 1]]
     """
 
     kernels: tuple[KernelMask, ...]

@@ -77,6 +77,10 @@ def all_together(shapes: Sequence[Sequence[int]], density: float) -> int:
     Args:
         shapes: of the kernels.
         density: float in [0, 1], of all kernels together.
+
+    Example:
+        >>> all_together([(3, 3, 4, 8), (8, 10)], 0.25)
+        92
     """
     return active_count(density, sum(math.prod(shape) for shape in shapes))
 

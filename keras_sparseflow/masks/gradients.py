@@ -34,6 +34,15 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
     Raises:
         ValueError: no data, a temperature for a loss that takes no logits, a network that computes in float16.
         RuntimeError: Keras runs on another backend than TensorFlow.
+
+    Example:
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> problem = MaskProblem(model, kernels_of(model), 1, (), data, "mse")
+        >>> loss_gradients(problem)[0].tolist()
+        [[8.0], [24.0]]
     """
     loss = _batch_loss(problem, temperature)
 
@@ -54,6 +63,15 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
     Raises:
         ValueError: as for `loss_gradients`.
+
+    Example:
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> problem = MaskProblem(model, kernels_of(model), 1, (), data, "mse")
+        >>> hessian_products(problem, [np.array([[1.0], [0.0]])])[0].tolist()
+        [[2.0], [6.0]]
     """
     import tensorflow as tf
 

@@ -21,6 +21,16 @@ def grasp_scores(problem: MaskProblem, temperature: float = 200.0) -> list[np.nd
     Raises:
         ValueError: as `loss_gradients`.
 
+    Example:
+        >>> import keras
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> problem = MaskProblem(model, kernels_of(model), 1, (), data, "mse")
+        >>> grasp_scores(problem, temperature=1.0)[0].tolist()
+        [[320.0], [480.0]]
+
     References:
         Wang, Zhang, Grosse 2020, Picking Winning Tickets Before Training by Preserving Gradient Flow, eq. 8
         and algorithm 1.

@@ -105,6 +105,13 @@ def set_masks(model: keras.Model, masks: Mapping[str, np.ndarray], optimizer: An
 
     Raises:
         ValueError: a mask is of no masked layer, or of another shape than its kernel; then none is set.
+
+    Example:
+        >>> from keras_sparseflow import MaskedDense
+        >>> model = keras.Sequential([keras.Input((8,)), MaskedDense(10, name="hidden")])
+        >>> set_masks(model, make_masks(model, 0.25, score="magnitude"))
+        >>> model.layers[0].active_count
+        20
     """
     masked = masked_kernels_of(model)
     check_masks(masked, masks)

@@ -28,6 +28,16 @@ class MaskProblem:
         loss: as `objective_of` takes it, or None.
         training: whether layers such as BatchNorm run in training mode where a score takes gradients of the loss.
         batch_size: examples in a batch where data are arrays.
+
+    Example:
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> problem = MaskProblem(model, kernels_of(model), counts=1, generators=[np.random.default_rng(0)])
+        >>> problem.values()[0].tolist()
+        [[2.0], [1.0]]
+        >>> problem.select([np.array([[0.5], [0.7]])])[0].tolist()
+        [[False], [True]]
     """
 
     model: keras.Model

@@ -18,6 +18,16 @@ def snip_scores(problem: MaskProblem) -> list[np.ndarray]:
     Raises:
         ValueError: as `loss_gradients`.
 
+    Example:
+        >>> import keras
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> problem = MaskProblem(model, kernels_of(model), 1, (), data, "mse")
+        >>> snip_scores(problem)[0].tolist()
+        [[16.0], [24.0]]
+
     References:
         Lee, Ajanthan, Torr 2019, SNIP: Single-shot Network Pruning based on Connection Sensitivity,
         section 4; its division by the sum of all scores changes no ranking and is left out.

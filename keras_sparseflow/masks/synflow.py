@@ -21,6 +21,15 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
         ValueError: `rounds` is out of its range, the inputs' shapes are not known, R exceeds float64, or nothing
             flows, because an activation is constant or so few weights are wanted that no path is left.
 
+    Example:
+        >>> import keras
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> problem = MaskProblem(model, kernels_of(model), counts=1, generators=[np.random.default_rng(0)])
+        >>> synflow_scores(problem, rounds=1)[0].tolist()
+        [[2.0], [1.0]]
+
     References:
         Tanaka, Kunin, Yamins, Ganguli 2020, Pruning neural networks without any data by iteratively conserving
         synaptic flow, algorithm 1.

@@ -104,6 +104,13 @@ def strip_masks(model: keras.Model) -> keras.Model:
     Raises:
         TypeError: the model is subclassed, so that its graph is not known.
         ValueError: it is not built.
+
+    Example:
+        >>> from keras_sparseflow import MaskedDense
+        >>> model = keras.Sequential([keras.Input((8,)), MaskedDense(4, density=0.25, mask_seed=0)])
+        >>> stock = strip_masks(model)
+        >>> type(stock.layers[0]).__name__, int((stock.get_weights()[0] != 0).sum())
+        ('Dense', 8)
     """
     _check_model(model, "strip_masks")
     return rebuild(model, lambda layer: _stock_copy(layer) if type(layer) in STOCK_OF else None, plain=True)

@@ -48,6 +48,15 @@ def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dty
     Raises:
         ValueError: the model is not built or holds vocabularies, which are no arrays; the type is
             another; or a weight is too large for float16.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from keras_sparseflow import MaskedDense
+        >>> model = keras.Sequential([keras.Input((64,)), MaskedDense(100, density=0.01, mask_seed=0)])
+        >>> with TemporaryDirectory() as folder:
+        ...     save_compressed(model, f"{folder}/model.sparse")
+        ...     os.path.getsize(f"{folder}/model.sparse") < 4 * 64 * 100 / 3
+        True
     """
     if not model.built:
         raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
@@ -89,6 +98,15 @@ def load_compressed(
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is corrupt, cut off, of another kind, or of a newer format.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from keras_sparseflow import MaskedDense
+        >>> model = keras.Sequential([keras.Input((8,)), MaskedDense(4, density=0.25, mask_seed=0)])
+        >>> with TemporaryDirectory() as folder:
+        ...     save_compressed(model, f"{folder}/model.sparse")
+        ...     load_compressed(f"{folder}/model.sparse").layers[0].active_count
+        8
     """
     text, arrays = _read(Path(path))
     model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)

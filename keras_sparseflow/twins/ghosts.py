@@ -99,6 +99,15 @@ def strip_ghosts(model: keras.Model) -> keras.Model:
     Raises:
         TypeError: the model is subclassed, so that its graph is not known.
         ValueError: it is not built, a ghost has not faded, or one is within another layer.
+
+    Example:
+        >>> inputs = keras.Input((8,))
+        >>> model = keras.Model(inputs, keras.layers.Dense(4, activation="relu")(inputs))
+        >>> twin = ghostify(model, skips=False)
+        >>> for ghost in ghosts_of(twin):
+        ...     _ = ghost.beta.assign(float("inf"))
+        >>> strip_ghosts(twin).layers[1].get_config()["activation"]
+        'relu'
     """
     _check_model(model, "strip_ghosts")
     _check_faded(model)

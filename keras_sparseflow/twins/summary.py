@@ -29,6 +29,12 @@ class KernelSummary:
         dense_flops: multiplications and additions of one example's forward pass if all were active;
             None where that is not known.
         sparse_flops: those of the active weights.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")])
+        >>> kernel = sparsity_summary(model).kernels[0]
+        >>> kernel.path, kernel.size, kernel.density, kernel.dense_flops
+        ('hidden', 6, 1.0, 12)
     """
 
     path: str
@@ -55,6 +61,13 @@ class SparsitySummary:
         kernels: in the order of the layers.
         unmasked: `(path, class, weights)` of each layer that has trainable matrices without a mask:
             excluded, or of a class without a masked twin, such as `Embedding`.
+
+    Example:
+        >>> from keras_sparseflow import sparsify
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10), keras.layers.Dense(4)])
+        >>> summary = sparsity_summary(sparsify(model, density=0.25))
+        >>> summary.active, summary.size, summary.density, summary.sparse_flops
+        (30, 120, 0.25, 60)
     """
 
     name: str
