@@ -65,6 +65,8 @@ def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
     small = dataclasses.replace(
         spec,
         method="static",
+        tweaks="none",
+        diagnostics=(),
         density=1.0,  # masks take no longer, and one of a low density might leave a small kernel no weight
         depth=min(spec.depth, architecture.small_depth),
         width=min(spec.width, architecture.small_width),

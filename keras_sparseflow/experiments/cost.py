@@ -16,6 +16,9 @@ FORWARD = 2
 TRAINING = 6
 """Those of a training step: one forward and twice that backward."""
 
+SECOND_ORDER = 2
+"""Gradients that a derivative of a gradient takes."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -26,7 +29,8 @@ class Cost:
         steps: gradient steps.
         active_weights: weights that a network uses; both arms of a pair have as many.
         stored_weights: weights that are stored and computed with, inactive ones included.
-        flops: floating-point operations with all stored weights: training, evaluation, and probes of flow.
+        flops: floating-point operations with all stored weights: training, evaluation, probes of flow, rescaling of
+            initial weights, and diagnostics, of which power iteration may end sooner.
         active_flops: those that active weights alone would need.
     """
 
@@ -91,7 +95,7 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     products = sum(kernel.size * kernel.positions for kernel in kernels)
     active = sum(kernel.active * kernel.positions for kernel in kernels)
     dense = _dense_share(spec)
-    trained, evaluated = image_passes(spec, size)
+    trained, evaluated = (sum(passes) for passes in zip(image_passes(spec, size), _besides(spec), strict=True))
     per_product = TRAINING * trained + FORWARD * evaluated
     return Cost(
         networks=1,
@@ -101,6 +105,20 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
         flops=per_product * products,
         active_flops=round(per_product * (dense * products + (1 - dense) * active)),
     )
+
+
+def _besides(spec: TrainingSpec) -> tuple[int, int]:
+    """Returns on how many images gradients are taken besides those of the training, and how many are evaluated."""
+    if not isinstance(spec, DensitySpec):
+        return 0, 0
+    chosen, points = spec.diagnostics, spec.landscape_steps
+    epochs = len(measured_epochs(spec.epochs, spec.diagnostic_epochs))
+    eigenvalues = epochs * ("top_eigenvalue" in chosen) + ("loss_along" in chosen)
+    losses = points * ("loss_along" in chosen) + points**2 * ("loss_surface" in chosen)
+    products = SECOND_ORDER * spec.eigenvalue_iterations * eigenvalues
+    rescaled = (1 + SECOND_ORDER) * spec.rescale_iterations * spec.batch_size if spec.rescales else 0
+    looked_at = losses + epochs * ("activation_sparsity" in chosen)
+    return rescaled + products * spec.diagnostic_samples, looked_at * spec.diagnostic_samples
 
 
 def _dense_share(spec: TrainingSpec) -> float:

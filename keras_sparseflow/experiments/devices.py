@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.plugins import Table
 
@@ -42,6 +43,12 @@ def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
         raise ValueError(
             "Tweak LRsI rescales initial weights in one process: several would come to other last digits; received "
             f"--strategy=multiworker with {rescaled[0].run_id}. Use none or mirrored."
+        )
+    diagnosed = [spec for spec in specs if isinstance(spec, DensitySpec) and spec.diagnostics]
+    if diagnosed and options.strategy == "multiworker":
+        raise ValueError(
+            f"Diagnostics are measured in one process; received --strategy=multiworker with {diagnosed[0].run_id}, "
+            f"names {', '.join(diagnosed[0].diagnostics)}. Use none or mirrored."
         )
     strategy = STRATEGIES.get(options.strategy)(options.devices)
     compiles(options.jit, strategy)

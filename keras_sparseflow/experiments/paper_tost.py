@@ -1,4 +1,4 @@
-"""A study for every table and figure of accuracies in "Training Your Sparse Neural Network Better with Any Mask"."""
+"""A study for every table and figure of measurements in "Training Your Sparse Neural Network Better with Any Mask"."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +31,10 @@ _TICKETS = (
 )
 _RANDOM = "Random masks have the same density in every kernel; the paper does not say how it draws them."
 _GHOSTS = "How beta grows and alpha falls is ours: the paper says that they do, until just before the first decay."
+_HESSIAN = (
+    "Curvature is that of the loss of training images, as many as `diagnostic_samples` says, over the active weights, "
+    "with BatchNorm in inference mode; the paper says neither."
+)
 _RESNET_32 = (
     "ResNet-32 is taken to have twice the channels of He et al. 2016, as in the code of GraSP, whose dense accuracy "
     "the table has."
@@ -67,13 +71,14 @@ def _masks(names: Sequence[str], densities: tuple[float, ...], tweaks: tuple[str
 
 def _study(name: str, title: str, reproduces: str, network: str, dataset: str, grids: list[Grid],
            notes: Sequence[str], **base: Any) -> DensityStudy:  # fmt: skip
+    tickets = [_TICKETS] if any("lottery" in grid.get("method", ()) for grid in grids) else []
     return DensityStudy(
         name=name,
         title=title,
         grids=grids,
         base={"dataset": dataset, **_NETWORKS[network], **_TRAINING, **base},
         reproduces=reproduces,
-        notes=[*notes, _TICKETS, _GHOSTS, *([_RESNET_32] if network == "resnet_32" else [])],
+        notes=[*notes, *tickets, _GHOSTS, *([_RESNET_32] if network == "resnet_32" else [])],
     )
 
 
@@ -116,7 +121,37 @@ def _figure_7(network: str, dataset: str) -> DensityStudy:
     )
 
 
+def _watched(
+    name: str,
+    title: str,
+    reproduces: str,
+    tweaks: tuple[str, ...],
+    diagnostics: tuple[str, ...],
+    notes: Sequence[str],
+    soft: tuple[str, ...] = ("swish",),
+    **base: Any,
+) -> DensityStudy:
+    """Returns a study of the ticket that the paper looks into: 90% sparse, of ResNet-18, on CIFAR-100."""
+    grids = [{**grid, "ghost_activation": soft} for grid in _masks(("lth",), (0.1,), tweaks, "DA_L2_SC_BN")]
+    return _study(
+        name, title, reproduces, "resnet_18", "cifar100", grids, notes, diagnostics=diagnostics, **_OFTEN, **base
+    )
+
+
+_OFTEN = {"diagnostic_epochs": 19, "flow_epochs": 19}
+"""Every tenth of 180 epochs, for curves along the training."""
+
 _STUDIES = [
+    _watched(
+        "tost_1",
+        "Do soft activations leave fewer of them at zero?",
+        "ToST, Table 1",
+        ("none", "GSw"),
+        ("activation_sparsity",),
+        ["Soft activations stay to the end here, as the paper gives numbers of networks that have them."],
+        soft=("swish", "mish"),
+        ghost_decay="none",
+    ),
     *(_table_2(network, dataset) for network in ("resnet_32", "resnet_50") for dataset in ("cifar10", "cifar100")),
     _study(
         "tost_3",
@@ -145,8 +180,54 @@ _STUDIES = [
         _masks(("lth",), (1.0, 0.8, 0.25, 0.05), ("none", "GSk", "GSw"), "DA_L2_SC_BN"),
         [],
     ),
+    _watched(
+        "tost_figure_2",
+        "How chaotic is the training of a sparse network?",
+        "ToST, Figure 2",
+        ("none",),
+        ("top_eigenvalue",),
+        [_HESSIAN, "The figure's lines are of tickets; the rounds before, and the dense network, stand beside them."],
+    ),
     *(_figure_6(decay) for decay in ("cosine", "none")),
     *(_figure_7(network, dataset) for network in ("vgg_16", "mobilenet") for dataset in ("cifar10", "cifar100")),
+    _watched(
+        "tost_figure_8",
+        "Are minima flatter along the steepest direction with the tweaks of ToST?",
+        "ToST, Figure 8",
+        _SINGLY,
+        ("loss_along",),
+        [_HESSIAN, "The loss along its top eigenvector is that of as many test images."],
+    ),
+    _watched(
+        "tost_figure_9",
+        "Do the tweaks of ToST smooth the training and let gradients flow?",
+        "ToST, Figure 9",
+        ("none", "tost"),
+        ("top_eigenvalue",),
+        [_HESSIAN],
+    ),
+    _watched(
+        "tost_figure_10",
+        "Is the loss flatter around networks trained with the tweaks of ToST?",
+        "ToST, Figure 10",
+        ("none", "GSk", "GSw", "LRsI", "LS"),
+        ("loss_surface",),
+        [
+            "The loss is that of test images, as many as `diagnostic_samples` says, over filter-normalised random "
+            "directions of the weights; the paper's text speaks of the input space, its reference draws weights."
+        ],
+    ),
+    _study(
+        "tost_ablation",
+        "Which tweak of ToST helps a mask that needs no training?",
+        "ToST, Tables 2 and 4 and Figure 9, with random and SNIP masks",
+        "resnet_32",
+        "cifar10",
+        _masks(("random", "snip"), (0.1, 0.02), _SINGLY, "DA_L2_SC_BN"),
+        [_RANDOM, _HESSIAN],
+        diagnostics=("top_eigenvalue", "activation_sparsity", "loss_along", "loss_surface"),
+        **_OFTEN,
+    ),
 ]
 
 TOST_PRESETS = Table("preset of ToST", "keras_sparseflow.tost_preset", {study.name: study for study in _STUDIES})

@@ -4,6 +4,7 @@ import pytest
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.experiments.cost import Cost, cost, steps_an_epoch
+from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.spec import RunSpec
 
 CIFAR10 = DataSize((32, 32, 3), 10, 50_000, 10_000)
@@ -41,6 +42,28 @@ def test_probes_of_flow_pass_over_the_whole_training_set(flow_epochs, probes):
     size = DataSize((2, 3, 1), 3, 43, 20)
     without, probed = (network(flow_data=data, flow_epochs=flow_epochs) for data in ("batches", "probe"))
     assert cost([probed], size).flops - cost([without], size).flops == probes * 43 * 6 * 190
+
+
+@pytest.mark.parametrize(
+    ("values", "gradients", "evaluated"),
+    [
+        ({"diagnostics": ("top_eigenvalue",)}, 2 * 2 * 30 * 7, 0),
+        ({"diagnostics": ("activation_sparsity",)}, 0, 2 * 7),
+        ({"diagnostics": ("loss_along",)}, 2 * 30 * 7, 5 * 7),
+        ({"diagnostics": ("loss_surface",)}, 0, 25 * 7),
+        ({"tweaks": "LRsI", "rescale_iterations": 4}, 3 * 4 * 8, 0),
+    ],
+)
+def test_diagnostics_and_rescaling_have_their_cost(values, gradients, evaluated):
+    """2 epochs in which something is measured, 30 products at most, 7 images, 5 points; batches of 8 images."""
+    limits = {"diagnostic_epochs": 2, "diagnostic_samples": 7, "eigenvalue_iterations": 30, "landscape_steps": 5}
+    size, small = (
+        DataSize((2, 3, 1), 3, 43, 20),
+        {"model": "mlp", "depth": 2, "width": 10, "epochs": 3, "batch_size": 8},
+    )
+    plain, more = (cost([DensitySpec(**small, **limits, **also)], size) for also in ({}, values))
+    assert more.flops - plain.flops == (6 * gradients + 2 * evaluated) * (60 + 30)
+    assert more.steps == plain.steps
 
 
 def test_costs_add_up_and_no_network_costs_nothing():

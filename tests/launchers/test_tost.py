@@ -8,6 +8,7 @@ import pytest
 from keras_sparseflow.experiments.paper_tost import TOST_PRESETS
 from tests import processes
 
+SINGLY = ("none", "GSk", "GSw", "LRsI", "LS", "tost")
 LAUNCHER = Path(__file__).parents[2] / "launchers" / "tost.py"
 
 
@@ -59,3 +60,32 @@ def test_ghosts_fade_in_one_study_of_figure_6_and_stay_in_the_other():
         assert {spec.ghost_decay for spec in specs if spec.tweaks != "none"} == {decay}
     plain = [{spec.run_id for spec in specs if spec.tweaks == "none"} for specs in (faded, kept)]
     assert plain[0] == plain[1], "tickets are the same"
+
+
+@pytest.mark.parametrize(
+    ("name", "diagnostics", "tweaks", "networks"),
+    [
+        ("tost_1", {"activation_sparsity"}, {"none": {"swish"}, "GSw": {"swish", "mish"}}, 39),
+        ("tost_figure_2", {"top_eigenvalue"}, {"none": {"swish"}}, 33),
+        ("tost_figure_8", {"loss_along"}, {name: {"swish"} for name in SINGLY}, 48),
+        ("tost_figure_9", {"top_eigenvalue"}, {"none": {"swish"}, "tost": {"swish"}}, 36),
+        ("tost_figure_10", {"loss_surface"}, {name: {"swish"} for name in SINGLY[:-1]}, 45),
+    ],
+)
+def test_presets_look_into_the_ticket_that_the_paper_does(name, diagnostics, tweaks, networks):
+    preset = TOST_PRESETS.get(name)
+    specs = preset.specs(3072, 100)
+    assert len(specs) == networks and {(s.dataset, s.model, s.depth) for s in specs} == {("cifar100", "resnet", 18)}
+    ticket = [spec for spec in specs if spec.density == 0.1]
+    assert {spec.method for spec in ticket} == {"lottery"} and set(ticket[0].diagnostics) == diagnostics
+    assert {t: {s.ghost_activation for s in ticket if s.tweaks == t} for t in {s.tweaks for s in ticket}} == tweaks
+    kept = {spec.ghost_decay for spec in ticket if "GSw" in spec.tweak_names}
+    assert kept <= {"none" if name == "tost_1" else "cosine"}
+
+
+def test_the_ablation_is_of_each_tweak_on_two_masks():
+    specs = TOST_PRESETS.get("tost_ablation").specs(3072, 10)
+    cells = {(spec.score, spec.distribution, spec.density, spec.tweaks) for spec in specs}
+    assert len(cells) == 2 * 2 * 6 and len(specs) == 3 * 24
+    assert {(score, how) for score, how, *_ in cells} == {("random", "uniform"), ("snip", "global")}
+    assert {density for *_, density, _ in cells} == {0.1, 0.02} and len(specs[0].diagnostics) == 4
