@@ -5,6 +5,7 @@ import itertools
 from dataclasses import dataclass
 
 from keras_sparseflow.experiments.fields import OURS, PAPER, spec_field
+from keras_sparseflow.experiments.named import MASK_SCHEDULES
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.tweaks import parse_tweaks
 
@@ -41,7 +42,6 @@ class DensitySpec(TrainingSpec):
         "trains; magnitude pruning of the network that was dense until then; or lottery, rounds of training a network, "
         "pruning it and going back to its early weights",
         PAPER,
-        choices=("static", "magnitude", "rigl", "set", "lottery"),
     )
     density: float = spec_field(0.1, "share of the kernels' weights that are active in the end", above=0, maximum=1)
     distribution: str = spec_field(
@@ -162,7 +162,7 @@ class DensitySpec(TrainingSpec):
             self._reset("score", "score_samples", "distribution")
         else:
             self._reset("prune_from", "prune_until", "prune_frequency")
-        if self.method not in MOVING:
+        if self.method in MASK_SCHEDULES.builtins and self.method not in MOVING:
             self._reset("move_until", "move_frequency", "move_fraction")
         self._check_tweaks()
         self._check_diagnostics()

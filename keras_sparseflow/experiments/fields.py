@@ -2,17 +2,18 @@
 
 import dataclasses
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import Any
 
-from keras_sparseflow.experiments.named import LOSSES, MODELS, OPTIMIZERS, SCHEDULES
-from keras_sparseflow.experiments.tweaks import canonical_tweaks
-from keras_sparseflow.experiments.variants import canonical_variant
+from keras_sparseflow.data.datasets import DATASETS
+from keras_sparseflow.experiments.named import LOSSES, MASK_SCHEDULES, MODELS, OPTIMIZERS, SCHEDULES
+from keras_sparseflow.experiments.tweaks import COMBINED_TWEAKS
+from keras_sparseflow.experiments.variants import VARIANTS
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.masks.named import DISTRIBUTIONS, SCORES
-from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.plugins import Table, unknown_name
 
 PAPER = "Tessera et al. 2021"
 OURS = "left open by the paper; our default"
@@ -38,7 +39,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
         ValueError: argument, what was expected, and what came.
     """
     if item.name in _COMBINED:
-        return _COMBINED[item.name](str(value))
+        return _COMBINED[item.name].canonical(str(value))
     if item.name in _TABLES:
         return _check_names(item, value)
     limits = item.metadata
@@ -61,6 +62,32 @@ def valid_names(item: dataclasses.Field) -> list[str]:
     return list(item.metadata.get("choices", ()))
 
 
+def named_things(spec: Any) -> list[tuple[Table, str]]:
+    """Returns what the fields of a spec name: the table of each thing, and its name there."""
+    found: list[tuple[Table, str]] = []
+    for item in dataclasses.fields(spec):
+        value = getattr(spec, item.name)
+        if item.name in _COMBINED:
+            found += [(_COMBINED[item.name].parts, name) for name in sorted(_COMBINED[item.name].parse(value))]
+        elif item.name in _TABLES:
+            names = (value,) if isinstance(value, str) else value
+            found += [(_TABLES[item.name], name) for name in names]
+        elif item.name == "dataset" and value in DATASETS:  # others are of TensorFlow Datasets
+            found.append((DATASETS, value))
+    return found
+
+
+def load_plugins(specs: Iterable[Any]) -> None:
+    """Imports what specs name of other packages, so that a broken one is said before anything is trained.
+
+    Raises:
+        ValueError: one can't be imported; the message names it, its package and the error.
+    """
+    for table, name in dict.fromkeys(thing for spec in specs for thing in named_things(spec)):
+        if not table.plugin(name).origin.built_in:
+            table.get(name)
+
+
 def _check_names(item: dataclasses.Field, value: Any) -> Any:
     """Returns a name, or a tuple of at least one, all of which the field's table holds."""
     several = item.name == "flow_measures"
@@ -69,8 +96,7 @@ def _check_names(item: dataclasses.Field, value: Any) -> Any:
         raise ValueError(f"`{item.name}` must list at least one name; received {value!r}.")
     table = _TABLES[item.name]
     for name in names:
-        if name not in table:
-            raise unknown_name(table.kind, name, table.names())
+        table.plugin(name)
     return tuple(names) if several else value
 
 
@@ -106,8 +132,8 @@ _LIMITS = {
 }
 """Limits of numbers, by the name that a field's metadata gives them: in words, and what must hold."""
 
-_COMBINED = {"variant": canonical_variant, "tweaks": canonical_tweaks}
-"""Fields whose values combine names, and what returns their one spelling."""
+_COMBINED = {"variant": VARIANTS, "tweaks": COMBINED_TWEAKS}
+"""Fields whose values combine names."""
 
 OPTION_FIELDS = ("activation_options", "optimizer_options")
 """Fields that hold arguments of what another field names."""
@@ -118,6 +144,7 @@ _TABLES = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
     "model": MODELS,
+    "method": MASK_SCHEDULES,
     "score": SCORES,
     "distribution": DISTRIBUTIONS,
     "flow_measures": MEASURES,

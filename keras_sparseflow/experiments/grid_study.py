@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from keras_sparseflow.experiments.arguments import check_used
 from keras_sparseflow.experiments.fields import OPTION_FIELDS
 from keras_sparseflow.experiments.grids import Grid, choose, values_of
-from keras_sparseflow.experiments.provenance import machine, versions
+from keras_sparseflow.experiments.provenance import machine, plugin_versions, versions
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.plugins import unknown_name
@@ -168,7 +168,7 @@ class GridStudy(abc.ABC):
             "run_ids": [spec.run_id for spec in specs],
             "choices": self.choices(),
             "defaults": self.spec_class.defaults(),
-            "versions": versions(),
+            "versions": {**versions(), **plugin_versions({plugin for spec in specs for plugin in spec.plugins})},
             "machine": machine(),
         }
 

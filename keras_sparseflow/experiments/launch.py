@@ -24,7 +24,7 @@ from keras_sparseflow.experiments.executors import (
     StudyPlan,
     plan,
 )
-from keras_sparseflow.experiments.fields import OPTION_FIELDS
+from keras_sparseflow.experiments.fields import OPTION_FIELDS, load_plugins
 from keras_sparseflow.experiments.grid_study import GridStudy
 from keras_sparseflow.experiments.images import check_same_images, check_same_kind, describe_images
 from keras_sparseflow.experiments.plan import counted
@@ -209,6 +209,7 @@ def _run(
     from keras_sparseflow.training.multiworker import check_agreement, is_chief, lost_workers_named
 
     train = EXECUTORS.get(executor)
+    load_plugins(specs)
     check_arguments(specs)
     check_pruning(specs)
     strategy = strategy_for(specs, options)

@@ -81,6 +81,7 @@ class RunLog:
             {
                 "run_id": self.spec.run_id,
                 "spec": self.spec.to_dict(),
+                "plugins": list(self.spec.plugins),
                 "active_weights": list(active_weights),
                 "versions": versions(),
             }

@@ -6,6 +6,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,17 @@ PACKAGES = ("keras_sparseflow", "keras", "tensorflow", "tensorflow-datasets", "n
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the packages that decide results, and the commit of this code."""
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}, "commit": _commit()}
+
+
+def plugin_versions(plugins: Iterable[str]) -> dict[str, str]:
+    """Returns versions by name, given plugins as specs record them.
+
+    Example:
+        >>> plugin_versions(["my-masks 1.2", "__main__.my_score"])
+        {'__main__.my_score': 'no version', 'my-masks': '1.2'}
+    """
+    parted = (plugin.partition(" ") for plugin in sorted(plugins))
+    return {name: version or "no version" for name, _, version in parted}
 
 
 def machine() -> dict[str, str]:

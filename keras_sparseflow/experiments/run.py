@@ -17,6 +17,7 @@ from keras_sparseflow.experiments.network import active_weights, build_network
 from keras_sparseflow.experiments.tickets import keep_round, rewind_points
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.tweaking import ghost_callbacks, without_ghosts
+from keras_sparseflow.experiments.varying import part_callbacks
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import GradientFlow
@@ -101,7 +102,8 @@ def run(
     log.start(active_weights(model))
     flow, diagnostics = _flow_callback(spec, data), Diagnostics(spec, data, say)
     keeper = _Keeper(log, flow, diagnostics, CheckpointClock(checkpoint_seconds if chief else math.inf))
-    listeners = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), flow, *diagnostics.callbacks, keeper]
+    changing = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), *part_callbacks(spec, data)]
+    listeners = [*changing, flow, *diagnostics.callbacks, keeper]
     if chief:
         listeners += rewind_points(spec, folder, log.next_epoch * steps)
     if on_epoch is not None:

@@ -14,6 +14,12 @@ def saved_spec(file: Path, kind: type[SpecT]) -> SpecT:
         kind: of spec that the study's runs have.
 
     Raises:
-        ValueError: it has a field that specs of this kind do not have.
+        ValueError: it has a field that specs of this kind do not have, or was made with other versions of plugins.
     """
-    return kind.from_dict(read_json(file)["spec"])
+    saved = read_json(file)
+    spec = kind.from_dict(saved["spec"])
+    plugins = tuple(saved.get("plugins", ()))
+    if spec.plugins != plugins:
+        now, then = (", ".join(found) or "none" for found in (spec.plugins, plugins))
+        raise ValueError(f"{file} was written with the plugins {then}; here they are {now}. Name another study.")
+    return spec

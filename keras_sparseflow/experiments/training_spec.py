@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
-from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, spec_field
+from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, named_things, spec_field
 from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.variants import parse_variant
 from keras_sparseflow.layers.activations import ACTIVATIONS
@@ -168,11 +168,25 @@ class TrainingSpec:
         return " ".join(self._readable())
 
     @property
+    def plugins(self) -> tuple[str, ...]:
+        """The packages that things named here come from, each with its version, such as "my-masks 1.2".
+
+        Of what was registered in this process it is module and name; nothing stands here of what is built in.
+        """
+        identities = {table.plugin(name).identity for table, name in named_things(self)}
+        return tuple(sorted(identities - {""}))
+
+    @property
     def run_id(self) -> str:
-        """Stable name of the run: a few readable fields and a hash of all that differ from their default."""
+        """Stable name of the run: a few readable fields and a hash of all that differ from their default.
+
+        The plugins are part of the hash, where there are any: another version of one makes another run.
+        """
         changed = {
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
         }
+        if self.plugins:
+            changed["plugins"] = self.plugins
         digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
         return "-".join((*self._readable(), digest))
 

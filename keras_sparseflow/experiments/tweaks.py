@@ -16,7 +16,8 @@ TWEAKS = Table(
 )
 """What can be combined, each a `Part`, in the order in which a combined name lists it."""
 
-_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
+COMBINED_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
+"""How their names are combined."""
 
 
 def parse_tweaks(name: str) -> frozenset[str]:
@@ -29,7 +30,7 @@ def parse_tweaks(name: str) -> frozenset[str]:
         >>> sorted(parse_tweaks("LS_GSk"))
         ['GSk', 'LS']
     """
-    return _TWEAKS.parse(name)
+    return COMBINED_TWEAKS.parse(name)
 
 
 def canonical_tweaks(name: str) -> str:
@@ -39,4 +40,4 @@ def canonical_tweaks(name: str) -> str:
         >>> canonical_tweaks("LS_GSk"), canonical_tweaks("LS_GSk_GSw_LRsI")
         ('GSk_LS', 'tost')
     """
-    return _TWEAKS.canonical(name)
+    return COMBINED_TWEAKS.canonical(name)

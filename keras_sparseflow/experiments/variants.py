@@ -16,7 +16,8 @@ PARTS = Table(
 )
 """What can be combined, each a `Part`, in the order in which a combined name lists it."""
 
-_VARIANTS = Combined("variant", PARTS, nothing="NR")
+VARIANTS = Combined("variant", PARTS, nothing="NR")
+"""How the names of variants are made of their parts."""
 
 
 def parse_variant(name: str) -> frozenset[str]:
@@ -29,7 +30,7 @@ def parse_variant(name: str) -> frozenset[str]:
         >>> sorted(parse_variant("DA_BN"))
         ['BN', 'DA']
     """
-    return _VARIANTS.parse(name)
+    return VARIANTS.parse(name)
 
 
 def canonical_variant(name: str) -> str:
@@ -39,4 +40,4 @@ def canonical_variant(name: str) -> str:
         >>> canonical_variant("BN_L2")
         'L2_BN'
     """
-    return _VARIANTS.canonical(name)
+    return VARIANTS.canonical(name)

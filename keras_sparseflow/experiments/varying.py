@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.experiments.combined import Part
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
@@ -58,13 +59,14 @@ def prepare_by_parts(model: keras.Model, spec: TrainingSpec) -> None:
                 kernel.variable.regularizer = _Penalised(kernel.variable.regularizer, part.penalty, kernel.mask)
 
 
-def part_callbacks(spec: TrainingSpec, steps: int) -> list[keras.callbacks.Callback]:
+def part_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of the parts of a spec.
 
     Args:
         spec: of the run.
-        steps: of the whole training.
+        data: gives the steps of an epoch.
     """
+    steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
     hooks = [part.callbacks for part in hooked_parts(spec).values() if part.callbacks is not None]
     return [callback for hook in hooks for callback in hook(spec, steps)]
 

@@ -15,8 +15,9 @@ NAME = r"\w[\w.+-]*"
 
 def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
     """Returns the error for a name that is not known: it lists the valid ones and the nearest."""
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    folded = {valid.lower(): valid for valid in reversed(known)}
+    near = difflib.get_close_matches(str(name).lower(), folded, n=1)
+    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     return ValueError(f"Unknown {kind} {name!r}; expected one of {', '.join(known)}.{hint}")
 
 

@@ -35,7 +35,7 @@ def test_help_shows_how_to_call_it_and_every_flag():
     ("arguments", "message"),
     [
         (["--density=0.1,90"], "`density` must be a number above 0 and at most 1; received 90.0"),
-        (["--method=snap"], "Unknown `method` 'snap'; expected one of static, magnitude"),
+        (["--method=snap"], "Unknown mask schedule 'snap'; expected one of static, magnitude"),
         (["--preset=wrn_randon"], "value should be one of <single_density|masks|lottery|masks_mlp|wrn_random|"),
         (["--rounds=3"], "`rounds` is of lottery tickets, such as --preset=lottery; received --preset=single_density"),
         (

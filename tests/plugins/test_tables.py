@@ -42,6 +42,8 @@ def test_unknown_names_list_the_valid_ones_and_the_nearest():
     for ask in (table().get, table().plugin):
         with pytest.raises(ValueError, match=message):
             ask("aple")
+    with pytest.raises(ValueError, match="Did you mean 'pi'"):
+        table().get("PI")
     with pytest.raises(ValueError, match=r"expected one of apple, pi\.$"):
         table().get("zzz")
 
