@@ -23,6 +23,13 @@ def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True)
 
     Returns:
         A tensor of the shape and dtype of `images`.
+
+    Example:
+        >>> images = tf.reshape(tf.range(16.0), (1, 4, 4, 1))
+        >>> augment(images, seed=(0, 1), pad=1).shape.as_list()
+        [1, 4, 4, 1]
+        >>> sorted(tf.reshape(augment(images, seed=(0, 1), pad=0), -1).numpy().tolist()) == list(range(16))
+        True
     """
     count, height, width, _ = images.shape
     offsets, flips = random_crops(seed, count, pad)

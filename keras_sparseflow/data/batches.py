@@ -14,8 +14,17 @@ _AUGMENTATION = 1  # sets the seeds of augmentation apart from those of the orde
 def steps_per_epoch(data: ImageData, batch_size: int) -> int:
     """Returns the number of full batches in the training images.
 
+    Args:
+        data: the dataset.
+        batch_size: images per batch, in [1, number of training images].
+
     Raises:
         ValueError: not even one batch is full.
+
+    Example:
+        >>> from keras_sparseflow import load_images
+        >>> steps_per_epoch(load_images("digits", train_size=200), batch_size=64)
+        3
     """
     count = len(data.train_images)
     if not 1 <= batch_size <= count:
@@ -54,6 +63,13 @@ def training_batches(
 
     Raises:
         ValueError: `batch_size` is out of its range, or the epochs are.
+
+    Example:
+        >>> from keras_sparseflow import load_images
+        >>> digits = load_images("digits", train_size=200)
+        >>> batches = training_batches(digits, 64, seed=0, epochs=2)
+        >>> [images.shape.as_list() for images, labels in batches][-1], len(list(batches))
+        ([64, 8, 8, 1], 6)
     """
     steps = steps_per_epoch(data, batch_size)
     if not 0 <= initial_epoch <= epochs:
@@ -96,6 +112,11 @@ def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> 
 
     Raises:
         ValueError: `batch_size` is not positive, or there is not one label per image.
+
+    Example:
+        >>> images, labels = np.zeros((5, 2, 2, 1), "float32"), np.arange(5)
+        >>> [labels.numpy().tolist() for _, labels in ordered_batches(images, labels, 2)]
+        [[0, 1], [2, 3], [4]]
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be 1 or more; received {batch_size}.")

@@ -70,6 +70,12 @@ class ImageData:
         class_names: one name per class, in label order.
         mean: per channel, what was subtracted, in units where the images lie in [0, 1].
         std: per channel, what was divided by, in the same units; 1 for a constant channel.
+
+    Example:
+        >>> from keras_sparseflow import load_images
+        >>> digits = load_images("digits", image_size=4)
+        >>> digits.input_shape, digits.inputs, digits.num_classes
+        ((4, 4, 1), 16, 10)
     """
 
     name: str

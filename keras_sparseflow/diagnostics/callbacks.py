@@ -96,6 +96,15 @@ class TopEigenvalue(AtEpochs):
     Attributes:
         rows: list of dicts with `epoch`, `eigenvalue`, `residual`, `iterations` and `converged`.
 
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.compile("sgd", "mse")
+        >>> data = keras.ops.ones((4, 2)), keras.ops.zeros((4, 1))
+        >>> curvature = TopEigenvalue(data)
+        >>> history = model.fit(*data, epochs=1, verbose=0, callbacks=[curvature])
+        >>> round(curvature.rows[0]["eigenvalue"], 3)
+        4.0
+
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, figures 2 and 9a.
     """
@@ -158,6 +167,15 @@ class ActivationSparsity(AtEpochs):
 
     Attributes:
         rows: list of dicts with `epoch`, `layer` and `sparsity`.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.ReLU(name="rectified"), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> data = keras.ops.array([[-1.0, 2.0], [3.0, -4.0]]), keras.ops.zeros((2, 1))
+        >>> sparsity = ActivationSparsity(data)
+        >>> history = model.fit(*data, epochs=1, verbose=0, callbacks=[sparsity])
+        >>> [(row["layer"], row["sparsity"]) for row in sparsity.rows]
+        [('rectified', 0.5), ('total', 0.5)]
     """
 
     columns = ("epoch", "layer", "sparsity")

@@ -25,6 +25,12 @@ class Eigenpair:
         iterations: products with the Hessian that it took.
         residual: the 2-norm of H v - value * v; 0 for an exact pair.
         converged: whether the value changed by less than the tolerance in the end.
+
+    Example:
+        >>> vector = {"output/kernel": np.array([[0.6], [0.8]])}
+        >>> pair = Eigenpair(20.0, vector, iterations=3, residual=0.0, converged=True)
+        >>> pair.value, pair.converged
+        (20.0, True)
     """
 
     value: float
@@ -53,6 +59,16 @@ class Hessian:
 
     Raises:
         ValueError: data or loss do not fit, the model trains no such weight, or it computes in float16.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> hessian = Hessian(model, data, loss="mse")
+        >>> round(hessian.top_eigenpair().value, 3)
+        20.0
+        >>> hessian.product({"output/kernel": np.array([[1.0], [0.0]])})["output/kernel"].tolist()
+        [[2.0], [6.0]]
 
     References:
         Yao, Gholami, Keutzer, Mahoney 2020, PyHessian: Neural Networks Through the Lens of the Hessian, whose

@@ -94,6 +94,14 @@ def loss_along(
     Raises:
         ValueError: an argument out of its range, or a direction of other weights or shapes.
 
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> direction = {"output/kernel": np.array([[1.0], [0.0]])}
+        >>> loss_along(model, data, direction, span=1.0, steps=3, loss="mse").values.tolist()
+        [[-1.0, 9.0], [0.0, 16.0], [1.0, 25.0]]
+
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, figure 8, after Yao et al. 2020.
     """
@@ -133,6 +141,14 @@ def loss_surface(
 
     Raises:
         ValueError: an argument out of its range, not two directions, or directions of other weights or shapes.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> data = np.array([[1.0, 3.0]]), np.array([[1.0]])
+        >>> right, up = ({"output/kernel": np.array(step)} for step in ([[1.0], [0.0]], [[0.0], [1.0]]))
+        >>> loss_surface(model, data, (right, up), steps=3, loss="mse")["loss"].tolist()
+        [0.0, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0, 49.0, 64.0]
 
     References:
         Li, Xu, Taylor, Studer, Goldstein 2018, Visualizing the Loss Landscape of Neural Nets, section 4; Jaiswal et

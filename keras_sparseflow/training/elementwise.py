@@ -25,6 +25,12 @@ def why_not_elementwise(factory: OptimizerFactory) -> str | None:
 
     Args:
         factory: makes the optimizer.
+
+    Example:
+        >>> why_not_elementwise(keras.optimizers.Adam) is None
+        True
+        >>> why_not_elementwise(keras.optimizers.Lamb)
+        "it moves a weight by more than the weight's own gradients"
     """
     optimizer = factory(learning_rate=_RATES[0])
     for attribute in ("clipnorm", "global_clipnorm"):
@@ -57,6 +63,12 @@ def why_not_unitwise(make_layer: Callable[[], keras.layers.Layer]) -> str | None
 
     Args:
         make_layer: makes the activation's layer.
+
+    Example:
+        >>> why_not_unitwise(keras.layers.ReLU) is None
+        True
+        >>> why_not_unitwise(keras.layers.Softmax)
+        'the value of a unit depends on other units, and narrower networks are padded with units that are not there'
     """
     units = tf.constant(np.random.default_rng(0).normal(size=(4, 6)), tf.float32)
     padded = make_layer()(tf.pad(units, ((0, 0), (0, 2))))[:, :6]
@@ -72,6 +84,11 @@ def why_not_unpadded(measure: FlowMeasure) -> str | None:
 
     Args:
         measure: to try.
+
+    Example:
+        >>> from keras_sparseflow.flow import MEASURES
+        >>> why_not_unpadded(MEASURES.get("egf_2")) is None
+        True
     """
     rng = np.random.default_rng(0)
     gradient, mask = rng.normal(size=(4, 3)).astype("float32"), rng.random((4, 3)) < 0.5
@@ -88,7 +105,15 @@ def why_not_unpadded(measure: FlowMeasure) -> str | None:
 
 
 def slots_per_weight(factory: OptimizerFactory) -> int:
-    """Returns how many numbers an optimizer keeps for each weight: 0 for SGD, 2 for Adam."""
+    """Returns how many numbers an optimizer keeps for each weight: 0 for SGD, 2 for Adam.
+
+    Args:
+        factory: makes the optimizer.
+
+    Example:
+        >>> slots_per_weight(keras.optimizers.SGD), slots_per_weight(keras.optimizers.Adam)
+        (0, 2)
+    """
     optimizer = factory(learning_rate=_RATES[0])
     kernel = keras.Variable(np.zeros(_KERNEL, "float32"), name="kernel")
     optimizer.build([kernel])

@@ -12,7 +12,12 @@ _hard_labels: ContextVar[bool] = ContextVar("hard_labels", default=False)
 
 
 def cross_entropy() -> keras.losses.Loss:
-    """Returns softmax cross-entropy, mean over the batch, in nats."""
+    """Returns softmax cross-entropy, mean over the batch, in nats.
+
+    Example:
+        >>> round(float(cross_entropy()(ops.array([1]), ops.zeros((1, 4)))), 4)
+        1.3863
+    """
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -49,6 +54,11 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     Raises:
         ValueError: `label_smoothing` is out of its range.
 
+    Example:
+        >>> loss = SmoothedCrossEntropy(label_smoothing=0.2)
+        >>> round(float(loss(ops.array([1]), ops.array([[0.0, 2.0]]))), 4)
+        0.3269
+
     References:
         Szegedy et al. 2016, Rethinking the Inception Architecture, section 7; Jaiswal et al. 2022, Training Your Sparse
         Neural Network Better with Any Mask, section 2.3 (LS).
@@ -73,6 +83,10 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class SquaredError(keras.losses.Loss):
     """Squared distance of the logits from the label's one-hot vector, summed over classes, mean over the batch.
+
+    Example:
+        >>> float(SquaredError()(ops.array([1]), ops.array([[0.5, 3.0]])))
+        4.25
 
     References:
         Hui & Belkin 2021, Evaluation of Neural Architectures Trained with Square Loss vs Cross-Entropy.

@@ -28,6 +28,16 @@ class SparseModel(keras.Model):
     kernels, which raw gradient norms need, and masks it before the optimizer sees it, so inactive
     weights and their optimizer slots stay exactly zero. With a `GradientFlow` callback the flow of
     the training batches themselves is recorded, at no second pass.
+
+    Example:
+        >>> from keras_sparseflow import GradientFlow, MaskedDense
+        >>> inputs = keras.Input((4,))
+        >>> model = SparseModel(inputs, MaskedDense(2, density=0.5, mask_seed=0)(inputs))
+        >>> model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> flow = GradientFlow()
+        >>> history = model.fit(tf.ones((8, 4)), tf.zeros(8), epochs=1, verbose=0, callbacks=[flow])
+        >>> model.layers[1].active_count, sorted({row["measure"] for row in flow.rows})
+        (4, ['egf_1', 'egf_2', 'grad_norm_1', 'grad_norm_2'])
     """
 
     _flow_recorders: tuple[FlowRecorder, ...] = ()

@@ -7,7 +7,16 @@ import keras
 
 
 def momentum(learning_rate: Any, **options: Any) -> keras.optimizers.SGD:
-    """Returns SGD with momentum 0.9, the paper's "Mom (0.9)"."""
+    """Returns SGD with momentum 0.9, the paper's "Mom (0.9)".
+
+    Args:
+        learning_rate: above 0, or a schedule.
+        **options: of `keras.optimizers.SGD`; `momentum` among them replaces 0.9.
+
+    Example:
+        >>> momentum(0.1, nesterov=True).get_config()["momentum"]
+        0.9
+    """
     return keras.optimizers.SGD(learning_rate, **{"momentum": 0.9, **options})
 
 
@@ -16,6 +25,15 @@ class AdamW(keras.optimizers.AdamW):
     """Adam whose L2 regularisation is decoupled from its gradient: kernels decay by learning rate * lambda * kernel.
 
     Without L2 regularisation nothing decays, and it is Adam.
+
+    Args:
+        learning_rate: above 0, or a schedule.
+        weight_decay: lambda, at least 0.
+        **options: of `keras.optimizers.Adam`.
+
+    Example:
+        >>> AdamW(0.001, weight_decay=0.01).weight_decay
+        0.01
 
     References:
         Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, with a learning rate as Keras has it.
@@ -35,11 +53,27 @@ def decay_kernels(optimizer: keras.optimizers.Optimizer, decay: Any, variables: 
         optimizer: any that Keras has; not built yet.
         decay: lambda, at least 0: a number, or an array that broadcasts with each kernel.
         variables: all that the optimizer will train.
+
+    Example:
+        >>> import numpy as np
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.set_weights([np.ones((2, 1)), np.ones(1)])
+        >>> optimizer = keras.optimizers.SGD(0.1)
+        >>> decay_kernels(optimizer, 0.5, model.variables)
+        >>> optimizer.build(model.variables)
+        >>> optimizer.apply([keras.ops.zeros_like(variable) for variable in model.variables])
+        >>> [round(float(variable.numpy().ravel()[0]), 4) for variable in model.variables]
+        [0.95, 1.0]
     """
     optimizer.weight_decay = decay
     optimizer.exclude_from_weight_decay([variable for variable in variables if not is_kernel(variable.path)])
 
 
 def is_kernel(path: str) -> bool:
-    """Returns whether a variable's path ends in the name that Keras gives the kernel of a layer."""
+    """Returns whether a variable's path ends in the name that Keras gives the kernel of a layer.
+
+    Example:
+        >>> is_kernel("hidden/kernel"), is_kernel("hidden/bias")
+        (True, False)
+    """
     return path.rpartition("/")[2] == "kernel"

@@ -28,6 +28,25 @@ class Population:
 
     Raises:
         MemoryError: from the methods that train, evaluate and probe, when the device has no room.
+
+    Example:
+        >>> import keras
+        >>> from keras_sparseflow import load_images
+        >>> from keras_sparseflow.data.streams import Stream
+        >>> from keras_sparseflow.training.stack import Member
+        >>> inputs = keras.Input((4, 4, 1))
+        >>> outputs = keras.layers.Dense(10, name="output")(keras.layers.Flatten()(inputs))
+        >>> template = keras.Model(inputs, outputs)
+        >>> shapes = {variable.path: tuple(variable.shape) for variable in template.variables}
+        >>> members = [Member(variables={}, shapes=shapes, masks={}, learning_rate=rate) for rate in (0.01, 0.1)]
+        >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> stack = Stack(template, members, keras.optimizers.SGD, loss)
+        >>> batches = BatchStreams(load_images("digits", image_size=4, train_size=128), 64, [Stream(seed=0)])
+        >>> networks = Population([stack], batches)
+        >>> networks.train_epoch(0, measured=False)
+        >>> losses_and_accuracies, _ = networks.train_means()[0]
+        >>> losses_and_accuracies.shape
+        (2, 2)
     """
 
     def __init__(self, stacks: Sequence[Stack], batches: BatchStreams, jit_compile: bool | None = None):

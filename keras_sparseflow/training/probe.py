@@ -45,6 +45,15 @@ def measure_flow(
     Returns:
         Rows with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
 
+    Example:
+        >>> layers = [keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")]
+        >>> model = keras.Sequential(layers, name="net")
+        >>> model.set_weights([tf.constant([[2.0], [1.0]])])
+        >>> model.compile(loss="mse")
+        >>> rows = measure_flow(model, (tf.constant([[1.0, 3.0]]), tf.constant([[1.0]])), measures=["grad_norm_1"])
+        >>> [(row["layer"], row["value"]) for row in rows]
+        [('net/output', 32.0), ('total', 32.0)]
+
     References:
         Tessera et al. 2021, eqs. 5 to 7; the paper leaves open on which data.
     """

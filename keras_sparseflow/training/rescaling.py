@@ -28,6 +28,12 @@ class Rescaling:
         scales: what each weight tensor was multiplied by, by path, such as `hidden/kernel`.
         history: a dict for each iteration with `iteration`, `objective` ("norm" or "loss"), its `value` before the
             iteration's step, and `grad_norm`, the 2-norm of the gradient then.
+
+    Example:
+        >>> row = {"iteration": 0, "objective": "loss", "value": 2.3, "grad_norm": 0.5}
+        >>> done = Rescaling({"hidden/kernel": 0.8}, [row])
+        >>> done.to_frame().columns.tolist()
+        ['iteration', 'objective', 'value', 'grad_norm']
     """
 
     scales: dict[str, float]

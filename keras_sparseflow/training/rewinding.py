@@ -66,6 +66,11 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
     """Returns the variables of a built model as arrays, by the names of its layers and theirs.
 
     BatchNorm statistics and states of random generators are among them, masks and the optimizer are not.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
+        >>> {name: weights.shape for name, weights in weights_of(model).items()}
+        {'output/kernel': (2, 1), 'output/bias': (1,)}
     """
     return {place: keras.ops.convert_to_numpy(variable) for place, variable in variables_by_place(model)}
 

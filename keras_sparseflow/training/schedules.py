@@ -12,22 +12,53 @@ Factor = Callable[[tf.Tensor], tf.Tensor]
 
 
 def constant(progress: tf.Tensor) -> tf.Tensor:
-    """Returns 1."""
+    """Returns 1.
+
+    Args:
+        progress: float tensor, the share of the training that is done, in [0, 1].
+
+    Example:
+        >>> constant(tf.constant([0.0, 0.5])).numpy().tolist()
+        [1.0, 1.0]
+    """
     return tf.ones_like(progress)
 
 
 def cosine(progress: tf.Tensor) -> tf.Tensor:
-    """Returns half a cosine, from 1 down to 0 (Loshchilov & Hutter 2017, without restarts)."""
+    """Returns half a cosine, from 1 down to 0 (Loshchilov & Hutter 2017, without restarts).
+
+    Args:
+        progress: float tensor, the share of the training that is done, in [0, 1].
+
+    Example:
+        >>> cosine(tf.constant([0.0, 0.5, 1.0])).numpy().round(3).tolist()
+        [1.0, 0.5, 0.0]
+    """
     return (1 + tf.cos(np.pi * progress)) / 2
 
 
 def step(progress: tf.Tensor) -> tf.Tensor:
-    """Returns 1, from half of the training on 0.1, and from three quarters on 0.01 (He et al. 2016)."""
+    """Returns 1, from half of the training on 0.1, and from three quarters on 0.01 (He et al. 2016).
+
+    Args:
+        progress: float tensor, the share of the training that is done, in [0, 1].
+
+    Example:
+        >>> step(tf.constant([0.0, 0.5, 0.75])).numpy()
+        array([1.  , 0.1 , 0.01], dtype=float32)
+    """
     return tf.where(progress < 0.5, 1.0, tf.where(progress < 0.75, 0.1, 0.01))
 
 
 def wide_resnet(progress: tf.Tensor) -> tf.Tensor:
     """Returns 1, times 0.2 from 0.3, 0.6 and 0.8 of the training on: epochs 60, 120 and 160 of 200.
+
+    Args:
+        progress: float tensor, the share of the training that is done, in [0, 1].
+
+    Example:
+        >>> wide_resnet(tf.constant([0.0, 0.3, 0.6, 0.8])).numpy().round(4)
+        array([1.   , 0.2  , 0.04 , 0.008], dtype=float32)
 
     References:
         Zagoruyko & Komodakis 2016, Wide Residual Networks, on CIFAR.

@@ -33,6 +33,10 @@ class Member:
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel; 0 for none.
         decay: lambda by which a step shrinks each kernel by learning rate * lambda * kernel; 0 for none.
         stream: position among the streams of batches of the one that this network sees.
+
+    Example:
+        >>> Member(variables={}, shapes={"output/kernel": (2, 1)}, masks={}, learning_rate=0.1).l2
+        0.0
     """
 
     variables: Mapping[str, np.ndarray]
@@ -62,6 +66,17 @@ class Stack:
         cost: "total" or "data", see `FlowRecorder`.
         factor: what the learning rates are multiplied by as training goes on, see `schedules.Factor`.
         steps: of the whole training.
+
+    Example:
+        >>> inputs = keras.Input((2,))
+        >>> template = keras.Model(inputs, keras.layers.Dense(2, use_bias=False, name="output")(inputs))
+        >>> values, shapes = {"output/kernel": np.ones((2, 2))}, {"output/kernel": (2, 2)}
+        >>> members = [Member(variables=values, shapes=shapes, masks={}, learning_rate=rate) for rate in (0.1, 0.2)]
+        >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> stack = Stack(template, members, keras.optimizers.SGD, loss)
+        >>> stack.step(tf.ones((1, 1, 2)), tf.zeros((1, 1), tf.int32), tf.constant(False))
+        >>> [state["output/kernel"][0].round(2) for state in stack.states()]
+        [array([1.05, 0.95], dtype=float32), array([1.1, 0.9], dtype=float32)]
     """
 
     def __init__(
@@ -311,7 +326,15 @@ class Stack:
 
 
 def mask_path(kernel_path: str) -> str:
-    """Returns the path of the mask variable that a masked layer keeps beside its kernel."""
+    """Returns the path of the mask variable that a masked layer keeps beside its kernel.
+
+    Args:
+        kernel_path: of the layer's kernel.
+
+    Example:
+        >>> mask_path("hidden/kernel")
+        'hidden/mask'
+    """
     return f"{kernel_path.rpartition('/')[0]}/mask"
 
 
