@@ -9,6 +9,7 @@ from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.density_study import DensityStudy
 from keras_sparseflow.experiments.flags import (
     define_mask_flags,
+    define_name,
     define_numbers,
     define_preview_flags,
     define_report_flags,
@@ -41,7 +42,7 @@ def define_density_flags(presets: Table, preset: str) -> None:
     define_mask_flags()
     define_report_flags()
     define_preview_flags()
-    flags.DEFINE_enum("preset", preset, presets.names(), "the study to start from; other flags change it.")
+    define_name("preset", preset, presets.kind, presets.names(), "the study to start from; other flags change it.")
     flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
     flags.DEFINE_integer(
         "rounds", None, "how often the networks of a preset of lottery tickets are pruned.", lower_bound=1

@@ -1,6 +1,7 @@
 """absl flags made from the fields of specs, for the launchers."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.terminal import load_training_quietly
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import MEASURES
+from keras_sparseflow.plugins import unknown_name
 
 FLAGS = flags.FLAGS
 
@@ -44,6 +46,11 @@ def define_spec_flags(
         )
 
 
+def define_plugin_flag() -> None:
+    """Defines the flag that lists everything that has a name, and ends the process as soon as it is read."""
+    flags.DEFINE_flag(_ListPlugins())
+
+
 def define_run_flags() -> None:
     """Defines the flags that say where data and results are kept, and how runs are executed."""
     flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
@@ -55,9 +62,10 @@ def define_run_flags() -> None:
         ("auto", "true", "false"),
         "compile training with XLA; auto: on a GPU alone, without a strategy, and not if deterministic.",
     )
-    flags.DEFINE_enum(
+    define_name(
         "strategy",
         "none",
+        STRATEGIES.kind,
         STRATEGIES.names(),
         "how several devices train one network: mirrored shares each batch among the GPUs of this machine (or parts of "
         "its CPU), multiworker among the processes that TF_CONFIG names, each called alike, tpu among the cores of a "
@@ -81,9 +89,10 @@ def define_executor_flags(executor: str) -> None:
     Args:
         executor: which one it is unless another is named.
     """
-    flags.DEFINE_enum(
+    define_name(
         "executor",
         executor,
+        EXECUTORS.kind,
         EXECUTORS.names(),
         "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
         "one after the other; auto takes population wherever the optimizer allows it. Results are the same.",
@@ -145,9 +154,10 @@ def define_report_flags() -> None:
         "the result by which a report compares the arms: the test accuracy or loss after the last epoch, or the best "
         "test accuracy of all epochs.",
     )
-    flags.DEFINE_enum(
+    define_name(
         "measure",
         None,
+        MEASURES.kind,
         MEASURES.names(),
         "the measure of gradient flow that a report draws (default: the one that the study names, else egf_2).",
     )
@@ -181,6 +191,19 @@ def define_preview_flags() -> None:
         False,
         "only print every preset, changed by the other flags: what it costs and how long it would take.",
     )
+
+
+def define_name(flag: str, default: str | None, kind: str, names: Sequence[str], help: str) -> flags.FlagHolder:
+    """Defines a flag that takes one of several names; another one is refused with these, and the nearest.
+
+    Args:
+        flag: its name.
+        default: a valid name, or None for none.
+        kind: what the names are of, in words.
+        names: the valid ones.
+        help: what it means.
+    """
+    return flags.DEFINE(_NameParser(kind, names), flag, default, f"{help} One of {', '.join(names)}.")
 
 
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:
@@ -244,6 +267,43 @@ class _FieldParser(flags.ArgumentParser):
                 except ValueError:
                     return text  # the check names the argument, what was expected and this
         return text
+
+
+class _NameParser(flags.ArgumentParser):
+    """Takes one of several names as it is."""
+
+    syntactic_help = ""
+
+    def __init__(self, kind: str, names: Sequence[str]):
+        self._kind = kind
+        self._names = list(names)
+
+    def parse(self, argument: Any) -> str:
+        if argument not in self._names:
+            raise unknown_name(self._kind, argument, self._names)
+        return str(argument)
+
+    def flag_type(self) -> str:
+        return "name"
+
+
+class _ListPlugins(flags.BooleanFlag):
+    """Prints all named things and ends the process, as --help does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "list_plugins",
+            False,
+            "only print everything that has a name: kind, name, where it comes from, and what it is.",
+        )
+
+    def parse(self, argument: Any) -> None:
+        super().parse(argument)
+        if self.value:
+            from keras_sparseflow.experiments.plugin_list import print_plugins
+
+            print_plugins()
+            sys.exit(0)
 
 
 class _NumbersParser(flags.ArgumentParser):

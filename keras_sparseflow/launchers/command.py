@@ -6,6 +6,8 @@ from pathlib import Path
 
 from absl import app, flags
 
+from keras_sparseflow.experiments.flags import define_plugin_flag
+
 PREFIX = "sparseflow-"
 """What the names of commands begin with; the launcher's name follows, with hyphens."""
 
@@ -13,7 +15,7 @@ flags.disclaim_key_flags()  # flags are those of the program that asks for them,
 
 
 def start(help: str | None, define_flags: Callable[[], None], main: Callable[[list[str]], None]) -> None:
-    """Defines a launcher's flags, parses the command line and runs it; ends the process.
+    """Defines a launcher's flags and --list_plugins, parses the command line and runs it; ends the process.
 
     Args:
         help: what `--help` prints before the flags, as `called` changes it.
@@ -21,6 +23,7 @@ def start(help: str | None, define_flags: Callable[[], None], main: Callable[[li
         main: what is run; it takes the words beside the flags, the program first.
     """
     define_flags()
+    define_plugin_flag()
     sys.modules["__main__"].__doc__ = called(help or "", sys.argv[0])
     app.run(main)
 

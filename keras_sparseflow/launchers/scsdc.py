@@ -15,6 +15,7 @@ from absl import flags
 
 from keras_sparseflow.experiments.flags import (
     define_executor_flags,
+    define_name,
     define_numbers,
     define_preview_flags,
     define_report_flags,
@@ -43,7 +44,7 @@ def define_flags() -> None:
     define_executor_flags("auto")
     define_report_flags()
     define_preview_flags()
-    flags.DEFINE_enum("preset", "single", preset_names(), "the study to start from; other flags change it.")
+    define_name("preset", "single", PRESETS.kind, preset_names(), "the study to start from; other flags change it.")
     flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
     define_numbers("seeds", int, "seeds; a matched pair for each, width and configuration (default: 0,1,2).")
     define_numbers(

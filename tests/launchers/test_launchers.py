@@ -1,7 +1,9 @@
 """The launchers as a user types them: help, refusals, interruption at any moment, and the same results after it."""
 
+import functools
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +51,16 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         assert "(default: 0.001)" in text and "--runs_dir" in text and "--data_dir" in text
 
 
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "launchers").glob("*.py"))])
+def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, tmp_path):
+    done = launch(name, "--list_plugins", run=functools.partial(processes.run, cwd=tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"^ optimizer +adamw +built in +Adam whose L2 regularisation is decoupled", done.stdout, re.MULTILINE
+    )
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -56,7 +68,10 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         (["--epochs=ten"], "flag --epochs=ten: `epochs` must be a whole number of at least 1; received 'ten'"),
         (["--variant=NR,BM"], "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
         (["--seeds=1,x"], "`seeds` must be whole numbers separated by commas; received '1,x'"),
-        (["--preset=dmo"], "value should be one of <demo|single|table_1_fashion_mnist|"),
+        (["--preset=dmo"], "Did you mean 'demo'?"),
+        (["--executor=Serial"], "Unknown executor 'Serial'; expected one of auto, population, serial. Did you"),
+        (["--measure=egf2"], "Did you mean 'egf_2'?"),
+        (["--strategy=miror"], "Did you mean 'mirrored'?"),
         (["--compare_by=accuracy"], "value should be one of <test_accuracy|best_test_accuracy|test_loss>"),
         (["--diverged=best"], "value should be one of <worst|drop>"),
         (

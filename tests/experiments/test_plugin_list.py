@@ -1,0 +1,48 @@
+"""What --list_plugins prints."""
+
+import io
+
+from rich.console import Console
+
+from keras_sparseflow.experiments.combined import Part
+from keras_sparseflow.experiments.plugin_list import print_plugins
+from keras_sparseflow.experiments.variants import PARTS
+from keras_sparseflow.flow.named import MEASURES
+from keras_sparseflow.masks.named import SCORES
+from keras_sparseflow.plugins import KINDS
+from tests.experiments.third_party import install, registered
+
+
+def printed():
+    output = io.StringIO()
+    print_plugins(Console(file=output, width=200))
+    return output.getvalue()
+
+
+def row(kind, name, text):
+    """The words of a row behind its kind and name."""
+    found = [line.split(maxsplit=2) for line in text.splitlines()]
+    return [words[2].strip() for words in found if words[:2] == [kind, name]]
+
+
+def test_every_name_has_kind_origin_and_help():
+    text = printed()
+    (adam,) = row("optimizer", "adam", text)
+    assert adam.split("  ") == ["built in", "Optimizer that implements the Adam algorithm"]
+    assert set(KINDS) - {"report_section"} <= {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert "0 of them not built in, 0 broken" in text
+
+
+def test_what_is_broken_is_listed_with_its_error_and_the_rest_goes_on(monkeypatch):
+    install(monkeypatch, SCORES, "my-masks 1.2", mine="json:dumps", gone="no_such_module:x", snip="json:loads")
+    install(monkeypatch, MEASURES, "odd 0.1", odd="a [bold]b")
+    registered(monkeypatch, PARTS, ORTH=Part(help="keeps [units] apart"))
+    text = printed()
+    (mine,), (gone,) = row("score", "mine", text), row("score", "gone", text)
+    assert mine.split("  ")[0] == "my-masks 1.2" and mine.endswith("Serialize ``obj`` to a JSON formatted ``str``")
+    assert gone.endswith("broken: there is no module 'no_such_module'")
+    snips = row("score", "snip", text)
+    assert len(snips) == 2 and snips[0].startswith("built in") and snips[1].startswith("my-masks 1.2")
+    assert all("broken: built in (keras_sparseflow.masks.snip:snip_scores) and my-masks 1.2 (json:" in s for s in snips)
+    assert "received 'a [bold]b'" in text and row("variant", "ORTH", text)[0].endswith("keeps [units] apart")
+    assert row("score", "grasp", text) and "5 of them not built in, 4 broken" in text
