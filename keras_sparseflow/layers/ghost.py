@@ -41,10 +41,7 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
     def call(self, inputs: Any) -> Any:
         beta = ops.cast(self.beta, inputs.dtype)
-        soft = ops.isfinite(beta)
-        # The soft branch, though not chosen, must be finite: a gradient of zero times NaN would be NaN.
-        smooth = self._smooth(ops.where(soft, inputs, 0), ops.where(soft, beta, 1))
-        return ops.where(soft, smooth, ops.relu(inputs))
+        return ops.cond(ops.isfinite(beta), lambda: self._smooth(inputs, beta), lambda: ops.relu(inputs))
 
     @abc.abstractmethod
     def _smooth(self, inputs: Any, beta: Any) -> Any:
@@ -167,10 +164,11 @@ class GhostSkip(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         outputs, source = inputs
         alpha = ops.cast(self.alpha, outputs.dtype)
-        live = alpha > 0
-        # The sum, though not chosen, must be finite: a gradient of zero times NaN would be NaN.
-        shortcut = ops.pad(self._pool(self._cropped(ops.where(live, source, 0))), self._padding)
-        return ops.where(live, outputs + alpha * shortcut, outputs)
+
+        def added() -> Any:
+            return outputs + alpha * ops.pad(self._pool(self._cropped(source)), self._padding)
+
+        return ops.cond(alpha > 0, added, lambda: outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape[0])
