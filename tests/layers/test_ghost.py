@@ -150,7 +150,7 @@ def test_at_alpha_0_outputs_pass_as_they_are_and_inputs_get_no_gradient(bad):
         with tf.GradientTape() as tape:
             tape.watch([outputs, inputs])
             found = function(outputs, inputs)
-        of_outputs, of_inputs = tape.gradient(found, [outputs, inputs], tf.UnconnectedGradients.ZERO)
+        of_outputs, of_inputs = tape.gradient(found, [outputs, inputs], unconnected_gradients="zero")
         assert array(found).tobytes() == array(outputs).tobytes() and not skip.is_ghost
         assert (array(of_outputs) == 1).all() and (array(of_inputs) == 0).all()
 
