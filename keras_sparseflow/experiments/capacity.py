@@ -16,6 +16,11 @@ class KernelCapacity:
         dense_shape: `(inputs, units)` in the dense arm, all active.
         sparse_shape: `(inputs, units)` in the sparse arm.
         active: active weights, the same in both.
+
+    Example:
+        >>> kernel = KernelCapacity(dense_shape=(64, 20), sparse_shape=(64, 68), active=1280)
+        >>> round(kernel.density, 3), round(kernel.active_fan_in, 3)
+        (0.294, 18.824)
     """
 
     dense_shape: tuple[int, int]
@@ -75,7 +80,15 @@ def match_capacity(
 
 
 def default_max_width(inputs: int) -> int:
-    """Returns the maximum width n + 4 for n inputs."""
+    """Returns the maximum width n + 4 for n inputs.
+
+    Args:
+        inputs: values of one image.
+
+    Example:
+        >>> default_max_width(3072)
+        3076
+    """
     return inputs + 4
 
 

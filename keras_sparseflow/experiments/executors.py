@@ -34,6 +34,10 @@ class Options:
 
     Raises:
         ValueError: an unknown strategy, or less than one device.
+
+    Example:
+        >>> Options(strategy="mirrored", devices=2).devices
+        2
     """
 
     tensorboard: bool = True
@@ -159,6 +163,11 @@ class StudyPlan:
         alone: trained one after the other.
         reasons: why, for each optimizer, activation, measure or part that can't be stacked.
         finished: how many runs are finished already.
+
+    Example:
+        >>> planned = StudyPlan(populations=(), alone=(), reasons={}, finished=3)
+        >>> planned.finished
+        3
     """
 
     populations: tuple[Population, ...]
@@ -189,6 +198,12 @@ def plan(
         ValueError: "population" with an optimizer, activation, measure or part that can't be stacked, or another
             executor.
         MemoryError: a network needs more than `population_memory` even alone.
+
+    Example:
+        >>> spec = RunSpec(dense_width=20, max_width=68)
+        >>> planned = plan([spec], Path("runs/none"), (8, 8, 1), 10, "population", DEFAULT_OPTIONS)
+        >>> [len(population.specs) for population in planned.populations], planned.alone
+        ([1], ())
     """
     if executor not in PLANNED_EXECUTORS:
         raise ValueError(f"The plan of executor {executor!r} is not known; expected auto, population or serial.")
@@ -238,7 +253,13 @@ def _only_on_one_device(executor: str, options: Options) -> dict[str, str]:
 
 
 def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
-    """Returns what in these specs can't be stacked, such as "optimizer 'lamb'", and why."""
+    """Returns what in these specs can't be stacked, such as "optimizer 'lamb'", and why.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=20, max_width=68, activation=name) for name in ("relu", "softmax")]
+        >>> sorted(not_stackable(specs))
+        ["activation 'softmax'"]
+    """
     checks = {part: check for spec in specs for part, check in _stacked_parts(spec).items()}
     reasons = {part: check() for part, check in checks.items()}
     return {part: reason for part, reason in reasons.items() if reason is not None}

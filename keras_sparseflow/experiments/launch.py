@@ -62,6 +62,18 @@ def run_study(
     Raises:
         ValueError: a bad value in the study, or a dataset that can't be had.
         RuntimeError: another process is running this study.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from keras_sparseflow.records import read_results
+        >>> base = {"image_size": 4, "train_size": 64, "batch_size": 32, "epochs": 1}
+        >>> grid = {"hidden_layers": (1,)}
+        >>> study = Study(name="small", title="", grids=[grid], seeds=(0,), width_fractions=(0.5,), base=base)
+        >>> with TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        ...     study_dir = run_study(study, runs_dir=folder, executor="serial", options=Options(tensorboard=False))
+        ...     results = read_results(study_dir)
+        >>> sorted(results["arm"])
+        ['dense', 'sparse']
     """
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
@@ -79,6 +91,9 @@ def check_data(studies: Sequence[GridStudy], *, data_dir: str | None) -> None:
 
     Raises:
         ValueError: a dataset that can't be had.
+
+    Example:
+        >>> check_data([Study(name="s", title="", base={"dataset": "digits"})], data_dir=None)
     """
     defaults = TrainingSpec.defaults()
     names = ("dataset", "image_size", "train_size", "subset_seed")
@@ -107,6 +122,12 @@ def plan_study(
     Raises:
         ValueError: a bad value in the study, or a dataset that can't be had.
         MemoryError: a network needs more memory than a population may take.
+
+    Example:
+        >>> study = Study(name="small", title="", seeds=(0,), width_fractions=(0.5,), base={"image_size": 4})
+        >>> planned = plan_study(study, executor="serial")
+        >>> [spec.arm for spec in planned.alone], planned.finished
+        (['sparse', 'dense'], 0)
     """
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
@@ -170,6 +191,15 @@ def run_network(
         data_dir: likewise.
         executor: likewise.
         options: likewise.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> tiny = {"image_size": 4, "train_size": 64, "batch_size": 32, "hidden_layers": 1, "epochs": 1}
+        >>> with TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        ...     run = run_network(tiny, runs_dir=folder, options=Options(tensorboard=False))
+        ...     finished = run.finished
+        >>> finished
+        True
     """
     input_shape, classes = _describe(values, data_dir)
     max_width = values.get("max_width") or default_max_width(prod(input_shape))

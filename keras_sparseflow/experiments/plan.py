@@ -66,6 +66,10 @@ class Setting:
         classes: number of classes.
         slots: slot variables that the optimizer keeps for each weight.
         chains: how many stacks run side by side.
+
+    Example:
+        >>> Setting(inputs=64, classes=10, slots=2, chains=2).slots
+        2
     """
 
     inputs: int
@@ -81,6 +85,10 @@ class Stack:
     Args:
         width: of every hidden layer, that of the widest member.
         members: positions in the population's specs.
+
+    Example:
+        >>> Stack(width=400, members=(0, 2, 3)).width
+        400
     """
 
     width: int
@@ -97,6 +105,12 @@ class Population:
         first_epoch: epochs that its members have behind them.
         memory: estimated bytes at the peak of training.
         setting: what stacks and memory were planned for.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=arm) for arm in ("sparse", "dense")]
+        >>> (planned,) = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
+        >>> [stack.width for stack in planned.stacks], planned.first_epoch
+        ([68, 20], 0)
     """
 
     specs: tuple[RunSpec, ...]
@@ -239,7 +253,17 @@ def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots:
 
 
 def plan_table(plan: Sequence[Population]) -> Table:
-    """Returns a plan as a table for the terminal, a row for each population."""
+    """Returns a plan as a table for the terminal, a row for each population.
+
+    Args:
+        plan: as `plan_populations` returns it.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=arm) for arm in ("sparse", "dense")]
+        >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
+        >>> plan_table(plan).caption
+        '2 networks in 1 population'
+    """
     networks = sum(len(population.specs) for population in plan)
     table = Table(
         box=SIMPLE_HEAD,
@@ -379,5 +403,14 @@ def _longest_chain(parts: list[list[int]], cost: Callable[[Sequence[int]], float
 
 
 def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun, which takes an s unless it is one."""
+    """Returns a number with its noun, which takes an s unless it is one.
+
+    Args:
+        number: how many.
+        noun: of one.
+
+    Example:
+        >>> counted(1, "network"), counted(3, "network")
+        ('1 network', '3 networks')
+    """
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -113,7 +113,12 @@ GROUPS = {"table_1": tuple(TABLE_1)}
 
 
 def preset_names() -> list[str]:
-    """Returns every name that `studies_of` takes."""
+    """Returns every name that `studies_of` takes.
+
+    Example:
+        >>> "demo" in preset_names(), "table_1" in preset_names()
+        (True, True)
+    """
     return [*PRESETS.names(), *GROUPS]
 
 
