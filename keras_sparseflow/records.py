@@ -52,7 +52,19 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Puts `content` at `path` so that a reader, or a crash at any moment, finds all of it or nothing new."""
+    """Puts `content` at `path` so that a reader, or a crash at any moment, finds all of it or nothing new.
+
+    Args:
+        path: of the file; its folder must exist.
+        content: all of it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_atomic(Path(folder, "note.txt"), b"all of it")
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['note.txt']
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -65,7 +77,19 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a mapping as readable JSON, atomically. NaN becomes null: JSON knows no NaN."""
+    """Writes a mapping as readable JSON, atomically. NaN becomes null: JSON knows no NaN.
+
+    Args:
+        path: of the file; its folder must exist.
+        content: what JSON can hold, and NaN.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_json(Path(folder, "result.json"), {"test_accuracy": 0.9, "test_loss": float("nan")})
+        ...     read_json(Path(folder, "result.json"))
+        {'test_accuracy': 0.9, 'test_loss': None}
+    """
     write_atomic(path, (json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -78,6 +102,10 @@ def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
 
     Raises:
         ValueError: the file is not a JSON object; the message names it and says what to do.
+
+    Example:
+        >>> sorted(read_json(Path("runs/demo/study.json")))[:3]
+        ['choices', 'command', 'created']
     """
     remedy = remedy or _REMEDY
     try:
@@ -95,6 +123,11 @@ class RunFolder:
     Args:
         study_dir: the study's folder.
         run_id: the run's stable id; the name of its folder.
+
+    Example:
+        >>> run_id = read_results("runs/demo")["run_id"][0]
+        >>> RunFolder(Path("runs/demo"), run_id).finished
+        True
     """
 
     def __init__(self, study_dir: Path, run_id: str):
@@ -188,8 +221,17 @@ class RunFolder:
 def study_lock(study_dir: Path) -> Iterator[None]:
     """Holds a study's folder for one process; the lock is gone when the process is, however it ends.
 
+    Args:
+        study_dir: the study's folder; it is made if it is not there.
+
     Raises:
         RuntimeError: another process is at work in that folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, study_lock(Path(folder)):
+        ...     Path(folder, ".lock").exists()
+        True
     """
     study_dir.mkdir(parents=True, exist_ok=True)
     with open(study_dir / ".lock", "a+") as file:
@@ -210,8 +252,15 @@ def study_lock(study_dir: Path) -> Iterator[None]:
 def read_study(study_dir: str | Path) -> dict[str, Any]:
     """Returns what `study.json` says of a study: name, title, choices, versions, machine, `runs_planned`.
 
+    Args:
+        study_dir: the study's folder.
+
     Raises:
         FileNotFoundError: there is no study in that folder.
+
+    Example:
+        >>> read_study("runs/demo")["runs_planned"]
+        24
     """
     path = Path(study_dir) / "study.json"
     if not path.is_file():
@@ -231,6 +280,14 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
     it was trained before there was one, has the default that the study records.
 
     Runs that stand in the folder but are not part of the study as last planned are left out.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> results = read_results("runs/demo")
+        >>> len(results), results["arm"].unique().tolist()
+        (24, ['sparse', 'dense'])
     """
     rows: list[dict[str, Any]] = []
     spec_columns: list[str] = []
@@ -255,7 +312,15 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
 
 
 def read_history(study_dir: str | Path) -> pd.DataFrame:
-    """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`."""
+    """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> read_history("runs/demo").columns.tolist()
+        ['run_id', 'epoch', 'loss', 'accuracy', 'test_loss', 'test_accuracy']
+    """
     return _read_rows(study_dir, "history")
 
 
@@ -263,6 +328,14 @@ def read_flow(study_dir: str | Path) -> pd.DataFrame:
     """Returns a row per finished run, measured epoch, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
     The value for the whole network has the layer "total".
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> flow = read_flow("runs/demo")
+        >>> flow["layer"].unique().tolist(), flow["epoch"].unique().tolist()
+        (['hidden_1', 'hidden_2', 'output', 'total'], [0, 14, 29])
     """
     return _read_rows(study_dir, "flow")
 
@@ -271,6 +344,13 @@ def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
     """Returns a row per finished run, measured epoch, measure and layer, as `read_flow` does; none of runs without.
 
     Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> read_diagnostics("runs/demo").columns.tolist()
+        ['run_id', 'epoch', 'measure', 'layer', 'value']
     """
     return _read_rows(study_dir, "diagnostics")
 
@@ -280,6 +360,13 @@ def read_landscape(study_dir: str | Path) -> pd.DataFrame:
 
     Of the diagnostic `loss_along`, x is the distance along the top eigenvector of the Hessian, and y is 0; of
     `loss_surface`, x and y are the distances along two random directions, see `keras_sparseflow.diagnostics`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> read_landscape("runs/demo").columns.tolist()
+        ['run_id', 'diagnostic', 'x', 'y', 'loss']
     """
     return _read_rows(study_dir, "landscape")
 

@@ -24,6 +24,11 @@ class Agreement:
         spearman_rho: Spearman's rank correlation of the same; NaN likewise.
         assumed: those of the cells whose published number is for a variant that was not published.
         alpha: what counts as significant: a p-value below it.
+
+    Example:
+        >>> made = agreement(pd.DataFrame({"p_value": [0.01, 0.2, 0.9], "published_p": [0.02, 0.01, 1.0]}))
+        >>> made.both, made.only_ours, made.only_published, made.neither
+        (1, 0, 1, 1)
     """
 
     cells: int
@@ -80,7 +85,16 @@ def agreement(comparison: pd.DataFrame, alpha: float = 0.05) -> Agreement:
 
 
 def agreement_sentences(found: Agreement) -> list[str]:
-    """Returns an agreement in words; nothing where the paper has none of the cells."""
+    """Returns an agreement in words; nothing where the paper has none of the cells.
+
+    Args:
+        found: as `agreement` returns it.
+
+    Example:
+        >>> made = agreement(pd.DataFrame({"p_value": [0.01, 0.2], "published_p": [0.02, 0.01]}))
+        >>> print(agreement_sentences(made)[0])
+        Ours and the paper agree about significance (p < 0.05) in 1 of 2 cells that it has.
+    """
     if not found.cells:
         return []
     cells = "cell" if found.cells == 1 else "cells"

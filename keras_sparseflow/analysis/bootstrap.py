@@ -74,6 +74,11 @@ def bootstrap_by(
 
     Raises:
         ValueError: a column is missing, or `level` or `resamples` out of range.
+
+    Example:
+        >>> scores = pd.DataFrame({"variant": ["NR", "NR", "BN"], "score": [0.25, 0.75, 0.5]})
+        >>> bootstrap_by(scores, ["variant"], "score")[["variant", "mean", "n"]].values.tolist()
+        [['BN', 0.5, 1], ['NR', 0.5, 2]]
     """
     by = list(by)
     require_columns(frame, [*by, value], "frame")

@@ -79,6 +79,11 @@ def cell_columns(results: pd.DataFrame) -> list[str]:
 
     Raises:
         ValueError: a column of `CELL` is missing.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> cell_columns(read_results("runs/demo"))
+        ['dataset', 'hidden_layers', 'learning_rate', 'activation', 'variant', 'optimizer']
     """
     require_columns(results, CELL)
     others = [c for c in spec_columns(results) if c not in CELL and c not in _WITHIN_A_CELL]

@@ -30,6 +30,11 @@ class Claim:
         verdict: "supported", "not supported", "mixed" or "not tested here".
         numbers: the numbers behind the verdict, in sentences; for "not tested here", what is missing.
         rule: how the verdict follows from the numbers.
+
+    Example:
+        >>> claim = Claim("BatchNorm helps.", "supported", numbers="p = 0.01 in 3 of 4 cells.", rule="p < 0.05 in most")
+        >>> claim.verdict
+        'supported'
     """
 
     claim: str

@@ -78,6 +78,12 @@ def correlate_cells(
 
     Raises:
         ValueError: `points` is unknown, a column or a measure missing, or for "epochs" a frame missing.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> rows = correlate_cells(read_results("runs/demo"), measures=["egf_2"])
+        >>> rows[["variant", "arm", "target", "tau"]].round(2).values.tolist()[0]
+        ['NR', 'sparse', 'test_loss', 0.73]
     """
     if points not in ("runs", "epochs"):
         raise ValueError(f"`points` must be 'runs' or 'epochs'; received {points!r}.")
@@ -109,6 +115,12 @@ def correlate_flow(
         `configurations` (that have a tau), `without_tau` (that have none: a constant, or too few runs),
         `runs` (that took part), `diverged` and `missing` (runs left out).
 
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> table = correlate_flow(read_results("runs/demo"), measures=["egf_2"])
+        >>> table[["measure", "arm", "target", "configurations"]].values.tolist()[0]
+        ['egf_2', 'sparse', 'test_loss', 2]
+
     References:
         Tessera, Hooker and Rosman, 2021, table 1.
     """
@@ -128,7 +140,16 @@ def correlate_flow(
 
 
 def with_published_tau(correlations: pd.DataFrame) -> pd.DataFrame:
-    """Returns `correlate_flow`'s table with `published_tau`, the paper's number, NaN where it has none."""
+    """Returns `correlate_flow`'s table with `published_tau`, the paper's number, NaN where it has none.
+
+    Args:
+        correlations: as `correlate_flow` returns it.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> with_published_tau(correlate_flow(read_results("runs/demo"))).columns[-1]
+        'published_tau'
+    """
     theirs = load_kendall_tau().rename(columns={"architecture": "arm", "mean_abs_tau": "published_tau"})
     ours = {name: measure for measure, name in MEASURES.items()}
     theirs["measure"] = theirs["measure"].map(ours)

@@ -23,6 +23,11 @@ def activation_functions(curves: pd.DataFrame) -> Figure:
         NotApplicableError: `curves` has no row.
         ValueError: a column is missing.
 
+    Example:
+        >>> curves = pd.DataFrame({"activation": "relu", "x": [-1.0, 1.0], "value": [0.0, 1.0], "derivative": [0, 1]})
+        >>> [axes.get_title() for axes in activation_functions(curves).axes]
+        ['Activation', 'Derivative']
+
     References:
         Tessera, Hooker, Rosman 2021, figure 14.
     """

@@ -43,6 +43,12 @@ def flow_against_accuracy(
         NotApplicableError: no run that did not diverge has both a finite flow and a finite `value`.
         ValueError: several datasets, an unknown `value`, or a missing column.
 
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = flow_against_accuracy(read_results("runs/demo"), measures=["egf_2"])
+        >>> len(figure.axes)
+        2
+
     References:
         Tessera, Hooker, Rosman 2021, table 1.
     """

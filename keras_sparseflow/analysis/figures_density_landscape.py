@@ -31,6 +31,17 @@ def densities_along(landscape: pd.DataFrame, results: pd.DataFrame, lines: Lines
         NotApplicableError: there is no such row of these runs, or variants are to be compared of which there is one.
         ValueError: `results` is empty or holds several tables, a column is missing, or `lines` is unknown.
 
+    Example:
+        >>> runs = pd.DataFrame({"run_id": ["a", "b"], "dataset": "cifar100", "model": "wide_resnet", "depth": 28,
+        ...                      "width": 10, "learning_rate": 0.1, "activation": "relu", "variant": "NR",
+        ...                      "optimizer": "sgd", "method": "random", "density": [0.1, 1.0], "seed": 0,
+        ...                      "test_accuracy": [0.5, 0.6], "diverged": False})
+        >>> landscape = pd.DataFrame({"run_id": ["a"] * 3 + ["b"] * 3, "diagnostic": "loss_along",
+        ...                           "x": [-0.5, 0.0, 0.5] * 2, "y": 0.0, "loss": [1.5, 1.0, 2.0, 0.75, 0.5, 0.75]})
+        >>> figure = densities_along(landscape, runs)
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['10%', '100%']
+
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, figure 8.
     """
@@ -62,6 +73,17 @@ def density_surfaces(
 
     Raises:
         NotApplicableError: as `densities_along`; so are the ValueErrors.
+
+    Example:
+        >>> runs = pd.DataFrame({"run_id": ["a", "b"], "dataset": "cifar100", "model": "wide_resnet", "depth": 28,
+        ...                      "width": 10, "learning_rate": 0.1, "activation": "relu", "variant": "NR",
+        ...                      "optimizer": "sgd", "method": "random", "density": [0.1, 1.0], "seed": 0,
+        ...                      "test_accuracy": [0.5, 0.6], "diverged": False})
+        >>> landscape = pd.DataFrame({"run_id": ["a"] * 2 + ["b"] * 2, "diagnostic": "loss_surface",
+        ...                           "x": [0.0, 1.0] * 2, "y": 0.0, "loss": [1.5, 1.0, 2.0, 0.75]})
+        >>> (surfaces,) = density_surfaces(landscape, runs).values()
+        >>> surfaces[["network", "loss"]].values.tolist()
+        [['10%', 1.5], ['10%', 1.0], ['100%', 2.0], ['100%', 0.75]]
     """
     rows = _placed(landscape, results, "loss_surface")
     rows = rows[rows["seed"] == rows.groupby([*PLACE, "density"])["seed"].transform("min")]

@@ -41,6 +41,12 @@ def flow_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "
     Raises:
         NotApplicableError: `flow` has no row of these runs and that measure, or no run did not diverge.
         ValueError: `results` is empty or holds several tables, or a column is missing.
+
+    Example:
+        >>> from keras_sparseflow.records import read_flow, read_results
+        >>> figure = flow_over_epochs(read_flow("runs/demo"), read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam, NR', 'adam, BN']
     """
     rows = _flow_rows(flow, results, measure)
     lines = _spread(rows[rows["layer"] == TOTAL], "epoch")
@@ -61,6 +67,12 @@ def layers_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str =
     A line is the mean over the runs of a cell (all widths and seeds), its band the 95% bootstrap interval
     of that mean; diverged runs are left out. The arms stand below each other, and an optimizer's panels
     share their scale. Arguments and errors are those of `flow_over_epochs`.
+
+    Example:
+        >>> from keras_sparseflow.records import read_flow, read_results
+        >>> figure = layers_over_epochs(read_flow("runs/demo"), read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam, NR, sparse', 'adam, BN, sparse', 'adam, NR, dense', 'adam, BN, dense']
     """
     rows, names = _single_layers(_flow_rows(flow, results, measure), measure)
     placed = arrange(results)
@@ -93,6 +105,12 @@ def flow_per_layer(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "eg
 
     The band goes from the smallest to the largest run; diverged runs are left out. Arguments and errors
     are those of `flow_over_epochs`.
+
+    Example:
+        >>> from keras_sparseflow.records import read_flow, read_results
+        >>> figure = flow_per_layer(read_flow("runs/demo"), read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam, NR', 'adam, BN']
     """
     rows = _flow_rows(flow, results, measure)
     rows, names = _single_layers(rows, measure)

@@ -23,6 +23,13 @@ def write_figures(figures: Mapping[str, Figure], folder: str | Path, dpi: int = 
 
     Raises:
         ValueError: two names come to one file name, or a name to none; nothing is written then.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     [path.name for path in write_figures({"EGF (2-norm)": Figure(figsize=(1, 1))}, folder)]
+        ['egf_2-norm.png', 'egf_2-norm.svg']
     """
     stems = {name: file_stem(name) for name in figures}
     if len(set(stems.values())) < len(stems):

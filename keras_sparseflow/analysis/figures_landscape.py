@@ -31,6 +31,11 @@ def losses_along(lines: pd.DataFrame, change: bool = True) -> Figure:
         NotApplicableError: no loss is finite.
         ValueError: a column is missing, or, with `change`, a network has no finite loss at distance 0.
 
+    Example:
+        >>> lines = pd.DataFrame({"distance": [-1.0, 0.0, 1.0], "loss": [0.5, 0.25, 0.75]})
+        >>> losses_along(lines).axes[0].lines[0].get_ydata().tolist()
+        [0.25, 0.0, 0.5]
+
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, figure 8.
     """
@@ -64,6 +69,12 @@ def loss_contours(surface: pd.DataFrame, levels: int = 8, highest: float | None 
         NotApplicableError: fewer than two finite losses, or all are equal.
         ValueError: a column is missing, a network has no whole grid, or `levels` is out of its range.
 
+    Example:
+        >>> x, y = (side.ravel() for side in np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]))
+        >>> surface = pd.DataFrame({"x": x, "y": y, "loss": 1 + x**2 + y**2})
+        >>> len(loss_contours(surface).axes)
+        1
+
     References:
         Li, Xu, Taylor, Studer, Goldstein 2018, Visualizing the Loss Landscape of Neural Nets, figures 1 and 5.
     """
@@ -93,6 +104,12 @@ def loss_surfaces(surface: pd.DataFrame, highest: float | None = None) -> Figure
     Raises:
         NotApplicableError: fewer than two finite losses, or all are equal.
         ValueError: a column is missing, or a network has no whole grid.
+
+    Example:
+        >>> x, y = (side.ravel() for side in np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]))
+        >>> surface = pd.DataFrame({"x": x, "y": y, "loss": 1 + x**2 + y**2})
+        >>> len(loss_surfaces(surface).axes)
+        1
 
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, figure 10.

@@ -38,6 +38,13 @@ def p_value_heatmap(comparison: pd.DataFrame, alpha: float = ALPHA) -> Figure:
         NotApplicableError: no cell has a p-value, which takes a complete pair.
         ValueError: `comparison` is empty, holds several tables, or lacks a column.
 
+    Example:
+        >>> from keras_sparseflow.analysis import arrange, compare_arms
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = p_value_heatmap(arrange(compare_arms(read_results("runs/demo"))))
+        >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        ['adam']
+
     References:
         Tessera, Hooker, Rosman 2021, tables 3 to 6.
     """

@@ -39,6 +39,12 @@ def accuracy_by_variant(results: pd.DataFrame, value: str = "test_accuracy") -> 
     Raises:
         NotApplicableError: no run that did not diverge has a finite `value`.
         ValueError: `results` is empty or holds several tables, or has no such column.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = accuracy_by_variant(read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam']
     """
     return _by_variant(results, value, log=False)
 
@@ -48,6 +54,12 @@ def flow_by_variant(results: pd.DataFrame, measure: str = "egf_2") -> Figure:
     """Returns both arms' average gradient flow, drawn as `accuracy_by_variant` is.
 
     The scale is logarithmic where the runs span more than a factor of ten.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = flow_by_variant(read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam']
     """
     return _by_variant(results, measure, log=True)
 

@@ -38,6 +38,12 @@ def accuracy_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
     Raises:
         NotApplicableError: no run that did not diverge has a finite `value`.
         ValueError: `results` is empty or holds several tables.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = accuracy_by_width(read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam, NR', 'adam, BN']
     """
     return _by_width(results, value, value_label(value), log=False)
 
@@ -47,6 +53,12 @@ def flow_by_width(results: pd.DataFrame, measure: str = "egf_2") -> Figure:
     """Returns both arms' average gradient flow against dense width, drawn as `accuracy_by_width` is.
 
     The scale is logarithmic where the means span more than a factor of ten.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = flow_by_width(read_results("runs/demo"))
+        >>> [axes.get_title() for axes in figure.axes]
+        ['adam, NR', 'adam, BN']
     """
     return _by_width(results, measure, f"Average {flow_name(measure)}", log=True)
 
@@ -68,6 +80,12 @@ def variants_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
     Raises:
         NotApplicableError: no run that did not diverge has a finite `value`.
         ValueError: `results` is empty or holds several tables, or has no such column.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> figure = variants_by_width(read_results("runs/demo"))
+        >>> len(figure.axes)
+        2
 
     References:
         Tessera, Hooker, Rosman 2021, figures 2, 3, 8 to 13 and 15 to 23.

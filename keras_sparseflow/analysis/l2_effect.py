@@ -29,6 +29,13 @@ def effect_of_l2(results: pd.DataFrame, measure: str = "egf_2", value: str = "te
 
     Raises:
         ValueError: a column is missing.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> results = read_results("runs/demo").query("variant == 'NR'")
+        >>> penalised = results.assign(variant="L2", run_id=results["run_id"] + "-L2", egf_2=results["egf_2"] / 2)
+        >>> effect_of_l2(pd.concat([results, penalised]))[["arm", "pairs", "egf_ratio"]].round(3).values.tolist()
+        [['dense', 6, 0.5], ['sparse', 6, 0.5]]
     """
     require_columns(results, ["variant", "optimizer", "arm", "diverged", measure, value])
     pairs = _pair_l2(_coupled(results), measure, value)

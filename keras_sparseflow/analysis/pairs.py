@@ -118,6 +118,12 @@ def pair_arms(results: pd.DataFrame, value: str = "test_accuracy", diverged: str
 
     Raises:
         ValueError: a column is missing, an arm unknown, or a spec occurs twice.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> pairs = pair_arms(read_results("runs/demo"))
+        >>> len(pairs), pairs.attrs
+        (12, {'incomplete_pairs': 0, 'dropped_pairs': 0})
     """
     pairs = match_arms(results, value, diverged)
     complete = pairs[pairs["state"] == "complete"].drop(columns="state").reset_index(drop=True)
@@ -143,6 +149,12 @@ def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy", level: fl
         A DataFrame with the cell's columns, `arm`, `dense_width`, `mean`, `ci_low` and `ci_high` (see
         `bootstrap_mean`: of three seeds, their range), `min`, `max`, `std` (of a sample, n - 1), `n` and
         `diverged`. Intervals and `std` are NaN for a single run.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> means = mean_by_width(read_results("runs/demo"))
+        >>> means[["variant", "arm", "dense_width", "n"]].values.tolist()[0]
+        ['BN', 'dense', 7, 3]
     """
     return mean_over_seeds(results, [*cell_columns(results), "arm", "dense_width"], value, level)
 

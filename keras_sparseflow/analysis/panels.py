@@ -83,6 +83,10 @@ def figure_bytes(figure: Figure, format: str = "svg", dpi: int = 150) -> bytes:
         figure: any matplotlib figure.
         format: "svg" (no date, no version in it) or "png" (on white).
         dpi: dots per inch of a PNG.
+
+    Example:
+        >>> figure_bytes(Figure(figsize=(1, 1)), "png")[1:4]
+        b'PNG'
     """
     if format not in ("svg", "png"):
         raise ValueError(f"`format` must be 'svg' or 'png'; received {format!r}.")

@@ -49,6 +49,10 @@ class PublishedCell:
         tables: the tables that print this number, such as ("3a", "6a").
         assumed: whether the variant behind the number was not published, so that ours is an assumption.
         elsewhere: the other numbers that the paper prints for what may be the same cell, by table.
+
+    Example:
+        >>> published_cell("cifar100", 4, 0.001, "DA_SC_BN", "adam").p_value
+        0.039
     """
 
     p_value: float
@@ -61,12 +65,21 @@ def load_p_values() -> pd.DataFrame:
     """Returns the Wilcoxon p-values of tables 3 to 6, one row per published cell.
 
     The column `variant` holds the regularization, or, where `axis` is "activation", the activation.
+
+    Example:
+        >>> load_p_values().columns.tolist()
+        ['table', 'dataset', 'hidden_layers', 'learning_rate', 'axis', 'variant', 'optimizer', 'p_value']
     """
     return load_published("wilcoxon_p_values.csv")
 
 
 def load_kendall_tau() -> pd.DataFrame:
-    """Returns table 1: the mean absolute Kendall correlation of each flow measure with performance."""
+    """Returns table 1: the mean absolute Kendall correlation of each flow measure with performance.
+
+    Example:
+        >>> load_kendall_tau().columns.tolist()
+        ['table', 'dataset', 'measure', 'architecture', 'target', 'mean_abs_tau']
+    """
     return load_published("kendall_tau.csv")
 
 
@@ -155,6 +168,13 @@ def with_published(comparison: pd.DataFrame, value: str = "test_accuracy") -> pd
         `published_table` (such as "3a, 6a", or ""), `published_assumed` (whether the variant behind it was
         not published) and `published_elsewhere` (such as "6a: 0.039", where another table prints another
         number for what may be the same cell, or "").
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> from keras_sparseflow.analysis import compare_arms
+        >>> comparison = with_published(compare_arms(read_results("runs/demo")))
+        >>> [column for column in comparison if column.startswith("published")]
+        ['published_p', 'published_table', 'published_assumed', 'published_elsewhere']
     """
     require_columns(comparison, [*CELL, "p_holm"], "comparison")
     axis = "activation" if columns_are_activations(comparison) else "regularization"

@@ -17,6 +17,10 @@ def load_tost_accuracies() -> pd.DataFrame:
     """Returns tables 2 to 4, one row per published mean over three runs: `accuracy_percent` and its `std`.
 
     Where `tweak` is "tost" all tweaks are applied, where it is "none" the usual training.
+
+    Example:
+        >>> load_tost_accuracies().columns.tolist()
+        ['table', 'dataset', 'architecture', 'mask', 'tweak', 'sparsity', 'accuracy_percent', 'std']
     """
     return load_published("tost_accuracy.csv")
 

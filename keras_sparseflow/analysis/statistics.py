@@ -42,6 +42,11 @@ class SignedRankTest:
         median_difference: the median over all pairs, positive where sparse is better.
         effect_size: rank-biserial correlation, from -1 (dense better in every pair) to 1.
         note: what to bear in mind, or "".
+
+    Example:
+        >>> found = wilcoxon_signed_rank([0.9, 0.8, 0.7], [0.5, 0.6, 0.6])
+        >>> found.method, found.pairs_used, found.effect_size
+        ('exact', 3, 1.0)
     """
 
     p_value: float
@@ -170,6 +175,12 @@ def compare_arms(
         A DataFrame with the cell's columns, the fields of `SignedRankTest`, `p_holm` (corrected over
         all rows that have a p-value), `sparse_diverged` and `dense_diverged` (numbers of runs),
         `incomplete_pairs` and `dropped_pairs` (left out). A cell without a complete pair has p = NaN.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> comparison = compare_arms(read_results("runs/demo"))
+        >>> comparison[["variant", "pairs", "p_value"]].values.tolist()
+        [['BN', 6, 0.046875], ['NR', 6, 1.0]]
     """
     cell = cell_columns(results) if cell is None else list(cell)
     pairs = match_arms(results, value, diverged)

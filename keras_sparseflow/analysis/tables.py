@@ -26,6 +26,13 @@ def write_tables(
             `means.csv` (a row per cell, arm and dense width), and `pairs_<cell>.csv` per cell.
         value: the column of the results that the arms are compared by.
         diverged: "worst" or "drop": see `pair_arms`.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from keras_sparseflow.records import read_results
+        >>> with TemporaryDirectory() as folder:
+        ...     [path.name for path in write_tables(read_results("runs/demo"), folder)][:2]
+        ['p_values.csv', 'means.csv']
     """
     comparison = tabulate(results, value, diverged)
     files = {"p_values.csv": comparison.drop(columns=PLACE), "means.csv": mean_by_width(results, value)}
