@@ -1,12 +1,23 @@
-"""Writes docs/api.md from the docstrings of the public names.
+"""Writes what is public: docs/api.md from the docstrings, and tests/public_api.txt, a line for each name.
 
-python docs/make_api.py
+    python docs/make_api.py
+
+What is public is listed here, and only here.
 """
 
-import inspect
 import re
+from functools import cached_property
 from importlib import import_module
+from inspect import Parameter, Signature, getdoc, isclass, isfunction, signature
 from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+OBJECT = re.compile(r"<([\w.]+) object at 0x\w+>|<(?:function|factory) [^>]*>")
+"""What Python prints for a default that has no literal."""
+
+CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
+"""What Python prints for a default that is a class; its module may be a private one of another library."""
 
 PACKAGES = ("layers", "twins", "masks", "flow", "training", "diagnostics", "models", "data", "analysis")
 MODULES = (
@@ -44,22 +55,86 @@ def public_names(module_name: str) -> list[str]:
         name
         for name, item in vars(module).items()
         if not name.startswith("_")
-        and (getattr(item, "__module__", None) == module_name and (inspect.isclass(item) or inspect.isfunction(item)))
+        and (getattr(item, "__module__", None) == module_name and (isclass(item) or isfunction(item)))
     ]
+
+
+def public_items() -> dict[str, Any]:
+    """Returns what every public name names, by module and name; of two names of one function or class the first."""
+    modules = [import_module(f"keras_sparseflow.{short}") for short in (*PACKAGES, *MODULES)]
+    found: dict[str, Any] = {}
+    for module in modules:
+        for name in public_names(module.__name__):
+            item = getattr(module, name)
+            if not (callable(item) and any(item is other for other in found.values())):
+                found[f"{module.__name__}.{name}"] = item
+    return found
+
+
+def own_members(item: type) -> dict[str, Any]:
+    """Returns the public methods and properties that a class defines and that fulfil no contract of another library."""
+    of_others = {
+        name for base in item.__mro__ if not base.__module__.startswith("keras_sparseflow") for name in vars(base)
+    }
+    kinds = (FunctionType, property, classmethod, staticmethod, cached_property)
+    return {
+        name: member
+        for name, member in vars(item).items()
+        if not name.startswith("_") and name not in of_others and isinstance(member, kinds)
+    }
+
+
+def call(item: Any) -> str:
+    """Returns how a function or a class is called: the names, kinds and defaults of its parameters."""
+    parameters = signature(item).parameters.values()
+    bare = signature(item).replace(
+        parameters=[parameter.replace(annotation=Parameter.empty) for parameter in parameters],
+        return_annotation=Parameter.empty,
+    )
+    return literal(bare)
+
+
+def literal(found: Signature) -> str:
+    """Returns a signature with the names of classes, and dots for defaults that have no literal."""
+    return CLASS.sub(r"\1", OBJECT.sub("...", str(found)))
+
+
+def lines(name: str, item: Any) -> list[str]:
+    """Returns the lines of one public name: itself, and where it is a class its members."""
+    if isfunction(item):
+        return [name + call(item)]
+    if not isclass(item):
+        return [f"{name}: {type(item).__name__}"]
+    members = own_members(item)
+    found = [
+        f"{name}.{member}"
+        + ("" if isinstance(members[member], property | cached_property) else call(getattr(item, member)))
+        for member in sorted(members)
+    ]
+    return [name + ("" if issubclass(item, Exception) else call(item)), *found]
+
+
+def snapshot() -> str:
+    """Returns a line for every public name and every member of a public class, with its signature.
+
+    The names that can be imported from the package itself come first; they are called as those of the rooms.
+    """
+    shortest = [f"keras_sparseflow.{name}" for name in public_names("keras_sparseflow")]
+    found = [line for name, item in public_items().items() for line in lines(name, item)]
+    return "".join(f"{line}\n" for line in [*shortest, *found])
 
 
 def entry(module_name: str, name: str) -> str:
     """Returns the section of one name: how it is called, and its docstring."""
     item = getattr(import_module(module_name), name)
-    if not (inspect.isclass(item) or inspect.isfunction(item)):
+    if not (isclass(item) or isfunction(item)):
         kind = type(item).__name__
         holds = f": {', '.join(item.names())}" if kind == "Table" else f" {item!r}"
         return f"### `{name}`\n\nA {kind}{holds}.\n"
-    text = inspect.getdoc(item) or ""
-    if inspect.isclass(item) and issubclass(item, Exception):
+    text = getdoc(item) or ""
+    if isclass(item) and issubclass(item, Exception):
         return f"### `{name}`\n\nAn exception, a `{item.__base__.__name__}`. {text}\n"
-    signature = re.sub(r"<([\w.]+) object at 0x\w+>|<(?:function|factory) [^>]*>", "...", str(inspect.signature(item)))
-    return f"### `{name}`\n\n    {name}{signature}\n\n{text}\n"
+    return f"### `{name}`\n\n    {name}{literal(signature(item))}\n\n{text}\n"
 
 
 def page() -> str:
@@ -78,4 +153,6 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("api.md").write_text(page())
+    here = Path(__file__).parent
+    (here / "api.md").write_text(page())
+    (here.parent / "tests" / "public_api.txt").write_text(snapshot())

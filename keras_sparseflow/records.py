@@ -136,10 +136,12 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
+        """Whether the run has its result, which is written last."""
         return (self.path / "result.json").is_file()
 
     @property
     def events(self) -> Path:
+        """The folder of its TensorBoard events, which need not exist."""
         return self.path / "events"
 
     def start(self, spec: Mapping[str, Any]) -> None:

@@ -112,7 +112,7 @@ def _is_masked(layer: keras.layers.Layer) -> bool:
 
 def kernel_of_part(name: str) -> Any:
     """Returns the property through which a stock layer reads a kernel that stands in a part."""
-    return property(lambda layer: getattr(layer, f"{name}_part").kernel)
+    return property(lambda layer: getattr(layer, f"{name}_part").kernel, doc=f"The effective `{name}`, of its part.")
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")

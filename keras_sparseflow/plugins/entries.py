@@ -57,6 +57,11 @@ class Plugin:
         item: itself, or a reference "module:attribute" to it.
         origin: where it comes from.
         misnamed: why it can't be used under its name; empty where it can.
+
+    Example:
+        >>> plugin = Plugin("score", "mine", "my_masks.scores:mine", Origin("my-masks", "1.2"))
+        >>> plugin.identity, str(plugin)
+        ('my-masks 1.2', "The score 'mine' (my-masks 1.2, my_masks.scores:mine)")
     """
 
     kind: str

@@ -96,5 +96,9 @@ def list_plugins() -> list[Plugin]:
     """Returns every named thing of every kind, in the order of `KINDS`, without importing any.
 
     Of one that can't be used, `problem` says why.
+
+    Example:
+        >>> [plugin.name for plugin in list_plugins() if plugin.kind == "distribution" and plugin.origin.built_in]
+        ['uniform', 'erk', 'er', 'global']
     """
     return [plugin for kind in KINDS for plugin in table(kind).plugins()]

@@ -14,7 +14,17 @@ NAME = r"\w[\w.+-]*"
 
 
 def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
-    """Returns the error for a name that is not known: it lists the valid ones and the nearest."""
+    """Returns the error for a name that is not known: it lists the valid ones and the nearest.
+
+    Args:
+        kind: what is named, in words.
+        name: that is not known.
+        known: the valid ones.
+
+    Example:
+        >>> print(unknown_name("optimizer", "sdg", ["sgd", "adam"]))
+        Unknown optimizer 'sdg'; expected one of sgd, adam. Did you mean 'sgd'?
+    """
     folded = {valid.lower(): valid for valid in reversed(known)}
     near = difflib.get_close_matches(str(name).lower(), folded, n=1)
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
