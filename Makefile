@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test lint docs benchmark dist clean lock
+.PHONY: help setup demo test lint docs api benchmark dist clean lock
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -30,6 +30,9 @@ lint: $(INSTALLED)  ## format, lint and type checks
 	$(BIN)/mypy
 
 docs: $(INSTALLED)  ## docs/api.md anew from the docstrings
+	$(BIN)/python docs/make_api.py
+
+api: $(INSTALLED)  ## tests/public_api.txt anew: the public names and signatures, where a change of them is meant
 	$(BIN)/python docs/make_api.py
 
 benchmark: $(INSTALLED)  ## cost of masks and of measuring flow; populations against one network after the other

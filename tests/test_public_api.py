@@ -30,11 +30,11 @@ def items(api):
 
 
 def test_public_names_and_signatures_are_those_that_were_agreed(api):
-    """A difference is a decision: `make docs` writes it down, a changelog entry says why."""
+    """A difference is a decision: `make api` writes it down, a changelog entry says why."""
     agreed = (ROOT / "tests" / "public_api.txt").read_text().splitlines()
     found = api.snapshot().splitlines()
     gone, new = set(agreed) - set(found), set(found) - set(agreed)
-    assert agreed == found, f"run `make docs` if this is meant; gone: {sorted(gone)}; new: {sorted(new)}"
+    assert agreed == found, f"run `make api` if this is meant; gone: {sorted(gone)}; new: {sorted(new)}"
 
 
 def test_every_public_name_and_every_member_of_a_public_class_is_documented(api, items):

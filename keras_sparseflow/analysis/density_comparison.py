@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -92,7 +93,7 @@ def correlate_densities(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return each, mean.assign(overall_tau=[tau for tau, _ in overall], overall_runs=[runs for _, runs in overall])
 
 
-def _comparisons(placed: pd.DataFrame, side: str, value: str, diverged: str) -> list[dict]:
+def _comparisons(placed: pd.DataFrame, side: str, value: str, diverged: str) -> list[dict[str, Any]]:
     if side == "method":
         placed = placed[placed["density"] < 1]
     company = [column for column in PLACE if column != side]
@@ -119,11 +120,11 @@ def _line_pairs(runs: pd.DataFrame) -> list[tuple[str, str]]:
     return pairs
 
 
-def _training(line: dict) -> tuple[str, str]:
+def _training(line: dict[Any, Any]) -> tuple[str, str]:
     return line["variant"], line["activation"]
 
 
-def _comparison(runs: pd.DataFrame, side: str, sides: tuple[str, str], value: str, diverged: str) -> dict:
+def _comparison(runs: pd.DataFrame, side: str, sides: tuple[str, str], value: str, diverged: str) -> dict[str, Any]:
     pairs = match_sides(runs, side, sides, ["density", "seed"], value, diverged)
     complete = pairs[pairs["state"] == "complete"]
     sign = -1.0 if lower_is_better(value) else 1.0
@@ -136,12 +137,12 @@ def _comparison(runs: pd.DataFrame, side: str, sides: tuple[str, str], value: st
     }
 
 
-def _outcome(test: SignedRankTest) -> dict:
+def _outcome(test: SignedRankTest) -> dict[str, Any]:
     """Returns the fields of a test; a `method` stands in a density study for how networks become sparse."""
     return {"test_method" if name == "method" else name: value for name, value in asdict(test).items()}
 
 
-def _overall(placed: pd.DataFrame, row: dict) -> tuple[float, int]:
+def _overall(placed: pd.DataFrame, row: dict[Any, Any]) -> tuple[float, int]:
     inside = placed[(placed["table"] == row["table"]) & (placed["method"] == row["method"])]
     points = inside.loc[~inside["diverged"].astype(bool), [row["measure"], row["target"]]]
     points = points.apply(pd.to_numeric).astype(float).replace([float("inf"), -float("inf")], float("nan")).dropna()

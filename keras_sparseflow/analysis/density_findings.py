@@ -1,6 +1,7 @@
 """What the numbers of a density study say, in words, and what to bear in mind when reading them."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -211,7 +212,7 @@ def _best_method(means: pd.DataFrame, value: str) -> list[str]:
     ]
 
 
-def _flow_sentence(row: dict, each: pd.DataFrame, rows: pd.DataFrame) -> str:
+def _flow_sentence(row: dict[Any, Any], each: pd.DataFrame, rows: pd.DataFrame) -> str:
     names = [row["table"]] if rows["table"].nunique() > 1 else []
     names += [method_name(row["method"])] if rows["method"].nunique() > 1 else []
     where = f"{', '.join(names)}: " if names else ""

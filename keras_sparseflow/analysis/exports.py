@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -83,7 +84,7 @@ def _p_value_sheet(cells: pd.DataFrame, label: str, value: str, alpha: float) ->
     return Sheet(slug("p-values", label), caption, ["", *columns], rows)
 
 
-def _p_entry(cell: dict | None, alpha: float) -> Entry:
+def _p_entry(cell: dict[Any, Any] | None, alpha: float) -> Entry:
     if cell is None:
         return Entry("")
     p_value, published = cell["p_value"], cell["published_p"]
@@ -115,7 +116,7 @@ def _mean_sheet(means: pd.DataFrame, label: str, value: str) -> Sheet:
     return Sheet(slug("means", label), caption, header, rows, names=3)
 
 
-def mean_entry(mean: dict | None) -> Entry:
+def mean_entry(mean: dict[Any, Any] | None) -> Entry:
     """Returns mean and standard deviation, of a row of means, as they are printed."""
     if mean is None or not mean["n"]:
         return Entry(NOTHING)
@@ -145,7 +146,7 @@ def _correlation_sheet(taus: pd.DataFrame, dataset: str) -> Sheet:
     return Sheet(slug("correlations", dataset), caption, header, rows, groups=[(arm, len(targets)) for arm in arms])
 
 
-def _tau_entry(tau: dict | None, best: float | None) -> Entry:
+def _tau_entry(tau: dict[Any, Any] | None, best: float | None) -> Entry:
     if tau is None:
         return Entry("")
     beside = "" if pd.isna(tau["published_tau"]) else f" ({tau['published_tau']:.3f})"

@@ -32,7 +32,7 @@ def spec_field(default: Any, help: str, source: str = "", **limits: Any) -> Any:
     return field(metadata=metadata) if default is dataclasses.MISSING else field(default=default, metadata=metadata)
 
 
-def check_value(item: dataclasses.Field, value: Any) -> Any:
+def check_value(item: dataclasses.Field[Any], value: Any) -> Any:
     """Returns the value of a spec's field in its one spelling.
 
     Raises:
@@ -55,7 +55,7 @@ def check_value(item: dataclasses.Field, value: Any) -> Any:
     return value  # options are checked with the name that they are of
 
 
-def valid_names(item: dataclasses.Field) -> list[str]:
+def valid_names(item: dataclasses.Field[Any]) -> list[str]:
     """Returns the names that a spec's field takes, or an empty list where it takes other values."""
     if item.name in _TABLES:
         return _TABLES[item.name].names()
@@ -88,7 +88,7 @@ def load_plugins(specs: Iterable[Any]) -> None:
             table.get(name)
 
 
-def _check_names(item: dataclasses.Field, value: Any) -> Any:
+def _check_names(item: dataclasses.Field[Any], value: Any) -> Any:
     """Returns a name, or a tuple of at least one, all of which the field's table holds."""
     several = item.name == "flow_measures"
     names = value if several else (value,)
@@ -100,7 +100,7 @@ def _check_names(item: dataclasses.Field, value: Any) -> Any:
     return tuple(names) if several else value
 
 
-def _check_choices(item: dataclasses.Field, value: Any) -> Any:
+def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
     """Returns one of the field's choices; where it takes several, these in their order, and () for ("none",)."""
     choices = item.metadata["choices"]
     several = str(item.type).startswith("tuple")
@@ -113,7 +113,7 @@ def _check_choices(item: dataclasses.Field, value: Any) -> Any:
     return tuple(name for name in choices if name in chosen) if several else value
 
 
-def _check_number(item: dataclasses.Field, value: Any) -> Any:
+def _check_number(item: dataclasses.Field[Any], value: Any) -> Any:
     limits = item.metadata
     kind = "a whole number" if "int" in str(item.type) else "a number"
     types = int if kind == "a whole number" else (int, float)

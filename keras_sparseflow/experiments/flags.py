@@ -239,7 +239,7 @@ class _FieldParser(flags.ArgumentParser):
 
     syntactic_help = ""
 
-    def __init__(self, field: dataclasses.Field, several: bool):
+    def __init__(self, field: dataclasses.Field[Any], several: bool):
         self._field = field
         self._several = several
 
@@ -328,7 +328,7 @@ class _NumbersParser(flags.ArgumentParser):
         return "list of numbers"
 
 
-def _is_list(field: dataclasses.Field) -> bool:
+def _is_list(field: dataclasses.Field[Any]) -> bool:
     return str(field.type).startswith("tuple")
 
 

@@ -95,11 +95,11 @@ def _begun_before(study_dir: Path, known: set[str], kind: type[TrainingSpec]) ->
     return [saved_spec(file, kind) for file in files if file.is_file()]
 
 
-def _shows(spec: TrainingSpec, field: dataclasses.Field) -> bool:
+def _shows(spec: TrainingSpec, field: dataclasses.Field[Any]) -> bool:
     return field.name in ALWAYS_SHOWN or getattr(spec, field.name) != field.default
 
 
-def _value(spec: TrainingSpec, field: dataclasses.Field) -> Any:
+def _value(spec: TrainingSpec, field: dataclasses.Field[Any]) -> Any:
     """Returns a field as a number or as text, of one type whatever the spec."""
     value = getattr(spec, field.name)
     if isinstance(value, tuple):

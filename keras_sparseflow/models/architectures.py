@@ -10,12 +10,11 @@ import keras
 
 from keras_sparseflow.layers.kernels import active_count
 from keras_sparseflow.models.densities import kernel_densities
+from keras_sparseflow.models.kernels import CLASSIFIER, STEM
 from keras_sparseflow.models.mlp import kernel_names, mlp
 from keras_sparseflow.models.wide_resnet import wide_resnet
 from keras_sparseflow.models.wide_resnet_kernels import (
-    CLASSIFIER,
     SMALLEST_DEPTH,
-    STEM,
     kernel_positions,
     kernel_shapes,
 )

@@ -6,8 +6,9 @@ from typing import Any
 import keras
 
 from keras_sparseflow.models.densities import kernel_densities
+from keras_sparseflow.models.kernels import CLASSIFIER, STEM
 from keras_sparseflow.models.parts import Parts
-from keras_sparseflow.models.wide_resnet_kernels import CLASSIFIER, STEM, blocks, kernel_shapes
+from keras_sparseflow.models.wide_resnet_kernels import blocks, kernel_shapes
 
 
 def wide_resnet(
