@@ -139,6 +139,17 @@ class Table:
             self._loaded.pop(name, None)
         return item
 
+    def unregister(self, name: str) -> None:
+        """Forgets what `register` added under this name.
+
+        Raises:
+            ValueError: nothing was.
+        """
+        if name not in self._registered:
+            raise unknown_name(f"registered {self.kind}", name, sorted(self._registered))
+        del self._registered[name]
+        self._loaded.pop(name, None)
+
     def __contains__(self, name: object) -> bool:
         return name in self._own or name in self.names()
 

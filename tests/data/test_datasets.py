@@ -18,7 +18,7 @@ def raw_training_images(data):
 @pytest.fixture
 def plugin(monkeypatch):
     """Registers arrays as the dataset "mine" for one test; returns the list of `data_dir`s it was given."""
-    monkeypatch.setattr(DATASETS, "_items", dict(DATASETS._items))
+    monkeypatch.setattr(DATASETS, "_registered", dict(DATASETS._registered))
 
     def register(arrays):
         asked = []

@@ -151,7 +151,7 @@ class Several:
 
 
 def several(monkeypatch, replicas):
-    monkeypatch.setitem(STRATEGIES._items, "mirrored", lambda devices: Several(replicas))
+    monkeypatch.setitem(STRATEGIES._loaded, "mirrored", lambda devices: Several(replicas))
 
 
 def tiny(**base):

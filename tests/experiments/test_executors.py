@@ -57,7 +57,7 @@ def dry():
     seen = []
     executors.EXECUTORS.register("dry", lambda specs, *rest: seen.extend(specs))
     yield seen
-    executors.EXECUTORS._items.pop("dry")
+    executors.EXECUTORS.unregister("dry")
 
 
 each_executor = pytest.mark.parametrize("executor", ["serial", "population"])

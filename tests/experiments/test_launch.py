@@ -31,7 +31,7 @@ def study():
 def clipped():
     OPTIMIZERS.register("clipped", lambda learning_rate: keras.optimizers.SGD(learning_rate, clipnorm=1.0))
     yield "clipped"
-    OPTIMIZERS._items.pop("clipped")
+    OPTIMIZERS.unregister("clipped")
 
 
 def shown(plan):
@@ -108,7 +108,7 @@ def test_the_plan_of_another_executor_is_not_known(study, tmp_path):
 
 @pytest.mark.parametrize("argument", ["betta=1", "learning_rate=1", "weight_decay=1"])
 def test_wrong_options_leave_the_record_of_a_study_as_it_was(study, tmp_path, monkeypatch, argument):
-    monkeypatch.setitem(launch.EXECUTORS._items, "auto", lambda *_: None)
+    monkeypatch.setitem(launch.EXECUTORS._loaded, "auto", lambda *_: None)
     record = launch.run_study(study, runs_dir=tmp_path) / "study.json"
     before = record.read_bytes()
     with pytest.raises(ValueError, match=f"`optimizer_options` must .*sgd.{argument}"):
@@ -125,7 +125,7 @@ def test_what_the_executor_gets_is_what_the_caller_gave(study, tmp_path, monkeyp
     def executor(specs, study_dir, data, progress, given):
         seen.options, seen.folder, seen.count = given, study_dir, len(specs)
 
-    monkeypatch.setitem(launch.EXECUTORS._items, "auto", executor)
+    monkeypatch.setitem(launch.EXECUTORS._loaded, "auto", executor)
     launch.run_study(study, runs_dir=tmp_path, executor="auto", options=options)
     assert seen.options == options and seen.folder == tmp_path / "tiny" and seen.count == 8
     launch.run_network({"image_size": 4}, runs_dir=tmp_path, executor="auto", options=options)

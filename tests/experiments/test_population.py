@@ -11,6 +11,7 @@ from keras_sparseflow.experiments.variants import PARTS, parse_variant
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.training import device
 from tests.experiments.executing import stopped
+from tests.experiments.third_party import registered
 
 pytestmark = pytest.mark.usefixtures("every_epoch")
 
@@ -89,7 +90,7 @@ def test_every_other_activation_of_single_units(spec, tmp_path, data, monkeypatc
     The dense networks are in one stack.
     """
     functions = [ACTIVATIONS.get(name) for name in names]
-    monkeypatch.setitem(ACTIVATIONS._items, "sum", lambda x: sum(function(x) for function in functions))
+    registered(monkeypatch, ACTIVATIONS, sum=lambda x: sum(function(x) for function in functions))
     monkeypatch.setattr(device, "parallel_stacks", lambda: 1)
     values = {"activation": "sum", "optimizer": "adam", "learning_rate": 0.002, "hidden_layers": 1}
     contract(spec, tmp_path, data, seeds=(0,), arms=("dense",), **values)

@@ -130,7 +130,7 @@ def clipped():
     """An optimizer that is not elementwise, as a plugin would add it; and how it is called."""
     OPTIMIZERS.register("clipped", lambda learning_rate: keras.optimizers.SGD(learning_rate, global_clipnorm=1.0))
     yield {"optimizer": "clipped"}
-    OPTIMIZERS._items.pop("clipped")
+    OPTIMIZERS.unregister("clipped")
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def mixing():
     """An activation in which units depend on each other, as a plugin would add it; and how it is called."""
     ACTIVATIONS.register("mixing", keras.activations.softmax)
     yield {"activation": "mixing"}
-    ACTIVATIONS._items.pop("mixing")
+    ACTIVATIONS.unregister("mixing")
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def mean():
     """A measure that depends on the size of a kernel, as a plugin would add it; and how it is called."""
     MEASURES.register("mean", FlowMeasure(lambda g, m: ops.mean(ops.abs(g)), sum, "mean"))
     yield {"flow_measures": ("egf_2", "mean")}
-    MEASURES._items.pop("mean")
+    MEASURES.unregister("mean")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def largest_column():
 
     MEASURES.register("largest_column", FlowMeasure(per_layer, lambda values: ops.max(ops.stack(values)), "max"))
     yield "largest_column"
-    MEASURES._items.pop("largest_column")
+    MEASURES.unregister("largest_column")
 
 
 def interrupt(*arguments):

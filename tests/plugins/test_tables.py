@@ -60,6 +60,16 @@ def test_registered_things_are_found_and_names_are_not_taken_over():
     assert fruits.get("pear") == 5 and fruits.get("apple") == 1
 
 
+def test_what_was_registered_can_be_forgotten():
+    fruits = table()
+    fruits.register("pear", 5)
+    assert fruits.get("pear") == 5
+    fruits.unregister("pear")
+    assert "pear" not in fruits and fruits.register("pear", 6) == fruits.get("pear") == 6
+    with pytest.raises(ValueError, match=r"Unknown registered ripe fruit 'apple'; expected one of pear"):
+        fruits.unregister("apple")
+
+
 def test_a_cell_of_a_notebook_may_run_again():
     fruits = table()
     for number in (1, 2):

@@ -136,7 +136,7 @@ def counted_measure():
 
     MEASURES.register("counted", FlowMeasure(per_layer, sum, "1"))
     yield computed
-    MEASURES._items.pop("counted")
+    MEASURES.unregister("counted")
 
 
 def test_an_epoch_that_is_not_measured_does_none_of_the_flows_work(population, counted_measure):
