@@ -69,7 +69,7 @@ def _masks(names: Sequence[str], densities: tuple[float, ...], tweaks: tuple[str
     return grids
 
 
-def _study(name: str, title: str, reproduces: str, network: str, dataset: str, grids: list[Grid],
+def _study(name: str, title: str, reproduces: str, network: str, dataset: str, grids: Sequence[Grid],
            notes: Sequence[str], **base: Any) -> DensityStudy:  # fmt: skip
     tickets = [_TICKETS] if any("lottery" in grid.get("method", ()) for grid in grids) else []
     return DensityStudy(
