@@ -1,7 +1,9 @@
 """What is public stays as it is, is documented whole, and shows how it is used."""
 
 import importlib.util
-from inspect import getdoc, isclass, isfunction
+import re
+from dataclasses import fields, is_dataclass
+from inspect import getdoc, isclass, isfunction, signature
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,32 @@ def test_members_of_a_class_are_written_down_apart_from_contracts_of_other_libra
         def width(self) -> int: ...
 
     assert api.lines("Rows", Rows) == ["Rows(first=0)", "Rows.total(self, start=0.0)", "Rows.width"]
+
+
+def test_every_parameter_of_a_public_name_is_explained(items):
+    """In its own docstring, in that of a base class or of a public name that it refers to, or in its field's help."""
+    documented = {name.rpartition(".")[2]: item for name, item in items.items()}
+    unexplained = [
+        f"{name}: {parameter}"
+        for name, item in items.items()
+        if not is_exception(item)
+        for parameter in signature(item).parameters
+        if not is_explained(parameter, item, documented)
+    ]
+    assert not unexplained
+
+
+def is_explained(parameter, item, documented):
+    if parameter in fields_with_help(item) or parameter in ("args", "kwargs"):
+        return True
+    bases = (
+        [base for base in item.__mro__ if base.__module__.startswith("keras_sparseflow")] if isclass(item) else [item]
+    )
+    texts = [own_docstring(base) for base in bases]
+    texts += [own_docstring(documented[word]) for word in re.findall(r"`(\w+)`", " ".join(texts)) if word in documented]
+    return any(re.search(rf"^ +(?:\*\*)?{parameter}: |`{parameter}`", text, re.MULTILINE) for text in texts)
+
+
+def fields_with_help(item):
+    """What launchers make flags of."""
+    return [field.name for field in fields(item) if "help" in field.metadata] if is_dataclass(item) else []

@@ -54,6 +54,10 @@ def flow_by_width(results: pd.DataFrame, measure: str = "egf_2") -> Figure:
 
     The scale is logarithmic where the means span more than a factor of ten.
 
+    Args:
+        results: the runs of one table (one dataset, depth, learning rate and activation).
+        measure: the flow measure to draw, a column of the results.
+
     Example:
         >>> from keras_sparseflow.records import read_results
         >>> figure = flow_by_width(read_results("runs/demo"))

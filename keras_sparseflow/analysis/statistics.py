@@ -133,6 +133,9 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     The chance of even one false claim among all those with a corrected value below 0.05 is below 0.05.
     NaN stays NaN and does not count as a test.
 
+    Args:
+        p_values: of shape `(tests,)`, each in [0, 1] or NaN.
+
     Example:
         >>> holm([0.01, 0.04, 0.03]).tolist()
         [0.03, 0.06, 0.06]

@@ -125,6 +125,9 @@ def preset_names() -> list[str]:
 def studies_of(name: str) -> list[Study]:
     """Returns the study of a preset, or the several of a group.
 
+    Args:
+        name: of a preset or of a group of presets.
+
     Raises:
         ValueError: the name is unknown.
 

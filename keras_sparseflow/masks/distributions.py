@@ -91,6 +91,9 @@ def kernel_counts(model: keras.Model) -> dict[str, int]:
     Given as the `distribution` of another model's masks, that model gets the same capacity, kernel by kernel:
     with the counts of a narrow dense network a wide one is its sparse arm in the sense of Tessera et al. 2021.
 
+    Args:
+        model: built, with masked or stock layers.
+
     Example:
         >>> narrow = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="hidden")])
         >>> kernel_counts(narrow)

@@ -67,6 +67,9 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
 
     BatchNorm statistics and states of random generators are among them, masks and the optimizer are not.
 
+    Args:
+        model: any built Keras model.
+
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
         >>> {name: weights.shape for name, weights in weights_of(model).items()}
