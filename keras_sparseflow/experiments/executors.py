@@ -255,6 +255,9 @@ def _only_on_one_device(executor: str, options: Options) -> dict[str, str]:
 def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
     """Returns what in these specs can't be stacked, such as "optimizer 'lamb'", and why.
 
+    Args:
+        specs: of any runs.
+
     Example:
         >>> specs = [RunSpec(dense_width=20, max_width=68, activation=name) for name in ("relu", "softmax")]
         >>> sorted(not_stackable(specs))

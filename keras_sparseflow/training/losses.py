@@ -84,6 +84,9 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 class SquaredError(keras.losses.Loss):
     """Squared distance of the logits from the label's one-hot vector, summed over classes, mean over the batch.
 
+    Args:
+        name: of a Keras loss; so are `reduction` and `dtype`.
+
     Example:
         >>> float(SquaredError()(ops.array([1]), ops.array([[0.5, 3.0]])))
         4.25

@@ -72,6 +72,9 @@ def decay_kernels(optimizer: keras.optimizers.Optimizer, decay: Any, variables: 
 def is_kernel(path: str) -> bool:
     """Returns whether a variable's path ends in the name that Keras gives the kernel of a layer.
 
+    Args:
+        path: of the variable.
+
     Example:
         >>> is_kernel("hidden/kernel"), is_kernel("hidden/bias")
         (True, False)
