@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.analysis import conftest as studies
+from tests.analysis import pairs
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +20,5 @@ def examples_run_beside_a_study(request, monkeypatch):
 
 def write_demo(folder):
     """Writes a made-up study of pairs into `runs/demo`: two variants, two widths and three seeds."""
-    results = studies._make_results(optimizers=("adam",), widths=(7, 34))
-    studies._write_study(folder / "runs" / "demo", results, studies._make_flow(results, epochs=(0, 14, 29)))
+    results = pairs.make_results(optimizers=("adam",), widths=(7, 34))
+    pairs.write_study(folder / "runs" / "demo", results, pairs.make_flow(results, epochs=(0, 14, 29)))
