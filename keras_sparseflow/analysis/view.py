@@ -94,21 +94,6 @@ def view_figures(drawings: Iterable[Drawing], prefix: str) -> list[dict[str, Any
     return [_figure(drawing, f"{prefix}{number}") for number, drawing in enumerate(drawings, 1)]
 
 
-def closing_sections(study: Mapping[str, Any], diverged: bool) -> list[tuple[str, str]]:
-    """Returns id and heading of the sections that end every page."""
-    sections = [("diverged", "Diverged runs")] if diverged else []
-    if study["preset"]:
-        sections.append(("scaled", "What differs from the preset"))
-    return [*sections, ("choices", "Every choice made"), ("made", "How this was made, and what it cost")]
-
-
-def figure_sections(labels: Iterable[str]) -> list[tuple[str, str]]:
-    """Returns id and heading of the figures of each table."""
-    labels = list(labels)
-    headings = [f"Figures: {label}" for label in labels] if len(labels) > 1 else ["Figures"] * len(labels)
-    return [(f"figures-{number}", heading) for number, heading in enumerate(headings, 1)]
-
-
 def _figure(drawing: Drawing, prefix: str) -> dict[str, Any]:
     return {
         "name": drawing.name,

@@ -13,11 +13,10 @@ from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.pairs import lower_is_better
+from keras_sparseflow.analysis.sections import page_sections
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.view import (
     RunColumn,
-    closing_sections,
-    figure_sections,
     recorded,
     view_figures,
     view_study,
@@ -61,7 +60,7 @@ def view(numbers: Numbers) -> dict[str, Any]:
         **_correlations(numbers),
         **_diverged(numbers.source.results),
     }
-    return {**shown, "contents": _contents(shown)}
+    return {**shown, **page_sections("density", shown, numbers.source)}
 
 
 def _in_words(numbers: Numbers) -> dict[str, Any]:
@@ -135,17 +134,3 @@ def _mask_name(mask: str) -> str:
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(method_name=frame["method"].map(method_name))
-
-
-def _contents(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns id and heading of each section, in the order of the page."""
-    sections = [("densities", "Performance by density")]
-    if shown["published"]:
-        sections.append(("published", "Beside the published accuracies"))
-    sections += [*figure_sections(t["label"] for t in shown["tables"])]
-    if shown["comparisons"]:
-        sections.append(("comparisons", "Which differences hold over densities and seeds?"))
-    if shown["correlations"]:
-        sections.append(("correlations", "Does gradient flow go with performance?"))
-    sections.append(("means", "Means over the seeds"))
-    return [*sections, *closing_sections(shown["study"], bool(shown["diverged_runs"]))]

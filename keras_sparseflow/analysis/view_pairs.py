@@ -11,11 +11,10 @@ from keras_sparseflow.analysis.agreement import agreement, agreement_sentences
 from keras_sparseflow.analysis.cells import arrange, columns_in_order
 from keras_sparseflow.analysis.claims import claims
 from keras_sparseflow.analysis.gallery import Drawing
+from keras_sparseflow.analysis.sections import page_sections
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.view import (
     RunColumn,
-    closing_sections,
-    figure_sections,
     recorded,
     view_figures,
     view_study,
@@ -54,7 +53,7 @@ def view(numbers: Numbers) -> dict[str, Any]:
         "diverged_runs": placed[placed["diverged"].astype(bool)].to_dict("records"),
         "run_columns": [RunColumn("arm", "arm", text=True), RunColumn("width", "dense_width")],
     }
-    return {**shown, "contents": _contents(shown)}
+    return {**shown, **page_sections("pairs", shown, numbers.source)}
 
 
 def _in_words(numbers: Numbers) -> dict[str, Any]:
@@ -113,13 +112,3 @@ def _correlations(numbers: Numbers) -> dict[str, Any]:
         "published_tau": bool(taus["published_tau"].notna().any()),
         "correlation_figures": view_figures(drawn, "k"),
     }
-
-
-def _contents(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns id and heading of each section, in the order of the page."""
-    sections = [("claims", "The paper's claims"), ("p-values", "Is sparse better than dense?")]
-    if shown["correlations"]:
-        sections.append(("correlations", "Does gradient flow go with performance?"))
-    sections += figure_sections(table["label"] for table in shown["tables"])
-    sections.append(("means", "Means over the seeds"))
-    return [*sections, *closing_sections(shown["study"], bool(shown["diverged_runs"]))]

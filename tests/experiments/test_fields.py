@@ -16,7 +16,7 @@ from keras_sparseflow.experiments.variants import PARTS, canonical_variant
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.masks.named import SCORES
 from keras_sparseflow.records import write_json
-from tests.experiments.third_party import install, registered
+from tests.plugins.packages import install, registered
 
 
 def density_spec(**values):
@@ -56,8 +56,8 @@ def test_packages_and_their_versions_are_part_of_a_spec(monkeypatch, spec):
 def test_what_is_registered_here_is_named_by_module_and_name(monkeypatch, spec):
     registered(monkeypatch, SCORES, mine=lambda problem: None)
     mine = spec(score="mine")
-    assert mine.plugins == ("tests.experiments.third_party.mine",)
-    assert plugin_versions(mine.plugins) == {"tests.experiments.third_party.mine": "no version"}
+    assert mine.plugins == ("tests.plugins.packages.mine",)
+    assert plugin_versions(mine.plugins) == {"tests.plugins.packages.mine": "no version"}
 
 
 def test_a_saved_spec_of_another_version_is_refused(monkeypatch, tmp_path, spec):

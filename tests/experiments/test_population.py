@@ -11,7 +11,7 @@ from keras_sparseflow.experiments.variants import PARTS, parse_variant
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.training import device
 from tests.experiments.executing import stopped
-from tests.experiments.third_party import registered
+from tests.plugins.packages import registered
 
 pytestmark = pytest.mark.usefixtures("every_epoch")
 

@@ -16,7 +16,7 @@ from keras_sparseflow.experiments.varying import hooked_parts, part_callbacks
 from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.records import RunFolder
 from tests.experiments.executing import train
-from tests.experiments.third_party import registered
+from tests.plugins.packages import registered
 
 
 class Steps(keras.callbacks.Callback):

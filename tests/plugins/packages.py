@@ -1,7 +1,9 @@
-"""Entry points as packages have them that are not there."""
+"""Plugins for one test: of packages that are not there, and registered."""
 
 from email.message import Message
 from importlib import metadata
+
+from keras_sparseflow.plugins.entries import Plugin, origin_of
 
 
 class Package(metadata.Distribution):
@@ -30,3 +32,19 @@ def installed(package, group, values, summary=""):
     for entry in entries:
         vars(entry)["dist"] = distribution  # as `_for` does, which no two versions of Python have alike
     return entries
+
+
+def install(monkeypatch, table, package, **values):
+    """Lets a package such as "my-masks 1.2" have these references as entry points of a table."""
+    kind = table.group.rpartition(".")[2]
+    entries = installed(package, table.group, values)
+    monkeypatch.setattr(table, "_installed", [Plugin(kind, e.name, e.value, origin_of(e)) for e in entries])
+    monkeypatch.setattr(table, "_loaded", {})
+
+
+def registered(monkeypatch, table, **items):
+    """Registers things in a table for one test."""
+    monkeypatch.setattr(table, "_registered", dict(table._registered))
+    monkeypatch.setattr(table, "_loaded", dict(table._loaded))
+    for name, item in items.items():
+        table.register(name, item)
