@@ -32,7 +32,7 @@ lint: $(INSTALLED)  ## format, lint and type checks
 docs: $(INSTALLED)  ## docs/api.md anew from the docstrings
 	$(BIN)/python docs/make_api.py
 
-api: $(INSTALLED)  ## tests/public_api.txt anew: the public names and signatures, where a change of them is meant
+api: $(INSTALLED)  ## tests/public_api.txt and the stubs of packages anew, where public names or signatures are meant to change
 	$(BIN)/python docs/make_api.py
 
 benchmark: $(INSTALLED)  ## cost of masks and of measuring flow; populations against one network after the other

@@ -94,8 +94,8 @@ def random_images(shape: tuple[int, int, int], train: int, test: int) -> ImageDa
     labels = rng.integers(0, 10, train + test).astype("int32")
     return ImageData(
         name="random", train_images=images[:train], train_labels=labels[:train], test_images=images[train:],
-        test_labels=labels[train:], class_names=tuple("0123456789"), mean=np.zeros(shape[2], "float32"),
-        std=np.ones(shape[2], "float32"),
+        test_labels=labels[train:], class_names=tuple("0123456789"), mean=(0.0,) * shape[2],
+        std=(1.0,) * shape[2],
     )  # fmt: skip
 
 
