@@ -18,6 +18,7 @@ from keras_sparseflow.experiments.flags import (
     given_executor,
     given_options,
     given_spec_values,
+    listed_presets,
     override,
 )
 from keras_sparseflow.experiments.lottery_study import LotteryTicket
@@ -98,7 +99,7 @@ def _listed_studies(presets: Table) -> list[DensityStudy]:
         taken = {field: value for field, value in given.items() if field not in study.derived_fields}
         return _changed(study, taken)
 
-    return [listed(presets.get(name)) for name in presets.names()]
+    return [listed(study) for study in listed_presets(presets)]
 
 
 def _changed(study: DensityStudy, values: dict[str, Any], name: str | None = None) -> DensityStudy:

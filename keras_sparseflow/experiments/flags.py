@@ -15,7 +15,7 @@ from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.terminal import load_training_quietly
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import MEASURES
-from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.plugins import Table, unknown_name
 
 FLAGS = flags.FLAGS
 
@@ -204,6 +204,14 @@ def define_name(flag: str, default: str | None, kind: str, names: Sequence[str],
         help: what it means.
     """
     return flags.DEFINE(_NameParser(kind, names), flag, default, f"{help} One of {', '.join(names)}.")
+
+
+def listed_presets(presets: Table) -> list[Any]:
+    """Returns every preset of a table; of those of other packages that can't be had it prints the reason."""
+    found, broken = presets.load_all()
+    for reason in broken.values():
+        print(f"Left out: {reason}", file=sys.stderr)
+    return list(found.values())
 
 
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:

@@ -24,6 +24,7 @@ from keras_sparseflow.experiments.flags import (
     given_options,
     given_report_options,
     given_spec_values,
+    listed_presets,
     load_training_as_given,
     override,
 )
@@ -64,7 +65,7 @@ def main(argv: list[str]) -> None:
 
         how = {"data_dir": FLAGS.data_dir, "executor": FLAGS.executor, "options": given_options()}
         if FLAGS.list_presets:
-            preview_studies([_changed(PRESETS.get(name)) for name in PRESETS.names()], **how)
+            preview_studies([_changed(study) for study in listed_presets(PRESETS)], **how)
             return
         studies = chosen_studies()
         if len(studies) > 1 and not FLAGS.dry_run:

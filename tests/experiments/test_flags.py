@@ -11,7 +11,10 @@ from keras_sparseflow.experiments.flags import (
     define_run_flags,
     given_options,
     given_report_options,
+    listed_presets,
 )
+from keras_sparseflow.experiments.presets import PRESETS
+from tests.plugins.packages import install
 
 
 @pytest.fixture
@@ -50,6 +53,15 @@ def report_options(parsed):
         return given_report_options()
 
     return parse
+
+
+def test_presets_that_can_not_be_had_are_named_and_the_rest_is_listed(monkeypatch, capsys):
+    install(monkeypatch, PRESETS, "studies 0.4", mine="no_such_module:STUDY", table_4="json:dumps")
+    found = listed_presets(PRESETS)
+    assert [study.name for study in found] == [name for name in PRESETS.builtins if name != "table_4"]
+    twice, broken = capsys.readouterr().err.splitlines()
+    assert broken.startswith("Left out: The preset 'mine' (studies 0.4, no_such_module:STUDY) is broken: there is no")
+    assert twice.startswith("Left out: The preset 'table_4' can't be used: built in and studies 0.4")
 
 
 def test_no_flag_gives_the_defaults(given):

@@ -1,5 +1,7 @@
 """The example of a plugin: built, installed where nothing else of ours was changed, and used by a launcher."""
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,6 +52,11 @@ def test_the_example_is_built_installed_and_used_by_a_launcher(tmp_path):
         "soft orthogonality of kernels, strength 1e-4",
     ]
     assert "3 of them not built in, 0 broken" in listed.stdout
+
+    text = (EXAMPLE / "README.md").read_text().replace("\\\n", " ")
+    for command in re.findall(r"^    sparseflow-wide-resnet (.+)$", text, re.MULTILINE):
+        shown = run(python, LAUNCHER, *shlex.split(command), "--only_check_args", cwd=tmp_path)
+        assert shown.returncode == 0, shown.stderr
 
     done = run(python, LAUNCHER, *TINY, *NAMES, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
