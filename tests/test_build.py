@@ -1,4 +1,4 @@
-"""The BUILD file names every room, launcher and benchmark, and its deps are what these import."""
+"""The BUILD file names every room, launcher, benchmark, example and test, and its deps are what these import."""
 
 import ast
 import shutil
@@ -62,6 +62,11 @@ def test_every_launcher_and_benchmark_is_a_target_with_the_deps_that_it_imports(
     for path in [*(ROOT / "launchers").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
         assert build[path.stem]["srcs"] == [str(path.relative_to(ROOT))]
         assert build[path.stem]["deps"] == imported_rooms([path]) | imported_neighbours(path), path
+
+
+def test_every_example_is_a_target():
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "examples").glob("*.py")}
+    assert {target["srcs"][0] for name, target in targets().items() if name.startswith("examples_")} == files
 
 
 def test_every_test_file_is_a_target_that_runs_it_with_all_helpers():
