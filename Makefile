@@ -29,8 +29,8 @@ lint: $(INSTALLED)  ## format, lint and type checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: $(INSTALLED)  ## docs/api.md anew from the docstrings
-	$(BIN)/python docs/make_api.py
+docs: $(INSTALLED)  ## docs/ as a site in build/site, the API made from the docstrings; warnings are errors
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/mkdocs build --strict --quiet
 
 api: $(INSTALLED)  ## tests/public_api.txt and the stubs of packages anew, where public names or signatures are meant to change
 	$(BIN)/python docs/make_api.py

@@ -9,7 +9,7 @@ import ast
 import re
 from functools import cached_property
 from importlib import import_module
-from inspect import Parameter, Signature, getdoc, isclass, isfunction, signature
+from inspect import Parameter, Signature, isclass, isfunction, signature
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -124,34 +124,6 @@ def snapshot() -> str:
     shortest = [f"keras_sparseflow.{name}" for name in public_names("keras_sparseflow")]
     found = [line for name, item in public_items().items() for line in lines(name, item)]
     return "".join(f"{line}\n" for line in [*shortest, *found])
-
-
-def entry(module_name: str, name: str) -> str:
-    """Returns the section of one name: how it is called, and its docstring."""
-    item = getattr(import_module(module_name), name)
-    if not (isclass(item) or isfunction(item)):
-        kind = type(item).__name__
-        holds = f": {', '.join(item.names())}" if kind == "Table" else f" {item!r}"
-        return f"### `{name}`\n\nA {kind}{holds}.\n"
-    text = getdoc(item) or ""
-    if isclass(item) and issubclass(item, Exception):
-        return f"### `{name}`\n\nAn exception, a `{item.__base__.__name__}`. {text}\n"
-    return f"### `{name}`\n\n    {name}{literal(signature(item))}\n\n{text}\n"
-
-
-def page() -> str:
-    """Returns the whole page."""
-    parts = [
-        "# API",
-        "Made from the docstrings by `make docs`; the names of `layers`, `flow`, `training`, `models` and `data` that "
-        "users need most can be imported from `keras_sparseflow` itself.",
-    ]
-    for short in (*PACKAGES, *MODULES):
-        module_name = f"keras_sparseflow.{short}"
-        first_line = (import_module(module_name).__doc__ or "").strip().splitlines()[0]
-        parts.append(f"## keras_sparseflow.{short}\n\n{first_line}\n")
-        parts.extend(entry(module_name, name) for name in public_names(module_name))
-    return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
 def stubs() -> dict[Path, str]:

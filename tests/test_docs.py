@@ -1,20 +1,31 @@
 """README and docs tell the truth: their code runs, their commands are accepted, their links lead somewhere."""
 
-import importlib.util
 import os
 import re
 import shlex
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 import keras_sparseflow
+from keras_sparseflow.experiments.paper_tost import TOST_PRESETS
+from keras_sparseflow.experiments.presets import DENSITY_PRESETS, preset_names
 from tests import processes
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+FIRST_PAGE = (ROOT / "docs" / "index.md").read_text()
+LAUNCHERS = sorted(path.stem for path in (ROOT / "launchers").glob("*.py"))
+PRESETS_OF = {
+    "scsdc": preset_names(),
+    "wide_resnet": DENSITY_PRESETS.names(),
+    "tost": TOST_PRESETS.names(),
+}
 
 
 def python_blocks(page):
@@ -37,9 +48,18 @@ def test_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
 ALL_COMMANDS = sorted({command for page in PAGES for command in commands(page)})
 
 
-def test_the_readme_shows_every_launcher():
-    shown = {command.split()[0] for command in commands(ROOT / "README.md")}
-    assert {f"launchers/{path.name}" for path in (ROOT / "launchers").glob("*.py")} <= shown
+def test_the_first_page_shows_every_launcher_and_its_command():
+    shown = dict(
+        re.findall(r"^\| `python launchers/(\w+)\.py.*?` \| `sparseflow-([\w-]+)` \|", FIRST_PAGE, re.MULTILINE)
+    )
+    assert shown == {name: name.replace("_", "-") for name in LAUNCHERS}
+
+
+@pytest.mark.parametrize("launcher", ["scsdc", "wide_resnet", "tost"])
+def test_the_page_of_the_papers_has_the_command_of_every_preset(launcher):
+    text = (ROOT / "docs" / "papers.md").read_text()
+    named = re.findall(rf"`{launcher}\.py --preset=(\w+)`", text)
+    assert sorted(named) == sorted(PRESETS_OF[launcher])
 
 
 @pytest.mark.parametrize("command", ALL_COMMANDS)
@@ -69,19 +89,37 @@ def test_make_help_lists_every_target():
     assert {line.split()[0] for line in done.stdout.splitlines()} == make_targets()
 
 
-def test_the_api_page_is_what_the_docstrings_say():
-    path = ROOT / "docs" / "make_api.py"
-    module = importlib.util.module_from_spec(found := importlib.util.spec_from_file_location("make_api", path))
-    found.loader.exec_module(module)
-    assert (ROOT / "docs" / "api.md").read_text() == module.page(), "run `make docs`"
-
-
 def test_every_public_name_has_a_changelog_entry_and_stands_in_a_page():
     changelog = (ROOT / "CHANGELOG.md").read_text()
     pages = "".join(page.read_text() for page in PAGES if page.name not in ("CHANGELOG.md", "api.md"))
     for name in keras_sparseflow.__all__:
         assert f"`{name}" in changelog, f"{name} has no changelog entry"
         assert name in pages or re.sub(r"\dD$", "", name) in pages, f"{name} stands in no page of docs"
+
+
+def test_the_site_leads_to_every_page_and_every_example():
+    named = re.findall(r"^ +- .*?([\w./]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    docs = [path.name for path in (ROOT / "docs").glob("*.md")]
+    examples = [f"examples/{path.name}.md" for path in (ROOT / "examples").glob("*.py")]
+    others = ["results/README.md", "examples/plugin/README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    assert sorted(named) == sorted([*docs, *examples, *others])
+
+
+def test_figures_of_the_pages_are_what_their_program_draws(tmp_path):
+    done = processes.run(ROOT / "docs" / "make_figures.py", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in (ROOT / "docs" / "figures").glob("*.svg")}
+    for name in drawn:
+        sizes = [
+            ElementTree.parse(folder / name).getroot().get("viewBox") for folder in (tmp_path, ROOT / "docs/figures")
+        ]
+        assert sizes[0] == sizes[1], f"{name} has changed: run `python docs/make_figures.py`"
+        assert name in (ROOT / "docs" / "concepts.md").read_text()
+
+
+def test_the_readme_fits_on_a_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 72
 
 
 def test_the_version_stands_once():

@@ -1,0 +1,167 @@
+"""Draws the figures of docs/concepts.md with the package itself, from tiny networks and from docs/results.
+
+    python docs/make_figures.py
+    python docs/make_figures.py DIR
+
+Without a folder they are written to docs/figures.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
+from keras_sparseflow.analysis import accuracy_by_width, activation_functions, arrange, figure_bytes, p_value_heatmap
+from keras_sparseflow.analysis.colours import line_styles
+from keras_sparseflow.analysis.panels import finish, make_grid, styled
+from keras_sparseflow.experiments.capacity import match_capacity
+from keras_sparseflow.layers import GhostSwish, random_mask
+from keras_sparseflow.masks import erk, uniform
+from keras_sparseflow.models.wide_resnet_kernels import kernel_shapes
+from keras_sparseflow.records import write_atomic
+
+HERE = Path(__file__).parent
+TABLE_4 = HERE / "results" / "table_4" / "report"
+MEASURES = ("grad_norm_2", "egf_2")
+
+
+@styled
+def matched_pair() -> Figure:
+    """Returns the kernels of a dense network of width 8 and of a sparse one of width 20, as many weights active."""
+    pair = match_capacity(inputs=16, classes=4, hidden_layers=2, dense_width=8, max_width=20)
+    names = ["first", "hidden", "last"]
+    masks: dict[tuple[str, str], np.ndarray] = {}
+    for seed, (name, kernel) in enumerate(zip(names, pair, strict=True)):
+        masks["dense", name] = np.ones(kernel.dense_shape, bool)
+        masks["sparse", name] = random_mask(kernel.sparse_shape, kernel.active, seed)
+    figure, panels = make_grid(["dense", "sparse"], names, masks, (2.1, 2.1), "none", "none")
+    for place, mask in masks.items():
+        axes = panels[place]
+        axes.imshow(np.where(mask.T, 0.35, 0.93), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(f"{', '.join(place)}: {mask.sum()} of {mask.size}")
+        axes.set(xticks=[], yticks=[], xlim=(-1, 20), ylim=(20, -1))
+        axes.spines[:].set_visible(False)
+        axes.grid(visible=False)
+    finish(figure, "Inputs of the kernel", "Units of the kernel")
+    return figure
+
+
+@styled
+def distributions() -> Figure:
+    """Returns the density of each kernel of WRN-10-2 where a tenth of all weights is active, shared out in two ways."""
+    shapes = kernel_shapes((32, 32, 3), 10, depth=10, width=2)
+    figure, panels = make_grid([""], [""], [("", "")], (6.2, 2.6), title=lambda *_: "")
+    rules: dict[str, Callable[..., list[int]]] = {"uniform": uniform, "ERK": erk}
+    for (name, style), rule in zip(line_styles(list(rules)).items(), rules.values(), strict=True):
+        counts = rule(list(shapes.values()), 0.1)
+        density = [count / np.prod(shape) for count, shape in zip(counts, shapes.values(), strict=True)]
+        panels["", ""].plot(range(len(density)), density, label=name, **style)
+    panels["", ""].set(xticks=range(len(shapes)), ylim=(0, 1.05))
+    panels["", ""].set_xticklabels(list(shapes), rotation=60, ha="right")
+    finish(figure, "", "Density of the kernel")
+    return figure
+
+
+def trained_flow(density: float, epochs: int) -> pd.DataFrame:
+    """Returns the flow of a perceptron on digits whose kernels all have one density, along its training."""
+    data = load_images("digits", train_size=500)
+    counts = [round(density * size) for size in (64 * 60, 60 * 60, 60 * 10)]
+    model = mlp((8, 8, 1), 10, [60, 60], active=counts, seed=0, model_class=SparseModel)
+    model.compile(keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    flow = GradientFlow(measures=MEASURES, epochs=range(epochs))
+    model.fit(data.train_images, data.train_labels, batch_size=50, epochs=epochs, verbose=0, callbacks=[flow])
+    return flow.to_frame().query("layer == 'total'").assign(density=density)
+
+
+@styled
+def effective_flow(epochs: int = 10) -> Figure:
+    """Returns the raw norm of the gradient and EGF beside each other, along the training of three networks."""
+    keras.utils.set_random_seed(0)
+    flows = pd.concat([trained_flow(density, epochs) for density in (0.05, 0.2, 1.0)])
+    figure, panels = make_grid(
+        [""], MEASURES, [("", name) for name in MEASURES], (3.4, 2.5), title=lambda _, name: name
+    )
+    for (density, style), (_, lines) in zip(
+        line_styles(["5%", "20%", "100%"]).items(), flows.groupby("density"), strict=True
+    ):
+        for measure, line in lines.groupby("measure"):
+            panels["", measure].plot(line["epoch"] + 1, line["value"], label=f"density {density}", **style)
+    for axes in panels.values():
+        axes.set_yscale("log")
+    finish(figure, "Epoch", "Gradient flow")
+    return figure
+
+
+@styled
+def ghosts() -> Figure:
+    """Returns Swish as a ghost: at the betas through which it becomes ReLU, with its derivative."""
+    return activation_functions(pd.concat([ghost_curve(beta) for beta in (1.0, 2.0, 8.0, float("inf"))]))
+
+
+def ghost_curve(beta: float) -> pd.DataFrame:
+    """Returns the values and derivatives of GhostSwish at one beta, as `activation_functions` takes them."""
+    x = tf.linspace(-4.0, 4.0, 161)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = GhostSwish(beta)(x)
+    name = "beta infinite: ReLU" if np.isinf(beta) else f"beta {beta:g}"
+    return pd.DataFrame({"activation": name, "x": x, "value": value, "derivative": tape.gradient(value, x)})
+
+
+def p_values() -> Figure:
+    """Returns the p-values of our small Table 4, the published ones beneath."""
+    return p_value_heatmap(arrange(pd.read_csv(TABLE_4 / "p_values.csv")))
+
+
+def pairs() -> Figure:
+    """Returns both arms of four cells of our small Table 4 by dense width: what their p-values are computed from."""
+    cells = [f"{variant}-{optimizer}" for optimizer in ("adam", "momentum") for variant in ("NR", "DA_SC_BN")]
+    files = [TABLE_4 / f"pairs_fashion_mnist-4-0.001-relu-{cell}.csv" for cell in cells]
+    return accuracy_by_width(unpaired(pd.concat(map(pd.read_csv, files), ignore_index=True)))
+
+
+def unpaired(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns the runs behind a table of pairs: two rows for each of its rows."""
+    sides = ("sparse", "dense")
+    shared = table.drop(columns=[f"{side}{end}" for side in sides for end in ("", "_diverged", "_run_id")])
+    runs = [
+        shared.assign(
+            arm=side, test_accuracy=table[side], diverged=table[f"{side}_diverged"], run_id=table[f"{side}_run_id"]
+        )
+        for side in sides
+    ]
+    return pd.concat(runs, ignore_index=True).drop(columns=["difference", "flow_measures"])
+
+
+FIGURES: dict[str, Callable[..., Any]] = {
+    "matched_pair": matched_pair,
+    "distributions": distributions,
+    "effective_flow": effective_flow,
+    "ghosts": ghosts,
+    "p_values": p_values,
+    "pairs": pairs,
+}
+
+
+def on_white(svg: bytes) -> bytes:
+    """Returns a figure with a ground, as a page that shows it as an image may be dark."""
+    head, start, rest = svg.partition(b"<defs>")
+    return head + b'<rect width="100%" height="100%" fill="#ffffff"/>\n ' + start + rest
+
+
+def main(folder: Path) -> None:
+    """Writes every figure as an SVG file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in FIGURES.items():
+        write_atomic(folder / f"{name}.svg", on_white(figure_bytes(draw())))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "figures")
