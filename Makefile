@@ -30,7 +30,8 @@ lint: $(INSTALLED)  ## format, lint and type checks
 	$(BIN)/mypy
 
 docs: $(INSTALLED)  ## docs/ as a site in build/site, the API made from the docstrings; warnings are errors
-	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/mkdocs build --strict --quiet
+	@# Not --quiet: what is not printed is not counted by --strict.
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/mkdocs build --strict
 
 api: $(INSTALLED)  ## tests/public_api.txt and the stubs of packages anew, where public names or signatures are meant to change
 	$(BIN)/python docs/make_api.py

@@ -105,6 +105,21 @@ def test_the_site_leads_to_every_page_and_every_example():
     assert sorted(named) == sorted([*docs, *examples, *others])
 
 
+API_PAGES = """
+from make_api import public_items
+from site_api import api_pages
+directives = [line for text in api_pages().values() for line in text.splitlines() if line.startswith("::: ")]
+assert len(directives) == len(public_items())
+for name in ("layers.masked.MaskedDense", "masks.named.SCORES", "training.model.SparseModel"):
+    assert f"::: keras_sparseflow.{name}" in directives
+"""
+
+
+def test_the_site_has_every_public_name():
+    done = processes.run(f"import sys\nsys.path.insert(0, {str(ROOT / 'docs')!r})\n{API_PAGES}", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_figures_of_the_pages_are_what_their_program_draws(tmp_path):
     done = processes.run(ROOT / "docs" / "make_figures.py", str(tmp_path))
     assert done.returncode == 0, done.stderr
