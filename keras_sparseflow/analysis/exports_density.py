@@ -1,6 +1,6 @@
 """The tables of a density study's report, ready for a paper, as Markdown and as LaTeX."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
@@ -49,34 +49,6 @@ def density_tau_sheets(each: pd.DataFrame, line: str = "variant") -> list[Sheet]
         for label, rows in by_table(each)
         for target, inside in rows.groupby("target", sort=False)
     ]
-
-
-def published_sheets(published: pd.DataFrame, study: Mapping[str, Any]) -> list[Sheet]:
-    """Returns the sheet of our accuracies beside those of ToST's table; none where there are none.
-
-    Args:
-        published: as `beside_published_tost` returns it.
-        study: what `study.json` says.
-    """
-    if published.empty:
-        return []
-    caption = f"Test accuracy in percent beside {study['reproduces']}, and what tweaks add to it."
-    header = ["mask", "tweaks", "density", "ours", "gain", "published", "gain"]
-    rows = [
-        [
-            *map(Entry, [row["mask"], row["tweaks"], format_percent(row["density"])]),
-            *_accuracy_and_gain(row["mean"], row["std"], row["gain"]),
-            *_accuracy_and_gain(row["published"], row["published_std"], row["published_gain"]),
-        ]
-        for row in published.to_dict("records")
-    ]
-    return [Sheet("published", caption, header, rows, names=3)]
-
-
-def _accuracy_and_gain(mean: float, std: float, gain: float) -> list[Entry]:
-    spread = "" if pd.isna(std) else f" \N{PLUS-MINUS SIGN} {std:.2f}"
-    texts = ["" if pd.isna(mean) else f"{mean:.2f}{spread}", "" if pd.isna(gain) else format_signed(gain, 2)]
-    return [Entry(text) for text in texts]
 
 
 def _mean_sheet(means: pd.DataFrame, label: str, value: str, line: str) -> Sheet:

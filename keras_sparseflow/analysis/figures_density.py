@@ -24,7 +24,10 @@ from keras_sparseflow.analysis.panels import (
 from keras_sparseflow.analysis.scales import label_densities, scale_decades, spans_decades
 
 _MANY = 4
-"""More lines than these want a larger panel."""
+"""More lines than these want a larger panel, and more panels in a single row are folded."""
+
+_FOLDED = 3
+"""Panels beside each other where many of one row are folded."""
 
 _WIDE = (6.2, 3.8)
 
@@ -107,14 +110,8 @@ def _by_density(results: pd.DataFrame, value: str, rows: str, columns: str, line
     means = mean_by_density(results, value).rename(columns={"ci_low": "low", "ci_high": "high"})
     require_finite(means["mean"], value)
     levels, means = _in_words(dense_levels(means)), _in_words(means)
-    across, names = list(placed[columns].unique()), list(placed[lines].unique())
-    figure, panels = make_grid(
-        list(placed[rows].unique()),
-        across,
-        zip(placed[rows], placed[columns], strict=True),
-        panel_size=_WIDE if len(across) == 1 and len(names) > _MANY else (3.4 if len(across) <= 3 else 2.6, 2.6),
-        title=lambda *names: ", ".join(names[::-1] if rows == "method" else names),
-    )
+    names = list(placed[lines].unique())
+    figure, panels = _panels(placed, rows, columns, many=len(names) > _MANY)
     for (row, column), axes in panels.items():
         inside = {
             name: frame[(frame[rows] == row) & (frame[columns] == column)]
@@ -126,6 +123,25 @@ def _by_density(results: pd.DataFrame, value: str, rows: str, columns: str, line
             scale_decades(axes, "y")
     finish(figure, "Density (share of weights that are active)", value_label(value), names)
     return figure
+
+
+def _panels(placed: pd.DataFrame, rows: str, columns: str, many: bool) -> tuple[Figure, dict[Any, Axes]]:
+    """Returns a figure and its panels by (row, column); where there is one row of many panels, it is folded."""
+    down, across = list(placed[rows].unique()), list(placed[columns].unique())
+    present = dict.fromkeys(zip(placed[rows], placed[columns], strict=True))
+    width = 3.4 if len(across) <= _FOLDED else 2.6
+
+    def title(row: str, column: str) -> str:
+        return ", ".join([column, row] if rows == "method" else [row, column])
+
+    if len(down) > 1 or len(across) <= _MANY:
+        size = _WIDE if len(across) == 1 and many else (width, 2.6)
+        return make_grid(down, across, present, size, title=title)
+    places = {divmod(place, _FOLDED): names for place, names in enumerate(present)}
+    figure, panels = make_grid(
+        range(-(-len(places) // _FOLDED)), range(_FOLDED), places, (3.4, 2.6), title=lambda *at: title(*places[at])
+    )
+    return figure, {places[at]: axes for at, axes in panels.items()}
 
 
 def _in_words(frame: pd.DataFrame) -> pd.DataFrame:

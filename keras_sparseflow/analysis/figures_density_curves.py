@@ -23,8 +23,8 @@ Lines = Literal["density", "variant"]
 _COLUMNS = {"density": "line", "variant": "density"}
 """The column of placed runs that tells panels beside each other apart, by what a line stands for."""
 
-_MOST_MARKERS = 16
-"""With more points, a line has no markers: they would hide it."""
+_MOST_MARKERS = 8
+"""A line with twice as many points has markers at some: they would hide it."""
 
 
 def place_rows(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
@@ -106,11 +106,12 @@ def draw_curves(
     placed = arrange_densities(results)
     styles = _styles(placed, curves, by)
     figure, panels = _panels(placed, curves, across)
-    many = curves[x].nunique() > _MOST_MARKERS
+    apart = max(curves[x].nunique() // _MOST_MARKERS, 1)
     for place, axes in panels.items():
         inside = _of_panel(curves, place, across)
-        for key, style in styles.items():
-            look = {**style, "markersize": 3.2, "linewidth": 1.3, **({"marker": ""} if many else {})}
+        for index, (key, style) in enumerate(styles.items()):
+            every = (index % apart, apart)  # at places of their own, as lines may coincide
+            look = {**style, "markersize": 3.2, "linewidth": 1.3, "markevery": every}
             draw_line(axes, inside[inside[by] == key], x, _in_words(key), look, opacity=0.12)
         complete(axes, _of_panel(placed, place, across))
     for axes in panels.values():

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_sparseflow.analysis.colours import INK
 from keras_sparseflow.analysis.density import PLACE
+from keras_sparseflow.analysis.diagnostics import last_epochs
 from keras_sparseflow.analysis.figures_density_curves import Lines, draw_curves, measured_rows
 from keras_sparseflow.analysis.labels import is_share, measure_label
 from keras_sparseflow.analysis.panels import NotApplicableError, styled
@@ -117,11 +118,6 @@ def densities_by_layer(
     )
     room_for_layers(figure, names)
     return figure
-
-
-def last_epochs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows of the last epoch that was measured of each run."""
-    return rows[rows["epoch"] == rows.groupby("run_id")["epoch"].transform("max")]
 
 
 def _complete_epochs(axes: Axes, runs: pd.DataFrame) -> None:

@@ -89,6 +89,8 @@ def loss_contours(surface: pd.DataFrame, levels: int = 8, highest: float | None 
         axes.clabel(drawn, fontsize=7, fmt=lambda level: f"{level:.3g}")
         axes.plot([0], [0], linestyle="none", marker="x", color=INK)
         axes.set_aspect("equal")
+        for one in (axes.xaxis, axes.yaxis):
+            one.set_major_locator(MaxNLocator(4))
     finish(figure, "Along the first direction", "Along the second direction")
     return figure
 

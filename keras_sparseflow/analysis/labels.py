@@ -9,8 +9,8 @@ FLOW_NAMES = {
 
 
 _DIAGNOSTICS = {
-    "top_eigenvalue": "Top eigenvalue of the Hessian",
-    "activation_sparsity": "Activation sparsity (share of zeros)",
+    "top_eigenvalue": "Top Hessian eigenvalue",
+    "activation_sparsity": "Activation sparsity",
 }
 
 
@@ -24,7 +24,7 @@ def measure_label(measure: str) -> str:
 
     Example:
         >>> measure_label("egf_2"), measure_label("top_eigenvalue")
-        ('EGF (2-norm)', 'Top eigenvalue of the Hessian')
+        ('EGF (2-norm)', 'Top Hessian eigenvalue')
     """
     return _DIAGNOSTICS.get(measure) or flow_name(measure)
 

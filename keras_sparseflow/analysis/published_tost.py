@@ -1,4 +1,4 @@
-"""The published accuracies of Jaiswal et al. 2022 (ToST), to stand beside ours."""
+"""The published accuracies and gains of Jaiswal et al. 2022 (ToST), to stand beside ours."""
 
 import re
 from collections.abc import Mapping
@@ -25,6 +25,16 @@ def load_tost_accuracies() -> pd.DataFrame:
     return load_published("tost_accuracy.csv")
 
 
+def load_tost_others(quantity: str) -> pd.DataFrame:
+    """Returns the published numbers of tables 1 and 5: `table`, `quantity`, `row`, `column`, `value` and `unit`.
+
+    Args:
+        quantity: "activation_sparsity", of table 1, or "accuracy_gain", of table 5.
+    """
+    rows = load_published("tost_other.csv")
+    return rows[rows["quantity"] == quantity].reset_index(drop=True)
+
+
 def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
     """Returns our accuracies beside those of the table of ToST that a study repeats, whatever it was reduced to.
 
@@ -35,7 +45,8 @@ def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd
     Returns:
         A row for each mask, tweaks and density that both have, all numbers in percent: `mean`, `std` and `n` (runs
         that did not diverge) of ours, `gain` over our training without tweaks, and the same published: `published`,
-        `published_std`, `published_gain`. Empty where the study repeats no such table.
+        `published_std`, `published_gain`. Table 5 has gains alone: of it the published accuracies are NaN. Empty where
+        the study repeats no table of accuracies.
 
     Example:
         >>> runs = pd.DataFrame({"method": "static", "score": "snip", "tweaks": ["none", "tost"], "density": 0.1,
@@ -54,11 +65,27 @@ def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd
 _PUBLISHED = ["published", "published_std", "published_gain"]
 
 
+def repeated_table(study: Mapping[str, Any]) -> str:
+    """Returns the number of the table of ToST that a study repeats, or "" where it repeats none."""
+    named = re.fullmatch(r"ToST, Table (\d)", str(study.get("reproduces")))
+    return named.group(1) if named else ""
+
+
+def masks_of(results: pd.DataFrame) -> pd.Series:
+    """Returns the mask of each run as ToST names it: "dense", "lth" for lottery tickets, or the score of a mask."""
+    names = [
+        _DENSE if density == 1 else {"lottery": _TICKET, "static": score}.get(method, method)
+        for method, score, density in zip(results["method"], results["score"], results["density"], strict=True)
+    ]
+    return pd.Series(names, index=results.index, dtype=object)
+
+
 def _table(study: Mapping[str, Any]) -> pd.DataFrame:
     """Returns the published rows of the table that a study repeats."""
-    named = re.fullmatch(r"ToST, Table (\d)", str(study.get("reproduces")))
+    if repeated_table(study) == "5":
+        return _gains()
     rows = load_tost_accuracies()
-    rows = rows[rows["table"] == (named.group(1) if named else "")]
+    rows = rows[rows["table"] == repeated_table(study)]
     if rows["dataset"].nunique() > 1:
         preset = str(study.get("preset") or study.get("name"))
         rows = rows[
@@ -73,6 +100,22 @@ def _table(study: Mapping[str, Any]) -> pd.DataFrame:
     return placed.assign(published_gain=_gain(placed, "published"))[[*_CELL, *_PUBLISHED]]
 
 
+def _gains() -> pd.DataFrame:
+    """Returns the rows of table 5, of lottery tickets and dense networks, and those that its gains are over."""
+    rows = load_tost_others("accuracy_gain")
+    sparsity = rows["column"].str.removeprefix("sparsity=").astype(float)
+    placed = rows.assign(
+        mask=sparsity.map(lambda share: _TICKET if share else _DENSE),
+        tweaks=rows["row"].replace(_NAMES),
+        density=(1 - sparsity).round(6),
+        published=float("nan"),
+        published_std=float("nan"),
+        published_gain=rows["value"],
+    )
+    plain = placed.drop_duplicates("density").assign(tweaks="none", published_gain=0.0)
+    return pd.concat([plain, placed], ignore_index=True)[[*_CELL, *_PUBLISHED]]
+
+
 def _preset_of(dataset: str, architecture: str) -> str:
     return f"_{dataset}_{architecture.lower().replace('-', '_')}"
 
@@ -80,11 +123,9 @@ def _preset_of(dataset: str, architecture: str) -> str:
 def _ours(results: pd.DataFrame) -> pd.DataFrame:
     """Returns mean, deviation and gain of our finished runs by mask, tweaks and density."""
     finite = results[~results["diverged"].astype(bool)]
-    masks = [
-        _DENSE if density == 1 else {"lottery": _TICKET, "static": score}.get(method, method)
-        for method, score, density in zip(finite["method"], finite["score"], finite["density"], strict=True)
-    ]
-    placed = finite.assign(mask=masks, density=finite["density"].round(6), percent=100 * finite["test_accuracy"])
+    placed = finite.assign(
+        mask=masks_of(finite), density=finite["density"].round(6), percent=100 * finite["test_accuracy"]
+    )
     groups = placed.groupby(_CELL, sort=False)["percent"]
     means = groups.agg(mean="mean", std="std", n="count").reset_index()
     return means.assign(gain=_gain(means, "mean"))

@@ -9,16 +9,18 @@ import pandas as pd
 from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.density import line_heading, tabulate_densities
 from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
+from keras_sparseflow.analysis.diagnostics import tabulate_diagnostics
 from keras_sparseflow.analysis.exports import write_exports
 from keras_sparseflow.analysis.exports_density import (
     comparison_sheets,
     density_mean_sheets,
     density_tau_sheets,
-    published_sheets,
 )
+from keras_sparseflow.analysis.exports_published import published_sheets, sparsity_sheets
 from keras_sparseflow.analysis.gallery import write_drawings
 from keras_sparseflow.analysis.gallery_density import draw_densities
 from keras_sparseflow.analysis.names import name_methods, name_tweaks
+from keras_sparseflow.analysis.published_sparsity import beside_published_sparsity
 from keras_sparseflow.analysis.published_tost import beside_published_tost
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.tables import write_csv
@@ -28,13 +30,15 @@ from keras_sparseflow.analysis.view_density import Numbers, view
 
 def make(source: Source) -> Report:
     """Returns the report of a study whose runs differ in density."""
-    published = beside_published_tost(source.results, source.study if source.value == "test_accuracy" else {})
-    named = name_tweaks(name_methods(source.results))
-    numbers = _numbers(dataclasses.replace(source, results=named), published)
+    results, study = source.results, source.study
+    published = beside_published_tost(results, study if source.value == "test_accuracy" else {})
+    sparsities = beside_published_sparsity(source.diagnostics, results, study)
+    named = name_tweaks(name_methods(results))
+    numbers = _numbers(dataclasses.replace(source, results=named), published, sparsities)
     return Report(view(numbers), "density.html.j2", partial(_write_files, numbers), {**ON_DARK, **SEQUENCE})
 
 
-def _numbers(source: Source, published: pd.DataFrame) -> Numbers:
+def _numbers(source: Source, published: pd.DataFrame, sparsities: pd.DataFrame) -> Numbers:
     results, value, measure = source.results, source.value, source.measure
     taus, correlations = correlate_densities(results)
     return Numbers(
@@ -45,6 +49,8 @@ def _numbers(source: Source, published: pd.DataFrame) -> Numbers:
         correlations=correlations,
         drawings=draw_densities(source),
         published=published,
+        sparsities=sparsities,
+        diagnostics=tabulate_diagnostics(source.diagnostics, results),
     )
 
 
@@ -56,11 +62,14 @@ def _write_files(numbers: Numbers, folder: Path) -> None:
         "comparisons": (numbers.comparisons, comparison_sheets(numbers.comparisons, value)),
         "correlations": (numbers.taus, density_tau_sheets(numbers.taus, line)),
         "published": (numbers.published, published_sheets(numbers.published, numbers.source.study)),
+        "sparsities": (numbers.sparsities, sparsity_sheets(numbers.sparsities)),
     }
     for name, (table, sheets) in kinds.items():
         if len(table):
             write_csv({f"{name}.csv": table}, folder)
             write_exports(sheets, folder, name)
+    if len(numbers.diagnostics):
+        write_csv({"diagnostics.csv": numbers.diagnostics}, folder)
     if numbers.source.figure_files:
         drawings = [drawing for inside in numbers.drawings.values() for drawing in inside]
         write_drawings(drawings, folder / "figures")

@@ -143,6 +143,12 @@ SECTIONS = Table(
             template="density_published.html.j2",
             contents=_part("published", "Beside the published accuracies", needs="published"),
         ),
+        "published_sparsity": Section(
+            help="activation sparsity beside the published one",
+            studies=_DENSITY,
+            template="density_sparsity.html.j2",
+            contents=_part("sparsity", "Activation sparsity beside the published one", needs="sparsities"),
+        ),
         "figures": Section(
             help="the figures of each table", studies=_ANY, template="figures.html.j2", contents=_figures
         ),

@@ -75,6 +75,7 @@ def view_study(source: Source) -> dict[str, Any]:
         "level": f"{100 * LEVEL:g}",
         "folder": FOLDER,
         "figure_files": source.figure_files,
+        "has_diagnostics": not source.diagnostics.empty,
         "scaled_down": summary.scaled_down(study),
         "notes": [study["notes"]] if isinstance(study["notes"], str) else study["notes"] or [],
         "networks": len(results),

@@ -9,18 +9,14 @@ import pandas as pd
 from keras_sparseflow.analysis import density_findings
 from keras_sparseflow.analysis.density import PLACE, arrange_densities, line_heading
 from keras_sparseflow.analysis.exports_density import company
+from keras_sparseflow.analysis.exports_published import mask_name
 from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.pairs import lower_is_better
 from keras_sparseflow.analysis.sections import page_sections
 from keras_sparseflow.analysis.sources import Source
-from keras_sparseflow.analysis.view import (
-    RunColumn,
-    recorded,
-    view_figures,
-    view_study,
-)
+from keras_sparseflow.analysis.view import RunColumn, recorded, view_figures, view_study
 
 
 @dataclass(frozen=True)
@@ -35,6 +31,8 @@ class Numbers:
         correlations: the second.
         drawings: the figures of each table.
         published: as `beside_published_tost` returns it.
+        sparsities: as `beside_published_sparsity` returns it.
+        diagnostics: as `tabulate_diagnostics` returns it.
     """
 
     source: Source
@@ -44,6 +42,8 @@ class Numbers:
     correlations: pd.DataFrame
     drawings: Mapping[str, Sequence[Drawing]]
     published: pd.DataFrame
+    sparsities: pd.DataFrame
+    diagnostics: pd.DataFrame
 
 
 def view(numbers: Numbers) -> dict[str, Any]:
@@ -55,7 +55,8 @@ def view(numbers: Numbers) -> dict[str, Any]:
         "line_heading": line_heading(numbers.source.results),
         "has_gains": bool(numbers.means["gain"].notna().any()),
         "several_methods": numbers.means["method"].nunique() > 1,
-        "published": numbers.published.assign(mask=numbers.published["mask"].map(_mask_name)).to_dict("records"),
+        "published": numbers.published.assign(mask=numbers.published["mask"].map(mask_name)).to_dict("records"),
+        "sparsities": _sparsities(numbers.sparsities),
         **_comparisons(numbers),
         **_correlations(numbers),
         **_diverged(numbers.source.results),
@@ -97,6 +98,21 @@ def _best(means: pd.DataFrame, value: str) -> dict[float, float]:
     return dict(groups.min() if lower_is_better(value) else groups.max())
 
 
+def _sparsities(sparsities: pd.DataFrame) -> list[dict[str, Any]]:
+    """Returns a table for each mask and density: a row per group, a cell per activation."""
+    return [
+        {
+            "label": f"{mask_name(inside['mask'].iloc[0])}, {format_percent(inside['density'].iloc[0])} density",
+            "activations": list(dict.fromkeys(inside["activation"])),
+            "rows": [
+                {"group": group, "cells": {cell["activation"]: cell for cell in cells.to_dict("records")}}
+                for group, cells in inside.groupby("group", sort=False)
+            ],
+        }
+        for _, inside in sparsities.groupby(["mask", "density"], sort=False)
+    ]
+
+
 def _comparisons(numbers: Numbers) -> dict[str, Any]:
     rows = [
         {
@@ -126,10 +142,6 @@ def _diverged(results: pd.DataFrame) -> dict[str, Any]:
             RunColumn("density", "density", text_key="share"),
         ],
     }
-
-
-def _mask_name(mask: str) -> str:
-    return {"dense": "dense", "lth": method_name("lottery")}.get(mask) or method_name(mask)
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pytest
 
 from keras_sparseflow.analysis import report_density
 from keras_sparseflow.analysis.density import mean_by_density
-from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies
+from keras_sparseflow.analysis.exports_published import published_sheets
+from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies, load_tost_others
 from keras_sparseflow.analysis.report import write_report
 from tests.analysis.densities import make_densities, write_densities
 
@@ -56,6 +57,32 @@ def test_of_table_2_the_preset_names_dataset_and_network(dataset, network, dense
     expected = printed.set_index(["mask", "tweak", "sparsity"])["accuracy_percent"]
     assert rows["dense"] == expected["dense", "none", 0.0] and rows["random"] == expected["random", "tost", 0.98]
     assert dense is None or rows["dense"] == dense
+
+
+def test_of_table_5_there_are_gains_alone_beside_our_accuracies():
+    ours = runs(
+        [
+            (method, "random", tweaks, density, accuracy, False)
+            for method, density, accuracies in (("static", 1.0, (0.7, 0.72)), ("lottery", 0.05, (0.6, 0.59)))
+            for tweaks, accuracy in zip(("none", "GSk"), accuracies, strict=True)
+        ]
+        + [("lottery", "random", "GSk", 0.5, 0.6, False)]
+    )
+    rows = beside_published_tost(ours, {"reproduces": "ToST, Table 5"})
+    assert rows[["mask", "density", "tweaks", "published_gain"]].to_numpy().tolist() == [
+        ["dense", 1.0, "none", 0.0], ["dense", 1.0, "GSk", -0.77],
+        ["lth", 0.05, "none", 0.0], ["lth", 0.05, "GSk", 2.15],
+    ]  # fmt: skip
+    assert rows["gain"].tolist() == pytest.approx([0, 2, 0, -1]) and rows["published"].isna().all()
+    (sheet,) = published_sheets(rows, {"reproduces": "ToST, Table 5"})
+    assert [entry.text for entry in sheet.rows[1]] == [
+        "dense", "GSk", "100%", "72.00", "+2.00", "", "\N{MINUS SIGN}0.77"
+    ]  # fmt: skip
+
+
+def test_every_other_published_number_is_there_once():
+    counts = {name: len(load_tost_others(name)) for name in ("activation_sparsity", "accuracy_gain")}
+    assert counts == {"activation_sparsity": 12, "accuracy_gain": 8}
 
 
 @pytest.mark.parametrize("study", [{}, {"reproduces": "Figures 4 and 24"}, {"reproduces": "ToST, Figure 6"}])

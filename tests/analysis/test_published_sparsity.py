@@ -1,0 +1,97 @@
+"""ToST's table 1 beside ours: which runs and layers it is of, and the section of a report."""
+
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from keras_sparseflow.analysis import report_density
+from keras_sparseflow.analysis.density import mean_by_density
+from keras_sparseflow.analysis.published_sparsity import beside_published_sparsity
+from keras_sparseflow.analysis.report import write_report
+from tests.analysis.densities import make_densities, make_diagnostics, write_densities
+
+TABLE_1 = {"reproduces": "ToST, Table 1"}
+
+
+def _rows(*rows):
+    return pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
+
+
+def _runs(rows):
+    columns = ["run_id", "method", "score", "density", "tweaks", "ghost_decay", "ghost_activation", "diverged"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _lottery(name, tweaks="none", soft="swish", decay="none", density=0.1, diverged=False):
+    return (name, "lottery", "random", density, tweaks, decay, soft, diverged)
+
+
+def _sparsity(run_id, epoch=9, **layers):
+    return _rows(*((run_id, epoch, "activation_sparsity", layer, value) for layer, value in layers.items()))
+
+
+def test_sparsity_of_a_group_is_the_mean_of_its_layers_in_percent_beside_the_published_one():
+    runs = _runs([_lottery("r0"), _lottery("r1"), _lottery("s", "GSw"), _lottery("m", "GSw", "mish")])
+    diagnostics = pd.concat(
+        [
+            _sparsity("r0", 5, group1_block1_activation1=0.9),
+            _sparsity("r0", stem_activation=0.9, group1_block1_activation1=0.1, group1_block1_activation2=0.3, total=1),
+            _sparsity("r1", group1_block1_activation1=0.2, group1_block1_activation2=0.6),
+            _sparsity("s", group1_block1_activation1=0.01, group5_block1_activation1=0.0),
+            _sparsity("m", group1_block1_activation1=0.02),
+            _rows(("r0", 9, "top_eigenvalue", "group1_block1_activation1", 7.0)),
+        ]
+    )
+    table = beside_published_sparsity(diagnostics, runs, TABLE_1)
+    assert table[["mask", "density", "group", "activation", "n"]].to_numpy().tolist() == [
+        ["lth", 0.1, 1, "ReLU", 2], ["lth", 0.1, 1, "Swish", 1],
+        ["lth", 0.1, 1, "Mish", 1], ["lth", 0.1, 5, "Swish", 1],
+    ]  # fmt: skip
+    assert table["mean"].tolist() == pytest.approx([30, 1, 2, 0])
+    assert table["std"][0] == pytest.approx(10 * math.sqrt(2)) and table["std"][1:].isna().all()
+    assert table["published"].tolist()[:3] == [27.14, 0.31, 1.09] and math.isnan(table["published"][3])
+
+
+def test_what_the_table_does_not_compare_is_left_out():
+    runs = _runs(
+        [
+            _lottery("plain"), _lottery("swish", "GSw"),
+            _lottery("round", density=0.5), _lottery("fading", "GSw", "mish", "cosine"), _lottery("all", "tost"),
+            _lottery("lost", diverged=True),
+        ]
+    )  # fmt: skip
+    diagnostics = pd.concat([_sparsity(run, group2_block1_activation1=0.5) for run in runs["run_id"]])
+    table = beside_published_sparsity(diagnostics, runs, TABLE_1)
+    assert table[["density", "activation", "n"]].to_numpy().tolist() == [[0.1, "ReLU", 1], [0.1, "Swish", 1]]
+    for study in ({}, {"reproduces": "ToST, Table 2"}):
+        assert beside_published_sparsity(diagnostics, runs, study).empty
+    assert beside_published_sparsity(_rows(), runs, TABLE_1).empty
+
+
+def test_a_report_shows_the_table_and_writes_all_diagnostics(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        report_density,
+        "draw_densities",
+        lambda source: {label: [] for label in mean_by_density(source.results)["table"]},
+    )
+    ticket = {"score": "random", "distribution": "global", "ghost_decay": "none"}
+    plain = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("lottery",), tweaks="none", **ticket)
+    soft = plain.assign(tweaks="GSw", ghost_activation="mish", run_id=plain["run_id"] + "-mish")
+    results = pd.concat([plain.assign(ghost_activation="swish"), soft], ignore_index=True)
+    first = results.columns.get_loc("test_accuracy")  # what stands before it is the spec
+    results.insert(first, "ghost_activation", results.pop("ghost_activation"))
+    diagnostics = make_diagnostics(results, epochs=(0, 9))
+    study = {"reproduces": "ToST, Table 1", "preset": "tost_1"}
+    folder = write_densities(tmp_path / "study", results, diagnostics=diagnostics, **study)
+    page = write_report(folder, figures=False).read_text()
+    assert '<li><a href="#sparsity">Activation sparsity beside the published one</a>' in page
+    text = re.sub(r"<[^>]+>", " ", page[page.index('id="sparsity"') :])
+    mean = beside_published_sparsity(diagnostics, results, study)["mean"]
+    assert re.search(rf"ReLU\s+Mish.*\b1\s+{mean[0]:.2f}\s.*27.14\s+{mean[1]:.2f}\s.*1.09", text, re.DOTALL)
+    assert "diagnostics.csv" in page
+    written = pd.read_csv(folder / "report" / "sparsities.csv")
+    assert written["mean"].tolist() == pytest.approx(mean.tolist()) and set(written["activation"]) == {"ReLU", "Mish"}
+    assert r"\multicolumn{2}{c}{Mish}" in (folder / "report" / "sparsities.tex").read_text()
+    assert len(pd.read_csv(folder / "report" / "diagnostics.csv")) == len(diagnostics) / 2
