@@ -28,7 +28,7 @@ _MOST_MARKERS = 8
 
 
 def place_rows(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """Returns rows of runs of one table that did not diverge, each with its run's place, density and seed.
+    """Returns rows of runs of one table that did not diverge, with their place, density and seed, in a report's order.
 
     Args:
         rows: anything with a column `run_id`.
@@ -37,7 +37,7 @@ def place_rows(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     placed = arrange_densities(results)
     require_one_density_table(placed)
     trained = placed.loc[~placed["diverged"].astype(bool), ["run_id", *PLACE, "density", "seed"]]
-    return rows.merge(trained, on="run_id")
+    return trained.merge(rows, on="run_id")
 
 
 def measured_rows(rows: pd.DataFrame, results: pd.DataFrame, measure: str, argument: str = "flow") -> pd.DataFrame:
@@ -93,7 +93,7 @@ def draw_curves(
         axis_labels: of the horizontal and the vertical axis.
         lines: what a line stands for; each panel beside another is one of the other.
         complete: called with each panel and the runs, placed, that it is of.
-        share: whether values are shares, whose axis begins at 0 and is never logarithmic.
+        share: whether values are shares, whose axis begins just below 0 and is never logarithmic.
 
     Raises:
         NotApplicableError: `lines` is "variant", and at no density there are rows of several.
@@ -116,7 +116,7 @@ def draw_curves(
         complete(axes, _of_panel(placed, place, across))
     for axes in panels.values():
         if share:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])  # lines at 0 stand clear of the edge
         elif spans_decades(curves["mean"]):
             scale_decades(axes, "y")
     finish(figure, *axis_labels, [_in_words(key) for key in styles])
