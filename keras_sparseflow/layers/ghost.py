@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_sparseflow.layers.branches import either
+
 
 class GhostActivation(keras.layers.Layer, abc.ABC):
     """Base of the activations that tend to ReLU as `beta` grows, and are exactly ReLU where it is infinite.
@@ -41,7 +43,7 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
     def call(self, inputs: Any) -> Any:
         beta = ops.cast(self.beta, inputs.dtype)
-        return ops.cond(ops.isfinite(beta), lambda: self._smooth(inputs, beta), lambda: ops.relu(inputs))
+        return either(ops.isfinite(beta), self._smooth, lambda inputs, beta: ops.relu(inputs), inputs, beta)
 
     @abc.abstractmethod
     def _smooth(self, inputs: Any, beta: Any) -> Any:
@@ -164,11 +166,7 @@ class GhostSkip(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         outputs, source = inputs
         alpha = ops.cast(self.alpha, outputs.dtype)
-
-        def added() -> Any:
-            return outputs + alpha * ops.pad(self._pool(self._cropped(source)), self._padding)
-
-        return ops.cond(alpha > 0, added, lambda: outputs)
+        return either(alpha != 0, self._added, lambda outputs, *_: outputs, outputs, source, alpha)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape[0])
@@ -176,6 +174,9 @@ class GhostSkip(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         own = {"alpha": self.first_alpha, "strides": self.strides, "crop": self.crop, "data_format": self.data_format}
         return {**super().get_config(), **own}
+
+    def _added(self, outputs: Any, source: Any, alpha: Any) -> Any:
+        return outputs + alpha * ops.pad(self._pool(self._cropped(source)), self._padding)
 
     def _channel_axis(self, rank: int) -> int:
         return 1 if self.data_format == "channels_first" and rank > 2 else rank - 1

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 
 from keras_sparseflow.layers.kernels import dense_gradients
-from keras_sparseflow.masks.exact_moments import exact_moments
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.objective import objective_of
 from keras_sparseflow.masks.problem import MaskProblem, as_float
+from keras_sparseflow.masks.second_derivatives import second_derivatives
 
 Arrays = Sequence[np.ndarray]
 
@@ -151,7 +151,7 @@ def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Sequence[
 
     def loss(values: Sequence[Any], batch: Batch) -> Any:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        with dense_gradients(), exact_moments(), variables_at(variables, values):
+        with dense_gradients(), second_derivatives(), variables_at(variables, values):
             outputs = problem.model(x, training=problem.training)
             outputs = keras.tree.map_structure(lambda output: output / temperature, outputs)
             return objective.function(y, outputs, sample_weight)

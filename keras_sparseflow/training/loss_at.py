@@ -11,10 +11,10 @@ from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
 from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.structure import variables_by_place
-from keras_sparseflow.masks.exact_moments import exact_moments
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.gradients import check_precision, gradients_of, variables_at
 from keras_sparseflow.masks.objective import objective_of
+from keras_sparseflow.masks.second_derivatives import second_derivatives
 
 
 class LossAt:
@@ -59,7 +59,7 @@ class LossAt:
         """Returns the loss of a batch at these values of the weights, which are zero where a mask is False."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         variables = [weight.variable for weight in self.weights.values()]
-        with dense_gradients(), exact_moments(), variables_at(variables, values):
+        with dense_gradients(), second_derivatives(), variables_at(variables, values):
             return self._objective.function(y, self._model(x, training=self._training), sample_weight)
 
     def gradients(self, values: Sequence[tf.Tensor], batch: Batch) -> list[tf.Tensor]:

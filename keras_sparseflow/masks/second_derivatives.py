@@ -1,16 +1,18 @@
-"""Means and variances that can be differentiated twice (TensorFlow)."""
+"""What must be done differently for a loss that is differentiated twice (TensorFlow)."""
 
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from keras_sparseflow.layers.branches import both_branches
+
 _LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
-def exact_moments() -> Iterator[None]:
-    """Within it, second derivatives of BatchNorm in training mode, and of `keras.ops.moments`, are right.
+def second_derivatives() -> Iterator[None]:
+    """Within it, second derivatives of BatchNorm in training mode, of `keras.ops.moments` and of ghosts are right.
 
     `tf.nn.moments`, which Keras takes, computes the variance around a mean whose gradient is stopped. That changes
     no first derivative, because the variance is smallest around the mean; of the second derivative a part is lost.
@@ -18,7 +20,7 @@ def exact_moments() -> Iterator[None]:
     """
     from keras.src.backend.tensorflow import nn
 
-    with _LOCK:
+    with _LOCK, both_branches():
         usual = nn._compute_moments
         nn._compute_moments = _moments
         try:
