@@ -3,7 +3,8 @@
     python benchmarks/tost_cost.py
 
 All steps are taken in one process, turn about, so that a machine whose speed drifts slows them alike; a ratio is the
-median over turns of time / time of the plain step of the same turn.
+median over turns of time / time of the plain step of the same turn. Iterations of `rescale_init` are timed after them,
+and divided by the time of a plain step then.
 """
 
 import itertools

@@ -125,7 +125,9 @@ class Hessian:
         where the loss curves down more than up. Two eigenvalues of nearly that absolute value leave a large residual.
 
         Args:
-            tolerance: above 0; it ends when the value changes by at most this share of itself.
+            tolerance: above 0; it ends when the value changes by at most this share of itself, and the residual is at
+                most the value times this share's root: two eigenvalues of one size and different signs keep the value
+                where it is, and the residual large.
             iterations: at least 1, the most products with the Hessian.
             seed: int, at least 0, of the first vector: normal entries where weights are active.
             progress: called with the iterations done and the most there can be.
@@ -150,7 +152,8 @@ class Hessian:
             length = _norm(product)
             if not np.isfinite(float(length)):
                 return Eigenpair(float("nan"), self._by_path(vector), done, float("nan"), False)
-            converged = float(length) == 0 or abs(value - before) <= tolerance * abs(value)
+            settled = abs(value - before) <= tolerance * abs(value) and residual**2 <= tolerance * value**2
+            converged = float(length) == 0 or settled
             if not converged and done < iterations:
                 before, vector = value, [part / tf.cast(length, part.dtype) for part in product]
         return Eigenpair(value, self._by_path(vector), done, residual, converged)

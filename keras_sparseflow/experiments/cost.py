@@ -1,7 +1,7 @@
 """What a study costs: networks, steps, weights and floating-point operations, counted and not measured."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from keras_sparseflow.data import DataSize
@@ -84,10 +84,10 @@ def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
     """Returns how many images a network is trained or probed on, and how many it is evaluated on, in all epochs."""
     steps = steps_an_epoch(spec, size)
     trained = (spec.epochs * steps - spec.first_step) * spec.batch_size
-    epochs = range(spec.first_step // steps, spec.epochs)
-    measured = set(measured_epochs(spec.epochs, spec.flow_epochs)).intersection(epochs)
+    measured = _epochs_among(measured_epochs(spec.epochs, spec.flow_epochs), spec, size)
     probes = 0 if spec.flow_data == "batches" else len(measured)
-    return trained + probes * size.train_images, len(epochs) * size.test_images
+    epochs = spec.epochs - spec.first_step // steps
+    return trained + probes * size.train_images, epochs * size.test_images
 
 
 def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
@@ -95,7 +95,7 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     products = sum(kernel.size * kernel.positions for kernel in kernels)
     active = sum(kernel.active * kernel.positions for kernel in kernels)
     dense = _dense_share(spec)
-    trained, evaluated = (sum(passes) for passes in zip(image_passes(spec, size), _besides(spec), strict=True))
+    trained, evaluated = (sum(passes) for passes in zip(image_passes(spec, size), _besides(spec, size), strict=True))
     per_product = TRAINING * trained + FORWARD * evaluated
     return Cost(
         networks=1,
@@ -107,18 +107,24 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     )
 
 
-def _besides(spec: TrainingSpec) -> tuple[int, int]:
+def _besides(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
     """Returns on how many images gradients are taken besides those of the training, and how many are evaluated."""
     if not isinstance(spec, DensitySpec):
         return 0, 0
     chosen, points = spec.diagnostics, spec.landscape_steps
-    epochs = len(measured_epochs(spec.epochs, spec.diagnostic_epochs))
+    training, test = (min(spec.diagnostic_samples, images) for images in (size.train_images, size.test_images))
+    epochs = len(_epochs_among(measured_epochs(spec.epochs, spec.diagnostic_epochs), spec, size))
     eigenvalues = epochs * ("top_eigenvalue" in chosen) + ("loss_along" in chosen)
     losses = points * ("loss_along" in chosen) + points**2 * ("loss_surface" in chosen)
     products = SECOND_ORDER * spec.eigenvalue_iterations * eigenvalues
     rescaled = (1 + SECOND_ORDER) * spec.rescale_iterations * spec.batch_size if spec.rescales else 0
-    looked_at = losses + epochs * ("activation_sparsity" in chosen)
-    return rescaled + products * spec.diagnostic_samples, looked_at * spec.diagnostic_samples
+    looked_at = epochs * training * ("activation_sparsity" in chosen)
+    return rescaled + products * training, looked_at + losses * test
+
+
+def _epochs_among(measured: Sequence[int], spec: TrainingSpec, size: DataSize) -> set[int]:
+    """Returns those of measured epochs that the run trains: one that begins later leaves out the first."""
+    return set(measured).intersection(range(spec.first_step // steps_an_epoch(spec, size), spec.epochs))
 
 
 def _dense_share(spec: TrainingSpec) -> float:

@@ -1,6 +1,6 @@
 """The diagnostics that a spec names: along the training, and of the trained network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -48,6 +48,11 @@ class Diagnostics:
         """Returns what was measured after an epoch: rows with the keys `FLOW_COLUMNS`."""
         return [row for callback in self.callbacks for row in callback.rows_by_measure(epoch)]
 
+    @property
+    def has_landscape(self) -> bool:
+        """Whether anything is measured of the trained network."""
+        return isinstance(self._spec, DensitySpec) and bool({"loss_along", "loss_surface"} & {*self._spec.diagnostics})
+
     def landscape(self, model: keras.Model) -> list[Row]:
         """Returns the test losses around a trained network's weights: rows with the keys `LANDSCAPE_COLUMNS`.
 
@@ -58,17 +63,17 @@ class Diagnostics:
             return []
         images = self._images(self._data.test_images, self._data.test_labels, spec.diagnostic_samples)
         options: dict[str, Any] = {"steps": spec.landscape_steps, "loss": plain_loss(spec), "batch_size": BATCH}
-        rows = []
+        rows: list[Row] = []
         if "loss_along" in spec.diagnostics:
             pair = Hessian(model, self._training_images(spec), plain_loss(spec), batch_size=BATCH).top_eigenpair(
                 iterations=spec.eigenvalue_iterations, seed=spec.seed, progress=self._progress("top eigenvector")
             )
             line = loss_along(model, images, pair.vector, progress=self._progress("loss along it"), **options)
-            rows += line.rename(columns={"distance": "x"}).assign(y=0.0, diagnostic="loss_along").to_dict("records")
+            rows += _rows("loss_along", line["distance"], [0.0] * len(line), line["loss"])
         if "loss_surface" in spec.diagnostics:
             surface = loss_surface(model, images, seed=spec.seed, progress=self._progress("loss surface"), **options)
-            rows += surface.assign(diagnostic="loss_surface").to_dict("records")
-        return [{str(key): value for key, value in row.items()} for row in rows]
+            rows += _rows("loss_surface", surface["x"], surface["y"], surface["loss"])
+        return rows
 
     def _along_training(self, spec: DensitySpec) -> list[AtEpochs]:
         images = self._training_images(spec)
@@ -100,3 +105,11 @@ class Diagnostics:
 
     def _progress(self, what: str) -> Callable[[int, int], None]:
         return lambda done, most: self._say(f"{what}, {done}/{most}")
+
+
+def _rows(diagnostic: str, *columns: Iterable[float]) -> list[Row]:
+    """Returns rows with the keys `LANDSCAPE_COLUMNS` of the columns x, y and loss."""
+    return [
+        {"diagnostic": diagnostic, "x": float(x), "y": float(y), "loss": float(loss)}
+        for x, y, loss in zip(*columns, strict=True)
+    ]

@@ -109,7 +109,8 @@ def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
     chosen = () if several and tuple(value) == ("none",) else value if several else (value,)
     for name in chosen:
         if name not in choices:
-            raise unknown_name(f"`{item.name}`", name, list(choices))
+            alone = " `none` stands alone." if several and name == "none" else ""
+            raise ValueError(f"{unknown_name(f'`{item.name}`', name, list(choices))}{alone}")
     return tuple(name for name in choices if name in chosen) if several else value
 
 

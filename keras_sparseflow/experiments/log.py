@@ -15,6 +15,7 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.training.hparams import session_end, session_start
+from keras_sparseflow.training.pictures import picture
 from keras_sparseflow.training.scalars import ScalarWriter, diagnostic_tags, flow_tags, metric_tags
 
 
@@ -123,6 +124,7 @@ class RunLog:
             landscape: rows with the keys `LANDSCAPE_COLUMNS`.
         """
         if self._events is not None:
+            self._write_landscape(self._events, landscape)
             self._events.write_summary(session_end(success=not self.diverged))
         self.close()
         result = self._result(active_weights)
@@ -158,6 +160,19 @@ class RunLog:
             "epochs_run": len(self.history),
             **flow,
         }
+
+    @staticmethod
+    def _write_landscape(events: ScalarWriter, landscape: Sequence[dict[str, Any]]) -> None:
+        """Writes the loss along the eigenvector, a step for each point, and the surface as a picture."""
+        along, surface = (
+            [row for row in landscape if row["diagnostic"] == name] for name in ("loss_along", "loss_surface")
+        )
+        for step, row in enumerate(along):
+            events.write(step, {"loss_along/top_eigenvector": row["loss"]})
+        if surface:
+            columns = len({row["x"] for row in surface})
+            losses = np.array([row["loss"] for row in surface])  # x changes fastest
+            events.write_summary(picture("loss_surface", losses.reshape(-1, columns)))
 
     def _write_epoch(self, row: Mapping[str, Any]) -> None:
         """Writes the events of an epoch, of which all rows are there."""

@@ -113,7 +113,12 @@ def run(
         return log.finish(active_weights(model))
     if chief:
         keep_round(without_ghosts(model), spec, folder)
-    return log.finish(active_weights(model), diagnostics.landscape(model))
+    if diagnostics.has_landscape:
+        keeper.save(model)  # what follows takes long
+    began = time.monotonic()
+    landscape = diagnostics.landscape(model)
+    log.seconds += time.monotonic() - began
+    return log.finish(active_weights(model), landscape)
 
 
 def _fit(
@@ -160,9 +165,13 @@ class _Keeper(keras.callbacks.Callback):
         self._began = now
         self.model.stop_training = self._log.diverged
         if self._clock.due():
-            with self._clock.saving():
-                state = network_state(self.model)
-                self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
+            self.save(self.model)
+
+    def save(self, model: keras.Model) -> None:
+        """Saves the state of the run's model."""
+        with self._clock.saving():
+            state = network_state(model)
+            self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
 
 
 def _stretches(log: RunLog, steps: int) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Products with the Hessian and its top eigenvalue: against the explicit Hessian, in float64."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,6 +104,16 @@ def test_the_seed_decides_and_iterations_end():
     assert (one.iterations, one.converged) == (3, False)
     pair = hessian.top_eigenpair(progress=lambda done, most: seen.append((done, most)))
     assert pair.converged and seen == [(done, 100) for done in range(1, pair.iterations + 1)]
+
+
+def test_a_saddle_with_two_eigenvalues_of_one_size_does_not_converge():
+    """The product of two weights at (1, 0): eigenvalues 1 and -1; the value stays where the first vector has it."""
+    layers = [keras.layers.Dense(1, use_bias=False, kernel_initializer=start) for start in ("ones", "zeros")]
+    model = keras.Sequential([keras.Input((1,)), *layers])
+    ones = np.ones((4, 1), "float32")
+    pair = Hessian(model, (ones, ones), loss=lambda y, outputs: outputs[:, 0]).top_eigenpair(iterations=20)
+    assert not pair.converged and pair.iterations == 20
+    assert pair.residual**2 + pair.value**2 == pytest.approx(1, rel=1e-4)
 
 
 def test_a_flat_loss_has_the_eigenvalue_zero_and_one_that_is_not_finite_has_none():

@@ -64,6 +64,9 @@ def test_diagnostics_and_rescaling_have_their_cost(values, gradients, evaluated)
     plain, more = (cost([DensitySpec(**small, **limits, **also)], size) for also in ({}, values))
     assert more.flops - plain.flops == (6 * gradients + 2 * evaluated) * (60 + 30)
     assert more.steps == plain.steps
+    whole = [cost([DensitySpec(**{**small, **limits, **values, "diagnostic_samples": n})], size) for n in (43, 500)]
+    assert values.keys() == {"diagnostics"} or whole[0] == more
+    assert whole[0] == whole[1] or "loss" in values["diagnostics"][0], "no more images than there are"
 
 
 def test_costs_add_up_and_no_network_costs_nothing():

@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_sparseflow.data.subsets import balanced_subset
 from keras_sparseflow.diagnostics import Hessian, activation_sparsity, loss_along, loss_surface
+from keras_sparseflow.experiments import diagnosing
 from keras_sparseflow.experiments.density_spec import DIAGNOSTICS, DensitySpec
 from keras_sparseflow.experiments.devices import strategy_for
 from keras_sparseflow.experiments.executors import Options
@@ -14,7 +17,7 @@ from keras_sparseflow.experiments.recipe import plain_loss
 from keras_sparseflow.experiments.run import run
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.training import rewind
-from tests.experiments.executing import assert_same_files, interrupted_after, scalars, train
+from tests.experiments.executing import InterruptionError, assert_same_files, interrupted_after, scalars, train
 
 ALL = {
     "diagnostics": DIAGNOSTICS, "diagnostic_epochs": 2, "diagnostic_samples": 9, "eigenvalue_iterations": 30,
@@ -76,6 +79,16 @@ def test_tensorboard_has_what_was_measured_along_the_training(trained):
     shown = scalars(folder)
     for (measure, layer), rows in table(folder, "diagnostics").groupby(["measure", "layer"]):
         np.testing.assert_allclose(shown[f"{measure}/{layer}"], rows[["epoch", "value"]], rtol=1e-6)
+    landscape = table(folder, "landscape")
+    line = landscape.loc[landscape["diagnostic"] == "loss_along", "loss"]
+    np.testing.assert_allclose(shown["loss_along/top_eigenvector"], list(enumerate(line)), rtol=1e-6)
+    (event,) = EventAccumulator(str(folder.events)).Reload().Tensors("loss_surface")
+    width, height, encoded = event.tensor_proto.string_val
+    pixels = tf.io.decode_png(encoded).numpy()[..., 0]
+    assert (int(width), int(height)) == pixels.shape[::-1] == (318, 318)
+    losses = landscape.loc[landscape["diagnostic"] == "loss_surface", "loss"].to_numpy().reshape(3, 3)
+    shades = pixels[53::106, 53::106][::-1]
+    assert np.array_equal(np.argsort(shades, axis=None), np.argsort(losses, axis=None)) and np.ptp(shades) == 255
 
 
 def test_a_training_with_them_is_the_training_without(trained, data, tmp_path):
@@ -87,6 +100,21 @@ def test_a_training_with_them_is_the_training_without(trained, data, tmp_path):
         pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
     names = {path.name for path in (tmp_path / plain.run_id).iterdir()}
     assert not names & {"diagnostics.csv", "landscape.csv"} and spec.run_id != plain.run_id
+
+
+def test_what_the_landscape_is_taken_of_is_saved_before(trained, data, tmp_path, monkeypatch):
+    spec, study_dir = trained
+
+    def interrupted(*arguments, **options):
+        raise InterruptionError
+
+    with monkeypatch.context() as patch, pytest.raises(InterruptionError):
+        patch.setattr(diagnosing, "loss_surface", interrupted)
+        train("serial", [spec], tmp_path, data, tensorboard=False)
+    assert len(RunFolder(tmp_path, spec.run_id).checkpoint_rows()) == spec.epochs
+    train("serial", [spec], tmp_path, data, tensorboard=False)
+    frames = [table(RunFolder(of, spec.run_id), "landscape") for of in (study_dir, tmp_path)]
+    pd.testing.assert_frame_equal(*frames, rtol=1e-3)
 
 
 def test_an_interrupted_run_keeps_what_it_had_measured(trained, data, tmp_path):
@@ -133,7 +161,7 @@ def test_fields_of_diagnostics_that_are_not_there_are_their_defaults():
     [
         ({"diagnostics": ("eigenvalue",)}, "Unknown `diagnostics` 'eigenvalue'.*Did you mean 'top_eigenvalue'"),
         ({"diagnostics": "loss_along"}, "`diagnostics` must be a list of top_eigenvalue, .*; received 'loss_along'"),
-        ({"diagnostics": ("none", "loss_along")}, "Unknown `diagnostics` 'none'"),
+        ({"diagnostics": ("none", "loss_along")}, "Unknown `diagnostics` 'none'.*`none` stands alone"),
         ({"diagnostics": ("loss_along",), "landscape_steps": 4}, "`landscape_steps` must be odd.*received 4"),
         ({"diagnostics": ("loss_along",), "precision": "mixed_float16"}, "received mixed_float16 with loss_along"),
         (
