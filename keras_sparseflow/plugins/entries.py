@@ -57,6 +57,8 @@ class Plugin:
         item: itself, or a reference "module:attribute" to it.
         origin: where it comes from.
         misnamed: why it can't be used under its name; empty where it can.
+        fingerprint: a hash of the code of what was registered, by which a changed one is told from what it was; empty
+            of others.
 
     Example:
         >>> plugin = Plugin("score", "mine", "my_masks.scores:mine", Origin("my-masks", "1.2"))
@@ -69,6 +71,7 @@ class Plugin:
     item: Any
     origin: Origin
     misnamed: str = ""
+    fingerprint: str = ""
 
     @property
     def help(self) -> str:
@@ -82,10 +85,10 @@ class Plugin:
 
     @property
     def identity(self) -> str:
-        """What a run's spec records of it: package and version, or module and name; empty where it is built in."""
+        """What a run's spec records of it: package and version, or module, name and fingerprint; empty if built in."""
         if self.origin.built_in or self.origin.installed:
             return str(self.origin) if self.origin.installed else ""
-        return f"{self.origin.package}.{self.name}"
+        return f"{self.origin.package}.{self.name} {self.fingerprint}".rstrip()
 
     def load(self) -> Any:
         """Returns the thing itself, importing it if need be.
@@ -100,7 +103,7 @@ class Plugin:
             return entry.load()
         try:
             return entry.load()
-        except Exception as error:  # whatever somebody else's module raises
+        except (Exception, SystemExit) as error:  # whatever somebody else's module raises
             reason = self.problem or f"{type(error).__name__}: {error}"
             raise ValueError(f"{self} is broken: {reason}.") from error
 

@@ -50,9 +50,16 @@ def problem_of(item: Any) -> str:
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
-        return f"{module} is no Python: {error}"
+        return f"{module} is no Python: {path.name}, line {error.lineno}: {error.msg}"
     first = attribute.partition(".")[0]
     return f"{module} has no {first!r}" if first and not _may_have(tree, module, first) else ""
+
+
+def source_of(reference: str) -> str:
+    """Returns the source of the module of a reference; empty where there is none."""
+    match = _REFERENCE.match(reference)
+    path = _file_of(match["module"]) if match else None
+    return "" if path is None else path.read_text(encoding="utf-8", errors="replace")
 
 
 def _help(module: str, name: str, trail: int = _LONGEST_TRAIL) -> str:

@@ -8,9 +8,13 @@ from importlib import metadata
 from typing import Any
 
 from keras_sparseflow.plugins.entries import BUILT_IN, Origin, Plugin, origin_of, registering_module
+from keras_sparseflow.plugins.fingerprint import fingerprint
 
 NAME = r"\w[\w.+-]*"
 """What names look like: flags separate them by commas."""
+
+_NEAR, _NEAR_SHORT = 0.6, 0.5
+"""How alike a name must be to be suggested, from 0 to 1; and one of up to three letters, of which one may be half."""
 
 
 def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
@@ -26,7 +30,8 @@ def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
         Unknown optimizer 'sdg'; expected one of sgd, adam. Did you mean 'sgd'?
     """
     folded = {valid.lower(): valid for valid in reversed(known)}
-    near = difflib.get_close_matches(str(name).lower(), folded, n=1)
+    asked = str(name).lower()
+    near = difflib.get_close_matches(asked, folded, n=1, cutoff=_NEAR_SHORT if len(asked) <= 3 else _NEAR)
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     return ValueError(f"Unknown {kind} {name!r}; expected one of {', '.join(known)}.{hint}")
 
@@ -127,7 +132,7 @@ class Table:
             ValueError: the name is taken by something else, which the message names too, or is none that flags can
                 hold.
         """
-        new = Plugin(self._key, name, item, Origin(registering_module()))
+        new = Plugin(self._key, name, item, Origin(registering_module()), fingerprint=fingerprint(item))
         wrong = self._wrong_name(name)
         if wrong:
             raise ValueError(f"{new} can't be registered: {wrong}.")

@@ -53,11 +53,16 @@ def test_packages_and_their_versions_are_part_of_a_spec(monkeypatch, spec):
     assert study.record(study.specs(64, 10), "python x.py")["versions"]["regular"] == "0.1"
 
 
-def test_what_is_registered_here_is_named_by_module_and_name(monkeypatch, spec):
-    registered(monkeypatch, SCORES, mine=lambda problem: None)
-    mine = spec(score="mine")
-    assert mine.plugins == ("tests.plugins.packages.mine",)
-    assert plugin_versions(mine.plugins) == {"tests.plugins.packages.mine": "no version"}
+def test_what_is_registered_here_is_named_by_module_name_and_code(monkeypatch, spec):
+    ids = []
+    for mine in (lambda problem: None, lambda problem: [0], lambda problem: None):
+        with monkeypatch.context() as once:
+            registered(once, SCORES, mine=mine)
+            (plugin,) = spec(score="mine").plugins
+            name, code = plugin.split()
+            assert name == "tests.plugins.packages.mine" and plugin_versions([plugin]) == {name: code}
+            ids.append(spec(score="mine").run_id)
+    assert ids[0] == ids[2] != ids[1], "other code makes another run"
 
 
 def test_a_saved_spec_of_another_version_is_refused(monkeypatch, tmp_path, spec):

@@ -79,7 +79,8 @@ def test_register_is_a_call_and_a_decorator():
     for name in ("ranks-called", "ranks-decorated"):
         plugin = table("score").plugin(name)
         assert table("score").get(name) is ranks and plugin.help == "Ranks"
-        assert str(plugin.origin) == f"registered in {__name__}" and plugin.identity == f"{__name__}.{name}"
+        assert str(plugin.origin) == f"registered in {__name__}"
+        assert plugin.identity == f"{__name__}.{name} {plugin.fingerprint}" and plugin.fingerprint
     assert register("score", "nothing", None) is None and table("score").get("nothing") is None
 
 

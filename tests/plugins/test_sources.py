@@ -132,7 +132,7 @@ def test_help_of_objects():
         ("orchard.trees:palm", "orchard.trees has no 'palm'"),
         ("orchard.shrubs:box", "there is no module 'orchard.shrubs'"),
         ("orchards.trees:ash", "there is no module 'orchards.trees'"),
-        ("orchard.wrong:x", "orchard.wrong is no Python: invalid syntax"),
+        ("orchard.wrong:x", "orchard.wrong is no Python: wrong.py, line 1: invalid syntax"),
         ("orchard/trees.py:ash", "expected a reference such as my_package.scores:my_score; received 'orchard/trees.py"),
     ],
 )

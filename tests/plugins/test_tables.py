@@ -46,6 +46,8 @@ def test_unknown_names_list_the_valid_ones_and_the_nearest():
         table().get("PI")
     with pytest.raises(ValueError, match=r"expected one of apple, pi\.$"):
         table().get("zzz")
+    with pytest.raises(ValueError, match="Did you mean 'L2'"):
+        table(BN=1, L2=2).get("L3")
 
 
 def test_registered_things_are_found_and_names_are_not_taken_over():
@@ -76,7 +78,7 @@ def test_a_cell_of_a_notebook_may_run_again():
         exec(f"fruits.register('pear', {number})", {"__name__": "__main__", "fruits": fruits})
         assert fruits.get("pear") == number
     assert str(fruits.plugin("pear").origin) == "registered in __main__"
-    assert fruits.plugin("pear").identity == "__main__.pear"
+    assert re.fullmatch(r"__main__\.pear [0-9a-f]{8}", fruits.plugin("pear").identity)
     with pytest.raises(ValueError, match=r"\(registered in __main__\) exists already"):
         fruits.register("pear", 3)
 
@@ -130,12 +132,21 @@ def test_two_of_one_name_are_an_error_that_names_both_and_the_rest_goes_on(first
 
 def test_a_broken_one_is_named_with_its_package_and_error_and_the_rest_goes_on(install, tmp_path, monkeypatch):
     (tmp_path / "rotten_fruit.py").write_text("raise KeyError('worm')\n\ndef core(): pass\n")
+    (tmp_path / "fallen_fruit.py").write_text("raise SystemExit('wind')\n\ndef core(): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
-    install("basket 1.2", bad="rotten_fruit:core", gone="no_such_module:x", odd="not a reference", e="math:e")
+    install(
+        "basket 1.2",
+        bad="rotten_fruit:core",
+        fell="fallen_fruit:core",
+        gone="no_such_module:x",
+        odd="not a reference",
+        e="math:e",
+    )
     fruits = table()
-    assert fruits.names() == ["apple", "pi", "bad", "e", "gone", "odd"]
+    assert fruits.names() == ["apple", "pi", "bad", "e", "fell", "gone", "odd"]
     errors = {
         "bad": r"The fruit 'bad' \(basket 1\.2, rotten_fruit:core\) is broken: KeyError: 'worm'",
+        "fell": r"The fruit 'fell' \(basket 1\.2, fallen_fruit:core\) is broken: SystemExit: wind",
         "gone": r"The fruit 'gone' \(basket 1\.2, no_such_module:x\) is broken: there is no module 'no_such_module'",
         "odd": r"The fruit 'odd' \(basket 1\.2, not a reference\) is broken: expected a reference such as",
     }

@@ -1,0 +1,125 @@
+"""A short hash of the code of a thing, by which a changed one is told from what stood under its name before."""
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any
+
+from keras_sparseflow.plugins.sources import source_of
+
+_LENGTH = 8
+_OWN = __name__.partition(".")[0]
+_HOLDERS = {
+    MethodType: ("__func__", "__self__"),
+    property: ("fget", "fset", "fdel"),
+    functools.partial: ("func", "args", "keywords"),
+    BuiltinFunctionType: (),
+}
+"""Where what they hold stands, by their type."""
+
+_LITERALS = (str, bytes, int, float, complex, range, type(None), type(...))
+
+
+def fingerprint(item: Any) -> str:
+    """Returns a short hash of an item's code, the same in every process of one version of Python.
+
+    Of a function it is the source (of a lambda, or where there is none, the compiled code), with its defaults and the
+    values that it encloses; of a class that of its methods and constants; of an instance that of its class and
+    attributes; of a reference "module:attribute" the file of its module. What `keras_sparseflow` defines, and
+    attributes that are neither literals, collections, dataclasses nor code, count by their name alone, and what a
+    function calls does not count.
+
+    Example:
+        >>> fingerprint(functools.partial(pow, 2)) == fingerprint(functools.partial(pow, 3))
+        False
+    """
+    parts: Iterable[str] = [item, source_of(item)] if isinstance(item, str) else _parts(item, ())
+    return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()[:_LENGTH]
+
+
+def _parts(item: Any, above: tuple[int, ...]) -> Iterator[str]:
+    """Yields what tells an item from others; `above` are the ids of the items that it is a part of."""
+    if id(item) in above:
+        yield "itself"
+        return
+    inner = (*above, id(item))
+    yield type(item).__qualname__
+    if isinstance(item, _LITERALS):
+        yield repr(item)
+    elif isinstance(item, Set):
+        yield from sorted("\n".join(_parts(member, inner)) for member in item)
+    else:
+        yield _name(item)
+        for part in _members(item, whole=not above):
+            yield from _parts(part, inner)
+
+
+def _members(item: Any, *, whole: bool) -> Sequence[Any]:
+    """Returns what an item consists of; `whole` is False within other items, where objects count by their class."""
+    if isinstance(item, Mapping):
+        return [part for pair in item.items() for part in pair]
+    if isinstance(item, Sequence):
+        return item
+    if isinstance(item, CodeType):
+        return [item.co_code, item.co_consts, item.co_names, item.co_varnames]
+    if isinstance(item, FunctionType | type):
+        return [] if str(item.__module__).partition(".")[0] == _OWN else _written(item)
+    return _held(item, whole)
+
+
+def _written(item: FunctionType | type) -> list[Any]:
+    """Returns what a function or a class consists of."""
+    if isinstance(item, FunctionType):
+        return [_source(item), item.__defaults__, item.__kwdefaults__, _enclosed(item)]
+    return _defined(item)
+
+
+def _held(item: Any, whole: bool) -> list[Any]:
+    """Returns what an instance consists of: what it wraps, or its class and attributes; see `_members` for `whole`."""
+    for kind, names in _HOLDERS.items():
+        if isinstance(item, kind):
+            return [getattr(item, name) for name in names]
+    if hasattr(item, "__wrapped__"):
+        return [item.__wrapped__]
+    if not (whole or dataclasses.is_dataclass(item)):
+        return []
+    return [type(item), sorted(getattr(item, "__dict__", {}).items())]
+
+
+def _defined(kind: type) -> list[Any]:
+    """Returns what a class and its bases in the same module define: constants, methods and properties by name."""
+    bases = [base for base in kind.__mro__ if base.__module__ == kind.__module__]
+    code = (FunctionType, staticmethod, classmethod, property)
+    found = [(base.__name__, name, part) for base in bases for name, part in vars(base).items()]
+    return [entry for entry in found if not entry[1].startswith("__") or isinstance(entry[2], code)]
+
+
+def _source(function: FunctionType) -> str | CodeType:
+    """Returns the source of a function, or its code: the lines of a lambda may be a part of it, or hold another."""
+    if function.__name__ != "<lambda>":
+        try:
+            return textwrap.dedent(inspect.getsource(function))
+        except (OSError, TypeError):  # it was made where no source is kept
+            pass
+    return function.__code__
+
+
+def _enclosed(function: FunctionType) -> list[Any]:
+    """Returns the values of a function's closure that are there already."""
+    found = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # it is empty: the name is bound later
+            found.append(None)
+    return found
+
+
+def _name(item: Any) -> str:
+    """Returns the name by which a function or class, or the class of an instance, can be imported."""
+    named = item if isinstance(item, type | FunctionType | BuiltinFunctionType) else type(item)
+    return f"{named.__module__}.{named.__qualname__}"
