@@ -15,7 +15,12 @@ from keras_sparseflow.analysis.figures_density import require_one_density_table
 from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.panels import NotApplicableError, draw_line, finish, make_grid
-from keras_sparseflow.analysis.scales import scale_decades, spans_decades
+from keras_sparseflow.analysis.scales import (
+    scale_decades,
+    scale_decades_with_signs,
+    spans_decades,
+    spans_decades_with_signs,
+)
 
 Lines = Literal["density", "variant"]
 """What a line stands for: a density, or a variant with its activation and tweaks, the `line` of `arrange_densities`."""
@@ -119,6 +124,8 @@ def draw_curves(
             axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])  # lines at 0 stand clear of the edge
         elif spans_decades(curves["mean"]):
             scale_decades(axes, "y")
+        elif spans_decades_with_signs(curves["mean"]):
+            scale_decades_with_signs(axes, curves["mean"])
     finish(figure, *axis_labels, [_in_words(key) for key in styles])
     return figure
 

@@ -16,6 +16,10 @@ _MOST_LEVEL = 3
 _SMALL_LETTER = 0.055  # inches, about the mean breadth of a letter of a layer's name
 
 
+_FAR = 30
+"""So many times the median size, values with signs want decades."""
+
+
 class _BetweenDecades(LogFormatter):
     """Labels for ticks between decades, where there is room for them: 0.02, not 2e-02."""
 
@@ -42,6 +46,29 @@ def scale_decades(axes: Axes, axis: Literal["x", "y"]) -> None:
     one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     one.set_minor_formatter(_BetweenDecades(minor_thresholds=(1.2, 0.5)))
     axes.tick_params(axis=axis, which="minor", labelsize=7)
+
+
+def spans_decades_with_signs(values: Any) -> bool:
+    """Returns whether some finite values are not positive, and the largest of them outgrow the middle ones by far.
+
+    Example:
+        >>> spans_decades_with_signs([-1000.0, 2.0, 3.0, 90000.0]), spans_decades_with_signs([-1.0, 2.0, 5.0])
+        (True, False)
+        >>> spans_decades_with_signs([1.0, 2.0, 90000.0])
+        False
+    """
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    sizes = np.abs(values[values != 0])
+    return len(sizes) > 0 and bool(values.min() < 0) and bool(sizes.max() > _FAR * np.median(sizes))
+
+
+def scale_decades_with_signs(axes: Axes, values: Any) -> None:
+    """Makes the y-axis logarithmic on both sides of zero, and linear up to the decade below the middle size."""
+    sizes = np.abs(np.asarray(values, float))
+    linear = 10 ** np.floor(np.log10(np.median(sizes[np.isfinite(sizes) & (sizes > 0)])))
+    axes.set_yscale("symlog", linthresh=linear, linscale=0.5)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def label_widths(axes: Axes, widths: Sequence[int]) -> None:

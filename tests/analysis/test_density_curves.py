@@ -69,6 +69,16 @@ def test_variants_are_lines_of_a_panel_per_density(tweaked, measured):
     np.testing.assert_allclose(lines["GSk"].get_ydata(), expected)
 
 
+def test_eigenvalues_of_both_signs_have_decades_on_both_sides_of_zero(tweaked, measured):
+    rows = measured[measured["measure"] == "top_eigenvalue"].reset_index(drop=True)
+    far = rows.assign(value=rows["value"].where(rows.index > 1, [-1e5, 1e6] * (len(rows) // 2)))
+    assert far["value"].iloc[:2].tolist() == [-1e5, 1e6]
+    figure = densities_over_epochs(far, tweaked, "top_eigenvalue", "variant")
+    assert {axes.get_yscale() for axes in _panels(figure).values()} == {"symlog"}
+    near = densities_over_epochs(rows.assign(value=-rows["value"]), tweaked, "top_eigenvalue", "variant")
+    assert {axes.get_yscale() for axes in _panels(near).values()} == {"linear"}
+
+
 def test_a_density_at_which_there_is_one_variant_has_no_panel(tweaked):
     runs = tweaked[(tweaked["density"] == 0.02) | (tweaked["tweaks"] == "none")]
     panels = _panels(densities_over_epochs(make_density_flow(runs, 2, (0,)), runs, lines="variant"))

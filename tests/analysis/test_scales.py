@@ -3,7 +3,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.labels import flow_name, value_label
-from keras_sparseflow.analysis.scales import label_widths, scale_decades, spans_decades
+from keras_sparseflow.analysis.scales import label_widths, scale_decades, scale_decades_with_signs, spans_decades
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,15 @@ def test_a_logarithmic_axis_has_plain_numbers():
     shown = [text.get_text() for text in axes.get_xticklabels()]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert {"0.1", "1", "10"} <= set(shown)
+
+
+def test_decades_with_signs_are_linear_about_zero_and_have_plain_numbers():
+    axes, values = Figure().add_subplot(), [-20000.0, 30.0, 40.0, 50.0, 90000.0]
+    axes.plot(range(5), values)
+    scale_decades_with_signs(axes, values)
+    FigureCanvasAgg(axes.figure).draw()
+    shown = [text.get_text() for text in axes.get_yticklabels()]
+    assert {"-1000", "-10", "0", "10", "10000"} <= set(shown) and axes.yaxis.get_transform().linthresh == 10
 
 
 @pytest.mark.parametrize(
