@@ -16,7 +16,9 @@ from keras_sparseflow.plugins import Table
 
 # Built-in and third-party datasets; `ImageArrays` says what a plugin is. TensorFlow Datasets' names need
 # no entry here.
-DATASETS = Table("dataset", "keras_sparseflow.dataset", {"digits": "keras_sparseflow.data.digits:load"})
+DATASETS = Table(
+    "dataset", "keras_sparseflow.dataset", {"digits": "keras_sparseflow.data.digits:load"}, expects="callable"
+)
 
 FOLDER = "folder"
 _CONSTANT = 1e-6  # a standard deviation below this is rounding: the channel is constant

@@ -19,6 +19,7 @@ STRATEGIES = Table(
         "multiworker": "keras_sparseflow.training.multiworker:multiworker",
         "tpu": "keras_sparseflow.training.strategy:tpu",
     },
+    expects="callable",
 )
 """Each is called with a number of devices, or None, and returns a `tf.distribute.Strategy`."""
 

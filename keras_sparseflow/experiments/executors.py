@@ -147,7 +147,12 @@ def auto(
     _run(planned, specs, study_dir, data, progress, options)
 
 
-EXECUTORS = Table("executor", "keras_sparseflow.executor", {"auto": auto, "population": population, "serial": serial})
+EXECUTORS = Table(
+    "executor",
+    "keras_sparseflow.executor",
+    {"auto": auto, "population": population, "serial": serial},
+    expects="callable",
+)
 """Every executor that can be named."""
 
 PLANNED_EXECUTORS = ("auto", "population", "serial")

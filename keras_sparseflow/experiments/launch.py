@@ -120,7 +120,7 @@ def plan_study(
         options: see `run_study`.
 
     Raises:
-        ValueError: a bad value in the study, or a dataset that can't be had.
+        ValueError: a bad value in the study, a dataset that can't be had, or a plugin that is broken.
         MemoryError: a network needs more memory than a population may take.
 
     Example:
@@ -131,6 +131,7 @@ def plan_study(
     """
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
+    load_plugins(specs)
     return plan(specs, Path(runs_dir) / study.name, input_shape, classes, executor, options)
 
 
@@ -145,9 +146,13 @@ def preview_study(
         data_dir: likewise; a dataset of a known size need not be there.
         executor: "auto", "population" or "serial".
         options: likewise.
+
+    Raises:
+        ValueError: a bad value in the study, or a plugin that is broken.
     """
     size = size_of(study, data_dir)
     specs = study.specs(size.inputs, size.classes)
+    load_plugins(specs)
     counted = cost_line(cost(specs, size))
     planned = plan(specs, Path(runs_dir) / study.name, size.input_shape, size.classes, executor, options)
     with calibration_bar() as on_progress:

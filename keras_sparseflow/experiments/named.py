@@ -13,6 +13,7 @@ OPTIMIZERS = Table(
         "adagrad": "keras.optimizers:Adagrad",
         "rmsprop": "keras.optimizers:RMSprop",
     },
+    expects="callable",
 )
 """Each is called with `learning_rate=` and returns a Keras optimizer, with Keras' own defaults.
 
@@ -23,6 +24,7 @@ SCHEDULES = Table(
     "schedule",
     "keras_sparseflow.schedule",
     {name: f"keras_sparseflow.training.schedules:{name}" for name in ("constant", "cosine", "step", "wide_resnet")},
+    expects="callable",
 )
 """Each maps progress, the share of all steps that are done, to a factor of the learning rate."""
 
@@ -33,6 +35,7 @@ LOSSES = Table(
         "cross_entropy": "keras_sparseflow.training.losses:cross_entropy",
         "squared_error": "keras_sparseflow.training.losses:SquaredError",
     },
+    expects="callable",
 )
 """Each is called without arguments and returns a Keras loss of integer labels and logits."""
 
@@ -46,6 +49,7 @@ MODELS = Table(
         "mobilenet": "keras_sparseflow.models.mobilenet:MOBILENET",
         "mlp": "keras_sparseflow.models.architectures:MLP",
     },
+    expects="keras_sparseflow.models.architectures:Architecture",
 )
 """Each is an `Architecture`: how a network is built, and its kernels."""
 
@@ -59,6 +63,7 @@ MASK_SCHEDULES = Table(
         "set": "keras_sparseflow.experiments.mask_changes:set_",
         "lottery": "keras_sparseflow.experiments.mask_changes:lottery",
     },
+    expects="callable",
 )
 """Each is called with a `DensitySpec` and the steps of its training, and returns the Keras callbacks that change masks.
 

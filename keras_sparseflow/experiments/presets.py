@@ -56,6 +56,7 @@ PRESETS = Table(
         **TABLES,
         **FIGURES,
     },
+    expects="keras_sparseflow.experiments.study:Study",
 )
 """`demo` ends within minutes on two cores; `single` is one configuration, every choice its default; the rest repeat a
 table or a figure of a paper, at its full size."""
@@ -103,6 +104,7 @@ DENSITY_PRESETS = Table(
         ),
         **WIDE_RESNETS,
     },
+    expects="keras_sparseflow.experiments.density_study:DensityStudy",
 )
 """Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
 `masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`

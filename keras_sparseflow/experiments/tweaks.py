@@ -13,6 +13,7 @@ TWEAKS = Table(
         "LS": Part(help="label smoothing"),
     },
     pattern=PART_NAME,
+    expects="keras_sparseflow.experiments.combined:Part",
 )
 """What can be combined, each a `Part`, in the order in which a combined name lists it."""
 

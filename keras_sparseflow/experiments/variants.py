@@ -13,6 +13,7 @@ PARTS = Table(
         "BN": Part(help="BatchNorm before each activation"),
     },
     pattern=PART_NAME,
+    expects="keras_sparseflow.experiments.combined:Part",
 )
 """What can be combined, each a `Part`, in the order in which a combined name lists it."""
 

@@ -11,5 +11,6 @@ MEASURES = Table(
     "flow measure",
     "keras_sparseflow.flow_measure",
     {name: f"keras_sparseflow.flow.measures:{name}" for name in DEFAULT_MEASURES},
+    expects="keras_sparseflow.flow.measures:FlowMeasure",
 )
 """Every measure that can be named; a third-party one is a `FlowMeasure`."""

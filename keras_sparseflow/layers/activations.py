@@ -18,5 +18,6 @@ ACTIVATIONS = Table(
         "prelu": "keras_sparseflow.layers.rectifiers:PReLU",
         "srelu": "keras_sparseflow.layers.rectifiers:SReLU",
     },
+    expects="callable",
 )
 """Each is a function of a tensor, or a class of Keras layers that is made once per use."""

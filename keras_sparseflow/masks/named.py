@@ -12,6 +12,7 @@ SCORES = Table(
         "grasp": "keras_sparseflow.masks.grasp:grasp_scores",
         "synflow": "keras_sparseflow.masks.synflow:synflow_scores",
     },
+    expects="callable",
 )
 """Functions `(problem) -> scores`, an array of each kernel's shape."""
 
@@ -24,5 +25,6 @@ DISTRIBUTIONS = Table(
         "er": "keras_sparseflow.masks.distributions:er",
         "global": "keras_sparseflow.masks.distributions:all_together",
     },
+    expects="callable",
 )
 """Functions `(shapes, density) -> counts`, one count for each shape, or one for all of them together."""

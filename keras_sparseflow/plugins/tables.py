@@ -48,22 +48,30 @@ class Table:
         builtins: mapping from name to an object, or to a `"module:attribute"` string that is
             imported when the name is first asked for.
         pattern: a regular expression that names match.
+        expects: what the things of others must be: `"callable"`, a reference `"module:attribute"` to a class that is
+            imported when the first of them is there, or nothing where it is empty.
 
     Example:
         >>> from fractions import Fraction
-        >>> table = Table("number", "example.numbers", {"half": Fraction(1, 2), "pi": "math:pi"})
+        >>> built_in = {"half": Fraction(1, 2), "pi": "math:pi"}
+        >>> table = Table("number", "example.number", built_in, expects="numbers:Number")
         >>> table.get("pi") > 3 * table.get("half")
         True
         >>> table.get("hafl")
         Traceback (most recent call last):
             ...
         ValueError: Unknown number 'hafl'; expected one of half, pi. Did you mean 'half'?
+        >>> table.register("third", [1, 3])
+        Traceback (most recent call last):
+            ...
+        ValueError: The number 'third' (registered in ...) can't be registered: expected a Number; received list.
     """
 
-    def __init__(self, kind: str, group: str, builtins: Mapping[str, Any], *, pattern: str = NAME):
+    def __init__(self, kind: str, group: str, builtins: Mapping[str, Any], *, pattern: str = NAME, expects: str = ""):
         self.kind = kind
         self.group = group
         self._pattern = pattern
+        self._expects = expects
         self._key = group.rpartition(".")[2]
         self._own = {name: Plugin(self._key, name, item, BUILT_IN) for name, item in builtins.items()}
         self._registered: dict[str, Plugin] = {}
@@ -105,12 +113,16 @@ class Table:
         """Returns the object of that name, importing it if need be.
 
         Raises:
-            ValueError: see `plugin`; or the thing is of another package, and can't be imported: the message names it,
-                the package, its version and the error.
+            ValueError: see `plugin`; or the thing is of another package, and can't be imported or is none of this
+                kind: the message names it, the package, its version and the error.
         """
         plugin = self.plugin(name)
         if name not in self._loaded:
-            self._loaded[name] = plugin.load()
+            item = plugin.load()
+            unfit = "" if plugin.origin.built_in else self._unfit(item)
+            if unfit:
+                raise ValueError(f"{plugin} is broken: {unfit}.")
+            self._loaded[name] = item
         return self._loaded[name]
 
     def load_all(self) -> tuple[dict[str, Any], dict[str, str]]:
@@ -130,10 +142,10 @@ class Table:
 
         Raises:
             ValueError: the name is taken by something else, which the message names too, or is none that flags can
-                hold.
+                hold; or the object is none of this kind.
         """
         new = Plugin(self._key, name, item, Origin(registering_module()), fingerprint=fingerprint(item))
-        wrong = self._wrong_name(name)
+        wrong = self._wrong_name(name) or ("" if isinstance(item, str) else self._unfit(item))
         if wrong:
             raise ValueError(f"{new} can't be registered: {wrong}.")
         taken = next((plugin for plugin in self.plugins() if plugin.name == name), None)
@@ -178,6 +190,17 @@ class Table:
         if isinstance(name, str) and re.fullmatch(self._pattern, name):
             return ""
         return f"the name of a {self.kind} must match {self._pattern}"
+
+    def _unfit(self, item: Any) -> str:
+        """Returns why an object can't be one of this table; empty if it can."""
+        if not self._expects:
+            return ""
+        expected = callable if self._expects == "callable" else metadata.EntryPoint("", self._expects, "").load()
+        if isinstance(item, expected) if isinstance(expected, type) else expected(item):
+            return ""
+        wanted = f"{'an' if expected.__name__[0] in 'AEIOU' else 'a'} {expected.__name__}"
+        came = f"the class {item.__name__}" if isinstance(item, type) else type(item).__name__
+        return f"expected {wanted if isinstance(expected, type) else 'something callable'}; received {came}"
 
     @staticmethod
     def _is_run_again(taken: Plugin, new: Plugin) -> bool:

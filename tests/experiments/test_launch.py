@@ -13,6 +13,8 @@ from keras_sparseflow.experiments.executors import Options, StudyPlan
 from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import print_plan
+from keras_sparseflow.flow.named import MEASURES
+from tests.plugins.packages import install
 
 
 @pytest.fixture
@@ -52,6 +54,17 @@ def test_a_plan_is_of_populations_and_nothing_is_written(study, tmp_path, execut
     text = shown(plan)
     assert "Networks that train together" in text and "8 networks in 2 populations" in text
     assert "One after the other" not in text and "Finished before" not in text
+
+
+def test_a_broken_plugin_is_refused_by_a_plan_and_a_preview(study, tmp_path, monkeypatch):
+    install(monkeypatch, MEASURES, "row-masks 1.0", largest="json:dumps")
+    broken = Study(**{**vars(study), "base": {**study.base, "flow_measures": ("largest",)}})
+    given = {"runs_dir": tmp_path, "data_dir": None, "executor": "serial", "options": Options()}
+    for ask in (launch.plan_study, launch.preview_study):
+        with pytest.raises(
+            ValueError, match=r"'largest' \(row-masks 1\.0, .*expected a FlowMeasure; received function"
+        ):
+            ask(broken, **given)
 
 
 def test_the_plan_of_serial_is_one_network_after_the_other(study, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import keras_sparseflow
 from keras_sparseflow.plugins import KINDS, Table, list_plugins, register, table
 from keras_sparseflow.plugins.sources import problem_of
+from tests.plugins.packages import registered
 
 PACKAGE = Path(keras_sparseflow.__file__).parent
 
@@ -69,7 +70,9 @@ assert not {"tensorflow", "keras", "loud"} & set(sys.modules)
     ]
 
 
-def test_register_is_a_call_and_a_decorator():
+def test_register_is_a_call_and_a_decorator(monkeypatch):
+    registered(monkeypatch, table("score"))
+
     def ranks(problem):
         """Ranks."""
 
@@ -81,7 +84,14 @@ def test_register_is_a_call_and_a_decorator():
         assert table("score").get(name) is ranks and plugin.help == "Ranks"
         assert str(plugin.origin) == f"registered in {__name__}"
         assert plugin.identity == f"{__name__}.{name} {plugin.fingerprint}" and plugin.fingerprint
-    assert register("score", "nothing", None) is None and table("score").get("nothing") is None
+    with pytest.raises(ValueError, match=r"'nothing' .* can't be registered: expected something callable; .* NoneType"):
+        register("score", "nothing", None)
+
+
+def test_things_of_another_kind_are_refused_in_every_table_but_those_of_reports_and_tost():
+    for kind in KINDS.keys() - {"report_section", "tost_preset"}:
+        with pytest.raises(ValueError, match=rf"can't be registered: expected (a|an|something) \w+; received tuple"):
+            register(kind, "Pair", (1, 2))
 
 
 def test_unknown_kinds_list_the_known_ones_and_the_nearest():

@@ -158,6 +158,35 @@ def test_a_broken_one_is_named_with_its_package_and_error_and_the_rest_goes_on(i
     assert all(re.match(errors[name], message) for name, message in broken.items())
 
 
+def test_things_of_another_type_are_refused_when_registered_and_when_imported(install):
+    install("basket 1.2", stone="json:dumps", kind="fractions:Fraction", pi="math:pi")
+    fruits = Table("ripe fruit", "keras_sparseflow.fruit", {"apple": [1]}, expects="numbers:Number")
+    assert fruits.get("apple") == [1] and fruits.get("pi") > 3 and fruits.register("pear", 5) == 5
+    errors = {
+        "stone": r"The fruit 'stone' \(basket 1\.2, json:dumps\) is broken: expected a Number; received function\.",
+        "kind": r"The fruit 'kind' \(basket 1\.2, .*\) is broken: expected a Number; received the class Fraction\.",
+    }
+    for name, message in errors.items():
+        for _ in range(2):
+            with pytest.raises(ValueError, match=message):
+                fruits.get(name)
+    with pytest.raises(ValueError, match=r"\(registered in .*\) can't be registered: expected a Number; received list"):
+        fruits.register("plum", [5])
+    assert "plum" not in fruits
+    assert fruits.register("plum", "json:dumps") == "json:dumps", "what it is shows when it is imported"
+    with pytest.raises(
+        ValueError, match=r"'plum' \(registered in .*\) is broken: expected a Number; received function"
+    ):
+        fruits.get("plum")
+
+
+def test_things_that_are_to_be_called_may_be_of_any_type():
+    makers = Table("maker", "keras_sparseflow.maker", {}, expects="callable")
+    assert makers.register("kind", dict) is dict and makers.register("function", len) is len
+    with pytest.raises(ValueError, match="expected something callable; received int"):
+        makers.register("number", 3)
+
+
 def test_a_broken_built_in_raises_its_own_error():
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         table(gone="no_such_module:x").get("gone")
