@@ -89,7 +89,7 @@ def make_masks(
         training=training,
         batch_size=batch_size,
     )
-    masks = problem.select(_checked_scores(chosen, rank(problem)))
+    masks = problem.select(_checked_scores(chosen, rank(problem), score))
     if not allow_collapse:
         _check_collapse(chosen, [int(np.count_nonzero(mask)) for mask in masks], density)
     return {kernel.path: mask for kernel, mask in zip(chosen, masks, strict=True)}
@@ -156,20 +156,23 @@ def _given_counts(kernels: Sequence[Kernel], counts: Mapping[str, int]) -> list[
     return [int(counts[kernel.path]) for kernel in kernels]
 
 
-def _checked_scores(kernels: Sequence[Kernel], scores: Sequence[Any]) -> list[np.ndarray]:
+def _checked_scores(kernels: Sequence[Kernel], scores: Sequence[Any], score: str | Score) -> list[np.ndarray]:
     """Returns what a score gave as arrays, if there is one of each kernel's shape, without NaN."""
+    who = f"The score {score if isinstance(score, str) else getattr(score, '__name__', score)!r}"
+    if not isinstance(scores, Sequence):
+        raise ValueError(f"{who} must return a list of arrays; received {type(scores).__name__}.")
     if len(scores) != len(kernels):
-        raise ValueError(f"`score` must return an array for each of {len(kernels)} kernels; received {len(scores)}.")
+        raise ValueError(f"{who} must return an array for each of {len(kernels)} kernels; received {len(scores)}.")
     arrays = [np.asarray(array) for array in scores]
     for kernel, array in zip(kernels, arrays, strict=True):
         if array.shape != kernel.shape:
             raise ValueError(
-                f"`score` must return an array of shape {kernel.shape} for {kernel.path!r}; received {array.shape}."
+                f"{who} must return an array of shape {kernel.shape} for {kernel.path!r}; received {array.shape}."
             )
         nan = int(np.count_nonzero(np.isnan(array)))
         if nan:
             raise ValueError(
-                f"`score` must not be NaN; received {nan} NaN of {array.size} for {kernel.path!r}. Look for a loss or "
+                f"{who} must not be NaN; received {nan} NaN of {array.size} for {kernel.path!r}. Look for a loss or "
                 "weights that are not finite."
             )
     return arrays

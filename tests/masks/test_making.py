@@ -161,8 +161,10 @@ def test_what_a_score_returns_is_checked():
         make_masks(model, 0.5, score=lambda problem: [])
     with pytest.raises(ValueError, match=r"of shape \(8, 3\) for 'layer_1'; received \(3, 8\)"):
         make_masks(model, 0.5, score=lambda problem: [np.ones((3, 8))])
-    with pytest.raises(ValueError, match="received 24 NaN of 24 for 'layer_1'"):
+    with pytest.raises(ValueError, match="The score '<lambda>' must not be NaN; received 24 NaN of 24 for 'layer_1'"):
         make_masks(model, 0.5, score=lambda problem: [np.full((8, 3), np.nan)])
+    with pytest.raises(ValueError, match="The score '<lambda>' must return a list of arrays; received NoneType"):
+        make_masks(model, 0.5, score=lambda problem: None)
 
 
 def test_models_that_are_not_built_or_have_no_kernel_are_refused():
