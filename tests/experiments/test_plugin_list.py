@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from keras_sparseflow.experiments.combined import Part
@@ -9,13 +10,19 @@ from keras_sparseflow.experiments.plugin_list import print_plugins
 from keras_sparseflow.experiments.variants import PARTS
 from keras_sparseflow.flow.named import MEASURES
 from keras_sparseflow.masks.named import SCORES
-from keras_sparseflow.plugins import KINDS
+from keras_sparseflow.plugins import KINDS, list_plugins, table
 from tests.plugins.packages import install, registered
 
 
-def printed():
+@pytest.fixture(autouse=True)
+def _nothing_is_registered(monkeypatch):
+    for kind in KINDS:
+        monkeypatch.setattr(table(kind), "_registered", {})
+
+
+def printed(width=300):
     output = io.StringIO()
-    print_plugins(Console(file=output, width=200))
+    print_plugins(Console(file=output, width=width))
     return output.getvalue()
 
 
@@ -46,3 +53,21 @@ def test_what_is_broken_is_listed_with_its_error_and_the_rest_goes_on(monkeypatc
     assert all("broken: built in (keras_sparseflow.masks.snip:snip_scores) and my-masks 1.2 (json:" in s for s in snips)
     assert "received 'a [bold]b'" in text and row("variant", "ORTH", text)[0].endswith("keeps [units] apart")
     assert row("score", "grasp", text) and "5 of them not built in, 4 broken" in text
+
+
+def test_a_terminal_shows_a_line_for_each_and_a_file_all_of_it(capsys):
+    lines = printed(width=100).splitlines()
+    wide = {plugin.name: plugin.help for plugin in list_plugins()}["random"].removeprefix("Returns ")
+    for width, ending in ((100, "…"), (300, wide[-20:])):
+        (said,) = row("score", "random", printed(width))
+        assert said.split("  ")[0] == "built in" and said.endswith(ending)
+    assert len(lines) - len(list_plugins()) < len(KINDS) + 6 and max(map(len, lines)) == 100
+    print_plugins()
+    (said,) = row("score", "random", capsys.readouterr().out)
+    assert said.endswith(wide[1:]) and not said.split("  ")[-1].strip().startswith("Returns")
+
+
+def test_help_that_begins_with_a_formula_keeps_its_letters():
+    text = printed()
+    assert row("score", "snip", text)[0].split("  ")[-1].startswith("abs(w")
+    assert row("score", "random", text)[0].split("  ")[-1].strip()[0].isupper()

@@ -90,7 +90,7 @@ def test_register_is_a_call_and_a_decorator(monkeypatch):
 
 def test_things_of_another_kind_are_refused_in_every_table_but_those_of_reports_and_tost():
     for kind in KINDS.keys() - {"report_section", "tost_preset"}:
-        with pytest.raises(ValueError, match=rf"can't be registered: expected (a|an|something) \w+; received tuple"):
+        with pytest.raises(ValueError, match=r"can't be registered: expected (a|an|something) \w+; received tuple"):
             register(kind, "Pair", (1, 2))
 
 
