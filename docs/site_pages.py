@@ -3,17 +3,23 @@
 mkdocs calls the functions `on_...` while it builds (mkdocs.yml, `hooks`).
 """
 
+import logging
 import re
-from pathlib import Path, PurePosixPath
+import shutil
+from pathlib import Path, PurePath, PurePosixPath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from site_api import api_pages, contents
+from site_links import dead_links
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "examples")
 """What pages link to and docs/ does not hold."""
+
+BUILT = ("build", "*.egg-info", "__pycache__")
+"""Folders that building a package leaves in it."""
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
 """Of files that are shown as code."""
@@ -49,10 +55,24 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return re.sub(r"\]\(([\w/]+\.(?:py|toml))\)", r"](\1.md)", markdown)
 
 
+def on_post_build(config: MkDocsConfig) -> None:
+    """Copies the tables of results, to which reports link, as they are, and warns of links that lead nowhere."""
+    site = Path(config.site_dir)
+    for table in Path(config.docs_dir).glob("results/*/report/*.md"):
+        shutil.copy(table, site / table.relative_to(config.docs_dir))
+    for link in dead_links(site):
+        logging.getLogger("mkdocs.hooks.links").warning("A link leads nowhere: %s", link)
+
+
 def outside() -> list[Path]:
     """Returns the files outside docs/ that the site has pages of."""
     found = [path for name in OUTSIDE for path in [ROOT / name, *sorted((ROOT / name).rglob("*"))]]
-    return [path for path in found if path.suffix in (".md", *LANGUAGES)]
+    return [path for path in found if path.suffix in (".md", *LANGUAGES) and not built(path.relative_to(ROOT))]
+
+
+def built(path: PurePath) -> bool:
+    """Returns whether a file is what building a package left there."""
+    return any(PurePath(part).match(pattern) for part in path.parts for pattern in BUILT)
 
 
 def page_of(uri: str) -> str:
