@@ -8,6 +8,7 @@ import pandas as pd
 from keras_sparseflow.analysis.exports import slug
 from keras_sparseflow.analysis.formats import format_percent, format_signed
 from keras_sparseflow.analysis.names import method_name
+from keras_sparseflow.analysis.published_tost import published_table
 from keras_sparseflow.analysis.sheets import Entry, Sheet
 
 
@@ -20,7 +21,7 @@ def published_sheets(published: pd.DataFrame, study: Mapping[str, Any]) -> list[
     """
     if published.empty:
         return []
-    caption = f"Test accuracy in percent beside {study['reproduces']}, and what tweaks add to it."
+    caption = f"Test accuracy in percent beside ToST, Table {published_table(study)}, and what tweaks add to it."
     header = ["mask", "tweaks", "density", "ours", "gain", "published", "gain"]
     rows = [
         [

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.diagnostics import last_epochs
-from keras_sparseflow.analysis.published_tost import load_tost_others, masks_of, repeated_table
+from keras_sparseflow.analysis.published_tost import load_tost_others, masks_of, published_table
 
 ACTIVATIONS = ("ReLU", "Swish", "Mish")
 """What the table compares, in its order."""
@@ -26,15 +26,15 @@ def beside_published_sparsity(
     Args:
         diagnostics: as `keras_sparseflow.records.read_diagnostics` returns it.
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
-        study: what `study.json` says; it must reproduce "ToST, Table 1".
+        study: what `study.json` says; `published` must name table 1.
 
     Returns:
         A row for each `mask`, `density`, `group` (an int from 1) and `activation`, in percent: `mean`, `std` and `n`
         (runs) of ours, and `published`, which is of 90% sparse lottery tickets of ResNet-18 on CIFAR-100, whatever
-        ours are of, and NaN of a group that it lacks. Empty where the study repeats another table, or nothing of it was
+        ours are of, and NaN of a group that it lacks. Empty where the study names another table, or nothing of it was
         measured.
     """
-    if repeated_table(study) != "1" or diagnostics.empty:
+    if published_table(study) != "1" or diagnostics.empty:
         return pd.DataFrame(columns=_COLUMNS)
     ours = _ours(_runs(results), diagnostics)
     published = load_tost_others("activation_sparsity").rename(columns={"row": "activation", "value": "published"})

@@ -1,6 +1,5 @@
 """The published accuracies and gains of Jaiswal et al. 2022 (ToST), to stand beside ours."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,22 +35,24 @@ def load_tost_others(quantity: str) -> pd.DataFrame:
 
 
 def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
-    """Returns our accuracies beside those of the table of ToST that a study repeats, whatever it was reduced to.
+    """Returns our accuracies beside those of the table of ToST that a study stands beside, whatever it was reduced to.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
-        study: what `study.json` says; `reproduces` names the table, and the preset the network and dataset.
+        study: what `study.json` says; `published` names the `table`, and the `dataset` and `architecture` of its rows
+            where it has several.
 
     Returns:
         A row for each mask, tweaks and density that both have, all numbers in percent: `mean`, `std` and `n` (runs
         that did not diverge) of ours, `gain` over our training without tweaks, and the same published: `published`,
         `published_std`, `published_gain`. Table 5 has gains alone: of it the published accuracies are NaN. Empty where
-        the study repeats no table of accuracies.
+        the study names no table of accuracies.
 
     Example:
         >>> runs = pd.DataFrame({"method": "static", "score": "snip", "tweaks": ["none", "tost"], "density": 0.1,
         ...                      "test_accuracy": [0.5, 0.75], "diverged": False})
-        >>> rows = beside_published_tost(runs, {"reproduces": "ToST, Table 2", "preset": "tost_2_cifar10_resnet_32"})
+        >>> rows_of = {"table": "2", "dataset": "cifar10", "architecture": "ResNet-32"}
+        >>> rows = beside_published_tost(runs, {"published": rows_of})
         >>> rows[["tweaks", "mean", "gain", "published", "published_gain"]].round(2).to_numpy().tolist()
         [['none', 50.0, 0.0, 92.26, 0.0], ['tost', 75.0, 25.0, 92.83, 0.57]]
     """
@@ -65,10 +66,13 @@ def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd
 _PUBLISHED = ["published", "published_std", "published_gain"]
 
 
-def repeated_table(study: Mapping[str, Any]) -> str:
-    """Returns the number of the table of ToST that a study repeats, or "" where it repeats none."""
-    named = re.fullmatch(r"ToST, Table (\d)", str(study.get("reproduces")))
-    return named.group(1) if named else ""
+def published_table(study: Mapping[str, Any]) -> str:
+    """Returns the number of the table of ToST that a study stands beside, or "" where it names none.
+
+    Args:
+        study: what `study.json` says; those from before there was `published` in it name none.
+    """
+    return (study.get("published") or {}).get("table", "")
 
 
 def masks_of(results: pd.DataFrame) -> pd.Series:
@@ -81,16 +85,12 @@ def masks_of(results: pd.DataFrame) -> pd.Series:
 
 
 def _table(study: Mapping[str, Any]) -> pd.DataFrame:
-    """Returns the published rows of the table that a study repeats."""
-    if repeated_table(study) == "5":
+    """Returns the published rows that a study stands beside."""
+    if published_table(study) == "5":
         return _gains()
     rows = load_tost_accuracies()
-    rows = rows[rows["table"] == repeated_table(study)]
-    if rows["dataset"].nunique() > 1:
-        preset = str(study.get("preset") or study.get("name"))
-        rows = rows[
-            [preset.endswith(_preset_of(*of)) for of in zip(rows["dataset"], rows["architecture"], strict=True)]
-        ]
+    named = study.get("published") or {"table": ""}
+    rows = rows[(rows[list(named)] == pd.Series(named)).all(axis="columns")]
     placed = rows.assign(
         tweaks=rows["tweak"].replace(_NAMES),
         density=(1 - rows["sparsity"]).round(6),
@@ -114,10 +114,6 @@ def _gains() -> pd.DataFrame:
     )
     plain = placed.drop_duplicates("density").assign(tweaks="none", published_gain=0.0)
     return pd.concat([plain, placed], ignore_index=True)[[*_CELL, *_PUBLISHED]]
-
-
-def _preset_of(dataset: str, architecture: str) -> str:
-    return f"_{dataset}_{architecture.lower().replace('-', '_')}"
 
 
 def _ours(results: pd.DataFrame) -> pd.DataFrame:

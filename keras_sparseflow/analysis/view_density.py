@@ -14,6 +14,7 @@ from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.pairs import lower_is_better
+from keras_sparseflow.analysis.published_tost import published_table
 from keras_sparseflow.analysis.sections import page_sections
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.view import RunColumn, recorded, view_figures, view_study
@@ -56,6 +57,7 @@ def view(numbers: Numbers) -> dict[str, Any]:
         "has_gains": bool(numbers.means["gain"].notna().any()),
         "several_methods": numbers.means["method"].nunique() > 1,
         "published": numbers.published.assign(mask=numbers.published["mask"].map(mask_name)).to_dict("records"),
+        "published_table": published_table(numbers.source.study),
         "sparsities": _sparsities(numbers.sparsities),
         **_comparisons(numbers),
         **_correlations(numbers),

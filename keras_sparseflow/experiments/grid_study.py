@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, ClassVar, TypeVar
@@ -31,6 +31,8 @@ class GridStudy(abc.ABC):
         base: values of the other fields of its specs, where they differ from their defaults.
         seeds: one repetition for each.
         reproduces: the published result that it repeats, such as "Table 4"; empty for none.
+        published: which published numbers its report sets beside its own, as
+            `keras_sparseflow.analysis.published_tost.beside_published_tost` takes them; none by default.
         measure: the measure of gradient flow that its report draws.
         notes: what the published account leaves open here, and how it was decided.
         preset: the study that this one was made from, see `with_choices`.
@@ -58,6 +60,7 @@ class GridStudy(abc.ABC):
     base: dict[str, Any] = dataclasses.field(default_factory=dict)
     seeds: Sequence[int] = (0, 1, 2)
     reproduces: str = ""
+    published: Mapping[str, str] = dataclasses.field(default_factory=dict)
     measure: str = "egf_2"
     notes: Sequence[str] = ()
     preset: "GridStudy | None" = None
@@ -159,6 +162,7 @@ class GridStudy(abc.ABC):
             "title": self.title,
             "preset": self.preset.name if self.preset else None,
             "reproduces": self.reproduces or None,
+            "published": dict(self.published) or None,
             "notes": list(self.notes),
             "measure": self.measure,
             "overrides": self.overrides(),

@@ -1,6 +1,6 @@
 """A study for every table and figure of measurements in "Training Your Sparse Neural Network Better with Any Mask"."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_sparseflow.experiments.density_study import DensityStudy
@@ -22,6 +22,9 @@ _NETWORKS = {
     "vgg_16": {"model": "vgg", "depth": 16, "width": 1},
     "mobilenet": {"model": "mobilenet", "depth": 28, "width": 1},
 }
+
+_NAMES = {"resnet_18": "ResNet-18", "resnet_32": "ResNet-32", "resnet_50": "ResNet-50"}
+"""Networks as the paper's tables name them."""
 
 _SINGLY = ("none", "GSk", "GSw", "LRsI", "LS", "tost")
 
@@ -70,7 +73,7 @@ def _masks(names: Sequence[str], densities: tuple[float, ...], tweaks: tuple[str
 
 
 def _study(name: str, title: str, reproduces: str, network: str, dataset: str, grids: Sequence[Grid],
-           notes: Sequence[str], **base: Any) -> DensityStudy:  # fmt: skip
+           notes: Sequence[str], published: Mapping[str, str] | None = None, **base: Any) -> DensityStudy:  # fmt: skip
     tickets = [_TICKETS] if any("lottery" in grid.get("method", ()) for grid in grids) else []
     return DensityStudy(
         name=name,
@@ -78,6 +81,7 @@ def _study(name: str, title: str, reproduces: str, network: str, dataset: str, g
         grids=grids,
         base={"dataset": dataset, **_NETWORKS[network], **_TRAINING, **base},
         reproduces=reproduces,
+        published=published or {},
         notes=[*notes, *tickets, _GHOSTS, *([_RESNET_32] if network == "resnet_32" else [])],
     )
 
@@ -92,6 +96,7 @@ def _table_2(network: str, dataset: str) -> DensityStudy:
         dataset,
         grids,
         [_RANDOM],
+        {"table": "2", "dataset": dataset, "architecture": _NAMES[network]},
     )
 
 
@@ -128,14 +133,14 @@ def _watched(
     tweaks: tuple[str, ...],
     diagnostics: tuple[str, ...],
     notes: Sequence[str],
+    published: Mapping[str, str] | None = None,
     soft: tuple[str, ...] = ("swish",),
     **base: Any,
 ) -> DensityStudy:
     """Returns a study of the ticket that the paper looks into: 90% sparse, of ResNet-18, on CIFAR-100."""
     grids = [{**grid, "ghost_activation": soft} for grid in _masks(("lth",), (0.1,), tweaks, "DA_L2_SC_BN")]
-    return _study(
-        name, title, reproduces, "resnet_18", "cifar100", grids, notes, diagnostics=diagnostics, **_OFTEN, **base
-    )
+    base = {"diagnostics": diagnostics, **_OFTEN, **base}
+    return _study(name, title, reproduces, "resnet_18", "cifar100", grids, notes, published, **base)
 
 
 _OFTEN = {"diagnostic_epochs": 19, "flow_epochs": 19}
@@ -149,6 +154,7 @@ _STUDIES = [
         ("none", "GSw"),
         ("activation_sparsity",),
         ["Soft activations stay to the end here, as the paper gives numbers of networks that have them."],
+        published={"table": "1"},
         soft=("swish", "mish"),
         ghost_decay="none",
     ),
@@ -161,6 +167,7 @@ _STUDIES = [
         "folder",
         _masks(("snip", "lth"), (0.15, 0.1, 0.05), ("none", "tost"), "DA_L2_SC_BN"),
         ["The images are those of --data_dir, Tiny-ImageNet as it is unpacked."],
+        {"table": "3", "dataset": "tiny_imagenet", "architecture": _NAMES["resnet_50"]},
     ),
     _study(
         "tost_4",
@@ -170,6 +177,7 @@ _STUDIES = [
         "cifar100",
         _masks(("lth",), (0.25, 0.2, 0.15, 0.1, 0.05), _SINGLY, "DA_L2_SC_BN"),
         [],
+        {"table": "4", "dataset": "cifar100", "architecture": _NAMES["resnet_18"]},
     ),
     _study(
         "tost_5",
@@ -179,6 +187,7 @@ _STUDIES = [
         "cifar100",
         _masks(("lth",), (1.0, 0.8, 0.25, 0.05), ("none", "GSk", "GSw"), "DA_L2_SC_BN"),
         [],
+        {"table": "5"},
     ),
     _watched(
         "tost_figure_2",
@@ -225,6 +234,7 @@ _STUDIES = [
         "cifar10",
         _masks(("random", "snip"), (0.1, 0.02), _SINGLY, "DA_L2_SC_BN"),
         [_RANDOM, _HESSIAN],
+        {"table": "2", "dataset": "cifar10", "architecture": _NAMES["resnet_32"]},
         diagnostics=("top_eigenvalue", "activation_sparsity", "loss_along", "loss_surface"),
         **_OFTEN,
     ),

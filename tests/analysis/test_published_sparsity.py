@@ -12,7 +12,7 @@ from keras_sparseflow.analysis.published_sparsity import beside_published_sparsi
 from keras_sparseflow.analysis.report import write_report
 from tests.analysis.densities import make_densities, make_diagnostics, write_densities
 
-TABLE_1 = {"reproduces": "ToST, Table 1"}
+TABLE_1 = {"published": {"table": "1"}}
 
 
 def _rows(*rows):
@@ -65,7 +65,7 @@ def test_what_the_table_does_not_compare_is_left_out():
     diagnostics = pd.concat([_sparsity(run, group2_block1_activation1=0.5) for run in runs["run_id"]])
     table = beside_published_sparsity(diagnostics, runs, TABLE_1)
     assert table[["density", "activation", "n"]].to_numpy().tolist() == [[0.1, "ReLU", 1], [0.1, "Swish", 1]]
-    for study in ({}, {"reproduces": "ToST, Table 2"}):
+    for study in ({}, {"published": {"table": "2"}}):
         assert beside_published_sparsity(diagnostics, runs, study).empty
     assert beside_published_sparsity(_rows(), runs, TABLE_1).empty
 
@@ -83,7 +83,7 @@ def test_a_report_shows_the_table_and_writes_all_diagnostics(tmp_path, monkeypat
     first = results.columns.get_loc("test_accuracy")  # what stands before it is the spec
     results.insert(first, "ghost_activation", results.pop("ghost_activation"))
     diagnostics = make_diagnostics(results, epochs=(0, 9))
-    study = {"reproduces": "ToST, Table 1", "preset": "tost_1"}
+    study = {**TABLE_1, "preset": "tost_1"}
     folder = write_densities(tmp_path / "study", results, diagnostics=diagnostics, **study)
     page = write_report(folder, figures=False).read_text()
     assert '<li><a href="#sparsity">Activation sparsity beside the published one</a>' in page

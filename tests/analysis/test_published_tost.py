@@ -10,6 +10,7 @@ from keras_sparseflow.analysis.density import mean_by_density
 from keras_sparseflow.analysis.exports_published import published_sheets
 from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies, load_tost_others
 from keras_sparseflow.analysis.report import write_report
+from keras_sparseflow.experiments.paper_tost import TOST_PRESETS
 from tests.analysis.densities import make_densities, write_densities
 
 
@@ -35,7 +36,7 @@ def test_means_deviations_and_gains_by_hand():
             ("static", "snip", "GSk", 0.05, 0.7, False),
         ]
     )
-    rows = beside_published_tost(ours, {"reproduces": "ToST, Table 4", "preset": "tost_4"})
+    rows = beside_published_tost(ours, {"published": {"table": "4"}})
     assert rows[["mask", "tweaks", "density", "n"]].to_numpy().tolist() == [
         ["lth", "none", 0.05, 2], ["lth", "GSk", 0.05, 1],
     ]  # fmt: skip
@@ -46,14 +47,14 @@ def test_means_deviations_and_gains_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("dataset", "network", "dense"), [("cifar10", "resnet_32", 94.8), ("cifar100", "resnet_50", None)]
+    ("dataset", "network", "dense"), [("cifar10", "ResNet-32", 94.8), ("cifar100", "ResNet-50", None)]
 )
-def test_of_table_2_the_preset_names_dataset_and_network(dataset, network, dense):
+def test_of_table_2_the_study_names_dataset_and_network(dataset, network, dense):
     ours = runs([("lottery", "random", "none", 1.0, 0.5, False), ("static", "random", "tost", 0.02, 0.5, False)])
-    study = {"reproduces": "ToST, Table 2", "name": f"tost_2_{dataset}_{network}"}
+    study = {"published": {"table": "2", "dataset": dataset, "architecture": network}}
     rows = beside_published_tost(ours, study).set_index("mask")["published"]
     printed = load_tost_accuracies()
-    printed = printed[(printed["dataset"] == dataset) & (printed["architecture"].str[-2:] == network[-2:])]
+    printed = printed[(printed["dataset"] == dataset) & (printed["architecture"] == network)]
     expected = printed.set_index(["mask", "tweak", "sparsity"])["accuracy_percent"]
     assert rows["dense"] == expected["dense", "none", 0.0] and rows["random"] == expected["random", "tost", 0.98]
     assert dense is None or rows["dense"] == dense
@@ -68,13 +69,13 @@ def test_of_table_5_there_are_gains_alone_beside_our_accuracies():
         ]
         + [("lottery", "random", "GSk", 0.5, 0.6, False)]
     )
-    rows = beside_published_tost(ours, {"reproduces": "ToST, Table 5"})
+    rows = beside_published_tost(ours, {"published": {"table": "5"}})
     assert rows[["mask", "density", "tweaks", "published_gain"]].to_numpy().tolist() == [
         ["dense", 1.0, "none", 0.0], ["dense", 1.0, "GSk", -0.77],
         ["lth", 0.05, "none", 0.0], ["lth", 0.05, "GSk", 2.15],
     ]  # fmt: skip
     assert rows["gain"].tolist() == pytest.approx([0, 2, 0, -1]) and rows["published"].isna().all()
-    (sheet,) = published_sheets(rows, {"reproduces": "ToST, Table 5"})
+    (sheet,) = published_sheets(rows, {"published": {"table": "5"}})
     assert [entry.text for entry in sheet.rows[1]] == [
         "dense", "GSk", "100%", "72.00", "+2.00", "", "\N{MINUS SIGN}0.77"
     ]  # fmt: skip
@@ -85,9 +86,31 @@ def test_every_other_published_number_is_there_once():
     assert counts == {"activation_sparsity": 12, "accuracy_gain": 8}
 
 
-@pytest.mark.parametrize("study", [{}, {"reproduces": "Figures 4 and 24"}, {"reproduces": "ToST, Figure 6"}])
+@pytest.mark.parametrize("study", [{}, {"published": None}, {"published": {"table": "1"}}])
 def test_other_studies_have_none(study):
     assert beside_published_tost(runs([("static", "snip", "none", 0.1, 0.5, False)]), study).empty
+
+
+@pytest.mark.parametrize("name", [name for name in TOST_PRESETS.names() if TOST_PRESETS.get(name).published])
+def test_every_run_with_published_numbers_stands_beside_them(name):
+    study = TOST_PRESETS.get(name)
+    specs = [vars(spec) for spec in study.specs(3072, 100)]
+    columns = ["method", "score", "tweaks", "density"]
+    ours = pd.DataFrame(specs)[columns].drop_duplicates().assign(test_accuracy=0.5, diverged=False)
+    rows = beside_published_tost(ours, study.record([], ""))
+    counts = {"tost_1": 0, "tost_3": 12, "tost_4": 30, "tost_5": 12, "tost_ablation": 8}
+    assert len(rows) == counts.get(name, 31)
+
+
+def test_the_ablation_stands_beside_random_and_snip_masks_of_table_2():
+    study = TOST_PRESETS.get("tost_ablation")
+    columns = ["method", "score", "tweaks", "density"]
+    ours = pd.DataFrame([vars(spec) for spec in study.specs(3072, 10)])[columns]
+    rows = beside_published_tost(ours.assign(test_accuracy=0.5, diverged=False), study.record([], ""))
+    assert rows[["mask", "density", "tweaks"]].to_numpy().tolist() == [
+        [mask, density, tweaks] for mask in ("random", "snip") for density in (0.1, 0.02) for tweaks in ("none", "tost")
+    ]
+    assert set(rows["n"]) == {3} and rows["published"][0] == 89.95
 
 
 def test_a_report_shows_them_and_writes_its_tables(tmp_path, monkeypatch):
@@ -99,7 +122,8 @@ def test_a_report_shows_them_and_writes_its_tables(tmp_path, monkeypatch):
     results = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("static",))
     both = [results.assign(score="snip", distribution="global", tweaks=t) for t in ("none", "tost")]
     results = pd.concat([both[0], both[1].assign(run_id=both[1]["run_id"] + "-tost")], ignore_index=True)
-    study = {"reproduces": "ToST, Table 2", "preset": "tost_2_cifar100_resnet_32"}
+    named = {"table": "2", "dataset": "cifar100", "architecture": "ResNet-32"}
+    study = {"reproduces": "ToST, Tables 2 and 4, with random masks", "published": named}
     folder = write_densities(tmp_path / "study", results, None, **study)
     page = write_report(folder, figures=False).read_text()
     assert 'href="#published"' in page and "beside ToST, Table 2" in page and ">69.31" in page and "+0.69" in page

@@ -97,7 +97,7 @@ def test_what_differs_from_the_preset_is_recorded_and_nothing_else():
 
 def test_a_study_of_its_own_reproduces_nothing():
     record = study().record([], "")
-    assert (record["preset"], record["reproduces"], record["overrides"]) == (None, None, [])
+    assert (record["preset"], record["reproduces"], record["published"], record["overrides"]) == (None, None, None, [])
 
 
 def test_the_record_of_single_networks_tells_their_own_choices():
