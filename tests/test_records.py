@@ -183,6 +183,64 @@ def test_corrupt_rows_are_named(study_dir, name, text):
         read(study_dir)
 
 
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        (records.read_history, "0,1.5,0.25,abc,0.5", r"history\.csv is corrupt: expected numbers .* `test_loss`.*abc"),
+        (
+            records.read_flow,
+            "0,egf_2,total,oops",
+            r"flow\.csv is corrupt: expected numbers in the column `value`.*oops",
+        ),
+        (records.read_flow, ",egf_2,total,0.5", r"flow\.csv is corrupt: expected a value of `epoch`.*none in 1"),
+        (records.read_flow, "0,egf_2,,0.5", r"flow\.csv is corrupt: expected a value of `layer`"),
+        (records.read_diagnostics, "0,top_eigenvalue,total,1.2.3", r"diagnostics\.csv is corrupt: .*`value`"),
+        (records.read_landscape, "loss_along,-0.5,zero,1.0", r"landscape\.csv is corrupt: .*column `y`.*zero"),
+        (records.read_flow, "0,egf_2,total,0.5,9,9", r"flow\.csv is corrupt: expected"),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_file_and_a_remedy(study_dir, read, text, message):
+    name = read.__name__.removeprefix("read_")
+    (finish(study_dir, "a").path / f"{name}.csv").write_text(f"{','.join(records._TABLES[name])}\n{text}\n")
+    with pytest.raises(ValueError, match=message + ".*Remove that run's folder"):
+        read(study_dir)
+
+
+def test_text_that_is_none_is_named(study_dir):
+    (finish(study_dir, "a").path / "flow.csv").write_bytes(b"epoch,measure,layer,value\n0,egf_2,\xff,1\n")
+    with pytest.raises(ValueError, match=r"flow\.csv is corrupt: expected CSV"):
+        records.read_flow(study_dir)
+    (study_dir / "a" / "history.csv").unlink()
+    with pytest.raises(ValueError, match=r"history\.csv is missing"):
+        records.read_history(study_dir)
+
+
+def test_values_that_are_not_finite_and_layers_named_by_numbers_are_read_as_they_were_written(study_dir):
+    values = [0.5, float("inf"), float("-inf"), float("nan")]
+    flow = [{"epoch": 0, "measure": "egf_2", "layer": str(place), "value": value} for place, value in enumerate(values)]
+    finish(study_dir, "a").finish({}, {"history": HISTORY, "flow": flow})
+    read = records.read_flow(study_dir)
+    assert read["layer"].tolist() == ["0", "1", "2", "3"]
+    np.testing.assert_array_equal(read["value"], values)
+
+
+@pytest.mark.parametrize(("drop", "again"), [(8, None), (None, 4), (8, 4)])
+def test_a_surface_that_is_no_whole_grid_is_refused_where_it_is_read(study_dir, drop, again):
+    points = [(x, y) for y in (-1.0, 0.0, 1.0) for x in (-1.0, 0.0, 1.0)]
+    rows = [{"diagnostic": "loss_surface", "x": x, "y": y, "loss": 1.0} for x, y in points]
+    rows += [{"diagnostic": "loss_along", "x": 0.25, "y": 0.0, "loss": 1.0}]
+    folder = finish(study_dir, "a")
+    folder.finish({}, {"history": HISTORY, "flow": FLOW, "landscape": rows})
+    assert len(records.read_landscape(study_dir)) == 10
+    broken = [row for place, row in enumerate(rows) if place != drop] + ([] if again is None else [rows[again]])
+    folder.finish({}, {"history": HISTORY, "flow": FLOW, "landscape": broken})
+    message = (
+        rf"landscape\.csv is corrupt: .*each of the 9 points of a loss_surface once; received {len(broken) - 1} rows"
+    )
+    with pytest.raises(ValueError, match=message):
+        records.read_landscape(study_dir)
+
+
 def test_a_corrupt_checkpoint_is_named(tmp_path):
     folder = RunFolder(tmp_path, "a")
     folder.start({})
