@@ -5,6 +5,7 @@ architecture: a panel per optimizer, a line per variant (and activation, where s
 method, which says how a network becomes sparse.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ PLACE = ["table", "method", "panel", "line"]
 
 _ARCHITECTURE = ["dataset", "model", "depth", "width"]
 _WITHIN = ("density", "seed")
+_TRAINING = [*PLACE, *_WITHIN]
 _LINE = ("variant", "activation", "tweaks")
 _MEASURING = ("diagnostics", "diagnostic_epochs", "diagnostic_samples", "eigenvalue_iterations", "landscape_steps")
 """Fields of the spec that change nothing of a training: runs are not told apart by what was looked at besides."""
@@ -78,6 +80,26 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
     return placed
 
 
+def one_run_each(placed: pd.DataFrame) -> pd.DataFrame:
+    """Returns the first run of each configuration, density and seed: others are the same training, measured otherwise.
+
+    Args:
+        placed: as `arrange_densities` returns it.
+    """
+    return placed.drop_duplicates(_TRAINING)
+
+
+def rows_of_one_run_each(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Returns the rows of the first run of each configuration, density and seed that has any, see `one_run_each`.
+
+    Args:
+        rows: anything measured, with its run's `run_id`, place, density and seed.
+        by: columns of whose every value the first run is that which has rows of it.
+    """
+    first = rows.groupby([*_TRAINING, *by], sort=False)["run_id"].transform("first")
+    return rows[rows["run_id"] == first]
+
+
 def line_heading(results: pd.DataFrame) -> str:
     """Returns what the lines of `arrange_densities` differ in, such as "variant" or "variant, tweaks".
 
@@ -90,8 +112,8 @@ def line_heading(results: pd.DataFrame) -> str:
 def mean_by_density(results: pd.DataFrame, value: str = "test_accuracy", level: float = LEVEL) -> pd.DataFrame:
     """Returns the mean over the seeds and how it spreads, per configuration and density.
 
-    Diverged runs and missing values are no part of these numbers; `diverged` says how many runs of the
-    group diverged.
+    Runs that differ only in what was measured are one training, of which the first run counts. Diverged runs and
+    missing values are no part of these numbers; `diverged` says how many runs of the group diverged.
 
     Args:
         results: one row per finished run of a density study.
@@ -111,7 +133,7 @@ def mean_by_density(results: pd.DataFrame, value: str = "test_accuracy", level: 
         >>> mean_by_density(frame)[["density", "mean", "n"]].to_numpy().tolist()
         [[0.1, 0.375, 2.0], [1.0, 0.75, 1.0]]
     """
-    placed = arrange_densities(results)
+    placed = one_run_each(arrange_densities(results))
     group = [*PLACE, "density"]
     return placed[group].drop_duplicates().merge(mean_over_seeds(placed, group, value, level), on=group)
 

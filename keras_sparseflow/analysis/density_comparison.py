@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.correlation import correlate_cells, correlate_flow, kendall_tau
-from keras_sparseflow.analysis.density import PLACE, arrange_densities
+from keras_sparseflow.analysis.density import PLACE, arrange_densities, one_run_each
 from keras_sparseflow.analysis.pairs import lower_is_better, match_sides
 from keras_sparseflow.analysis.statistics import SignedRankTest, holm, wilcoxon_signed_rank
 
@@ -56,7 +56,7 @@ def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diver
     References:
         Wilcoxon, 1945. Holm, 1979.
     """
-    placed = arrange_densities(results)
+    placed = one_run_each(arrange_densities(results))
     rows = [row for side in SIDES for row in _comparisons(placed, side, value, diverged)]
     fields = ["test_method" if name == "method" else name for name in SignedRankTest.__dataclass_fields__]
     table = pd.DataFrame(rows, columns=[*_COLUMNS, *fields, "diverged", "left_out"])
@@ -86,7 +86,7 @@ def correlate_densities(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
         >>> mean[["measure", "target", "mean_tau", "overall_tau"]].to_numpy().tolist()
         [['egf_2', 'test_loss', -1.0, -1.0], ['egf_2', 'test_accuracy', 1.0, 1.0]]
     """
-    placed = arrange_densities(results)
+    placed = one_run_each(arrange_densities(results))
     each = correlate_cells(placed, configuration=PLACE)
     mean = correlate_flow(placed, configuration=PLACE, by=("table", "method"))
     overall = [_overall(placed, row) for row in mean.to_dict("records")]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_sparseflow.analysis.density import PLACE, arrange_densities
+from keras_sparseflow.analysis.density import PLACE, arrange_densities, rows_of_one_run_each
 
 _GROUP = [*PLACE, "density", "epoch", "measure", "layer"]
 
@@ -19,8 +19,9 @@ def tabulate_diagnostics(diagnostics: pd.DataFrame, results: pd.DataFrame) -> pd
         `epoch`, `measure`, `layer`, `mean`, `min`, `max` and `n`; layers are in the network's order.
     """
     placed = arrange_densities(results)
-    trained = placed.loc[~placed["diverged"].astype(bool), ["run_id", *PLACE, "density"]]
+    trained = placed.loc[~placed["diverged"].astype(bool), ["run_id", *PLACE, "density", "seed"]]
     rows = trained.merge(diagnostics, on="run_id").astype({"value": float})
+    rows = rows_of_one_run_each(rows, by=["measure"])
     groups = rows.groupby(_GROUP, sort=False)["value"]
     return groups.agg(mean="mean", min="min", max="max", n="count").reset_index()
 

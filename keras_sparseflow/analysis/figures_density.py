@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.density import arrange_densities, dense_levels, mean_by_density
+from keras_sparseflow.analysis.density import arrange_densities, dense_levels, mean_by_density, one_run_each
 from keras_sparseflow.analysis.labels import value_label
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.panels import (
@@ -105,7 +105,7 @@ def require_one_density_table(placed: pd.DataFrame) -> None:
 
 
 def _by_density(results: pd.DataFrame, value: str, rows: str, columns: str, lines: str) -> Figure:
-    placed = _in_words(arrange_densities(results))
+    placed = _in_words(one_run_each(arrange_densities(results)))
     require_one_density_table(placed)
     means = mean_by_density(results, value).rename(columns={"ci_low": "low", "ci_high": "high"})
     require_finite(means["mean"], value)

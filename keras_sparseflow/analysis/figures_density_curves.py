@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import line_styles, sequence_styles
-from keras_sparseflow.analysis.density import PLACE, arrange_densities
+from keras_sparseflow.analysis.density import PLACE, arrange_densities, rows_of_one_run_each
 from keras_sparseflow.analysis.figures_density import require_one_density_table
 from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.names import method_name
@@ -35,6 +35,8 @@ _MOST_MARKERS = 8
 def place_rows(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """Returns rows of runs of one table that did not diverge, with their place, density and seed, in a report's order.
 
+    Of runs that are the same training, they are those of the first that has any.
+
     Args:
         rows: anything with a column `run_id`.
         results: the runs of one table of a density study.
@@ -42,7 +44,7 @@ def place_rows(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     placed = arrange_densities(results)
     require_one_density_table(placed)
     trained = placed.loc[~placed["diverged"].astype(bool), ["run_id", *PLACE, "density", "seed"]]
-    return trained.merge(rows, on="run_id")
+    return rows_of_one_run_each(trained.merge(rows, on="run_id"))
 
 
 def measured_rows(rows: pd.DataFrame, results: pd.DataFrame, measure: str, argument: str = "flow") -> pd.DataFrame:

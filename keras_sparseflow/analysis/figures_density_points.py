@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import INK, line_styles
 from keras_sparseflow.analysis.correlation import TARGETS, correlate_flow
-from keras_sparseflow.analysis.density import PLACE, arrange_densities
+from keras_sparseflow.analysis.density import PLACE, arrange_densities, one_run_each
 from keras_sparseflow.analysis.figures_correlation import say_tau
 from keras_sparseflow.analysis.figures_density import require_one_density_table
 from keras_sparseflow.analysis.figures_density_curves import density_styles
@@ -50,7 +50,7 @@ def densities_against_flow(results: pd.DataFrame, measure: str = "egf_2", value:
     require_columns(results, ["diverged", *TARGETS, measure])
     if value not in TARGETS:
         raise ValueError(f"`value` must be {' or '.join(map(repr, TARGETS))}; received {value!r}.")
-    placed = arrange_densities(results)
+    placed = one_run_each(arrange_densities(results))
     require_one_density_table(placed)
     points = placed[~placed["diverged"].astype(bool)]
     both = {name: pd.to_numeric(points[c]).astype(float) for name, c in (("flow", measure), ("value", value))}

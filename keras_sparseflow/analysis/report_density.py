@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
-from keras_sparseflow.analysis.density import line_heading, tabulate_densities
+from keras_sparseflow.analysis.density import arrange_densities, line_heading, one_run_each, tabulate_densities
 from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
 from keras_sparseflow.analysis.diagnostics import tabulate_diagnostics
 from keras_sparseflow.analysis.exports import write_exports
@@ -31,11 +31,21 @@ from keras_sparseflow.analysis.view_density import Numbers, view
 def make(source: Source) -> Report:
     """Returns the report of a study whose runs differ in density."""
     results, study = source.results, source.study
-    published = beside_published_tost(results, study if source.value == "test_accuracy" else {})
-    sparsities = beside_published_sparsity(source.diagnostics, results, study)
+    published = beside_published_tost(_trainings(results), study if source.value == "test_accuracy" else {})
+    sparsities = beside_published_sparsity(source.diagnostics, _trainings(_with_sparsity(source)), study)
     named = name_tweaks(name_methods(results))
     numbers = _numbers(dataclasses.replace(source, results=named), published, sparsities)
     return Report(view(numbers), "density.html.j2", partial(_write_files, numbers), {**ON_DARK, **SEQUENCE})
+
+
+def _trainings(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns one of the runs that are the same training, measured otherwise."""
+    return results.loc[one_run_each(arrange_densities(results)).index]
+
+
+def _with_sparsity(source: Source) -> pd.DataFrame:
+    measured = source.diagnostics.loc[source.diagnostics["measure"] == "activation_sparsity", "run_id"]
+    return source.results[source.results["run_id"].isin(measured)]
 
 
 def _numbers(source: Source, published: pd.DataFrame, sparsities: pd.DataFrame) -> Numbers:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis import density_findings
-from keras_sparseflow.analysis.density import PLACE, arrange_densities, line_heading
+from keras_sparseflow.analysis.density import PLACE, arrange_densities, line_heading, one_run_each
 from keras_sparseflow.analysis.exports_density import company
 from keras_sparseflow.analysis.exports_published import mask_name
 from keras_sparseflow.analysis.formats import format_percent
@@ -135,7 +135,7 @@ def _correlations(numbers: Numbers) -> dict[str, Any]:
 
 
 def _diverged(results: pd.DataFrame) -> dict[str, Any]:
-    placed = _named(arrange_densities(results))
+    placed = _named(one_run_each(arrange_densities(results)))
     placed = placed.assign(row=placed["panel"], column=placed["line"], share=placed["density"].map(format_percent))
     return {
         "diverged_runs": placed[placed["diverged"].astype(bool)].to_dict("records"),

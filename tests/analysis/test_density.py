@@ -10,6 +10,7 @@ from keras_sparseflow.analysis.density import (
     mean_by_density,
     tabulate_densities,
 )
+from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
 from keras_sparseflow.analysis.names import method_name, name_methods
 from tests.analysis.densities import make_densities
 
@@ -90,6 +91,20 @@ def test_means_are_those_of_the_runs_that_did_not_diverge():
     assert low["mean"] == pytest.approx(0.55) and low["std"] == pytest.approx(np.sqrt(0.005))
     assert (dense["min"], dense["max"], dense["mean"]) == (0.7, 0.9, pytest.approx(0.8))
     assert (dense["ci_low"], dense["ci_high"]) == bootstrap_mean([0.7, 0.8, 0.9])
+
+
+def test_runs_that_differ_in_what_was_measured_alone_are_one_training():
+    results = make_densities(("sgd",), ("NR", "SC"), (0.1, 0.2, 0.5), (0, 1), ("random",)).assign(diagnostics="none")
+    results.attrs["spec_columns"] = ["seed", "density", "variant", "diagnostics"]
+    again = results.assign(run_id=results["run_id"] + "-again", diagnostics="loss_surface", test_accuracy=0.0)
+    both = pd.concat([results, again], ignore_index=True)
+    both.attrs = results.attrs
+    pd.testing.assert_frame_equal(mean_by_density(both), mean_by_density(results))
+    assert set(mean_by_density(both)["n"]) == {2}
+    pd.testing.assert_frame_equal(compare_densities(both), compare_densities(results))
+    for got, expected in zip(correlate_densities(both), correlate_densities(results), strict=True):
+        pd.testing.assert_frame_equal(got, expected)
+    assert len(arrange_densities(both)) == len(both), "none is hidden"
 
 
 def test_mean_flow_stands_beside_the_mean_and_is_nan_where_there_is_none():

@@ -159,6 +159,22 @@ def test_surfaces_side_by_side_are_variants_of_the_first_seed(tweaked, landscape
         density_surfaces(landscape, tweaked, "method")
 
 
+def test_of_a_training_that_was_measured_twice_one_surface_is_drawn(tweaked, landscape):
+    again = tweaked.assign(run_id=tweaked["run_id"] + "-again", landscape_steps=7)
+    both = pd.concat([tweaked.assign(landscape_steps=5), again], ignore_index=True)
+    finer = make_landscape(again, steps=7)
+    expected = density_surfaces(landscape, tweaked, "variant")
+    surfaces = density_surfaces(pd.concat([landscape, finer], ignore_index=True), both, "variant")
+    assert list(surfaces) == list(expected)
+    for shared, surface in surfaces.items():
+        np.testing.assert_array_equal(surface[["x", "y", "loss"]], expected[shared][["x", "y", "loss"]])
+        loss_contours(surface)
+    second = density_surfaces(finer, both, "variant")
+    assert [len(surface) for surface in second.values()] == [
+        49 * surface["network"].nunique() for surface in second.values()
+    ]
+
+
 def test_a_diverged_seed_gives_its_place_to_the_next(tweaked, landscape):
     runs = tweaked.assign(diverged=tweaked["seed"] == 0)
     run = tweaked.query("method == 'random' and density == 0.02 and tweaks == 'none' and seed == 1")["run_id"].item()

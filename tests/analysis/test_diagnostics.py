@@ -25,6 +25,21 @@ def test_means_are_over_the_seeds_that_did_not_diverge():
     assert tabulate_diagnostics(_rows(), results).empty
 
 
+def test_a_training_that_was_measured_twice_counts_once_by_measure():
+    results = make_densities(("sgd",), ("NR",), (0.1,), (0,), ("random",))
+    twice = pd.concat([results.assign(run_id=name, diagnostics=name) for name in "ab"], ignore_index=True)
+    twice.attrs["spec_columns"] = ["seed", "diagnostics"]
+    rows = _rows(
+        ("a", 0, "top_eigenvalue", "total", 1.0),
+        ("b", 0, "top_eigenvalue", "total", 3.0),
+        ("b", 0, "activation_sparsity", "total", 0.5),
+    )
+    table = tabulate_diagnostics(rows, twice)
+    assert table[["measure", "mean", "n"]].to_numpy().tolist() == [
+        ["top_eigenvalue", 1.0, 1], ["activation_sparsity", 0.5, 1],
+    ]  # fmt: skip
+
+
 def test_each_run_has_its_own_last_epoch():
     rows = _rows(("a", 0, "m", "total", 1.0), ("a", 4, "m", "total", 2.0), ("b", 0, "m", "total", 3.0))
     assert last_epochs(rows)["value"].tolist() == [2.0, 3.0]
