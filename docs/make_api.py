@@ -26,6 +26,7 @@ MODULES = (
     "records",
     "plugins",
     "layers.rectifiers",
+    "experiments.combined",
     "experiments.spec",
     "experiments.named",
     "experiments.recipe",
@@ -45,6 +46,11 @@ MODULES = (
     "training.schedules",
     "training.losses",
     "training.curves",
+    "training.precision",
+    "training.strategy",
+    "training.multiworker",
+    "training.tfmot",
+    "models.wide_resnet_kernels",
 )
 
 
@@ -68,6 +74,7 @@ def public_items() -> dict[str, Any]:
     for module in modules:
         for name in public_names(module.__name__):
             item = getattr(module, name)
+            item = item.__wrapped__ if hasattr(item, "cache_info") else item  # the function whose results are kept
             if not (callable(item) and any(item is other for other in found.values())):
                 found[f"{module.__name__}.{name}"] = item
     return found

@@ -1,5 +1,6 @@
 """README and docs tell the truth: their code runs, their commands are accepted, their links lead somewhere."""
 
+import ast
 import os
 import re
 import shlex
@@ -43,6 +44,28 @@ def commands(page):
 def test_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
     done = processes.run("\n".join(python_blocks(page)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def imported(code):
+    """What a program imports of the library, each as a whole name."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_what_pages_and_examples_import_is_public():
+    """It has a page of the API, and stays where it is: docs/make_api.py lists it."""
+    lines = (ROOT / "tests" / "public_api.txt").read_text().splitlines()
+    public = {re.split("[(:]", line)[0] for line in lines}
+    modules = {name.rpartition(".")[0] for name in public}
+    programs = [(page, block) for page in PAGES for block in python_blocks(page)]
+    programs += [(path, path.read_text()) for path in sorted((ROOT / "examples").rglob("*.py"))]
+    for path, code in programs:
+        taken = {name for name in imported(code) if name.partition(".")[0] == "keras_sparseflow"}
+        assert taken <= public | modules, f"{path.name}: {sorted(taken - public - modules)}"
+    assert len(programs) > 30
 
 
 ALL_COMMANDS = sorted({command for page in PAGES for command in commands(page)})

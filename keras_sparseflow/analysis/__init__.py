@@ -83,6 +83,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "panels": ("figure_bytes",),
         "report": ("write_report",),
-        "tables": ("write_tables",),
+        "sources": ("Source",),
+        "tables": ("tabulate", "write_tables"),
     },
 )

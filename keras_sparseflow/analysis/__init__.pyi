@@ -13,6 +13,7 @@ from keras_sparseflow.analysis import panels as panels
 from keras_sparseflow.analysis import published as published
 from keras_sparseflow.analysis import published_tost as published_tost
 from keras_sparseflow.analysis import report as report
+from keras_sparseflow.analysis import sources as sources
 from keras_sparseflow.analysis import statistics as statistics
 from keras_sparseflow.analysis import tables as tables
 from keras_sparseflow.analysis.agreement import Agreement as Agreement
@@ -66,8 +67,10 @@ from keras_sparseflow.analysis.published import with_published as with_published
 from keras_sparseflow.analysis.published_tost import beside_published_tost as beside_published_tost
 from keras_sparseflow.analysis.published_tost import load_tost_accuracies as load_tost_accuracies
 from keras_sparseflow.analysis.report import write_report as write_report
+from keras_sparseflow.analysis.sources import Source as Source
 from keras_sparseflow.analysis.statistics import SignedRankTest as SignedRankTest
 from keras_sparseflow.analysis.statistics import compare_arms as compare_arms
 from keras_sparseflow.analysis.statistics import holm as holm
 from keras_sparseflow.analysis.statistics import wilcoxon_signed_rank as wilcoxon_signed_rank
+from keras_sparseflow.analysis.tables import tabulate as tabulate
 from keras_sparseflow.analysis.tables import write_tables as write_tables

@@ -28,6 +28,11 @@ class Source:
         measure: the flow measure to draw.
         diverged: "worst" or "drop", see `pair_arms`.
         figure_files: whether the figures are to stand beside the page as files too.
+
+    Example:
+        >>> source = read_source(Path("runs/demo"), "test_accuracy", None, "worst", figures=False)
+        >>> source.measure, set(source.results["arm"]) == {"sparse", "dense"}
+        ('egf_2', True)
     """
 
     study: Mapping[str, Any]

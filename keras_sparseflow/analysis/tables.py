@@ -57,6 +57,16 @@ def tabulate(results: pd.DataFrame, value: str = "test_accuracy", diverged: str 
 
     The columns besides are those of `with_published` and `arrange`, and `pairs_file`, the name of the CSV
     file with the cell's pairs.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+        value: the column of the results that the arms are compared by.
+        diverged: "worst" or "drop": see `pair_arms`.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> {"p_value", "published_p", "pairs_file"} <= set(tabulate(read_results("runs/demo")))
+        True
     """
     cell = cell_columns(results)
     table = arrange(with_published(compare_arms(results, cell, value, diverged), value), cell)

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras_sparseflow.plugins import Table, unknown_name
 
+__all__ = ["Part"]
+
 PART_NAME = "[A-Za-z0-9]+"
 """What names of parts look like: combined names join them by _."""
 

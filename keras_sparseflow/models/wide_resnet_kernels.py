@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from keras_sparseflow.models.kernels import CLASSIFIER, STEM, check_image_shape, positions
 
+__all__ = ["kernel_positions", "kernel_shapes"]
+
 SMALLEST_DEPTH = 10
 """One block a group."""
 

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from keras_sparseflow.training.model import SparseModel
 
+__all__ = ["MultiWorkerModel", "is_chief", "multiworker"]
+
 
 @functools.cache
 def multiworker(devices: int | None = None) -> tf.distribute.MultiWorkerMirroredStrategy:
@@ -28,6 +30,12 @@ def multiworker(devices: int | None = None) -> tf.distribute.MultiWorkerMirrored
     Raises:
         ValueError: TF_CONFIG names no workers, or this process is none of them; another number of devices.
         RuntimeError: TensorFlow has started already; the workers do not find each other.
+
+    Example:
+        >>> multiworker()  # started without TF_CONFIG
+        Traceback (most recent call last):
+            ...
+        ValueError: The environment variable TF_CONFIG must name the workers, and which of them this process is, ...
     """
     resolver = _cluster()
     try:
@@ -57,7 +65,15 @@ def worker_count(strategy: tf.distribute.Strategy) -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process is the one that writes files: the chief, or worker 0 where none is so called."""
+    """Returns whether this process is the one that writes files: the chief, or worker 0 where none is so called.
+
+    Args:
+        strategy: under which it trains; one alone is the chief.
+
+    Example:
+        >>> is_chief(tf.distribute.get_strategy())
+        True
+    """
     if worker_count(strategy) == 1:
         return True
     resolver = strategy.cluster_resolver
@@ -123,6 +139,12 @@ class MultiWorkerModel(SparseModel):
     Every worker builds, compiles and fits the same model on the same batches, of which it trains its share, with
     the same callbacks: what Keras reads between steps (metrics, for instance) is reduced over all workers, so
     each must read it. Only files are the chief's alone.
+
+    Example:
+        >>> images = keras.Input((4,))
+        >>> model = MultiWorkerModel(images, keras.layers.Dense(2)(images))
+        >>> isinstance(model, SparseModel)
+        True
     """
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:

@@ -8,6 +8,8 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
+__all__ = ["mirrored", "synchronize_norms"]
+
 Strategy: TypeAlias = tf.distribute.Strategy
 
 
@@ -40,6 +42,10 @@ def mirrored(devices: int | None = None) -> tf.distribute.MirroredStrategy:
 
     Raises:
         ValueError: more devices than there are.
+
+    Example:
+        >>> mirrored(1).num_replicas_in_sync
+        1
     """
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     if kind == "CPU":
@@ -146,7 +152,19 @@ def evaluation_batch(count: int, most: int, strategy: Strategy) -> int:
 
 
 def synchronize_norms(model: keras.Model, strategy: Strategy) -> None:
-    """Lets BatchNorm take mean and variance over the whole batch, where Keras would take each replica's share."""
+    """Lets BatchNorm take mean and variance over the whole batch, where Keras would take each replica's share.
+
+    Args:
+        model: built, and not compiled yet; its BatchNorm layers are changed.
+        strategy: that it is trained under; with TensorFlow's default one nothing is changed.
+
+    Example:
+        >>> with mirrored(1).scope():
+        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()])
+        >>> synchronize_norms(model, mirrored(1))
+        >>> model.layers[0].synchronized
+        True
+    """
     if not _distributes(strategy):
         return
     for layer in model._flatten_layers():

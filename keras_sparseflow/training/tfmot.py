@@ -22,6 +22,11 @@ def import_tfmot() -> ModuleType:
 
     Raises:
         ImportError: it or tf-keras is not installed; the message names the extra to install.
+
+    Example:
+        >>> schedule = import_tfmot().sparsity.keras.PolynomialDecay(0.5, 0.75, begin_step=0, end_step=100)
+        >>> float(schedule(100)[1])  # whether to prune at this step, and to which sparsity
+        0.75
     """
     try:
         with _keras_stays():
