@@ -7,6 +7,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis import figures
 from keras_sparseflow.analysis.figures_density_curves import Lines, lines_to_compare
+from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.gallery import Drawn
 
 RANGE = "The band goes from the smallest to the largest run."
@@ -17,8 +18,8 @@ LINES: Mapping[Lines, str] = {
 """What a caption says of lines."""
 
 _EIGENVALUE = (
-    "The largest eigenvalue of the Hessian of the loss on a fixed sample of training images, by power iteration: how "
-    "sharply the loss bends at the weights in the direction in which it does so most."
+    "The eigenvalue of largest absolute value of the Hessian of the loss on a fixed sample of training images, by "
+    "power iteration: how sharply the loss bends at the weights in the direction in which it does so most."
 )
 _ZEROS = "The share of activations that are exactly zero, through which no gradient passes back"
 _ALONG = (
@@ -43,52 +44,57 @@ def diagnostic_figures(runs: pd.DataFrame, diagnostics: pd.DataFrame, landscape:
         diagnostics: as `keras_sparseflow.records.read_diagnostics` returns it.
         landscape: as `keras_sparseflow.records.read_landscape` returns it.
     """
+    meaning = f"{_EIGENVALUE}{_residual(diagnostics[diagnostics['run_id'].isin(runs['run_id'])])}"
     return [
-        *_over_epochs(runs, diagnostics, "top_eigenvalue", "Top eigenvalue of the Hessian", _EIGENVALUE),
-        *_over_epochs(runs, diagnostics, "activation_sparsity", "Activation sparsity", f"{_ZEROS}, in all layers."),
-        *_by_layer(runs, diagnostics),
-        *_along(runs, landscape[landscape["diagnostic"] == "loss_along"]),
+        _over_epochs(runs, diagnostics, "top_eigenvalue", "Top eigenvalue of the Hessian", meaning),
+        _over_epochs(runs, diagnostics, "activation_sparsity", "Activation sparsity", f"{_ZEROS}, in all layers."),
+        _by_layer(runs, diagnostics),
+        _along(runs, landscape[landscape["diagnostic"] == "loss_along"]),
         *_surfaces(runs, landscape[landscape["diagnostic"] == "loss_surface"]),
     ]
 
 
-def _over_epochs(runs: pd.DataFrame, diagnostics: pd.DataFrame, measure: str, name: str, meaning: str) -> list[Drawn]:
+def _residual(diagnostics: pd.DataFrame) -> str:
+    """Returns in a sentence how near power iteration came to eigenvalues; nothing where no residual was recorded."""
+    rows = diagnostics[diagnostics["measure"].isin(["top_eigenvalue", "top_eigenvalue_residual"])]
+    both = rows.astype({"value": float}).pivot_table("value", ["run_id", "epoch", "layer"], "measure").dropna()
+    if both.shape[1] < 2 or both.empty:
+        return ""
+    share = float((both["top_eigenvalue_residual"] / both["top_eigenvalue"].abs()).median())
+    return f" The median residual of the iteration is {format_percent(float(f'{share:.2g}'))} of the value."
+
+
+def _over_epochs(runs: pd.DataFrame, diagnostics: pd.DataFrame, measure: str, name: str, meaning: str) -> Drawn:
     rows = diagnostics[diagnostics["measure"] == measure]
     lines = lines_to_compare(rows, runs)
-    return [
-        (
-            f"{measure}_over_epochs",
-            f"{name} over the epochs",
-            f"{meaning} {LINES[lines]}: mean over the seeds. {RANGE}",
-            partial(figures.densities_over_epochs, rows, runs, measure, lines),
-        )
-    ]
+    return (
+        f"{measure}_over_epochs",
+        f"{name} over the epochs",
+        f"{meaning} {LINES[lines]}: mean over the seeds. {RANGE}",
+        partial(figures.densities_over_epochs, rows, runs, measure, lines),
+    )
 
 
-def _by_layer(runs: pd.DataFrame, diagnostics: pd.DataFrame) -> list[Drawn]:
+def _by_layer(runs: pd.DataFrame, diagnostics: pd.DataFrame) -> Drawn:
     rows = diagnostics[diagnostics["measure"] == "activation_sparsity"]
     lines = lines_to_compare(rows, runs)
-    return [
-        (
-            "activation_sparsity_by_layer",
-            "Activation sparsity layer by layer",
-            f"{_ZEROS}, of trained networks: after the last epoch that was measured. {LINES[lines]}: mean over the "
-            f"seeds. {RANGE}",
-            partial(figures.densities_by_layer, rows, runs, "activation_sparsity", lines, "last"),
-        )
-    ]
+    return (
+        "activation_sparsity_by_layer",
+        "Activation sparsity layer by layer",
+        f"{_ZEROS}, of trained networks: after the last epoch that was measured. {LINES[lines]}: mean over the "
+        f"seeds. {RANGE}",
+        partial(figures.densities_by_layer, rows, runs, "activation_sparsity", lines, "last"),
+    )
 
 
-def _along(runs: pd.DataFrame, landscape: pd.DataFrame) -> list[Drawn]:
+def _along(runs: pd.DataFrame, landscape: pd.DataFrame) -> Drawn:
     lines = lines_to_compare(landscape, runs)
-    return [
-        (
-            "loss_along_top_eigenvector",
-            "Test loss along the top eigenvector of the Hessian",
-            f"{_ALONG} {LINES[lines]}: mean over the seeds. {RANGE}",
-            partial(figures.densities_along, landscape, runs, lines),
-        )
-    ]
+    return (
+        "loss_along_top_eigenvector",
+        "Test loss along the top eigenvector of the Hessian",
+        f"{_ALONG} {LINES[lines]}: mean over the seeds. {RANGE}",
+        partial(figures.densities_along, landscape, runs, lines),
+    )
 
 
 def _surfaces(runs: pd.DataFrame, landscape: pd.DataFrame) -> list[Drawn]:

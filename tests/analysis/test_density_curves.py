@@ -197,6 +197,9 @@ def test_diagnostics_are_compared_by_what_was_measured(tweaked, measured, landsc
     drawn = diagnostic_figures(tweaked, measured[measured["run_id"].isin(plain)], landscape.head(0))
     captions = {name: caption for name, _, caption, _ in drawn}
     assert "A line per density" in captions["top_eigenvalue_over_epochs"]
+    assert "median residual of the iteration is 1% of the value. A line" in captions["top_eigenvalue_over_epochs"]
+    values = diagnostic_figures(tweaked, measured[measured["measure"] == "top_eigenvalue"], landscape.head(0))
+    assert "residual" not in values[0][2] and "of largest absolute value" in values[0][2]
     assert not any(name.startswith("loss_contours") for name in captions)
 
 

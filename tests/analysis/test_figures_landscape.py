@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,14 @@ def test_contours_of_all_networks_have_the_same_levels_and_pass_where_the_loss_i
     assert not len(drawn[1].get_paths()[-1].vertices), "its losses stay below"
     lower = loss_contours(_both(), levels=3, highest=5.0).axes[0].collections[0]
     np.testing.assert_allclose(lower.levels, [2, 3, 4])
+
+
+def test_ticks_of_panels_beside_each_other_do_not_overlap():
+    figure = loss_contours(pd.concat([_surface(1.0, network=name) for name in "abc"]))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for axes in figure.axes for text in axes.get_xticklabels()]
+    assert len(boxes) >= 9
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
 def test_surfaces_share_their_scale_and_are_cut_off_at_the_highest_loss():
