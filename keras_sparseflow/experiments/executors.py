@@ -57,9 +57,6 @@ class Options:
 
 DEFAULT_OPTIONS = Options()
 
-Executor = Callable[[Sequence[TrainingSpec], Path, ImageData, StudyProgress, Options], None]
-"""`(specs, study folder, data, progress, options)`; returns when every run is finished."""
-
 
 def serial(
     specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
@@ -153,7 +150,7 @@ EXECUTORS = Table(
     {"auto": auto, "population": population, "serial": serial},
     expects="callable",
 )
-"""Every executor that can be named."""
+"""Each is called with `(specs, study folder, data, progress, options)`, and returns when every run is finished."""
 
 PLANNED_EXECUTORS = ("auto", "population", "serial")
 """Those whose way with a study is known beforehand: see `plan`."""

@@ -1,6 +1,5 @@
 """What a score is given: the model, its kernels, how many weights are to be active, and the data."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,8 +96,3 @@ def as_float(tensor: Any) -> np.ndarray:
 def _count_on_the_way(count: int, size: int, progress: float) -> int:
     """Returns how many of `size` weights are active when the density has fallen to its power `progress`."""
     return count if progress == 1 else round(size * (count / size) ** progress)
-
-
-def sizes_of(kernels: Sequence[Kernel]) -> list[int]:
-    """Returns how many weights each kernel has."""
-    return [math.prod(kernel.shape) for kernel in kernels]

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import MaskProblem, hessian_products, loss_gradients
-from keras_sparseflow.masks.problem import sizes_of
 from tests.masks import small
 
 layers = keras.layers
@@ -16,7 +15,7 @@ layers = keras.layers
 def problem(model, data, **arguments):
     kernels = kernels_of(model)
     generators = [np.random.default_rng(place) for place in range(len(kernels))]
-    half = sum(sizes_of(kernels)) // 2
+    half = sum(np.prod(kernel.shape) for kernel in kernels) // 2
     return MaskProblem(model, kernels, half, generators, data, **arguments)
 
 
