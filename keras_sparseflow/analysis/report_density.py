@@ -39,8 +39,8 @@ def make(source: Source) -> Report:
 
 
 def _trainings(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns one of the runs that are the same training, measured otherwise."""
-    return results.loc[one_run_each(arrange_densities(results)).index]
+    """Returns one of the runs that are the same training, measured otherwise, in the order of the study."""
+    return results[results.index.isin(one_run_each(arrange_densities(results)).index)]
 
 
 def _with_sparsity(source: Source) -> pd.DataFrame:
