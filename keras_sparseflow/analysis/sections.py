@@ -192,6 +192,7 @@ SECTIONS = Table(
             closing=True,
         ),
     },
+    expects="callable",
 )
 """Every section that can be named, the built-in ones each a `Section`.
 

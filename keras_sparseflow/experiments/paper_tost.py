@@ -240,5 +240,10 @@ _STUDIES = [
     ),
 ]
 
-TOST_PRESETS = Table("preset of ToST", "keras_sparseflow.tost_preset", {study.name: study for study in _STUDIES})
+TOST_PRESETS = Table(
+    "preset of ToST",
+    "keras_sparseflow.tost_preset",
+    {study.name: study for study in _STUDIES},
+    expects="keras_sparseflow.experiments.density_study:DensityStudy",
+)
 """Those of `launchers/tost.py`, at the paper's full size."""

@@ -171,7 +171,8 @@ class TrainingSpec:
     def plugins(self) -> tuple[str, ...]:
         """The packages that things named here come from, each with its version, such as "my-masks 1.2".
 
-        Of what was registered in this process it is module and name; nothing stands here of what is built in.
+        Of what was registered in this process it is module, name and a hash of its code; nothing stands here of what is
+        built in.
         """
         identities = {table.plugin(name).identity for table, name in named_things(self)}
         return tuple(sorted(identities - {""}))
