@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS, RunFolder
+from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS, RunFolder, files
+from keras_sparseflow.records.tables import TABLES
 
 HISTORY = [{"epoch": 0, "loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}]
 FLOW = [{"epoch": 0, "measure": "egf_2", "layer": "total", "value": 0.125}]
@@ -102,8 +103,8 @@ def test_nan_and_infinity_become_null_and_are_read_as_nan(study_dir):
 
 def test_result_is_written_last(study_dir, monkeypatch):
     order = []
-    write = records.write_atomic
-    monkeypatch.setattr(records, "write_atomic", lambda path, content: (order.append(path.name), write(path, content)))
+    write = files.write_atomic
+    monkeypatch.setattr(files, "write_atomic", lambda path, content: (order.append(path.name), write(path, content)))
     finish(study_dir, "a")
     assert order == ["spec.json", "history.csv", "flow.csv", "result.json"]
 
@@ -201,7 +202,7 @@ def test_corrupt_rows_are_named(study_dir, name, text):
 )
 def test_what_is_no_number_is_named_with_its_file_and_a_remedy(study_dir, read, text, message):
     name = read.__name__.removeprefix("read_")
-    (finish(study_dir, "a").path / f"{name}.csv").write_text(f"{','.join(records._TABLES[name])}\n{text}\n")
+    (finish(study_dir, "a").path / f"{name}.csv").write_text(f"{','.join(TABLES[name])}\n{text}\n")
     with pytest.raises(ValueError, match=message + ".*Remove that run's folder"):
         read(study_dir)
 

@@ -455,7 +455,7 @@ def test_a_failed_write_leaves_the_old_report(study, tmp_path, monkeypatch, undr
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(records.os, "replace", fail)
+    monkeypatch.setattr(records.files.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(folder)
     assert (folder / "report.html").read_text() == "old"

@@ -99,7 +99,7 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(records, "write_atomic", until_full)
+        patch.setattr(records.files, "write_atomic", until_full)
         with pytest.raises(OSError, match="No space left"):
             launch.run_study(four, runs_dir=tmp_path, executor=executor)
     assert len(records.read_results(tmp_path / "tiny")) == 2

@@ -1,0 +1,152 @@
+"""The folder of one run, and the lock of a study's."""
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_sparseflow.records import files
+from keras_sparseflow.records.files import REMEDY
+from keras_sparseflow.records.tables import OPTIONAL, TABLES, Rows, as_csv
+
+
+class RunFolder:
+    """The folder of one run: what has been written there, and the writing of it.
+
+    Args:
+        study_dir: the study's folder.
+        run_id: the run's stable id; the name of its folder.
+
+    Example:
+        >>> from keras_sparseflow.records import read_results
+        >>> run_id = read_results("runs/demo")["run_id"][0]
+        >>> RunFolder(Path("runs/demo"), run_id).finished
+        True
+    """
+
+    def __init__(self, study_dir: Path, run_id: str):
+        self.path = Path(study_dir) / run_id
+        self.run_id = run_id
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its result, which is written last."""
+        return (self.path / "result.json").is_file()
+
+    @property
+    def events(self) -> Path:
+        """The folder of its TensorBoard events, which need not exist."""
+        return self.path / "events"
+
+    def start(self, spec: Mapping[str, Any]) -> None:
+        """Makes the folder and writes `spec.json`; a crash's leftovers go."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+        files.write_json(self.path / "spec.json", spec)
+
+    def save_checkpoint(self, arrays: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:
+        """Writes the state of a half-finished run: arrays, and progress as JSON beside them in one file."""
+        buffer = io.BytesIO()
+        text = np.frombuffer(json.dumps(progress).encode(), dtype=np.uint8)
+        np.savez(buffer, allow_pickle=False, __progress__=text, **arrays)
+        files.write_atomic(self.path / "checkpoint.npz", buffer.getvalue())
+
+    def load_checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Returns `(arrays, progress)`, or None when the run has no checkpoint yet."""
+        if not (self.path / "checkpoint.npz").is_file():
+            return None
+        with self._arrays("checkpoint.npz") as stored:
+            arrays = {name: stored[name] for name in stored.files}
+            return arrays, json.loads(bytes(arrays.pop("__progress__")).decode())
+
+    def checkpoint_rows(self) -> list[dict[str, Any]]:
+        """Returns the history in the checkpoint without reading its arrays; none where there is no checkpoint."""
+        if not (self.path / "checkpoint.npz").is_file():
+            return []
+        with self._arrays("checkpoint.npz") as stored:
+            return json.loads(bytes(stored["__progress__"]).decode())["history"]
+
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes arrays to stay in the folder, compressed, as `name`, which ends in .npz."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        files.write_atomic(self.path / name, buffer.getvalue())
+
+    def load_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Returns what `save_arrays` wrote.
+
+        Raises:
+            ValueError: there is no such file, or it can't be read.
+        """
+        with self._arrays(name) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def finish(self, result: Mapping[str, Any], tables: Mapping[str, Rows]) -> None:
+        """Writes the rows, then `result.json`, then removes the checkpoint: the run is finished.
+
+        Args:
+            result: what the run came to.
+            tables: rows by the name of their table: "history", "flow", and "diagnostics" and "landscape", which are
+                written where there are some.
+        """
+        for name, rows in tables.items():
+            if rows or name not in OPTIONAL:
+                files.write_atomic(self.path / f"{name}.csv", as_csv(rows, TABLES[name]))
+        files.write_json(self.path / "result.json", result)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Removes the checkpoint of a finished run, which a kill at the very end leaves."""
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _arrays(self, name: str) -> Iterator[Any]:
+        """Opens a file of arrays, for reading inside the context; what can't be read is a ValueError that says so."""
+        path = self.path / name
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                yield stored
+        except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} is corrupt: expected stored arrays; {type(error).__name__} on reading. {REMEDY}"
+            ) from error
+
+
+@contextlib.contextmanager
+def study_lock(study_dir: Path) -> Iterator[None]:
+    """Holds a study's folder for one process; the lock is gone when the process is, however it ends.
+
+    Args:
+        study_dir: the study's folder; it is made if it is not there.
+
+    Raises:
+        RuntimeError: another process is at work in that folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, study_lock(Path(folder)):
+        ...     Path(folder, ".lock").exists()
+        True
+    """
+    study_dir.mkdir(parents=True, exist_ok=True)
+    with open(study_dir / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise RuntimeError(
+                f"Another process ({file.read().strip() or 'unknown'}) is running the study in {study_dir}; "
+                "wait for it, or choose another --study name."
+            ) from error
+        file.truncate(0)
+        file.write(f"pid {os.getpid()}")
+        file.flush()
+        yield

@@ -1,0 +1,151 @@
+"""Reads studies back as DataFrames."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from keras_sparseflow.records.files import REMEDY, read_json
+from keras_sparseflow.records.folder import RunFolder
+from keras_sparseflow.records.tables import OPTIONAL, TABLES, read_table
+
+
+def read_study(study_dir: str | Path) -> dict[str, Any]:
+    """Returns what `study.json` says of a study: name, title, choices, versions, machine, `runs_planned`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Raises:
+        FileNotFoundError: there is no study in that folder.
+
+    Example:
+        >>> read_study("runs/demo")["runs_planned"]
+        24
+    """
+    path = Path(study_dir) / "study.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
+    study = read_json(path, "Remove that file and run the study again: no run is trained anew.")
+    if not isinstance(study.get("run_ids"), list):
+        raise ValueError(f"{path} is corrupt: expected the list `run_ids` in it. Run the study again.")
+    return study
+
+
+def read_results(study_dir: str | Path) -> pd.DataFrame:
+    """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
+
+    The column `empty_kernels` counts the kernels that began without any active weight.
+
+    The frame's `attrs["spec_columns"]` lists the spec's fields. A field that the study knows and a run does not, since
+    it was trained before there was one, has the default that the study records.
+
+    Runs that stand in the folder but are not part of the study as last planned are left out.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> results = read_results("runs/demo")
+        >>> len(results), results["arm"].unique().tolist()
+        (24, ['sparse', 'dense'])
+    """
+    rows: list[dict[str, Any]] = []
+    spec_columns: list[str] = []
+    defaults = read_study(study_dir).get("defaults", {})
+    for folder in _finished(study_dir):
+        if not (folder.path / "spec.json").is_file():
+            raise ValueError(f"{folder.path / 'spec.json'} is missing. {REMEDY}")
+        spec = read_json(folder.path / "spec.json")
+        result = read_json(folder.path / "result.json")
+        if spec.get("run_id") != folder.run_id:
+            raise ValueError(
+                f"{folder.path / 'spec.json'} is corrupt: expected run_id {folder.run_id!r}; "
+                f"received {spec.get('run_id')!r}. {REMEDY}"
+            )
+        fields = {**spec["spec"], **{name: value for name, value in defaults.items() if name not in spec["spec"]}}
+        empty = list(spec.get("active_weights", ())).count(0)
+        rows.append({"run_id": folder.run_id, **fields, **result, "empty_kernels": empty})
+        spec_columns = list(dict.fromkeys([*spec_columns, *fields]))
+    results = pd.DataFrame(rows)
+    results.attrs["spec_columns"] = spec_columns
+    return results
+
+
+def read_history(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> read_history("runs/demo").columns.tolist()
+        ['run_id', 'epoch', 'loss', 'accuracy', 'test_loss', 'test_accuracy']
+    """
+    return _read_rows(study_dir, "history")
+
+
+def read_flow(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run, measured epoch, measure and layer: `run_id` and `FLOW_COLUMNS`.
+
+    The value for the whole network has the layer "total".
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> flow = read_flow("runs/demo")
+        >>> flow["layer"].unique().tolist(), flow["epoch"].unique().tolist()
+        (['hidden_1', 'hidden_2', 'output', 'total'], [0, 14, 29])
+    """
+    return _read_rows(study_dir, "flow")
+
+
+def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run, measured epoch, measure and layer, as `read_flow` does; none of runs without.
+
+    Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> read_diagnostics("runs/demo").columns.tolist()
+        ['run_id', 'epoch', 'measure', 'layer', 'value']
+    """
+    return _read_rows(study_dir, "diagnostics")
+
+
+def read_landscape(study_dir: str | Path) -> pd.DataFrame:
+    """Returns a row per finished run and point around its trained weights: `run_id` and `LANDSCAPE_COLUMNS`.
+
+    Of the diagnostic `loss_along`, x is the distance along the top eigenvector of the Hessian, and y is 0; of
+    `loss_surface`, x and y are the distances along two random directions, see `keras_sparseflow.diagnostics`.
+
+    Args:
+        study_dir: the study's folder.
+
+    Example:
+        >>> read_landscape("runs/demo").columns.tolist()
+        ['run_id', 'diagnostic', 'x', 'y', 'loss']
+    """
+    return _read_rows(study_dir, "landscape")
+
+
+def _finished(study_dir: str | Path) -> list[RunFolder]:
+    """Returns the finished runs that the study plans, in its order."""
+    folders = [RunFolder(Path(study_dir), run_id) for run_id in read_study(study_dir)["run_ids"]]
+    return [folder for folder in folders if folder.finished]
+
+
+def _read_rows(study_dir: str | Path, name: str) -> pd.DataFrame:
+    """Returns a table of all finished runs; those that have no such optional one are left out."""
+    columns, frames = TABLES[name], []
+    for folder in _finished(study_dir):
+        path = folder.path / f"{name}.csv"
+        if name in OPTIONAL and not path.is_file():
+            continue
+        frames.append(read_table(path, columns).assign(run_id=folder.run_id))
+    if not frames:
+        return pd.DataFrame(columns=["run_id", *columns])
+    return pd.concat(frames, ignore_index=True)[["run_id", *columns]]

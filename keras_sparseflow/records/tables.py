@@ -1,0 +1,80 @@
+"""The tables of a run: their columns, and how they are written and read."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from keras_sparseflow.records.files import REMEDY
+
+HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
+FLOW_COLUMNS = ("epoch", "measure", "layer", "value")
+LANDSCAPE_COLUMNS = ("diagnostic", "x", "y", "loss")
+
+TABLES = {
+    "history": HISTORY_COLUMNS,
+    "flow": FLOW_COLUMNS,
+    "diagnostics": FLOW_COLUMNS,
+    "landscape": LANDSCAPE_COLUMNS,
+}
+"""The tables of a run and their columns; each is a file of that name."""
+
+OPTIONAL = ("diagnostics", "landscape")
+"""Tables that only some runs have."""
+
+_TEXTS = ("measure", "layer", "diagnostic")
+"""The columns of tables that hold no numbers."""
+
+_KEYS = (*_TEXTS, "epoch", "x", "y")
+"""The columns that say what a row is of: no value of them is missing."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
+    """Returns rows as the content of a CSV file with these columns."""
+    return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False).encode()
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Returns a table of one run: numbers as numbers, a surface of the loss as a whole grid."""
+    try:
+        rows = pd.read_csv(path, dtype={name: str for name in columns if name in _TEXTS})
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is missing. {REMEDY}") from error
+    except ValueError as error:  # of pandas, and of text that is none
+        raise _corrupt(path, f"expected CSV, but {error}") from error
+    if tuple(rows.columns) != columns:
+        raise _corrupt(path, f"expected the columns {', '.join(columns)}; received {', '.join(map(str, rows.columns))}")
+    for name in columns:
+        rows[name] = rows[name] if name in _TEXTS else _numbers(path, rows[name])
+        if name in _KEYS and rows[name].isna().any():
+            raise _corrupt(
+                path, f"expected a value of `{name}` in each row; received none in {rows[name].isna().sum()}"
+            )
+    if "diagnostic" in rows:
+        _check_grid(path, rows[rows["diagnostic"] == "loss_surface"])
+    return rows
+
+
+def _numbers(path: Path, column: pd.Series) -> pd.Series:
+    try:
+        return pd.to_numeric(column)
+    except ValueError as error:
+        raise _corrupt(path, f"expected numbers in the column `{column.name}`, but {error}") from error
+
+
+def _check_grid(path: Path, points: pd.DataFrame) -> None:
+    expected = points["x"].nunique() * points["y"].nunique()
+    received = len(points.drop_duplicates(["x", "y"]))
+    if not expected == received == len(points):
+        raise _corrupt(
+            path,
+            f"expected each of the {expected} points of a loss_surface once; received {len(points)} rows of "
+            f"{received} points",
+        )
+
+
+def _corrupt(path: Path, what: str) -> ValueError:
+    return ValueError(f"{path} is corrupt: {what}. {REMEDY}")
