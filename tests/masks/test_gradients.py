@@ -1,5 +1,7 @@
 """Gradients and Hessian products: against finite differences of a loss in NumPy, and nothing of the model moves."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ layers = keras.layers
 def problem(model, data, **arguments):
     kernels = kernels_of(model)
     generators = [np.random.default_rng(place) for place in range(len(kernels))]
-    half = sum(np.prod(kernel.shape) for kernel in kernels) // 2
+    half = sum(math.prod(kernel.shape) for kernel in kernels) // 2
     return MaskProblem(model, kernels, half, generators, data, **arguments)
 
 
