@@ -100,12 +100,12 @@ def _defined(kind: type) -> list[Any]:
 
 def _source(function: FunctionType) -> str | CodeType:
     """Returns the source of a function, or its code: the lines of a lambda may be a part of it, or hold another."""
-    if function.__name__ != "<lambda>":
-        try:
-            return textwrap.dedent(inspect.getsource(function))
-        except (OSError, TypeError):  # it was made where no source is kept
-            pass
-    return function.__code__
+    if function.__name__ == "<lambda>":
+        return function.__code__
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):  # it was made where no source is kept
+        return function.__code__
 
 
 def _enclosed(function: FunctionType) -> list[Any]:
