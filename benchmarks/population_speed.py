@@ -11,6 +11,7 @@ products of a step.
 
 import collections
 import dataclasses
+import gc
 import glob
 import itertools
 import os
@@ -134,6 +135,7 @@ MAKERS = {"digits": digits, "cifar": cifar, "width788": width788}
 
 def timed(executor: str, specs: list[RunSpec], data: ImageData) -> tuple[float, Clock]:
     """Returns the seconds that an executor takes for these runs, into an empty folder."""
+    gc.collect()  # what the executor before left
     clock = Clock(specs)
     with tempfile.TemporaryDirectory() as folder:
         EXECUTORS.get(executor)(specs, Path(folder), data, clock, Options(jit=JIT.value))
