@@ -35,7 +35,7 @@ GRAPH_PARTS = frozenset({"SC", "BN"})
 MEMBERS_LIMIT = 64
 """Networks in one population; more of them train no faster (docs/performance.md), and finish later."""
 
-STACK_OVERHEAD = 1e8
+STACK_OVERHEAD = 5e7
 """Floating-point operations that take as long as the overhead of one more stack in a step, measured."""
 
 FLOPS_PER_WEIGHT = 6
