@@ -39,6 +39,7 @@ class BatchStreams:
 
     Attributes:
         steps: batches an epoch.
+        signature: of what `batch` returns.
 
     Raises:
         ValueError: `batch_size` is out of its range.
@@ -50,6 +51,11 @@ class BatchStreams:
         self._batch_size = batch_size
         self._images = tf.convert_to_tensor(data.train_images)
         self._labels = tf.convert_to_tensor(data.train_labels)
+        shape = (len(self.streams), batch_size)
+        self.signature = (
+            tf.TensorSpec((*shape, *self._images.shape[1:]), self._images.dtype),
+            tf.TensorSpec(shape, self._labels.dtype),
+        )
         self._orders = tf.function(functools.partial(self._orders_of_seeds), autograph=False)
 
     def indices(self, epoch: int) -> tf.Tensor:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_sparseflow.data import ImageData, ordered_batches
+from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.log import CheckpointClock, RunLog
@@ -95,8 +96,8 @@ class _PopulationRun:
         streams = list(dict.fromkeys(map(_stream, specs)))
         self._batches = BatchStreams(data, self._spec.batch_size, streams)
         stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
-        self._population = Population(stacks, self._batches, options.jit)
-        self._test = list(ordered_batches(data.test_images, data.test_labels, EVALUATION_BATCH))
+        test = EqualBatches.of(data.test_images, data.test_labels, EVALUATION_BATCH)
+        self._population = Population(stacks, self._batches, test, options.jit)
 
     def train(self) -> None:
         """Trains all epochs that are left, and finishes every run."""
@@ -138,7 +139,7 @@ class _PopulationRun:
     def _measure(self, epoch: int, measured: bool) -> tuple[dict[int, dict[str, float]], dict[int, list[Any]]]:
         """Returns metrics and flow rows of the epoch just trained, by member."""
         trained = self._population.train_means()
-        tested = self._population.evaluate(self._test)
+        tested = self._population.evaluate()
         tables = [flow for _, flow in trained]
         if measured and self._spec.flow_data != "batches":
             probe = ordered_batches(self._data.train_images, self._data.train_labels, TEST_BATCH)

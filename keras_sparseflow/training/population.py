@@ -1,4 +1,4 @@
-"""Stacks of networks that train as one program, many steps a call."""
+"""Stacks of networks, each trained by one program, many steps a call."""
 
 import functools
 import operator
@@ -9,21 +9,27 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams
 from keras_sparseflow.training.device import default_jit
+from keras_sparseflow.training.side_by_side import side_by_side
 from keras_sparseflow.training.stack import Stack
 
 CALL_SECONDS = 2.0
 """A call trains for about this long: long enough to cost nothing, short enough to be interrupted."""
 
+BATCH_BYTES = 32 * 2**20
+"""Of the batches that are made at once, for the steps of a call."""
+
 
 class Population:
-    """Trains stacks in step with each other, on batches that it gathers itself.
+    """Trains stacks side by side, on batches that it gathers itself.
 
     Args:
         stacks: networks; those of one shape in one stack.
         batches: the streams that the members' `stream` counts.
-        jit_compile: whether XLA compiles the program; None for yes on a GPU and no on a CPU, where
+        test: what `evaluate` tests on.
+        jit_compile: whether XLA compiles the stacks' programs; None for yes on a GPU and no on a CPU, where
             TensorFlow's own kernels multiply matrices several times faster.
 
     Raises:
@@ -32,6 +38,7 @@ class Population:
     Example:
         >>> import keras
         >>> from keras_sparseflow import load_images
+        >>> from keras_sparseflow.data.equal_batches import EqualBatches
         >>> from keras_sparseflow.data.streams import Stream
         >>> from keras_sparseflow.training.stack import Member
         >>> inputs = keras.Input((4, 4, 1))
@@ -41,24 +48,37 @@ class Population:
         >>> members = [Member(variables={}, shapes=shapes, masks={}, learning_rate=rate) for rate in (0.01, 0.1)]
         >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         >>> stack = Stack(template, members, keras.optimizers.SGD, loss)
-        >>> batches = BatchStreams(load_images("digits", image_size=4, train_size=128), 64, [Stream(seed=0)])
-        >>> networks = Population([stack], batches)
+        >>> data = load_images("digits", image_size=4, train_size=128)
+        >>> batches = BatchStreams(data, 64, [Stream(seed=0)])
+        >>> test = EqualBatches.of(data.test_images, data.test_labels, at_most=100)
+        >>> networks = Population([stack], batches, test)
         >>> networks.train_epoch(0, measured=False)
-        >>> losses_and_accuracies, _ = networks.train_means()[0]
+        >>> (losses_and_accuracies,) = networks.evaluate()
         >>> losses_and_accuracies.shape
         (2, 2)
     """
 
-    def __init__(self, stacks: Sequence[Stack], batches: BatchStreams, jit_compile: bool | None = None):
+    def __init__(
+        self,
+        stacks: Sequence[Stack],
+        batches: BatchStreams,
+        test: EqualBatches,
+        jit_compile: bool | None = None,
+    ):
         self.stacks = list(stacks)
         self._batches = batches
+        self._test = test
         compiled = {"jit_compile": default_jit() if jit_compile is None else jit_compile, "autograph": False}
         # As partials, for TensorFlow counts the traces of one method together and would warn of the fifth population's.
-        self._steps = tf.function(functools.partial(self._train_steps), **compiled)
-        self._evaluate = tf.function(functools.partial(self._evaluate_batch), reduce_retracing=True, **compiled)
-        self._probe = tf.function(functools.partial(self._probe_batch), reduce_retracing=True, **compiled)
+        self._make_batches = tf.function(functools.partial(self._batches_from), **compiled)
+        self._steps = [tf.function(functools.partial(_train_steps, stack), **compiled) for stack in stacks]
+        self._tests = [tf.function(functools.partial(_test_on, stack), **compiled) for stack in stacks]
+        self._probe = tf.function(functools.partial(self._probe_batch), **compiled)
         self._flow = tf.function(functools.partial(self._flow_of), **compiled)
+        step_bytes = sum(spec.shape.num_elements() * spec.dtype.size for spec in batches.signature)
+        self._steps_ahead = max(1, min(batches.steps, BATCH_BYTES // step_bytes))
         self._steps_a_call = 1
+        self._begun = False
 
     def train_epoch(self, epoch: int, measured: bool, on_call: Callable[[int], None] | None = None) -> None:
         """Trains every network one epoch.
@@ -74,8 +94,7 @@ class Population:
         while done < steps:
             last = min(steps, done + self._steps_a_call)
             started = time.monotonic()
-            numbers = [tf.constant(number, tf.int64) for number in (epoch, done, last)]
-            _guarded(functools.partial(self._call, indices, numbers, measured))
+            _guarded(functools.partial(self._call, indices, epoch, done, last, measured))
             self._adapt(last - done, time.monotonic() - started)
             done = last
             if on_call is not None:
@@ -85,13 +104,9 @@ class Population:
         """Returns, for each stack, the means of the epoch: see `Stack.epoch_means`."""
         return [stack.epoch_means(self._batches.steps) for stack in self.stacks]
 
-    def evaluate(self, batches: Iterable[Any]) -> list[np.ndarray]:
-        """Returns, for each stack, the members' mean loss and accuracy over batches, shape `(members, 2)`."""
-
-        def values(images: tf.Tensor, labels: tf.Tensor) -> list[np.ndarray]:
-            return [stack_values.numpy() for stack_values in self._evaluate(images, labels)]
-
-        return _guarded(lambda: _mean_over(batches, values))
+    def evaluate(self) -> list[np.ndarray]:
+        """Returns, for each stack, the members' mean loss and accuracy on the test images, shape `(members, 2)`."""
+        return _guarded(lambda: self._test_on(len(self._test.images)))
 
     def probe(self, batches: Iterable[Any], training: bool) -> list[np.ndarray]:
         """Returns, for each stack, the flow of the mean gradient over batches, weights and statistics at rest.
@@ -111,22 +126,27 @@ class Population:
         """Returns, for each stack, what `Stack.states` returns."""
         return [stack.states() for stack in self.stacks]
 
-    def _call(self, indices: tf.Tensor, numbers: Sequence[tf.Tensor], measured: bool) -> None:
-        """Trains some steps, and waits until they are done."""
-        self._steps(indices, *numbers, tf.constant(measured)).numpy()
+    def _call(self, indices: tf.Tensor, epoch: int, first: int, last: int, measured: bool) -> None:
+        """Trains some steps, and waits until they are done.
 
-    def _train_steps(self, indices: Any, epoch: Any, first: Any, last: Any, measured: Any) -> tf.Tensor:
-        def step(number: tf.Tensor) -> tf.Tensor:
-            images, labels = self._batches.batch(indices[number], epoch * self._batches.steps + number)
-            for stack in self.stacks:
-                stack.step(images, labels, measured)
-            return number + 1
+        The first time it also prepares the test, while TensorFlow prepares the training.
+        """
+        batches = self._make_batches(indices, tf.constant(epoch, tf.int64), tf.constant(first, tf.int64))
+        meanwhile = (lambda: None) if self._begun else functools.partial(self._test_on, 0)
+        self._begun = True
+        side_by_side(self._steps, *batches, tf.constant(last - first), tf.constant(measured), meanwhile=meanwhile)
 
-        (done,) = tf.while_loop(lambda number: number < last, lambda number: (step(number),), (first,))
-        return done
+    def _test_on(self, batches: int) -> list[np.ndarray]:
+        return side_by_side(self._tests, *self._test, tf.constant(batches))
 
-    def _evaluate_batch(self, images: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
-        return [stack.evaluate(images, labels) for stack in self.stacks]
+    def _batches_from(self, indices: Any, epoch: Any, first: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the batches of the next steps, as many as lie ahead, stacked; behind the last one it is repeated."""
+
+        def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self._batches.batch(indices[number], epoch * self._batches.steps + number)
+
+        numbers = tf.minimum(first + tf.range(self._steps_ahead, dtype=first.dtype), self._batches.steps - 1)
+        return tf.map_fn(batch, numbers, fn_output_signature=self._batches.signature)
 
     def _probe_batch(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> list[list[tf.Tensor]]:
         return [stack.probe(images, labels, training) for stack in self.stacks]
@@ -137,7 +157,28 @@ class Population:
     def _adapt(self, steps: int, seconds: float) -> None:
         """Sets how many steps the next call does, from what the last one took; the first one compiles too."""
         affordable = int(steps * CALL_SECONDS / max(seconds, 1e-6))
-        self._steps_a_call = max(1, min(affordable, 4 * self._steps_a_call))
+        self._steps_a_call = max(1, min(affordable, 4 * self._steps_a_call, self._steps_ahead))
+
+
+def _train_steps(stack: Stack, images: Any, labels: Any, steps: Any, measured: Any) -> tf.Tensor:
+    """Trains a stack on the first so many of the batches stacked in `images` and `labels`."""
+
+    def step(number: tf.Tensor) -> tuple[tf.Tensor]:
+        stack.step(images[number], labels[number], measured)
+        return (number + 1,)
+
+    return tf.while_loop(lambda number: number < steps, step, (0,))[0]
+
+
+def _test_on(stack: Stack, images: Any, labels: Any, weights: Any, batches: Any) -> tf.Tensor:
+    """Returns the mean over the first so many batches of what `Stack.evaluate` returns for each."""
+
+    def add(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return number + 1, total + stack.evaluate(images[number], labels[number], weights[number])
+
+    start = 0, tf.zeros((len(stack.members), 2))
+    total = tf.while_loop(lambda number, total: number < batches, add, start, parallel_iterations=2)[1]
+    return total / tf.cast(batches, tf.float32)
 
 
 def _mean_over(batches: Iterable[Any], values: Callable[[Any, Any], Any]) -> Any:

@@ -11,12 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import flow_kernels
+from keras_sparseflow.flow.measures import FlowMeasure, NormMeasure
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.masked import slots_of
 from keras_sparseflow.training.elementwise import OptimizerFactory
 from keras_sparseflow.training.optimizers import decay_kernels, is_kernel
 from keras_sparseflow.training.recorder import check_cost, find_measures
 from keras_sparseflow.training.schedules import Factor, Scheduled, constant
+from keras_sparseflow.training.stacked_call import stacked_call
+from keras_sparseflow.training.stacked_loss import stacked_accuracies, stacked_losses
 from keras_sparseflow.training.state import check_state, optimizer_state
 
 
@@ -97,7 +100,6 @@ class Stack:
         self._template = template
         self._loss = loss
         self._weights = template.trainable_variables
-        self._statistics = template.non_trainable_variables
         self._shapes = {v.path: tuple(v.shape) for v in template.variables}
         self._stacked = {v.path: _variable(v, self._stacked_values(v, members)) for v in template.variables}
         self._own = {v.path: self._own_entries(v) for v in self._weights}
@@ -108,7 +110,8 @@ class Stack:
         self._streams = tf.constant([member.stream for member in members], tf.int32)
         self._l2 = np.array([[member.l2] for member in members], "float32")
         rates = np.array([[member.learning_rate] for member in members], "float32")
-        self._optimizer = optimizer(learning_rate=Scheduled(rates, factor, steps))
+        rate = rates if np.ptp(rates) else rates[0, 0]  # a number takes less time than an array of equal ones
+        self._optimizer = optimizer(learning_rate=Scheduled(rate, factor, steps))
         decay = np.array([[member.decay] for member in members], "float32")
         if decay.any():
             decay_kernels(self._optimizer, decay, [self._stacked[v.path] for v in self._weights])
@@ -138,24 +141,25 @@ class Stack:
         steps = [self._masked(total[v.path], v.path) for v in self._weights]
         with tf.control_dependencies(list(gradients.values())):  # all reads are over: weights are written in place
             self._optimizer.apply(steps, [self._stacked[v.path] for v in self._weights])
-        for variable, values in zip(self._statistics, statistics, strict=True):
-            stacked = self._stacked[variable.path]
-            stacked.assign(tf.reshape(values, stacked.shape))
+        for path, values in statistics.items():
+            self._stacked[path].assign(tf.reshape(values, self._stacked[path].shape))
         self._totals.assign_add(tf.stack([losses, accuracies], axis=1))
 
-    def evaluate(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Returns each member's loss and accuracy on one batch that all see, shape `(members, 2)`."""
+    def evaluate(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Returns each member's loss and accuracy on one batch that all see, shape `(members, 2)`.
 
-        def member(variables: Any) -> Any:
-            outputs, _ = self._template.stateless_call(*variables, images, training=False)
-            return tf.stack([self._loss(labels, outputs), _accuracy(labels, outputs)])
-
-        values = tf.vectorized_map(member, self._variables())
-        return values + tf.stack([self._penalties(), tf.zeros(len(self.members))], axis=1)
+        Args:
+            images: shape `(batch, ...)`.
+            labels: shape `(batch,)`.
+            weights: of the images in both means, likewise.
+        """
+        outputs, _ = stacked_call(self._template, self._values(), images[None], training=False)
+        losses = stacked_losses(self._loss, labels[None], outputs, weights) + self._penalties()
+        return tf.stack([losses, stacked_accuracies(labels[None], outputs, weights)], axis=1)
 
     def probe(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> list[tf.Tensor]:
         """Returns the gradients of the data's loss on one batch that all see, one a measured layer."""
-        gradients = self._gradients(images, labels, training=training, shared=True)[-1]
+        gradients = self._gradients(images[None], labels[None], training=training)[-1]
         return [gradients[path] for path in self._flow_paths]
 
     def flow_of(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -211,29 +215,28 @@ class Stack:
 
     # --- parts --------------------------------------------------------------------------------------------------
 
-    def _gradients(self, images: tf.Tensor, labels: tf.Tensor, *, training: bool, shared: bool = False) -> Any:
-        """Returns losses, accuracies, new statistics, and the gradients of the data's loss by path."""
+    def _gradients(self, images: tf.Tensor, labels: tf.Tensor, *, training: bool) -> Any:
+        """Returns losses, accuracies, changed statistics, and the gradients of the data's loss, the last two by path.
 
-        def member(arguments: Any) -> Any:
-            (weights, statistics), *batch = arguments
-            inputs, targets = (images, labels) if shared else batch
-            outputs, new = self._template.stateless_call(weights, statistics, inputs, training=training)
-            return self._loss(targets, outputs), _accuracy(targets, outputs), new
-
-        weights, statistics = self._variables()
+        Args:
+            images: shape `(members, batch, ...)`, or `(1, batch, ...)` for a batch that all see.
+            labels: likewise.
+            training: whether layers run in training mode.
+        """
+        values = self._values()
+        weights = [values[v.path] for v in self._weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            batch = () if shared else (images, labels)
-            losses, accuracies, new = tf.vectorized_map(member, ((weights, statistics), *batch))
+            outputs, statistics = stacked_call(self._template, values, images, training=training)
+            losses = stacked_losses(self._loss, labels, outputs)
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         flat = {v.path: tf.reshape(g, (len(self.members), -1)) for v, g in zip(self._weights, gradients, strict=True)}
-        return losses, accuracies, new, flat
+        return losses, stacked_accuracies(labels, outputs), statistics, flat
 
-    def _variables(self) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        """Returns weights and statistics in the template's shapes behind the member axis."""
-        weights = [self._shaped(self._stacked[v.path].value, v.path) for v in self._weights]
-        return weights, [self._shaped(self._stacked[v.path].value, v.path) for v in self._statistics]
+    def _values(self) -> dict[str, tf.Tensor]:
+        """Returns the variables in the template's shapes behind the member axis."""
+        return {path: self._shaped(variable.value, path) for path, variable in self._stacked.items()}
 
     def _shaped(self, entries: tf.Tensor, path: str) -> tf.Tensor:
         """Returns entries `(members, entries)` in the shape of the template's variable behind the member axis."""
@@ -258,9 +261,20 @@ class Stack:
         """Returns the measures of gradients of the data's loss, shape `(members, measures, layers + 1)`."""
         if self._cost == "total":
             gradients = self._with_penalty(gradients)
-        measured = [self._shaped(self._of_own_entries(gradients[path], path), path) for path in self._flow_paths]
-        masks = [None if self._masks[p] is None else self._shaped(self._masks[p], p) for p in self._flow_paths]
-        return tf.stack([measure.of_stack(measured, masks) for measure in self.measures.values()], axis=1)
+        all_active = [None] * len(self._flow_paths)
+        whole = [self._shaped(self._of_own_entries(gradients[path], path), path) for path in self._flow_paths]
+        active = [self._shaped(self._masked(gradients[path], path), path) for path in self._flow_paths]
+
+        def values(measure: FlowMeasure) -> tf.Tensor:
+            if isinstance(measure, NormMeasure):  # to a norm an entry that is left out is one of zero
+                return measure.of_stack(active if measure.masked else whole, all_active)
+            return measure.of_stack(whole, [self._boolean_mask(path) for path in self._flow_paths])
+
+        return tf.stack([values(measure) for measure in self.measures.values()], axis=1)
+
+    def _boolean_mask(self, path: str) -> tf.Tensor | None:
+        mask = self._masks[path]
+        return None if mask is None else self._shaped(tf.cast(mask, tf.bool), path)
 
     def _record(self, gradients: dict[str, tf.Tensor]) -> tf.Operation:
         self._flow.assign_add(self._table(gradients))
@@ -273,7 +287,7 @@ class Stack:
     def _masked(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
         """As `apply_mask`, zero where inactive also for NaN and infinity; faster on a CPU, see docs/performance.md."""
         mask = self._masks[path]
-        return gradient if mask is None else tf.math.multiply_no_nan(gradient, tf.cast(mask, gradient.dtype))
+        return gradient if mask is None else tf.math.multiply_no_nan(gradient, mask)
 
     def _zero_inactive(self, path: str) -> None:
         """Sets inactive entries of a weight's slots to zero (Adagrad's start at another value)."""
@@ -314,7 +328,8 @@ class Stack:
             own = member.masks.get(variable.path)
             return _padded(np.ones(member.shapes[variable.path], bool) if own is None else own, variable.shape)
 
-        return _unless_all_true([mask(member) for member in self.members])
+        active = _unless_all_true([mask(member) for member in self.members])
+        return None if active is None else tf.cast(active, variable.dtype)
 
     def _own_entries(self, variable: keras.Variable) -> tf.Tensor | None:
         sizes = [member.shapes[variable.path] for member in self.members]
@@ -343,11 +358,6 @@ def _variable(variable: keras.Variable, values: np.ndarray) -> keras.Variable:
     scope, _, name = variable.path.rpartition("/")
     with keras.name_scope(scope):
         return keras.Variable(values, dtype=variable.dtype, trainable=variable.trainable, name=name)
-
-
-def _accuracy(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    hits = tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), labels)
-    return tf.reduce_mean(tf.cast(hits, tf.float32))
 
 
 def _padded(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:

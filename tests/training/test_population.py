@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_sparseflow.data import ImageData
+from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow.measures import FlowMeasure
 from keras_sparseflow.flow.named import MEASURES
@@ -15,9 +16,13 @@ from keras_sparseflow.training import population as population_module
 from keras_sparseflow.training.population import CALL_SECONDS, Population
 from keras_sparseflow.training.stack import Member, Stack
 
+NO_TEST = EqualBatches.of(np.zeros((1, 1)), np.zeros(1), 1)
+
 
 class Batches:
     """Batches whose images are the number of the step since training began, whose labels are its place in the epoch."""
+
+    signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.int32))
 
     def __init__(self, steps):
         self.steps = steps
@@ -32,6 +37,8 @@ class Batches:
 class Counting:
     """A stack that counts what it is given."""
 
+    members = (None,)
+
     def __init__(self, steps, epochs):
         self.seen = tf.Variable(tf.zeros((epochs, steps), tf.int32))
         self.measured = tf.Variable(tf.zeros((epochs,), tf.int32))
@@ -39,6 +46,9 @@ class Counting:
 
     def start_epoch(self):
         self.begun += 1
+
+    def evaluate(self, images, labels, weights):
+        return tf.zeros((1, 2))
 
     def step(self, images, labels, measured):
         epoch = images // self.steps
@@ -48,7 +58,7 @@ class Counting:
 
 def test_every_step_of_every_epoch_is_done_once_by_every_stack():
     stacks = [Counting(23, 3), Counting(23, 3)]
-    population = Population(stacks, Batches(23))
+    population = Population(stacks, Batches(23), NO_TEST)
     for epoch in range(3):
         reported = []
         population.train_epoch(epoch, epoch == 1, reported.append)
@@ -58,22 +68,27 @@ def test_every_step_of_every_epoch_is_done_once_by_every_stack():
         assert stack.measured.numpy().tolist() == [0, 23, 0]
 
 
+def test_no_more_batches_are_made_at_once_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(population_module, "BATCH_BYTES", 5 * (8 + 4))
+    stack, reported = Counting(23, 1), []
+    Population([stack], Batches(23), NO_TEST).train_epoch(0, False, reported.append)
+    assert reported == [1, 5, 10, 15, 20, 23] and (stack.seen.numpy() == 1).all()
+
+
 @pytest.fixture
 def timed(monkeypatch):
     """A population without a program whose steps take as long as `cost` says; and the sizes of its calls."""
 
     def make(steps, cost):
         now, sizes = [0.0], []
-        monkeypatch.setattr(population_module.time, "monotonic", lambda: now[0])
-        population = Population([Counting(steps, 1)], Batches(steps))
 
-        def call(indices, epoch, first, last, measured):
-            sizes.append(int(last) - int(first))
+        def run(programs, images, labels, steps, measured, meanwhile):
+            sizes.append(int(steps))
             now[0] += cost(len(sizes)) * sizes[-1]
-            return tf.constant(0)
 
-        population._steps = call
-        return population, sizes
+        monkeypatch.setattr(population_module.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(population_module, "side_by_side", run)
+        return Population([Counting(steps, 1)], Batches(steps), NO_TEST), sizes
 
     return make
 
@@ -107,17 +122,21 @@ def test_a_first_call_that_compiles_for_long_makes_no_long_call(timed):
 def population():
     """One network of one kernel, without a hidden layer."""
 
-    def make(measures=(), jit_compile=None):
+    def make(measures=(), jit_compile=None, test_batch=4):
         rng = np.random.default_rng(0)
         images = rng.normal(size=(13, 2, 1, 1)).astype("float32")
         data = ImageData("noise", images, np.arange(13, dtype="int32") % 3, images, np.zeros(13), "abc", (0.0,), (1.0,))
         inputs = keras.Input((2, 1, 1))
         outputs = keras.layers.Dense(3, use_bias=False, name="output")(keras.layers.Flatten()(inputs))
         model = keras.Model(inputs, outputs)
-        member = Member(variables={}, shapes={"output/kernel": (2, 3)}, masks={}, learning_rate=0.1)
+        kernel = rng.normal(size=(2, 3)).astype("float32")
+        member = Member(
+            variables={"output/kernel": kernel}, shapes={"output/kernel": (2, 3)}, masks={}, learning_rate=0.1
+        )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         stack = Stack(model, [member, member], keras.optimizers.SGD, loss, measures)
-        return Population([stack], BatchStreams(data, 4, [Stream(0)]), jit_compile)
+        test = EqualBatches.of(X, Y, test_batch)
+        return Population([stack], BatchStreams(data, 4, [Stream(0)]), test, jit_compile)
 
     return make
 
@@ -149,11 +168,11 @@ def test_an_epoch_that_is_not_measured_does_none_of_the_flows_work(population, c
         assert flow.tolist() == ([[[1.0, 1.0]]] * 2 if measured else [[[0.0, 0.0]]] * 2)
 
 
-def test_means_over_batches_weigh_every_image_alike(population):
-    program = population()
-    (whole,) = program.evaluate([(tf.constant(X), tf.constant(Y))])
-    (parts,) = program.evaluate([(tf.constant(X[:5]), tf.constant(Y[:5])), (tf.constant(X[5:]), tf.constant(Y[5:]))])
-    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+@pytest.mark.parametrize("test_batch", [1, 3, 4, 100])
+def test_means_over_test_batches_weigh_every_image_alike(population, test_batch):
+    (values,) = population(test_batch=test_batch).evaluate()
+    (whole,) = population(test_batch=len(X)).evaluate()
+    np.testing.assert_allclose(values, whole, rtol=1e-5)
 
 
 def test_a_probe_in_parts_is_that_of_all_its_images(population):
@@ -170,42 +189,42 @@ X = np.random.default_rng(1).normal(size=(7, 2, 1, 1)).astype("float32")
 Y = np.arange(7, dtype="int32") % 3
 
 
-@pytest.mark.parametrize(("name", "call"), [
-    ("_steps", lambda program: program.train_epoch(0, False)),
-    ("_evaluate", lambda program: program.evaluate([(X, Y)])),
-    ("_probe", lambda program: program.probe([(X, Y)], False)),
-    ("_flow", lambda program: program.probe([(X, Y)], False)),
-])  # fmt: skip
-def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeypatch, name, call):
-    program = population(("egf_2",))
-
-    def full(*arguments):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
-
-    monkeypatch.setattr(program, name, full)
-    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
-        call(program)
+def full(*arguments, **options):
+    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
 
 
 class Full:
     """A result that the device does not come to, which shows when it is fetched."""
 
     def numpy(self):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+        full()
 
 
-@pytest.mark.parametrize(("name", "result", "call"), [
-    ("_steps", Full(), lambda program: program.train_epoch(0, False)),
-    ("_evaluate", [Full()], lambda program: program.evaluate([(X, Y)])),
-    ("_flow", [Full()], lambda program: program.probe([(X, Y)], False)),
+@pytest.mark.parametrize(("name", "call"), [
+    ("_make_batches", lambda program: program.train_epoch(0, False)),
+    ("_probe", lambda program: program.probe([(X, Y)], False)),
+    ("_flow", lambda program: program.probe([(X, Y)], False)),
 ])  # fmt: skip
-def test_no_room_that_shows_only_when_the_result_is_fetched_is_the_same_error(
-    population, monkeypatch, name, result, call
-):
+def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeypatch, name, call):
     program = population(("egf_2",))
-    monkeypatch.setattr(program, name, lambda *arguments: result)
+    monkeypatch.setattr(program, name, full)
     with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
         call(program)
+
+
+@pytest.mark.parametrize("call", [lambda program: program.train_epoch(0, False), lambda program: program.evaluate()])
+def test_so_it_is_where_programs_run_side_by_side(population, monkeypatch, call):
+    program = population()
+    monkeypatch.setattr(population_module, "side_by_side", full)
+    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
+        call(program)
+
+
+def test_no_room_that_shows_only_when_the_result_is_fetched_is_the_same_error(population, monkeypatch):
+    program = population(("egf_2",))
+    monkeypatch.setattr(program, "_flow", lambda *arguments: [Full()])
+    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
+        program.probe([(X, Y)], False)
 
 
 def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population, caplog, monkeypatch):
@@ -213,9 +232,24 @@ def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population
     for _ in range(7):
         program = population(("egf_2",), jit_compile=False)
         program.train_epoch(0, True)
-        program.evaluate([(X, Y)])
+        program.evaluate()
         program.probe([(X, Y)], False)
     assert "retracing" not in caplog.text
+
+
+def test_the_test_is_prepared_while_the_training_is(population, monkeypatch):
+    program, traced = population(), []
+    for functions, name in ((program._steps, "train"), (program._tests, "test")):
+        trace = functions[0].get_concrete_function
+        monkeypatch.setattr(
+            functions[0], "get_concrete_function", lambda *own, n=name, t=trace: traced.append(n) or t(*own)
+        )
+    before = program.states()
+    program.train_epoch(0, False)
+    assert traced.count("test") == 1 and traced[:2] == ["train", "test"], "once, in the first call"
+    (values,) = program.evaluate()
+    (again,) = program.evaluate()
+    assert np.isfinite(values).all() and (values == again).all() and len(before) == 1
 
 
 def test_other_errors_of_the_device_stay_what_they_are(population, monkeypatch):
@@ -224,6 +258,6 @@ def test_other_errors_of_the_device_stay_what_they_are(population, monkeypatch):
     def broken(*arguments):
         raise tf.errors.InternalError(None, None, "broken")
 
-    monkeypatch.setattr(program, "_steps", broken)
+    monkeypatch.setattr(program, "_make_batches", broken)
     with pytest.raises(tf.errors.InternalError, match="broken"):
         program.train_epoch(0, False)

@@ -116,12 +116,19 @@ def test_losses_hold_each_members_penalty_and_accuracies_are_means(stack, kernel
     stacked.start_epoch()
     step(stacked)
     means, _ = stacked.epoch_means(1)
-    tested = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1])).numpy()
+    tested = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1]), tf.ones(8)).numpy()
     for index, pair in enumerate(kernels):
         penalty = L2[index] / 2 * sum((k**2).sum() for k in pair)
         for found, stream in ((means[index], STREAMS[index]), (tested[index], 1)):
             loss, accuracy = cross_entropy(IMAGES[stream], LABELS[stream], pair)
             np.testing.assert_allclose(found, [loss + penalty, accuracy], rtol=1e-5)
+
+
+def test_an_image_that_weighs_nothing_changes_no_mean(stack):
+    weights = np.float32([8 / 5] * 5 + [0] * 3)
+    found = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1]), tf.constant(weights))
+    five = stack().evaluate(tf.constant(IMAGES[1, :5]), tf.constant(LABELS[1, :5]), tf.ones(5))
+    np.testing.assert_allclose(found, five, rtol=1e-6)
 
 
 def test_means_are_over_the_steps_of_one_epoch(stack):

@@ -1,0 +1,42 @@
+"""All images of a test set in batches of one size, for a loop that is compiled."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+
+class EqualBatches(NamedTuple):
+    """Batches of one size that hold every image once, and the weights that make the mean over them that over images.
+
+    Args:
+        images: shape `(batches, batch, height, width, channels)`.
+        labels: shape `(batches, batch)`.
+        weights: likewise; 0 for an image that is there again, to fill the last batch up.
+
+    Example:
+        >>> batches = EqualBatches.of(np.zeros((3, 8, 8, 1), "float32"), np.arange(3), at_most=2)
+        >>> batches.labels.numpy().tolist(), batches.weights.numpy().astype(bool).tolist()
+        ([[0, 1], [2, 2]], [[True, True], [True, False]])
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+    weights: tf.Tensor
+
+    @classmethod
+    def of(cls, images: Any, labels: Any, at_most: int) -> "EqualBatches":
+        """Returns the fewest batches of so many images at most, as equal in size as they can be.
+
+        Args:
+            images: array of shape `(count, ...)`.
+            labels: array of shape `(count,)`.
+            at_most: at least 1.
+        """
+        count = len(images)
+        batches = -(-count // at_most)
+        size = -(-count // batches)
+        places = np.arange(batches * size).reshape(batches, size)
+        weights = np.where(places < count, places.size / count, 0).astype("float32")
+        places = np.minimum(places, count - 1)
+        return cls(tf.gather(images, places), tf.gather(labels, places), tf.constant(weights))
