@@ -172,8 +172,7 @@ def normalize(
 
 def _per_unit(values: Values, variable: keras.Variable) -> tf.Tensor:
     """Returns a vector of each member in the shape `(members, 1, units)`."""
-    stacked = values[variable.path]
-    return tf.reshape(stacked, (stacked.shape[0], 1, -1))
+    return tf.expand_dims(values[variable.path], axis=1)
 
 
 def _treats_each_example(function: Callable[..., Any]) -> bool:
