@@ -7,22 +7,22 @@ import tensorflow as tf
 
 
 class EqualBatches(NamedTuple):
-    """Batches of one size that hold every image once, and the weights that make the mean over them that over images.
+    """Batches of one size that hold every image, each to be counted once.
 
     Args:
         images: shape `(batches, batch, height, width, channels)`.
         labels: shape `(batches, batch)`.
-        weights: likewise; 0 for an image that is there again, to fill the last batch up.
+        counted: likewise, 1 or 0 for an image that is there again, to fill the last batch up.
 
     Example:
         >>> batches = EqualBatches.of(np.zeros((3, 8, 8, 1), "float32"), np.arange(3), at_most=2)
-        >>> batches.labels.numpy().tolist(), batches.weights.numpy().astype(bool).tolist()
-        ([[0, 1], [2, 2]], [[True, True], [True, False]])
+        >>> batches.labels.numpy().tolist(), batches.counted.numpy().tolist()
+        ([[0, 1], [2, 2]], [[1.0, 1.0], [1.0, 0.0]])
     """
 
     images: tf.Tensor
     labels: tf.Tensor
-    weights: tf.Tensor
+    counted: tf.Tensor
 
     @classmethod
     def of(cls, images: Any, labels: Any, at_most: int) -> "EqualBatches":
@@ -37,6 +37,6 @@ class EqualBatches(NamedTuple):
         batches = -(-count // at_most)
         size = -(-count // batches)
         places = np.arange(batches * size).reshape(batches, size)
-        weights = np.where(places < count, places.size / count, 0).astype("float32")
+        counted = tf.constant(places < count, tf.float32)
         places = np.minimum(places, count - 1)
-        return cls(tf.gather(images, places), tf.gather(labels, places), tf.constant(weights))
+        return cls(tf.gather(images, places), tf.gather(labels, places), counted)

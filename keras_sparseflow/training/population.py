@@ -170,15 +170,15 @@ def _train_steps(stack: Stack, images: Any, labels: Any, steps: Any, measured: A
     return tf.while_loop(lambda number: number < steps, step, (0,))[0]
 
 
-def _test_on(stack: Stack, images: Any, labels: Any, weights: Any, batches: Any) -> tf.Tensor:
-    """Returns the mean over the first so many batches of what `Stack.evaluate` returns for each."""
+def _test_on(stack: Stack, images: Any, labels: Any, counted: Any, batches: Any) -> tf.Tensor:
+    """Returns the members' mean loss and accuracy over all images, those beyond the first so many batches left out."""
 
     def add(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return number + 1, total + stack.evaluate(images[number], labels[number], weights[number])
+        return number + 1, total + stack.evaluate(images[number], labels[number], counted[number])
 
     start = 0, tf.zeros((len(stack.members), 2))
     total = tf.while_loop(lambda number, total: number < batches, add, start, parallel_iterations=2)[1]
-    return total / tf.cast(batches, tf.float32)
+    return total / tf.reduce_sum(counted)
 
 
 def _mean_over(batches: Iterable[Any], values: Callable[[Any, Any], Any]) -> Any:

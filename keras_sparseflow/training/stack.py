@@ -19,7 +19,7 @@ from keras_sparseflow.training.optimizers import decay_kernels, is_kernel
 from keras_sparseflow.training.recorder import check_cost, find_measures
 from keras_sparseflow.training.schedules import Factor, Scheduled, constant
 from keras_sparseflow.training.stacked_call import stacked_call
-from keras_sparseflow.training.stacked_loss import stacked_accuracies, stacked_losses
+from keras_sparseflow.training.stacked_loss import stacked_hits, stacked_losses
 from keras_sparseflow.training.state import check_state, optimizer_state
 
 
@@ -145,17 +145,18 @@ class Stack:
             self._stacked[path].assign(tf.reshape(values, self._stacked[path].shape))
         self._totals.assign_add(tf.stack([losses, accuracies], axis=1))
 
-    def evaluate(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """Returns each member's loss and accuracy on one batch that all see, shape `(members, 2)`.
+    def evaluate(self, images: tf.Tensor, labels: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
+        """Returns sums over one batch that all see, of each member's losses and right answers, shape `(members, 2)`.
 
         Args:
             images: shape `(batch, ...)`.
             labels: shape `(batch,)`.
-            weights: of the images in both means, likewise.
+            counted: likewise, 1 for each image that is summed and 0 for any other.
         """
         outputs, _ = stacked_call(self._template, self._values(), images[None], training=False)
-        losses = stacked_losses(self._loss, labels[None], outputs, weights) + self._penalties()
-        return tf.stack([losses, stacked_accuracies(labels[None], outputs, weights)], axis=1)
+        losses = stacked_losses(self._loss, labels[None], outputs, counted) * labels.shape[0]
+        losses += self._penalties() * tf.reduce_sum(counted)
+        return tf.stack([losses, tf.reduce_sum(stacked_hits(labels[None], outputs) * counted, axis=1)], axis=1)
 
     def probe(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> list[tf.Tensor]:
         """Returns the gradients of the data's loss on one batch that all see, one a measured layer."""
@@ -232,7 +233,7 @@ class Stack:
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         flat = {v.path: tf.reshape(g, (len(self.members), -1)) for v, g in zip(self._weights, gradients, strict=True)}
-        return losses, stacked_accuracies(labels, outputs), statistics, flat
+        return losses, tf.reduce_mean(stacked_hits(labels, outputs), axis=1), statistics, flat
 
     def _values(self) -> dict[str, tf.Tensor]:
         """Returns the variables in the template's shapes behind the member axis."""

@@ -159,11 +159,14 @@ def normalize(
         scale = gamma * root
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            centred = inputs - mean  # exactly zero for a unit that is constant, as its gradient has to be
             of_beta = tf.reduce_sum(upstream, axis=1, keepdims=True)
-            of_gamma = root * (tf.reduce_sum(upstream * inputs, axis=1, keepdims=True) - mean * of_beta)
-            slope = scale * root * of_gamma / inputs.shape[1]  # mean and variance follow the inputs
-            shift = scale * of_beta / inputs.shape[1] - mean * slope
-            return upstream * scale - (inputs * slope + shift), of_gamma, of_beta
+            of_gamma = root * tf.reduce_sum(upstream * centred, axis=1, keepdims=True)
+            through_mean, through_variance = (
+                scale * of_beta / inputs.shape[1],
+                scale * root * of_gamma / inputs.shape[1],
+            )
+            return upstream * scale - (centred * through_variance + through_mean), of_gamma, of_beta
 
         return inputs * scale + (beta - mean * scale), gradient
 

@@ -1,4 +1,4 @@
-"""Loss and accuracy of stacked networks."""
+"""Losses and right answers of stacked networks."""
 
 from typing import Any
 
@@ -40,18 +40,16 @@ def stacked_losses(
     return tf.vectorized_map(member, (labels, outputs))
 
 
-def stacked_accuracies(labels: tf.Tensor, outputs: tf.Tensor, weights: tf.Tensor | float = 1.0) -> tf.Tensor:
-    """Returns each member's share of right answers, weighted likewise, shape `(members,)`.
+def stacked_hits(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Returns 1 for each right answer and 0 for each wrong one, shape `(members, batch)`.
 
     Args:
         labels: see `stacked_losses`.
         outputs: likewise.
-        weights: likewise.
 
     Example:
         >>> outputs = tf.constant([[[1.0, 0.0], [0.0, 1.0]]])
-        >>> stacked_accuracies(tf.constant([[0, 0]]), outputs).numpy().tolist()
-        [0.5]
+        >>> stacked_hits(tf.constant([[0, 0]]), outputs).numpy().tolist()
+        [[1.0, 0.0]]
     """
-    hits = tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), labels)
-    return tf.reduce_mean(tf.cast(hits, tf.float32) * weights, axis=1)
+    return tf.cast(tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), labels), tf.float32)

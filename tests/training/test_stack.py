@@ -116,7 +116,7 @@ def test_losses_hold_each_members_penalty_and_accuracies_are_means(stack, kernel
     stacked.start_epoch()
     step(stacked)
     means, _ = stacked.epoch_means(1)
-    tested = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1]), tf.ones(8)).numpy()
+    tested = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1]), tf.ones(8)).numpy() / 8
     for index, pair in enumerate(kernels):
         penalty = L2[index] / 2 * sum((k**2).sum() for k in pair)
         for found, stream in ((means[index], STREAMS[index]), (tested[index], 1)):
@@ -124,9 +124,9 @@ def test_losses_hold_each_members_penalty_and_accuracies_are_means(stack, kernel
             np.testing.assert_allclose(found, [loss + penalty, accuracy], rtol=1e-5)
 
 
-def test_an_image_that_weighs_nothing_changes_no_mean(stack):
-    weights = np.float32([8 / 5] * 5 + [0] * 3)
-    found = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1]), tf.constant(weights))
+def test_an_image_that_is_not_counted_changes_no_sum(stack):
+    counted = tf.constant([1.0] * 5 + [0.0] * 3)
+    found = stack().evaluate(tf.constant(IMAGES[1]), tf.constant(LABELS[1]), counted)
     five = stack().evaluate(tf.constant(IMAGES[1, :5]), tf.constant(LABELS[1, :5]), tf.ones(5))
     np.testing.assert_allclose(found, five, rtol=1e-6)
 
