@@ -42,8 +42,8 @@ FLOPS_PER_WEIGHT = 6
 """Floating-point operations of a step per weight and image: two forward, four backward."""
 
 FLOAT_BYTES = 4
-MASK_BYTES = 2
-"""Of a weight: whether it is active, and whether it is the network's own and not padding."""
+MASK_BYTES = 5
+"""Of a weight: a factor of 0 or 1 for whether it is active, and whether it is the network's own and not padding."""
 
 VARIABLES = 1
 GRADIENTS = 3
@@ -242,8 +242,8 @@ def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots:
 
     Example:
         >>> spec = RunSpec(dense_width=10, max_width=20, hidden_layers=1, batch_size=100)
-        >>> member_bytes(spec, width=20, inputs=6, classes=4, slots=2)  # 200 weights of 26 bytes, 100 x 70 floats
-        33200
+        >>> member_bytes(spec, width=20, inputs=6, classes=4, slots=2)  # 200 weights of 29 bytes, 100 x 70 floats
+        33800
     """
     weight_bytes = FLOAT_BYTES * (VARIABLES + slots + GRADIENTS) + MASK_BYTES
     hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.parts else HIDDEN_TENSORS
