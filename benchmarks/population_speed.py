@@ -48,7 +48,7 @@ PROFILE = flags.DEFINE_bool("profile", True, "show where a population's time goe
 
 GROUPS = {
     "matrix products": ("MatMul",),
-    "masks": ("Select",),
+    "masks": ("Select", "MulNoNan"),
     "reductions": ("Mean", "Sum", "ArgMax"),
     "batches": ("Gather", "StridedSlice"),
     "variables": ("Assign", "ReadVariable"),
