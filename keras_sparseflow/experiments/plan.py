@@ -214,7 +214,7 @@ def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: 
         chains: how many stacks run side by side.
 
     Example:
-        >>> specs = [RunSpec(dense_width=w, max_width=400, arm=a) for w in (40, 360) for a in ("sparse", "dense")]
+        >>> specs = [RunSpec(dense_width=w, max_width=400, arm=a) for w in (40, 380) for a in ("sparse", "dense")]
         >>> plan_stacks(specs, inputs=396, classes=10, chains=1)
         (Stack(width=400, members=(0, 2, 3)), Stack(width=40, members=(1,)))
     """

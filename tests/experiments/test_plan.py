@@ -475,7 +475,7 @@ def test_the_table_has_a_row_for_each_population_and_the_totals():
     assert text[1:3] == ["hidden epochs", "networks optimizer layers variant activation stacks left memory"]
     assert text[4:6] == [
         "1 5 sgd 1 NR, L2 relu 2 x 20, 1 x 20, 2 x 10 12 of 30 1.2 GB",
-        "2 1 adam 2 NR tanh 1 x 1000 30 28.7 MB",
+        "2 1 adam 2 NR tanh 1 x 1000 30 31.7 MB",
     ]
     assert text[6:] == ["6 networks in 2 populations"]
 
@@ -487,7 +487,7 @@ def test_one_is_singular():
 def test_the_table_fits_a_terminal_of_80_columns():
     specs = PRESETS.get("demo").specs(inputs=64, classes=10)
     text = shown(planned(specs, input_shape=(8, 8, 1), classes=10, chains=2), width=80)
-    assert text[4:6] == ["1 30 sgd 4 NR relu 15 x 68, 30 15.8 MB", "15 x 61"]
+    assert text[4:6] == ["1 30 sgd 4 NR relu 15 x 68, 30 17.4 MB", "15 x 61"]
     assert text[-1] == "120 networks in 4 populations"
     specs = [
         dataclasses.replace(s, optimizer="adagrad", variant="DA_L2_BN")
