@@ -110,7 +110,8 @@ def test_a_form_is_used_where_it_can_be(make, monkeypatch):
     model, values = made(make)
     monkeypatch.setattr("keras_sparseflow.training.stacked_call.mapped", lambda *arguments, **options: 1 / 0)
     monkeypatch.setitem(FORMS, layers.Reshape, FORMS[layers.Flatten])
-    stacked_call(model, values, tf.ones((MEMBERS, BATCH, 2, 3)), training=True)
+    outputs, _ = stacked_call(model, values, tf.ones((MEMBERS, BATCH, 2, 3)), training=True)
+    assert outputs.shape[1] == BATCH
 
 
 def test_a_subclass_is_no_stock_layer():
