@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import gradients_of, graph_function
+from keras_sparseflow.masks.gradients import gradients_of
+from keras_sparseflow.masks.tracing import graph_function
 from keras_sparseflow.training.loss_at import LossAt, as_arrays
 
 

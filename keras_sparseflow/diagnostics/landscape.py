@@ -12,7 +12,7 @@ from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import graph_function
+from keras_sparseflow.masks.tracing import graph_function
 from keras_sparseflow.training.loss_at import LossAt, weights_by_path
 
 Direction = Mapping[str, Any]

@@ -11,7 +11,6 @@ from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.tweaks import TWEAKS
 from keras_sparseflow.experiments.variants import PARTS
 from keras_sparseflow.flow.kernels import flow_kernels
-from keras_sparseflow.layers.kernels import effective_kernel
 
 
 def hooked_parts(spec: TrainingSpec) -> dict[str, Part]:
@@ -53,7 +52,7 @@ def prepare_by_parts(model: keras.Model, spec: TrainingSpec) -> None:
                 )
         if part.penalty is not None:
             for kernel in flow_kernels(model):
-                kernel.variable.regularizer = _Penalised(kernel.variable.regularizer, part.penalty, kernel.mask)
+                kernel.variable.regularizer = _Penalised(kernel.variable.regularizer, part.penalty)
 
 
 def part_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.Callback]:
@@ -71,11 +70,10 @@ def part_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.
 class _Penalised(keras.regularizers.Regularizer):
     """What a kernel is regularised by, and a penalty of the effective kernel."""
 
-    def __init__(self, regularizer: Any, penalty: Any, mask: Any):
+    def __init__(self, regularizer: Any, penalty: Any):
         self._regularizer = regularizer
         self._penalty = penalty
-        self._mask = mask
 
     def __call__(self, kernel: Any) -> Any:
-        penalty = self._penalty(kernel if self._mask is None else effective_kernel(kernel, self._mask))
+        penalty = self._penalty(kernel)
         return penalty if self._regularizer is None else self._regularizer(kernel) + penalty

@@ -71,7 +71,7 @@ def masked_layers(model: keras.Model) -> list[MaskedKernel]:
 
 def masks_by_kernel(model: keras.Model) -> dict[int, keras.Variable]:
     """Returns the mask variable of every masked kernel in a model, by the `id` of the kernel variable."""
-    return {id(layer._kernel): layer.mask for layer in masked_layers(model)}
+    return {id(layer.stored_kernel): layer.mask for layer in masked_layers(model)}
 
 
 def _layer_name(variable: keras.Variable, variables: list[keras.Variable]) -> str:

@@ -6,10 +6,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "activations": ("ACTIVATIONS",),
-        "kernels": (
-            "dense_gradients",
-            "random_mask",
-        ),
+        "gradients": ("dense_gradients",),
+        "kernels": ("random_mask",),
         "convolutions": (
             "MaskedConv1DTranspose",
             "MaskedConv2DTranspose",

@@ -2,6 +2,7 @@
 from keras_sparseflow.layers import activations as activations
 from keras_sparseflow.layers import convolutions as convolutions
 from keras_sparseflow.layers import ghost as ghost
+from keras_sparseflow.layers import gradients as gradients
 from keras_sparseflow.layers import kernels as kernels
 from keras_sparseflow.layers import masked as masked
 from keras_sparseflow.layers import parts as parts
@@ -14,7 +15,7 @@ from keras_sparseflow.layers.convolutions import MaskedDepthwiseConv1D as Masked
 from keras_sparseflow.layers.ghost import GhostMish as GhostMish
 from keras_sparseflow.layers.ghost import GhostSkip as GhostSkip
 from keras_sparseflow.layers.ghost import GhostSwish as GhostSwish
-from keras_sparseflow.layers.kernels import dense_gradients as dense_gradients
+from keras_sparseflow.layers.gradients import dense_gradients as dense_gradients
 from keras_sparseflow.layers.kernels import random_mask as random_mask
 from keras_sparseflow.layers.masked import MaskedConv1D as MaskedConv1D
 from keras_sparseflow.layers.masked import MaskedConv2D as MaskedConv2D

@@ -18,17 +18,19 @@ from keras_sparseflow.layers.kernels import (
     check_density,
     check_mask,
     decode_mask,
-    effective_kernel,
     encode_mask,
     random_mask,
 )
+from keras_sparseflow.layers.slots import reset_inactive_slots
+from keras_sparseflow.layers.variables import MaskedVariable, MaskVariable, attach_mask
 
 
 class MaskedKernel(keras.layers.Layer):
     """Mixin that puts a mask on the kernel of the stock layer named after it.
 
-    It overrides where the layer makes its kernel (`add_weight`) and where it reads it (`kernel`),
-    and nothing of `call`: `class MaskedDense(MaskedKernel, keras.layers.Dense)`.
+    It overrides where the layer makes its kernel (`add_weight`), and nothing of `call`: the kernel is a
+    `MaskedVariable`, which reads as the effective kernel by itself.
+    `class MaskedDense(MaskedKernel, keras.layers.Dense)` is all that it takes.
 
     Args:
         density: float in [0, 1], the share of the kernel's entries that are active. The mask is
@@ -41,6 +43,7 @@ class MaskedKernel(keras.layers.Layer):
     Attributes:
         mask: boolean non-trainable variable of the kernel's shape; True is active. Change it with
             `set_mask`.
+        stored_kernel: the kernel's variable, which optimizers train; zero where the mask is False.
 
     Example:
         >>> class MaskedConv2D(MaskedKernel, keras.layers.Conv2D):
@@ -54,8 +57,8 @@ class MaskedKernel(keras.layers.Layer):
         1.0
     """
 
-    mask: keras.Variable
-    _kernel: keras.Variable
+    mask: MaskVariable
+    stored_kernel: MaskedVariable
 
     def __init__(self, *args: Any, density: float = 1.0, mask_seed: int | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -78,47 +81,58 @@ class MaskedKernel(keras.layers.Layer):
 
     @property
     def kernel(self) -> Any:
-        """The effective kernel: zero where inactive, and no gradient there (see `dense_gradients`)."""
+        """The kernel's variable, as a stock layer's; operations that read it give inactive weights no gradient.
+
+        With LoRA it is a tensor instead, as of a stock layer: the kernel and LoRA's part, zero where inactive.
+
+        Raises:
+            AttributeError: the layer is not built, or something else is put in the kernel's place, which would have no
+                mask: change values by `layer.kernel.assign(values)` and the mask by `layer.set_mask(mask)`.
+        """
         self._check_built("kernel")
-        stored = getattr(super(), "kernel", None)  # the stock property, which adds LoRA's part
-        if stored is None:
-            stored = self._kernel
         if getattr(self, "lora_enabled", False):
-            stored = apply_mask(stored, self.mask)
-        return effective_kernel(stored, self.mask)
+            return apply_mask(super().kernel, self.mask)
+        return self.stored_kernel
 
     @kernel.setter
     def kernel(self, variable: keras.Variable) -> None:
-        self._kernel = variable
+        if variable is not self.stored_kernel:
+            raise AttributeError(
+                f"`kernel` of the masked layer {self.name!r} cannot be replaced: the new one would have no mask. "
+                "Change its values by `layer.kernel.assign(values)` and its mask by `layer.set_mask(mask)`."
+            )
 
     def set_mask(self, mask: Any, optimizer: keras.optimizers.Optimizer | None = None) -> None:
         """Replaces the mask; weights that become inactive are set to zero, new ones start at zero.
 
         Args:
             mask: array of the kernel's shape, boolean or of zeros and ones.
-            optimizer: the optimizer that has trained this kernel, if one has: its slots are set to
-                zero too where the mask is False. Without that, momentum would let them grow again.
+            optimizer: the optimizer that has trained this kernel, if one has: where the mask is False, its slots
+                return to what they began with. Without that, momentum would act on weights that grow again.
                 A `SparseModel` sees to it by itself whenever `fit` begins.
 
         Raises:
             ValueError: another shape, another value in it, or the layer is not built.
         """
         self._check_built("set_mask")
-        self.mask.assign(check_mask(mask, self.mask.shape))
-        self.zero_inactive(optimizer)
-
-    def zero_inactive(self, optimizer: keras.optimizers.Optimizer | None = None) -> None:
-        """Sets inactive entries of the stored kernel, and of the slots of an optimizer that trains it, to zero."""
-        self._check_built("zero_inactive")
-        slots = [] if optimizer is None else slots_of(optimizer, self._kernel)
-        for variable in (self._kernel, *slots):
-            variable.assign(apply_mask(ops.convert_to_tensor(variable), self.mask))
+        self.stored_kernel.forget_unmasked()
+        self.mask.assign(mask)
+        if optimizer is not None:
+            reset_inactive_slots(optimizer, self.stored_kernel)
 
     def set_weights(self, weights: Any) -> None:
-        """As the stock layer's; inactive entries of the kernel are set to zero whatever they are given as."""
+        """As the stock layer's; the kernel's inactive weights become zero whatever they are given as.
+
+        Raises:
+            ValueError: other weights, such as those of the stock layer, which has no mask.
+        """
+        if self.built and len(weights) == len(self.weights) - 1:
+            raise ValueError(
+                f"`weights` of the masked layer {self.name!r} must be {len(self.weights)} arrays, its mask among them; "
+                f"received {len(weights)}, as a stock layer has. Assign kernel and bias by themselves "
+                "(`layer.kernel.assign`), or load a file of the stock model's weights (`load_weights`)."
+            )
         super().set_weights(weights)
-        if self.built:
-            self.zero_inactive()
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         """As the stock layer's, except that the kernel gets its mask here."""
@@ -131,11 +145,26 @@ class MaskedKernel(keras.layers.Layer):
         kwargs["initializer"] = lambda shape, dtype=None: apply_mask(
             initializer(shape, dtype=dtype), self._first_mask(shape)
         )
-        if kwargs.get("regularizer") is not None:
-            kwargs["regularizer"] = _MaskedRegularizer(kwargs["regularizer"], mask)
-        if kwargs.get("constraint") is not None:
-            kwargs["constraint"] = _MaskedConstraint(kwargs["constraint"], mask)
-        return super().add_weight(*args, **kwargs)
+        kernel = super().add_weight(*args, **kwargs)
+        if not keras.backend.is_float_dtype(kernel.dtype):
+            raise ValueError(
+                f"`dtype` of the masked layer {self.name!r} must give its kernel a floating type; received a kernel of "
+                f"{kernel.dtype}, by the policy {self.dtype_policy.name!r}."
+            )
+        self._dense_gradients = attach_mask(kernel, mask).variable  # TensorFlow exports what a layer tracks
+        self.stored_kernel = kernel
+        return kernel
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses: a quantized kernel is another variable, without a mask.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            f"The masked layer {self.name!r} cannot be quantized: its kernel would lose the mask. Quantize what "
+            "`strip_masks(model)` returns, where inactive weights are zeros."
+        )
 
     def save_own_variables(self, store: Any) -> None:
         """As the stock layer's, followed by the mask, which most stock layers would drop."""
@@ -144,10 +173,12 @@ class MaskedKernel(keras.layers.Layer):
             store[str(len(store.keys()))] = self.mask
 
     def load_own_variables(self, store: Any) -> None:
-        """As the stock layer's, and the mask, which is stored last."""
+        """As the stock layer's, and the mask, which is stored last; weights of the stock layer get the mask of this."""
+        mask_key = str(len(store.keys()) - 1)
+        if self.built and len(store.keys()) == len(self.variables):
+            self.stored_kernel.forget_unmasked()
+            self.mask.assign(ops.convert_to_numpy(store[mask_key]))
         super().load_own_variables(store)
-        if self.built:
-            self.set_mask(ops.convert_to_numpy(store[str(len(store.keys()) - 1)]))
 
     def get_config(self) -> dict[str, Any]:
         """As the stock layer's, with `density`, `mask_seed` and, if the seed gives another mask, the mask itself."""
@@ -185,38 +216,6 @@ class MaskedKernel(keras.layers.Layer):
                 f"`{name}` needs the kernel of layer {self.name!r}, which is made when the layer is built: "
                 "call the layer or its model on data, or `build(input_shape)`, first."
             )
-
-
-def slots_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> list[keras.Variable]:
-    """Returns the variables that an optimizer keeps beside one it trains: moments, averages, accumulators."""
-    name = variable.path.replace("/", "_") + "_"  # Keras names a slot after the variable's path
-    return [
-        slot
-        for slot in optimizer.variables
-        if slot.path.rpartition("/")[2].startswith(name) and tuple(slot.shape) == tuple(variable.shape)
-    ]
-
-
-class _MaskedRegularizer(keras.regularizers.Regularizer):
-    """A regularizer of the effective kernel: it moves no inactive entry."""
-
-    def __init__(self, regularizer: Any, mask: keras.Variable):
-        self._regularizer = regularizer
-        self._mask = mask
-
-    def __call__(self, kernel: Any) -> Any:
-        return self._regularizer(effective_kernel(kernel, self._mask))
-
-
-class _MaskedConstraint(keras.constraints.Constraint):
-    """A constraint that leaves inactive entries at zero."""
-
-    def __init__(self, constraint: Any, mask: keras.Variable):
-        self._constraint = constraint
-        self._mask = mask
-
-    def __call__(self, kernel: Any) -> Any:
-        return apply_mask(self._constraint(kernel), self._mask)
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")

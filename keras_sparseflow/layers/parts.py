@@ -16,7 +16,7 @@ class KernelPart(MaskedKernel):
 
     def hold(self, arguments: dict[str, Any]) -> keras.Variable:
         """Makes the kernel with the arguments of the layer's own `add_weight`, and returns its variable."""
-        variable = self.kernel = self.add_weight(**{**arguments, "name": "kernel"})
+        variable = self.add_weight(**{**arguments, "name": "kernel"})
         self.built = True
         return variable
 

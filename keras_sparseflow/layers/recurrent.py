@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_sparseflow.layers.parts import MaskedParts
 
@@ -55,9 +56,9 @@ class _MaskedRecurrent(MaskedParts):
     def inner_loop(self, *args: Any, **kwargs: Any) -> Any:
         """As the stock layer's; the effective kernels are read once, outside the loop over time.
 
-        A custom gradient within a loop of TensorFlow must not capture a mask; once is cheaper, too.
+        A custom gradient within a loop of TensorFlow must not capture a mask or a switch; once is cheaper, too.
         """
-        kernels = {id(part): part.kernel for part in self.parts.values()}
+        kernels = {id(part): ops.copy(part.kernel) for part in self.parts.values()}
         token = _kernels_of_loop.set({**_kernels_of_loop.get(), **kernels})
         try:
             return super().inner_loop(*args, **kwargs)

@@ -79,7 +79,7 @@ def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
         layer = chain[-1]
         if isinstance(layer, MaskedKernel):
             if layer.built:
-                found.append(Kernel(path, chain, layer._kernel, layer.mask))
+                found.append(Kernel(path, chain, layer.stored_kernel, layer.mask))
             continue
         own = [variable for variable in own_variables(layer) if variable.name.endswith("kernel")]
         single = [variable.name for variable in own] == ["kernel"]

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.kernels import dense_gradients
+from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.layers.structure import Kernel, input_tensors
-from keras_sparseflow.masks.gradients import check_tensorflow, graph_function, variables_at
+from keras_sparseflow.masks.gradients import check_tensorflow
+from keras_sparseflow.masks.tracing import graph_function
 
 Flow = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
@@ -41,24 +42,29 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
     others = [v for v in model.variables if id(v) not in chosen and keras.backend.is_float_dtype(v.dtype)]
     means = _moving_means(model)
     magnitudes = [tf.cast(tf.abs(v), tf.float64) * (0 if id(v) in means else 1) for v in others]
+    # Variables of their own, because a layer that is recomputed has gradients with respect to variables alone.
+    stored = [tf.Variable(tf.zeros(v.shape, tf.float64)) for v in variables]
+    fixed = [tf.Variable(magnitude, trainable=False) for magnitude in magnitudes]
 
-    def shares(weights: list[Any]) -> list[Any]:
+    def shares() -> list[Any]:
         with (
             _in_float64(model),
-            dense_gradients(),
-            variables_at([*variables, *others], [*weights, *magnitudes]),
+            dense_gradients(model),
+            _stored_in([*variables, *others], [*stored, *fixed]),
             tf.GradientTape(watch_accessed_variables=False) as tape,
         ):
-            tape.watch(weights)
+            tape.watch(stored)
             outputs = keras.tree.flatten(model(inputs, training=False))
             total = tf.add_n([tf.reduce_sum(tf.cast(output, tf.float64)) for output in outputs])
-        gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.abs(values * gradient) for values, gradient in zip(weights, gradients, strict=True)]
+            gradients = tape.gradient(total, stored, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.abs(values * gradient) for values, gradient in zip(stored, gradients, strict=True)]
 
     compiled = graph_function(shares)
 
     def flow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [array.numpy() for array in compiled([tf.convert_to_tensor(values, tf.float64) for values in weights])]
+        for variable, values in zip(stored, weights, strict=True):
+            variable.assign(values)
+        return [array.numpy() for array in compiled()]
 
     return flow
 
@@ -82,6 +88,19 @@ def _moving_means(model: keras.Model) -> set[int]:
     """Returns the `id` of each variable that BatchNorm subtracts."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     return {id(layer.moving_mean) for layer in norms if layer.built}
+
+
+@contextlib.contextmanager
+def _stored_in(variables: Sequence[keras.Variable], storage: Sequence[Any]) -> Iterator[None]:
+    """Within it, Keras' variables keep their values in these variables of TensorFlow, of any floating type."""
+    own = [variable._value for variable in variables]
+    try:
+        for variable, other in zip(variables, storage, strict=True):
+            variable._value = other
+        yield
+    finally:
+        for variable, value in zip(variables, own, strict=True):
+            variable._value = value
 
 
 @contextlib.contextmanager

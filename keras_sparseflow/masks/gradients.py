@@ -1,22 +1,22 @@
-"""Gradients of a model's loss, and products with its Hessian, at any values of its kernels (TensorFlow).
+"""Gradients of a model's loss, and products with its Hessian, with respect to its kernels (TensorFlow).
 
-Nothing of a model changes: values stand in for variables within a `keras.StatelessScope`, and what layers assign
-there, such as BatchNorm statistics and random states, goes with it.
+Nothing of a model changes: what layers assign within a `keras.StatelessScope`, such as BatchNorm statistics and random
+states, goes with it.
 """
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_sparseflow.layers.kernels import dense_gradients
+from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.objective import objective_of
 from keras_sparseflow.masks.problem import MaskProblem, as_float
 from keras_sparseflow.masks.second_derivatives import second_derivatives
+from keras_sparseflow.masks.tracing import graph_function
 
 Arrays = Sequence[np.ndarray]
 
@@ -46,11 +46,11 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
     """
     loss = _batch_loss(problem, temperature)
 
-    def gradients(values: list[Any], batch: Batch) -> list[Any]:
-        return gradients_of(lambda: loss(values, batch), values)
+    def gradients(batch: Batch) -> list[Any]:
+        with _at_rest(problem):
+            return gradients_of(lambda: loss(batch), _variables(problem))
 
-    values, compiled = _values(problem), graph_function(gradients)
-    return _mean_over_examples(problem, lambda batch: compiled(values, batch))
+    return _mean_over_examples(problem, graph_function(gradients))
 
 
 def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float = 1.0) -> list[np.ndarray]:
@@ -77,16 +77,19 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
     loss = _batch_loss(problem, temperature)
 
-    def products(values: list[Any], directions: list[Any], batch: Batch) -> list[Any]:
+    variables = _variables(problem)
+
+    def products(directions: list[Any], batch: Batch) -> list[Any]:
         def slope() -> Any:
-            gradients = gradients_of(lambda: loss(values, batch), values)
+            gradients = gradients_of(lambda: loss(batch), variables)
             return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)])
 
-        return gradients_of(slope, values)
+        with _at_rest(problem), second_derivatives():
+            return gradients_of(slope, variables)
 
-    values, compiled = _values(problem), graph_function(products)
-    directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, values, strict=True)]
-    return _mean_over_examples(problem, lambda batch: compiled(values, directions, batch))
+    compiled = graph_function(products)
+    directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, variables, strict=True)]
+    return _mean_over_examples(problem, lambda batch: compiled(directions, batch))
 
 
 @contextlib.contextmanager
@@ -117,26 +120,46 @@ def check_precision(model: keras.Model) -> None:
         )
 
 
-def gradients_of(function: Callable[[], Any], values: Sequence[Any]) -> list[Any]:
-    """Returns the gradients of what the function returns, zeros where it does not depend on a value."""
+def gradients_of(function: Callable[[], Any], values: Sequence[Any], names: Sequence[str] | None = None) -> list[Any]:
+    """Returns the gradients of what the function returns, zeros where it does not depend on a value.
+
+    Args:
+        function: without arguments.
+        values: tensors or variables.
+        names: of the values, on each of which the function must depend; None where it need not.
+
+    Raises:
+        ValueError: it does not depend on one of them, although it must.
+    """
     import tensorflow as tf
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         result = function()
-    found = tape.gradient(result, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
+    found = tape.gradient(result, values)
+    missing = [name for name, gradient in zip(names or (), found, strict=bool(names)) if gradient is None]
+    if missing:
+        raise ValueError(
+            f"The loss has no gradient for the weight {missing[0]!r}: no output depends on its layer, or "
+            "`tf.recompute_grad` computes that anew, where no other value can stand in for a weight. Leave it out, or "
+            "use `keras.remat` within the layer's `call` instead."
+        )
+    # An embedding's gradients come as slices.
+    return [
+        tf.zeros_like(value) if gradient is None else tf.convert_to_tensor(gradient)
+        for value, gradient in zip(values, found, strict=True)
+    ]
 
 
-def graph_function(function: Callable[..., list[Any]]) -> Any:
-    """Returns a graph function; as a partial, for TensorFlow warns of one that is traced anew for each network."""
-    import tensorflow as tf
+@contextlib.contextmanager
+def _at_rest(problem: MaskProblem) -> Iterator[None]:
+    """Within it, gradients are those of effective kernels, and no assignment outlasts it."""
+    with dense_gradients(problem.model), keras.StatelessScope():
+        yield
 
-    return tf.function(functools.partial(function), reduce_retracing=True)
 
-
-def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Sequence[Any], Batch], Any]:
-    """Returns `(values, batch) -> loss` of the problem's model with these values of its kernels."""
+def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], Any]:
+    """Returns the loss of a batch as the problem's model is."""
     check_tensorflow()
     check_precision(problem.model)
     if not temperature > 0:
@@ -147,14 +170,12 @@ def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Sequence[
             "`loss` must take logits, because they are divided by a temperature; received one of probabilities. Leave "
             "out the last softmax or sigmoid and set from_logits=True in the loss, or temperature=1 in the score."
         )
-    variables = [kernel.variable for kernel in problem.kernels]
 
-    def loss(values: Sequence[Any], batch: Batch) -> Any:
+    def loss(batch: Batch) -> Any:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        with dense_gradients(), second_derivatives(), variables_at(variables, values):
-            outputs = problem.model(x, training=problem.training)
-            outputs = keras.tree.map_structure(lambda output: output / temperature, outputs)
-            return objective.function(y, outputs, sample_weight)
+        outputs = problem.model(x, training=problem.training)
+        outputs = keras.tree.map_structure(lambda output: output / temperature, outputs)
+        return objective.function(y, outputs, sample_weight)
 
     return loss
 
@@ -173,7 +194,6 @@ def _mean_over_examples(problem: MaskProblem, of_batch: Callable[[Batch], Sequen
     return total
 
 
-def _values(problem: MaskProblem) -> list[Any]:
-    import tensorflow as tf
-
-    return [tf.convert_to_tensor(kernel.variable) for kernel in problem.kernels]
+def _variables(problem: MaskProblem) -> list[Any]:
+    """Returns TensorFlow's variables of the kernels."""
+    return [kernel.variable.value for kernel in problem.kernels]

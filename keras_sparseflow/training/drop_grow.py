@@ -156,8 +156,8 @@ class DropAndGrow(MaskUpdates):
     def _find_layers(self) -> list[MaskedKernel]:
         """Returns the layers to act on; those that are frozen keep their weights, and so their masks."""
         found = super()._find_layers()
-        trained = [layer for layer in found if layer._kernel.trainable]
-        frozen = [layer.name for layer in found if not layer._kernel.trainable]
+        trained = [layer for layer in found if layer.stored_kernel.trainable]
+        frozen = [layer.name for layer in found if not layer.stored_kernel.trainable]
         if not trained or (frozen and self._names is not None):
             raise ValueError(
                 f"{type(self).__name__} replaces weights by such as begin to train, which those of {frozen} do not: "
@@ -185,7 +185,7 @@ class DropAndGrow(MaskUpdates):
 
 
 def _updated_mask(layer: Any, growth: np.ndarray, share: float) -> np.ndarray:
-    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer._kernel, layer.mask))
+    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer.stored_kernel, layer.mask))
     if not (np.isfinite(weights).all() and np.isfinite(growth).all()):
         return mask
     weights, growth = (np.asarray(values, np.float32) for values in (weights, growth))

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import graph_function
+from keras_sparseflow.masks.tracing import graph_function
 from keras_sparseflow.training.loss_at import LossAt
 
 

@@ -101,7 +101,7 @@ class GradualMagnitude(MaskUpdates):
 
 def _largest(layer: Any, density: float) -> np.ndarray:
     """Returns the mask of a layer's largest weights, within the mask that it has."""
-    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer._kernel, layer.mask))
+    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer.stored_kernel, layer.mask))
     if not np.isfinite(weights).all():
         return mask
     count = min(max(1, round(weights.size * density)), int(np.count_nonzero(mask)))

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
-from keras_sparseflow.layers import dense_gradients
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.structure import variables_by_place
 from keras_sparseflow.masks.examples import Batch
@@ -59,12 +58,16 @@ class LossAt:
         """Returns the loss of a batch at these values of the weights, which are zero where a mask is False."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         variables = [weight.variable for weight in self.weights.values()]
-        with dense_gradients(), second_derivatives(), variables_at(variables, values):
+        with second_derivatives(), variables_at(variables, values):
             return self._objective.function(y, self._model(x, training=self._training), sample_weight)
 
     def gradients(self, values: Sequence[tf.Tensor], batch: Batch) -> list[tf.Tensor]:
-        """Returns the gradient of the loss of a batch at these values, zero where a mask is False."""
-        return self.masked(gradients_of(lambda: self(values, batch), values))
+        """Returns the gradient of the loss of a batch at these values, zero where a mask is False.
+
+        Raises:
+            ValueError: the loss has none for one of the weights.
+        """
+        return self.masked(gradients_of(lambda: self(values, batch), values, list(self.weights)))
 
     def over_examples(self, batches: Sequence[Batch], of_batch: Callable[[Batch], list[tf.Tensor]]) -> list[tf.Tensor]:
         """Returns the mean over all examples of tensors that belong to the loss of each batch."""

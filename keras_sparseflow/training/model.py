@@ -1,5 +1,6 @@
 """A Keras model whose training step knows about masks and can record its own gradient flow."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -11,9 +12,10 @@ from keras.src.models.functional import Functional
 from keras.src.models.model import functional_init_arguments
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
-from keras_sparseflow.flow.kernels import FlowKernel, masked_layers, masks_by_kernel
-from keras_sparseflow.layers import dense_gradients
+from keras_sparseflow.flow.kernels import FlowKernel
+from keras_sparseflow.layers.gradients import dense_gradients, switches_of
 from keras_sparseflow.layers.kernels import apply_mask
+from keras_sparseflow.layers.slots import follow_masks
 from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.losses import hard_labels
 from keras_sparseflow.training.recorder import FlowRecorder, full_gradient, gradients_of_cost
@@ -73,23 +75,27 @@ class SparseModel(keras.Model):
         if self.built:
             if not self.optimizer.built:  # Keras' loss scale would start anew
                 self.optimizer.build(self.trainable_variables)
-            for layer in masked_layers(self):
-                layer.zero_inactive(self.optimizer)
+            follow_masks(self.optimizer, self.trainable_variables)
         return super().make_train_function(force)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """As Keras does; what an exception or an interruption leaves in the midst of a step is put right."""
+        try:
+            return super().fit(*args, **kwargs)
+        finally:
+            for switch in switches_of(self):
+                switch.set(False)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Does one step on a batch; returns the metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight)
-        masks = masks_by_kernel(self)
-        variables = self.trainable_variables
-        masked = [
-            gradient if gradient is None or id(variable) not in masks else apply_mask(gradient, masks[id(variable)])
-            for gradient, variable in zip(gradients, variables, strict=True)
-        ]
+        variables, dense = self.trainable_variables, bool(self._flow_recorders)
+        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense)
+        if dense:
+            gradients = [_masked(gradient, variable) for gradient, variable in zip(gradients, variables, strict=True)]
         if scale is not None and tf.distribute.has_strategy():
-            masked = share_overflow(masked)
-        self.optimizer.apply(masked, variables)
+            gradients = share_overflow(gradients)
+        self.optimizer.apply(gradients, variables)
         return self._metrics_of(x, y, predictions, sample_weight, loss)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -113,7 +119,7 @@ class SparseModel(keras.Model):
             replicas together.
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight)
+        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense=True)
         by_variable = dict(zip(map(id, self.trainable_variables), gradients, strict=True))
         asked_for = [full_gradient(by_variable[id(kernel.variable)], kernel.variable) for kernel in kernels]
         if tf.distribute.has_strategy():
@@ -122,14 +128,24 @@ class SparseModel(keras.Model):
         metrics = self._metrics_of(x, y, predictions, sample_weight, loss)
         return metrics, tuple(gradients_of_cost(cost, kernels, asked_for, scale))
 
-    def _gradients(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, tf.Tensor, list[Any], tf.Tensor | None]:
-        """Returns predictions, loss, the scaled gradient of each trainable variable, not masked, and its scale."""
-        with dense_gradients(), tf.GradientTape() as tape:
+    def _gradients(
+        self, x: Any, y: Any, sample_weight: Any, dense: bool
+    ) -> tuple[Any, tf.Tensor, list[Any], tf.Tensor | None]:
+        """Returns predictions, loss, the scaled gradient of each trainable variable, and its scale.
+
+        Args:
+            x: inputs.
+            y: labels.
+            sample_weight: of each example, or None.
+            dense: whether the gradients of inactive weights are computed too, or are zero.
+        """
+        variables = self.trainable_variables
+        with tf.GradientTape() as tape:
             predictions = self(x, training=True)
             loss = self.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
+        with dense_gradients(self) if dense else contextlib.nullcontext():
+            gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
         scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
         for recorder in self._flow_recorders:
             recorder.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
@@ -153,6 +169,12 @@ class _InsteadOfStep:
     def __call__(self, iterator: Any) -> dict[str, Any]:
         self.model.train_function = self.ordinary
         return self.function(iterator)
+
+
+def _masked(gradient: Any, variable: keras.Variable) -> Any:
+    """Returns the gradient of a variable, zero where its mask, if it has one, is False."""
+    mask = getattr(variable, "mask", None)
+    return gradient if gradient is None or mask is None else apply_mask(gradient, mask)
 
 
 @functools.cache

@@ -78,11 +78,11 @@ def _mean_gradients(
     @tf.function(reduce_retracing=True)
     def batch_gradients(batch: Any) -> list[tf.Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        with dense_gradients(), tf.GradientTape(watch_accessed_variables=False) as tape:
+        with dense_gradients(model), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             predictions = model(x, training=training)
             loss = model.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=training)
-        found = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            found = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
 
     total, count = [tf.zeros_like(variable) for variable in variables], 0

@@ -90,7 +90,7 @@ class MagnitudePruning(MaskUpdates):
             due, sparsity = self._at(tf.constant(step, tf.int64))
         if due:
             masks = [
-                tfmot_mask(layer._kernel.value, step, self._schedule, **self._options)
+                tfmot_mask(layer.stored_kernel.value, step, self._schedule, **self._options)
                 & keras.ops.convert_to_numpy(layer.mask)
                 for layer in self._layers
             ]
@@ -103,11 +103,11 @@ class MagnitudePruning(MaskUpdates):
         every_step = import_tfmot().sparsity.keras.ConstantSparsity(0.5, 1, frequency=1)
         for layer in self._layers:
             try:
-                tfmot_mask(layer._kernel.value, 1, every_step, **self._options)
+                tfmot_mask(layer.stored_kernel.value, 1, every_step, **self._options)
             except ValueError as error:
                 raise ValueError(
                     f"tfmot cannot prune layer {layer.name!r}, whose kernel has the shape "
-                    f"{tuple(layer._kernel.shape)}, with {self._options}; leave it out by `layers`. ({error})"
+                    f"{tuple(layer.stored_kernel.shape)}, with {self._options}; leave it out by `layers`. ({error})"
                 ) from error
 
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 from keras_sparseflow.flow.kernels import FlowKernel, check_tensors, flow_kernels
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, TOTAL
-from keras_sparseflow.layers import dense_gradients
 
 COSTS = ("total", "data")
 
@@ -170,9 +169,11 @@ def flow_rows(epoch: int, measures: Sequence[str], layers: Sequence[str], table:
 def _regularizer_gradient(variable: keras.Variable) -> Any:
     if variable.regularizer is None:
         return tf.zeros((), variable.dtype)
-    with dense_gradients(), tf.GradientTape() as tape:
-        loss = variable.regularizer(variable)
-    return tape.gradient(loss, variable.value)
+    values = tf.convert_to_tensor(variable.value)  # of which every entry has its gradient, also where a mask is False
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        loss = variable.regularizer(values)
+    return tape.gradient(loss, values)
 
 
 def _state(value: Any, dtype: tf.DType) -> tf.Variable:

@@ -6,8 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sparseflow.layers.masked import MaskedKernel
-from keras_sparseflow.layers.structure import variables_by_place, walk
+from keras_sparseflow.layers.structure import variables_by_place
 from keras_sparseflow.training.counting import steps_done
 
 
@@ -113,6 +112,3 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
         )
     for place, variable in variables.items():
         variable.assign(state[place])
-    for _, chain in walk(model):
-        if isinstance(chain[-1], MaskedKernel):
-            chain[-1].zero_inactive()

@@ -103,7 +103,7 @@ class RigL(DropAndGrow):
 
     def _gradient_function(self, model: SparseModel) -> Callable[[Any], Any]:
         """Returns what takes a batch from an iterator and returns metrics and the gradients of the layers' kernels."""
-        kernels = [FlowKernel(layer.name, layer._kernel, layer.mask) for layer in self._layers]
+        kernels = [FlowKernel(layer.name, layer.stored_kernel, layer.mask) for layer in self._layers]
 
         def step(data: Any) -> tuple[dict[str, Any], tuple[tf.Tensor, ...]]:
             return model.gradient_step(data, kernels, self._cost)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.flow.measures import FlowMeasure, NormMeasure
 from keras_sparseflow.layers.kernels import apply_mask
-from keras_sparseflow.layers.masked import slots_of
+from keras_sparseflow.layers.slots import slots_of
 from keras_sparseflow.training.elementwise import OptimizerFactory
 from keras_sparseflow.training.optimizers import decay_kernels, is_kernel
 from keras_sparseflow.training.recorder import check_cost, find_measures
@@ -116,8 +116,6 @@ class Stack:
         if decay.any():
             decay_kernels(self._optimizer, decay, [self._stacked[v.path] for v in self._weights])
         self._optimizer.build([self._stacked[v.path] for v in self._weights])
-        for weight in self._weights:
-            self._zero_inactive(weight.path)
         count = len(members)
         self._totals = tf.Variable(tf.zeros((count, 2)), trainable=False)  # of losses and of accuracies
         self._flow = tf.Variable(tf.zeros((count, len(self.measures), len(self.layers) + 1)), trainable=False)
@@ -289,11 +287,6 @@ class Stack:
         """As `apply_mask`, zero where inactive also for NaN and infinity; faster on a CPU, see docs/performance.md."""
         mask = self._masks[path]
         return gradient if mask is None else tf.math.multiply_no_nan(gradient, mask)
-
-    def _zero_inactive(self, path: str) -> None:
-        """Sets inactive entries of a weight's slots to zero (Adagrad's start at another value)."""
-        for slot in slots_of(self._optimizer, self._stacked[path]):
-            slot.assign(self._masked(tf.convert_to_tensor(slot), path))
 
     def _kept(self) -> dict[str, tuple[str, keras.Variable]]:
         """Returns stacked variables and slots by name, each with the path of the variable whose shape it has."""

@@ -150,7 +150,7 @@ def _copy_weights(old: Any, new: Any) -> None:
 
 def _weights_by_name(layer: Any) -> dict[str, keras.Variable]:
     own = {variable.name: variable for variable in own_variables(layer)}
-    return {**own, **{name: masked._kernel for name, masked in _masked_by_name(layer).items()}}
+    return {**own, **{name: masked.stored_kernel for name, masked in _masked_by_name(layer).items()}}
 
 
 def _masked_by_name(layer: Any) -> dict[str, MaskedKernel]:

@@ -23,8 +23,6 @@ def convolutional(dtype="float64"):
     )
     for place, variable in enumerate(model.trainable_variables):
         variable.assign(np.random.default_rng(place).uniform(0.2, 1, variable.shape))
-    for name in ("conv", "head"):
-        model.get_layer(name).zero_inactive()
     model.get_layer("norm").moving_mean.assign([0.5, -1, 2])
     return model
 

@@ -24,7 +24,7 @@ def test_zeros_are_counted_after_each_activation_and_over_all_batches():
     model = keras.Sequential([keras.Input((4,)), layers.ReLU(name="first"), hidden, layers.Dense(2, name="last")])
     weights, bias = np.eye(4) * 2, [-3.0, 0, 0, 0]
     hidden.set_mask(np.eye(4))
-    hidden._kernel.assign(weights)
+    hidden.kernel.assign(weights)
     hidden.bias.assign(bias)
     rectified = np.maximum(X, 0)
     after = np.maximum(rectified @ weights + bias, 0)

@@ -89,7 +89,7 @@ def test_an_operator_follows_weights_masks_and_statistics():
     before = hessian.product(vector)
     model.get_layer("norm").moving_variance.assign([2.0, 3.0, 4.0])
     model.get_layer("head").set_mask(~np.array(model.get_layer("head").mask))
-    model.get_layer("head")._kernel.assign(np.where(model.get_layer("head").mask, 0.3, 0))
+    model.get_layer("head").kernel.assign(np.where(model.get_layer("head").mask, 0.3, 0))
     after = hessian.product(vector)
     fresh = Hessian(model, DATA, tensors="kernels").product(vector)
     for path in ("conv/kernel", "head/kernel"):

@@ -154,7 +154,7 @@ def test_init_fan_in_sets_the_standard_deviation_of_both_arms(spec, data, choice
     """N = 16, w = 200, W = 500, o = 3: He normal, so sqrt(2 / fan-in)."""
     model = build_network(spec(dense_width=200, max_width=500, arm=arm, init_fan_in=choice), data)
     for name, fan_in in zip(("hidden_1", "output"), fan_ins, strict=True):
-        kernel = keras.ops.convert_to_numpy(model.get_layer(name)._kernel)
+        kernel = keras.ops.convert_to_numpy(model.get_layer(name).kernel)
         np.testing.assert_allclose(kernel[kernel != 0].std(), np.sqrt(2 / fan_in), rtol=0.1)
 
 

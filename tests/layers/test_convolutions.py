@@ -31,7 +31,7 @@ def test_it_is_the_stock_layer_with_zeros_that_stay(case, tmp_path):
     assert mask.sum() == round(0.4 * mask.size) and mask.shape == tuple(twin.kernel.shape)
     model.compile("adam", "mse")
     model.fit(inputs, np.ones((8, *model.output_shape[1:])), epochs=2, verbose=0)
-    kernel = keras.ops.convert_to_numpy(layer._kernel)
+    kernel = keras.ops.convert_to_numpy(layer.kernel)
     assert not kernel[~mask].any() and kernel[mask].all()
     twin.set_weights([kernel, keras.ops.convert_to_numpy(layer.bias)])
     np.testing.assert_array_equal(layer(inputs), twin(inputs))

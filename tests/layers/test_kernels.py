@@ -1,9 +1,7 @@
 """Masks as arrays."""
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +9,6 @@ from keras_sparseflow.layers.kernels import (
     active_count,
     check_mask,
     decode_mask,
-    dense_gradients,
-    effective_kernel,
     encode_mask,
     random_mask,
 )
@@ -75,33 +71,3 @@ def test_check_mask_takes_zeros_and_ones():
 def test_check_mask_refuses_another_shape_or_value(mask, message):
     with pytest.raises(ValueError, match=message):
         check_mask(mask, (3, 2))
-
-
-def test_gradient_is_masked_and_dense_gradients_shows_all_of_it():
-    kernel = keras.Variable([1.0, 0.0, 2.0])
-    mask = np.array([True, False, True])
-    inputs = tf.constant([3.0, 5.0, float("nan")])
-    gradients = []
-    for context in (None, dense_gradients()):
-        with tf.GradientTape() as tape:
-            if context is None:
-                loss = tf.reduce_sum(effective_kernel(kernel, mask) * inputs)
-            else:
-                with context:
-                    loss = tf.reduce_sum(effective_kernel(kernel, mask) * inputs)
-        gradients.append(tape.gradient(loss, kernel.value).numpy())
-    np.testing.assert_array_equal(gradients, [[3, 0, np.nan], [3, 5, np.nan]])
-
-
-def test_masked_gradient_is_zero_even_where_it_would_be_nan():
-    kernel = keras.Variable([0.0])
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(effective_kernel(kernel, np.array([False])) * float("nan"))
-    assert tape.gradient(loss, kernel.value).numpy() == 0
-
-
-def test_dense_gradients_ends_with_an_exception():
-    kernel = keras.Variable([0.0])
-    with pytest.raises(KeyError), dense_gradients():
-        raise KeyError
-    assert effective_kernel(kernel, np.array([False])) is not kernel

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_sparseflow.layers import (
     MaskedConv1D,
@@ -12,6 +13,7 @@ from keras_sparseflow.layers import (
     MaskedDepthwiseConv2D,
     MaskedEinsumDense,
 )
+from keras_sparseflow.layers.variables import KEEP_ZEROS
 from keras_sparseflow.training import SparseModel
 
 CASES = {
@@ -35,7 +37,7 @@ def batch(shape, seed=0):
 
 
 def stored(layer):
-    return keras.ops.convert_to_numpy(layer._kernel)
+    return keras.ops.convert_to_numpy(layer.kernel)
 
 
 def mask_of(layer):
@@ -107,7 +109,7 @@ def test_set_mask_zeroes_what_becomes_inactive_and_starts_new_weights_at_zero():
     layer = MaskedDense(2, density=0.5, mask_seed=0, use_bias=False)
     layer.build((None, 2))
     layer.set_mask([[1, 1], [0, 0]])
-    layer._kernel.assign([[1.0, 2.0], [0.0, 0.0]])
+    layer.kernel.assign([[1.0, 2.0], [0.0, 0.0]])
     layer.set_mask(np.array([[True, False], [True, False]]))
     np.testing.assert_array_equal(stored(layer), [[1, 0], [0, 0]])
     assert layer.active_count == 2
@@ -132,13 +134,14 @@ def test_active_count_of_an_unbuilt_layer_is_a_clear_error_and_density_is_what_w
         _ = layer.active_count
 
 
-SLOTTED = ["momentum", "adam", "rmsprop", "adagrad"]
+SLOTTED = {"momentum": 0, "adam": 0, "rmsprop": 0, "adagrad": 0.1, "ftrl": 0.1}
+"""What the slots of each begin with, averages and moments excepted, which are zero."""
 
 
 @pytest.mark.parametrize("name", SLOTTED)
 @pytest.mark.parametrize("how", ["the optimizer is passed", "a SparseModel begins to fit"])
 def test_weights_do_not_grow_again_after_the_mask_of_a_trained_layer_changes(how, name):
-    """Momentum and moments of weights that become inactive are forgotten, in averages too."""
+    """Slots of weights that become inactive return to what they began with, averages too."""
     layer = MaskedDense(6, density=0.5, mask_seed=0)
     inputs = keras.Input((8,))
     model = (SparseModel if how.startswith("a") else keras.Model)(inputs, layer(inputs))
@@ -151,7 +154,9 @@ def test_weights_do_not_grow_again_after_the_mask_of_a_trained_layer_changes(how
     inactive = ~mask_of(layer)
     assert not stored(layer)[inactive].any()
     slots = [v for v in optimizer.variables if tuple(v.shape) == layer.mask.shape]
-    assert slots and not any(keras.ops.convert_to_numpy(slot)[inactive].any() for slot in slots)
+    found = {float(value) for slot in slots for value in np.unique(keras.ops.convert_to_numpy(slot)[inactive])}
+    assert found == {0.0, float(np.float32(SLOTTED[name]))}
+    assert np.isfinite(stored(layer)).all()
 
 
 def test_set_weights_goes_through_the_mask_that_comes_with_them_and_clones_keep_it():
@@ -185,6 +190,11 @@ OPTIMIZERS = {
     "centered_rmsprop": lambda **k: keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True, **k),
     "adadelta": lambda **k: keras.optimizers.Adadelta(1.0, **k),
     "lion": lambda **k: keras.optimizers.Lion(0.001, **k),
+    "ftrl": lambda **k: keras.optimizers.Ftrl(0.1, **k),
+    "nadam": lambda **k: keras.optimizers.Nadam(0.01, **k),
+    "adamax": lambda **k: keras.optimizers.Adamax(0.01, **k),
+    "lamb": lambda **k: keras.optimizers.Lamb(0.01, **k),
+    "muon": lambda **k: keras.optimizers.Muon(0.01, **k),
 }
 OPTIMIZER_OPTIONS = {
     "clipnorm": {"clipnorm": 0.1},
@@ -219,18 +229,62 @@ def check_invariant(model, steps=7, **compile_arguments):
         assert np.array_equal(mask_of(layer), mask)
         assert not stored(layer)[~mask].any(), f"{layer.name}: inactive weights moved"
         assert np.mean(stored(layer)[mask] != kernel[mask]) > 0.5, f"{layer.name}: active weights did not train"
-        # Zero, but for the accumulator of Adagrad in a plain model, which Keras starts at 0.1 everywhere.
         for slot, first in slots:
             if first.shape == mask.shape:
                 inactive = keras.ops.convert_to_numpy(slot)[~mask]
-                expected = first[~mask] if "adagrad" in slot.path and not isinstance(model, SparseModel) else 0
-                assert np.all(inactive == expected), f"{slot.path}: inactive entries moved"
+                assert np.all(inactive == first[~mask]), f"{slot.path}: inactive entries moved"
 
 
 @pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_inactive_entries_stay_zero_under_every_optimizer(name, model_class):
     check_invariant(classifier(model_class), optimizer=OPTIMIZERS[name]())
+
+
+def test_every_optimizer_that_keras_ships_is_tried_or_refused():
+    shipped = {each for each in vars(keras.optimizers).values() if isinstance(each, type)}
+    shipped -= {keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer, keras.optimizers.Adafactor}
+    assert shipped == {type(make()) for make in OPTIMIZERS.values()}
+    assert shipped - KEEP_ZEROS == {keras.optimizers.Muon} and shipped >= KEEP_ZEROS
+
+
+class Noise(keras.optimizers.SGD):
+    """Stands for an optimizer of somebody else: it moves every weight."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient + 1.0, variable, learning_rate)
+
+
+@pytest.mark.parametrize("make", [OPTIMIZERS["muon"], lambda: Noise(0.1)], ids=["muon", "somebody's own"])
+def test_the_mask_holds_in_a_loop_of_ones_own_too(make):
+    layer = MaskedDense(3, density=0.4, mask_seed=0)
+    layer.build((None, 7))
+    optimizer, x = make(), batch((7,))
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) ** 2)
+        optimizer.apply(tape.gradient(loss, [v.value for v in layer.trainable_variables]), layer.trainable_variables)
+        assert np.array_equal(stored(layer) != 0, mask_of(layer))
+
+
+@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (lambda: keras.optimizers.Adafactor(), "received Adafactor, which divides by products"),
+        (lambda: keras.optimizers.Muon(use_ema=True), r"received Muon, .* its averages \(`use_ema`\)"),
+        (lambda: Noise(0.1, use_ema=True), r"received Noise, .* its averages"),
+    ],
+    ids=["adafactor", "muon with averages", "somebody's own with averages"],
+)
+def test_an_optimizer_that_cannot_keep_a_mask_is_refused_before_the_first_step(optimizer, message, model_class):
+    model = classifier(model_class)
+    before = [stored(layer) for layer in model.layers if hasattr(layer, "mask")]
+    model.compile(optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match=message):
+        model.fit(batch((6, 6, 2)), np.arange(6) % 3, verbose=0)
+    after = [stored(layer) for layer in model.layers if hasattr(layer, "mask")]
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("name", ["nesterov", "adam"])

@@ -13,7 +13,7 @@ from keras_sparseflow.layers import (
     MaskedSeparableConv2D,
     MaskedSimpleRNN,
 )
-from keras_sparseflow.layers.masked import slots_of
+from keras_sparseflow.layers.slots import slots_of
 
 layers = keras.layers
 PROJECTIONS = {"query", "key", "value", "attention_output"}
@@ -85,7 +85,7 @@ def test_every_kernel_has_a_mask_of_its_own_with_the_exact_count(case):
     assert layer.parts.keys() == names
     for part in layer.parts.values():
         assert mask_of(part).sum() == round(0.4 * mask_of(part).size)
-        assert not array(part._kernel)[~mask_of(part)].any()
+        assert not array(part.kernel)[~mask_of(part)].any()
     drawn = [mask_of(part) for part in layer.parts.values()]
     equal = [np.array_equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i] if a.shape == b.shape]
     assert not any(equal), "parts of one shape draw different masks"
@@ -101,7 +101,7 @@ def test_density_one_is_the_stock_layer_whatever_it_computes(case):
     owner = getattr(twin, "cell", twin)
     for name, part in layer.parts.items():
         inner = [projection.kernel for projection in twin._flatten_layers() if projection.name == name]
-        part._kernel.assign(inner[0] if inner else getattr(owner, name))
+        part.kernel.assign(inner[0] if inner else getattr(owner, name))
     np.testing.assert_allclose(called(layer, inputs), called(twin, inputs), rtol=1e-4, atol=1e-6)
 
 
@@ -110,15 +110,15 @@ def test_inactive_weights_stay_zero_under_plain_fit_and_active_ones_train(case):
     masked, _, arguments, shape, _ = case
     layer = masked(**arguments, density=0.5, mask_seed=0, name="masked")
     model = as_model(layer, shape)
-    before = {name: array(part._kernel) for name, part in layer.parts.items()}
+    before = {name: array(part.kernel) for name, part in layer.parts.items()}
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     model.compile(optimizer, "mse")
     model.fit(batch(shape), np.ones(model.output_shape[1:])[None].repeat(8, 0), epochs=3, verbose=0)
     for name, part in layer.parts.items():
         mask = mask_of(part)
-        assert not array(part._kernel)[~mask].any(), name
-        assert np.mean(array(part._kernel)[mask] != before[name][mask]) > 0.5, name
-        slots = slots_of(optimizer, part._kernel)
+        assert not array(part.kernel)[~mask].any(), name
+        assert np.mean(array(part.kernel)[mask] != before[name][mask]) > 0.5, name
+        slots = slots_of(optimizer, part.kernel)
         assert len(slots) == 1
         assert not any(array(slot)[~mask].any() for slot in slots)
 
@@ -157,5 +157,5 @@ def test_regularizers_and_constraints_reach_the_parts_behind_the_mask():
     )
     layer.build((None, 4, 4, 3))
     pointwise, depthwise = layer.parts["pointwise_kernel"], layer.parts["depthwise_kernel"]
-    np.testing.assert_allclose(layer.losses[0], 0.01 * np.sum(array(pointwise._kernel) ** 2), rtol=1e-5)
-    assert not array(depthwise._kernel.constraint(depthwise._kernel))[~mask_of(depthwise)].any()
+    np.testing.assert_allclose(layer.losses[0], 0.01 * np.sum(array(pointwise.kernel) ** 2), rtol=1e-5)
+    assert not array(depthwise.kernel.constraint(depthwise.kernel))[~mask_of(depthwise)].any()

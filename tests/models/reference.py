@@ -6,7 +6,7 @@ import numpy as np
 EPSILON = 1e-5
 
 
-def value(model, layer, name="_kernel"):
+def value(model, layer, name="kernel"):
     return keras.ops.convert_to_numpy(getattr(model.get_layer(layer), name))
 
 

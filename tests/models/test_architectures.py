@@ -13,8 +13,8 @@ SHAPE, CLASSES = (4, 4, 1), 3
 
 def built(model):
     """Returns the shapes of a model's kernels and the counts of those with a mask, both by name."""
-    layers = [layer for layer in model.layers if hasattr(layer, "_kernel")]
-    shapes = {layer.name: tuple(layer._kernel.shape) for layer in layers}
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    shapes = {layer.name: tuple(layer.kernel.shape) for layer in layers}
     return shapes, {layer.name: layer.active_count for layer in layers if hasattr(layer, "mask")}
 
 

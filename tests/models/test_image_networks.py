@@ -37,7 +37,7 @@ def images(count=5):
 
 
 def kernels(model):
-    return {layer.name: value(model, layer.name) for layer in model.layers if hasattr(layer, "_kernel")}
+    return {layer.name: value(model, layer.name) for layer in model.layers if hasattr(layer, "kernel")}
 
 
 @pytest.fixture(scope="module")

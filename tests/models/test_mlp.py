@@ -14,7 +14,7 @@ SHAPE, CLASSES = (4, 4, 1), 3
 
 def kernels(model):
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    return [keras.ops.convert_to_numpy(getattr(layer, "_kernel", None)) for layer in dense]
+    return [keras.ops.convert_to_numpy(getattr(layer, "kernel", None)) for layer in dense]
 
 
 def images(count=5):
@@ -26,7 +26,7 @@ def test_kernels_are_named_have_no_bias_and_the_asked_for_active_weights():
     layers = [layer for layer in model.layers if isinstance(layer, MaskedDense)]
     assert [layer.name for layer in layers] == ["hidden_1", "hidden_2", "output"]
     assert [layer.active_count for layer in layers] == [100, 40, 30]
-    assert [layer._kernel.shape for layer in layers] == [(16, 20), (20, 20), (20, 3)]
+    assert [layer.kernel.shape for layer in layers] == [(16, 20), (20, 20), (20, 3)]
     assert len(model.trainable_variables) == 3
 
 

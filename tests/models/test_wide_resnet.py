@@ -25,7 +25,7 @@ def images(count=5):
 
 
 def kernels(model):
-    return {layer.name: value(model, layer.name) for layer in model.layers if hasattr(layer, "_kernel")}
+    return {layer.name: value(model, layer.name) for layer in model.layers if hasattr(layer, "kernel")}
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_training_moves_active_weights_alone_and_measures_every_kernel(sparse):
         mask = value(sparse, name, "mask")
         assert not kernel[~mask].any() and np.mean(kernel[mask] != before[name][mask]) > 0.9
     for name in before:  # as it was, for other tests
-        sparse.get_layer(name)._kernel.assign(before[name])
+        sparse.get_layer(name).kernel.assign(before[name])
 
 
 # --- initial values -------------------------------------------------------------------------------------------------

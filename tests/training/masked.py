@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_sparseflow.layers import MaskedConv2D, MaskedDense
-from keras_sparseflow.layers.masked import slots_of
+from keras_sparseflow.layers.slots import slots_of
 from keras_sparseflow.training import SparseModel
 
 RNG = np.random.default_rng(0)
@@ -30,27 +30,29 @@ def fit(model, *callbacks, epochs=2, **options):
 
 
 def arrays(model, name):
-    """Every masked layer's `mask` or `_kernel`, by the layer's name."""
+    """Every masked layer's `mask` or `kernel`, by the layer's name."""
     return {layer: keras.ops.convert_to_numpy(getattr(model.get_layer(layer), name)) for layer in LAYERS}
 
 
 def inactive_values(model):
-    """What stands in the kernels and the optimizer's slots where the masks are False."""
+    """What stands in the kernels and the optimizer's slots where the masks are False, less what it began as."""
     found = []
     for layer in (model.get_layer(name) for name in LAYERS):
-        slots = slots_of(model.optimizer, layer._kernel)
+        slots = slots_of(model.optimizer, layer.kernel)
         assert slots or not any(v.shape == layer.mask.shape for v in model.optimizer.variables)
         inactive = ~keras.ops.convert_to_numpy(layer.mask)
-        found += [keras.ops.convert_to_numpy(v)[inactive].astype("float64") for v in (layer._kernel, *slots)]
-    return np.concatenate(found)
+        found += [keras.ops.convert_to_numpy(v)[inactive].astype("float64") for v in (layer.kernel, *slots)]
+    found = np.concatenate(found)
+    first = np.float32(getattr(model.optimizer, "initial_accumulator_value", 0.0))
+    return found[found != first]
 
 
 class Watch(keras.callbacks.Callback):
     """Keeps the masks and kernels after every step."""
 
     def on_train_begin(self, logs=None):
-        self.masks, self.kernels = [arrays(self.model, "mask")], [arrays(self.model, "_kernel")]
+        self.masks, self.kernels = [arrays(self.model, "mask")], [arrays(self.model, "kernel")]
 
     def on_train_batch_end(self, batch, logs=None):
         self.masks.append(arrays(self.model, "mask"))
-        self.kernels.append(arrays(self.model, "_kernel"))
+        self.kernels.append(arrays(self.model, "kernel"))

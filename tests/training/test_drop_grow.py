@@ -150,9 +150,7 @@ def test_a_training_that_is_resumed_goes_on_as_if_it_had_not_stopped(method, tmp
     assert first.rows + second.rows == at_once.rows
     for name, mask in arrays(whole, "mask").items():
         assert np.array_equal(arrays(resumed, "mask")[name], mask)
-        np.testing.assert_allclose(
-            arrays(resumed, "_kernel")[name], arrays(whole, "_kernel")[name], rtol=1e-5, atol=1e-7
-        )
+        np.testing.assert_allclose(arrays(resumed, "kernel")[name], arrays(whole, "kernel")[name], rtol=1e-5, atol=1e-7)
 
 
 def stop(model):

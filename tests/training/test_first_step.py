@@ -54,8 +54,6 @@ def convolutional():
     for variable in model.trainable_variables:
         values = np.random.default_rng(variable.shape[0]).normal(size=variable.shape)
         variable.assign(values if variable.name != "gamma" else np.abs(values))
-    for name in ("conv", "head"):
-        model.get_layer(name).zero_inactive()
     rng = np.random.default_rng(0)
     batches = [(rng.normal(size=(6, 4, 4, 2)), rng.integers(0, 2, 6)) for _ in range(2)]
     return model, batches

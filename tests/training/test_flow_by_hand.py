@@ -44,7 +44,7 @@ def state(model):
 
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    kernels = [array(layer._kernel) for layer in dense]
+    kernels = [array(layer.kernel) for layer in dense]
     masks = [
         array(layer.mask).astype(bool) if hasattr(layer, "mask") else np.ones(k.shape, bool)
         for layer, k in zip(dense, kernels, strict=True)

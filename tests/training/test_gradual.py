@@ -65,7 +65,7 @@ def test_equal_magnitudes_keep_exact_counts():
         MagnitudePruning(TFMOT.ConstantSparsity(0.75, 1, 1), layers=["hidden"]),
     ):
         model = network(density=1.0, optimizer=keras.optimizers.SGD(0.0))
-        model.get_layer("hidden")._kernel.assign(np.where(np.arange(960).reshape(80, 12) % 2, -1.0, 1.0))
+        model.get_layer("hidden").kernel.assign(np.where(np.arange(960).reshape(80, 12) % 2, -1.0, 1.0))
         fit(model, callback, epochs=1)
         counts.append(arrays(model, "mask")["hidden"].sum())
     assert counts == [240, 960]  # tfmot keeps all that tie
@@ -97,7 +97,7 @@ def test_a_training_that_is_resumed_goes_on_with_the_schedule():
 def test_a_training_that_diverges_goes_on_with_its_masks():
     model = network(density=1.0, optimizer=keras.optimizers.SGD(1e30))
     fit(model, GradualMagnitude(0.1, 10, 12, frequency=1), epochs=1)
-    assert arrays(model, "mask")["hidden"].all() and not np.isfinite(arrays(model, "_kernel")["hidden"]).all()
+    assert arrays(model, "mask")["hidden"].all() and not np.isfinite(arrays(model, "kernel")["hidden"]).all()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_functional_and_subclassed_models_live_side_by_side():
     model.compile("adam", LOSS)
     model.fit(X, Y, verbose=0)
     for layer in (model.flow, model.head):
-        assert not keras.ops.convert_to_numpy(layer._kernel)[~keras.ops.convert_to_numpy(layer.mask)].any()
+        assert not keras.ops.convert_to_numpy(layer.kernel)[~keras.ops.convert_to_numpy(layer.mask)].any()
 
 
 @keras.saving.register_keras_serializable("test")

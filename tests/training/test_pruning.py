@@ -50,7 +50,7 @@ def masks(model):
 
 
 def kernels(model):
-    return {layer.name: np.array(layer._kernel) for layer in model.layers if hasattr(layer, "mask")}
+    return {layer.name: np.array(layer.kernel) for layer in model.layers if hasattr(layer, "mask")}
 
 
 class Watch(keras.callbacks.Callback):
@@ -85,7 +85,7 @@ def by_tfmot(start, case, rate):
     plain = [getattr(each, "layer", each) for each in layers]
     for layer in plain:
         twin = start.get_layer(layer.name)
-        layer.kernel.assign(np.array(twin._kernel))
+        layer.kernel.assign(np.array(twin.kernel))
         layer.bias.assign(np.array(twin.bias))
     before, after = [], []
 
@@ -175,7 +175,7 @@ def test_removed_weights_and_their_slots_are_zero_and_stay_so(model_class, optim
         assert layer.active_count == round(0.2 * inactive.size)
         of_layer = [v for v in model.optimizer.variables if v.shape == layer.mask.shape]
         assert len(of_layer) >= 1
-        for variable in (layer._kernel, *of_layer):
+        for variable in (layer.kernel, *of_layer):
             assert not np.array(variable)[inactive].any(), variable.path
 
 

@@ -26,7 +26,7 @@ def network(scale=1.0, model_class=SparseModel):
     x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="norm")(x))
     x = MaskedDense(8, "relu", density=0.5, mask_seed=1, name="second", kernel_initializer=initializer)(x)
     model = model_class(inputs, keras.layers.Dense(3, name="last", kernel_initializer=initializer)(x))
-    kernel = model.get_layer("second")._kernel
+    kernel = model.get_layer("second").kernel
     kernel.assign(kernel * scale)
     return model
 
@@ -79,7 +79,7 @@ def test_masked_entries_stay_zero_and_masks_as_they_were(done):
     for name in ("first", "second"):
         layer = model.get_layer(name)
         np.testing.assert_array_equal(layer.mask, before[layer.mask.path])
-        assert not np.array(layer._kernel)[~np.array(layer.mask)].any() and layer.density == 0.5
+        assert not np.array(layer.kernel)[~np.array(layer.mask)].any() and layer.density == 0.5
 
 
 def test_every_row_is_told_as_it_comes(done):

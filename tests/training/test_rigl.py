@@ -31,7 +31,7 @@ def perceptron(l2=0.0, batch_norm=False, rate=0.1):
 def state(model):
     """Kernels and masks, in double precision."""
     layers = [model.get_layer(name) for name in KERNELS]
-    return [np.array(layer._kernel, "float64") for layer in layers], [np.array(layer.mask) for layer in layers]
+    return [np.array(layer.kernel, "float64") for layer in layers], [np.array(layer.mask) for layer in layers]
 
 
 def by_hand(kernel, mask, gradient, share):

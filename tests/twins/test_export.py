@@ -78,7 +78,7 @@ def test_an_unknown_type_and_a_weight_beyond_it_are_refused(tmp_path):
     twin = dense_twin(1.0, 2, 2)
     with pytest.raises(ValueError, match="None, 'float16' or 'bfloat16'; received 'int8'"):
         save_compressed(twin, tmp_path / "m", "int8")
-    twin.layers[0]._kernel.assign(np.full((2, 2), 1e6))
+    twin.layers[0].kernel.assign(np.full((2, 2), 1e6))
     with pytest.raises(ValueError, match=r"'float16' cannot hold 1000000\.0, which stands in"):
         save_compressed(twin, tmp_path / "m", "float16")
     assert not list(tmp_path.iterdir()), "nothing is left where writing fails"
@@ -86,12 +86,12 @@ def test_an_unknown_type_and_a_weight_beyond_it_are_refused(tmp_path):
 
 def test_bfloat16_models_and_infinite_weights_come_back(tmp_path):
     model = keras.Sequential([keras.Input((4,)), MaskedDense(4, density=0.5, mask_seed=0, dtype="bfloat16")])
-    kernel = array(model.layers[0]._kernel).astype("f")
+    kernel = array(model.layers[0].kernel).astype("f")
     kernel[array(model.layers[0].mask)] = [np.inf, -np.inf, np.nan, -0.0, 1, 2, 3, 4]
-    model.layers[0]._kernel.assign(kernel)
+    model.layers[0].kernel.assign(kernel)
     save_compressed(model, tmp_path / "m")
-    loaded = load_compressed(tmp_path / "m").layers[0]._kernel
-    assert array(loaded).tobytes() == array(model.layers[0]._kernel).tobytes()
+    loaded = load_compressed(tmp_path / "m").layers[0].kernel
+    assert array(loaded).tobytes() == array(model.layers[0].kernel).tobytes()
 
 
 def test_how_a_model_was_compiled_is_not_stored(tmp_path):

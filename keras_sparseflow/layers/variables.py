@@ -1,0 +1,197 @@
+"""The two variables of a masked kernel: the kernel itself, which reads as the effective one, and its mask."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from keras.src.backend.common import global_state
+from keras.src.backend.common.stateless_scope import in_stateless_scope
+from keras.src.utils.jax_utils import is_in_jax_tracing_scope
+
+from keras_sparseflow.layers.gradients import DenseGradients
+from keras_sparseflow.layers.kernels import apply_mask, check_mask
+
+_BACKEND = keras.backend.backend()
+
+KEEP_ZEROS = frozenset(
+    {
+        keras.optimizers.SGD,
+        keras.optimizers.RMSprop,
+        keras.optimizers.Adam,
+        keras.optimizers.AdamW,
+        keras.optimizers.Adadelta,
+        keras.optimizers.Adagrad,
+        keras.optimizers.Adamax,
+        keras.optimizers.Nadam,
+        keras.optimizers.Ftrl,
+        keras.optimizers.Lion,
+        keras.optimizers.Lamb,
+    }
+)
+"""Optimizers, exactly these classes, under which a weight of zero stays at zero as long as its gradient is zero."""
+
+
+class MaskVariable(keras.Variable):
+    """A boolean mask; True is active. Whatever assigns it, the kernel's inactive weights become zero with it."""
+
+    kernel: "MaskedVariable"
+    changes: int = 0
+    """How often it was assigned."""
+
+    def assign(self, value: Any) -> Any:
+        """Replaces the mask.
+
+        Args:
+            value: of the kernel's shape, boolean or of zeros and ones.
+
+        Raises:
+            ValueError: another shape, or another value in it, as the mean of two masks has.
+        """
+        if not ops.is_tensor(value) or keras.backend.standardize_dtype(value.dtype) != "bool":
+            value = check_mask(ops.convert_to_numpy(value), self.shape)
+        assigned = super().assign(value)
+        self.changes += 1
+        self.kernel.follow_mask()
+        return assigned
+
+
+class MaskedVariable(keras.Variable):
+    """A kernel with a mask: zero where the mask is False, and operations that read it give no gradient there.
+
+    Stored values are zero where inactive at any time, so the effective kernel has the values of the stored one,
+    and only the gradient has to be masked (see `DenseGradients`). What TensorFlow reads goes through
+    `__tf_tensor__`, while `value` is the variable that optimizers write; JAX reads `value`, and PyTorch gives
+    gradients to a parameter, which masks them by a hook.
+
+    Attributes:
+        mask: its `MaskVariable`.
+        dense_gradients: the switch that lets the gradient of inactive weights through.
+    """
+
+    mask: MaskVariable
+    dense_gradients: DenseGradients
+    _unmasked: Any = None
+
+    def assign(self, value: Any) -> Any:
+        """Assigns values, of which those of inactive weights become zero."""
+        if value is self:  # what `_KeepMask` returns where nothing had to be done
+            return self
+        value = self._convert_to_tensor(value, dtype=self._dtype)
+        if tuple(value.shape) != tuple(self.shape):
+            return super().assign(value)  # which says so
+        masked = apply_mask(value, self.mask)
+        # `set_weights` and the like assign the mask that belongs to these values after them.
+        self._unmasked = value if _lost(value, masked) else None
+        return super().assign(masked)
+
+    def follow_mask(self) -> None:
+        """Sets inactive weights to zero; those that the last assignment lost to an older mask come back."""
+        value = super().value if self._unmasked is None else self._unmasked
+        super().assign(apply_mask(ops.convert_to_tensor(value), self.mask))
+        self._unmasked = None
+
+    def forget_unmasked(self) -> None:
+        """Lets weights that become active from now on start at zero."""
+        self._unmasked = None
+
+    if _BACKEND == "jax":
+
+        @property
+        def value(self) -> Any:
+            return self.dense_gradients.effective(super().value, self.mask)
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        return self.dense_gradients.effective(super().__tf_tensor__(dtype, name), self.mask)
+
+
+def _through_mask(name: str) -> Any:
+    """Returns an operator of Keras' variables that acts on the effective kernel, where theirs acts on `value`."""
+    stock = getattr(keras.Variable, name)
+
+    def operator(self: MaskedVariable, *arguments: Any) -> Any:
+        return stock(SimpleNamespace(value=self.__tf_tensor__()), *arguments)
+
+    return operator
+
+
+if _BACKEND == "tensorflow":
+    for _name in (
+        *("__neg__", "__abs__", "__getitem__", "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__"),
+        *("__truediv__", "__rtruediv__", "__pow__", "__rpow__", "__matmul__", "__rmatmul__"),
+    ):
+        setattr(MaskedVariable, _name, _through_mask(_name))
+
+
+def attach_mask(kernel: keras.Variable, mask: keras.Variable) -> DenseGradients:
+    """Turns two variables of a layer, in place, into a masked kernel and its mask.
+
+    Args:
+        kernel: zero where the mask is False.
+        mask: boolean, of the kernel's shape.
+
+    Returns:
+        The kernel's switch; the layer must keep its `variable` as an attribute.
+    """
+    kernel.__class__, mask.__class__ = MaskedVariable, MaskVariable
+    kernel.mask, mask.kernel = mask, kernel
+    kernel.dense_gradients = DenseGradients()
+    kernel.constraint = _KeepMask(kernel, kernel.constraint)
+    if _BACKEND == "torch":
+        kernel.value.register_hook(lambda gradient: kernel.dense_gradients.masked(gradient, mask))
+    return kernel.dense_gradients
+
+
+class _KeepMask(keras.constraints.Constraint):
+    """What an optimizer applies to a masked kernel after each step: the constraint asked for, and the mask.
+
+    Under Keras' optimizers of `KEEP_ZEROS` inactive weights stay at zero by themselves, so nothing is done: to mask
+    the kernel costs 4 to 8% of a step on two cores (docs/performance.md). Which optimizer calls is read from the name
+    scope that Keras opens around a step.
+    """
+
+    def __init__(self, kernel: MaskedVariable, constraint: Any):
+        self._kernel = kernel
+        self._constraint = constraint
+
+    def __call__(self, kernel: Any) -> Any:
+        optimizer = _optimizer_in_step()
+        keeps_zeros = type(optimizer) in KEEP_ZEROS
+        if not keeps_zeros:
+            _check_optimizer(optimizer, self._kernel)
+        if self._constraint is not None:
+            kernel = self._constraint(kernel)
+        elif keeps_zeros and kernel is self._kernel:
+            return kernel
+        return apply_mask(ops.convert_to_tensor(kernel), self._kernel.mask)
+
+
+def _check_optimizer(optimizer: keras.optimizers.Optimizer | None, kernel: MaskedVariable) -> None:
+    """Raises ValueError for an optimizer that cannot train a masked kernel, even if the mask is applied to each step."""
+    why = None
+    if isinstance(optimizer, keras.optimizers.Adafactor):
+        why = "divides by products of means over rows and columns, which are zero where a mask leaves both empty"
+    elif getattr(optimizer, "use_ema", False):
+        why = "moves inactive weights, which its averages (`use_ema`) would keep"
+    if why is not None:
+        raise ValueError(
+            f"`optimizer` must be able to train masked kernels such as {kernel.path!r}; received "
+            f"{type(optimizer).__name__}, which {why}. Choose another, such as "
+            f"{', '.join(sorted(each.__name__ for each in KEEP_ZEROS))}."
+        )
+
+
+def _optimizer_in_step() -> keras.optimizers.Optimizer | None:
+    """Returns the optimizer that does a step now, or None outside of a step."""
+    scopes = global_state.get_global_attribute("name_scope_stack", default=[])
+    callers = (scope.caller for scope in reversed(scopes))
+    return next((caller for caller in callers if isinstance(caller, keras.optimizers.Optimizer)), None)
+
+
+def _lost(value: Any, masked: Any) -> bool:
+    """Returns whether masking has changed values that somebody assigned; a traced function can't know, nor ask."""
+    concrete = not is_in_jax_tracing_scope(value) if _BACKEND == "jax" else hasattr(value, "numpy")
+    if not concrete or in_stateless_scope() or _optimizer_in_step() is not None:
+        return False
+    return not np.array_equal(ops.convert_to_numpy(value), ops.convert_to_numpy(masked))
