@@ -130,7 +130,7 @@ def _variable() -> Any:
 
 
 def _read(variable: Any) -> Any:
-    """Returns the value of a variable, also in the gradient of a branch or a loop, which captures no variable itself."""
+    """Returns the value of a variable, also in the gradient of a branch or a loop, which cannot capture it itself."""
     import tensorflow as tf
 
     if tf.distribute.in_cross_replica_context():

@@ -25,7 +25,7 @@ def slots_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) ->
         optimizer: built.
         variable: one that it trains; for another one there are none.
     """
-    return [slot for _, slot in _named_slots(optimizer, variable)]
+    return [slot for each in _that_train(optimizer) for _, slot in _named_slots(each, variable)]
 
 
 def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVariable) -> None:
@@ -33,10 +33,10 @@ def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVa
 
     That is zero for moments and averages, but not for the accumulators of Adagrad and Ftrl, which divide by them.
     """
-    for name, slot in _named_slots(optimizer, kernel):
-        first = first_value(optimizer, name, len(slot.shape))
-        values = ops.convert_to_tensor(slot)
-        slot.assign(ops.where(kernel.mask, values, ops.full_like(values, first)))
+    for each in _that_train(optimizer):
+        for name, slot in _named_slots(each, kernel):
+            values, first = ops.convert_to_tensor(slot), _first_value(each, name, len(slot.shape))
+            slot.assign(ops.where(kernel.mask, values, ops.full_like(values, first)))
 
 
 def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
@@ -53,9 +53,8 @@ def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[kera
             followed[id(variable.mask)] = variable.mask.changes
 
 
-def first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) -> float:
+def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) -> float:
     """Returns what an optimizer fills the slots of this name with, as a copy of it does for a small variable."""
-    optimizer = _that_steps(optimizer)
     known = _first_values.setdefault(optimizer, {})
     if (name, rank) not in known:
         copy = type(optimizer).from_config(optimizer.get_config())
@@ -68,8 +67,7 @@ def first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) -> 
 def _named_slots(
     optimizer: keras.optimizers.Optimizer, variable: keras.Variable
 ) -> Iterator[tuple[str, keras.Variable]]:
-    """Yields each slot of a variable with the name of the optimizer's list that holds it."""
-    optimizer = _that_steps(optimizer)
+    """Yields each slot of a variable with the name of the list that holds it, of an optimizer that trains by itself."""
     index = optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
     if index is None:
         return
@@ -80,6 +78,9 @@ def _named_slots(
                 yield name, slot
 
 
-def _that_steps(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Returns the optimizer itself, or the one within Keras' loss scale of mixed_float16."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
+def _that_train(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    """Returns the optimizer itself, or those within Keras' loss scale of mixed_float16 and its `MultiOptimizer`."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return _that_train(inner)
+    return list(getattr(optimizer, "optimizers", [optimizer]))

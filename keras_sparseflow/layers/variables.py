@@ -16,19 +16,12 @@ from keras_sparseflow.layers.kernels import apply_mask, check_mask
 _BACKEND = keras.backend.backend()
 
 KEEP_ZEROS = frozenset(
-    {
-        keras.optimizers.SGD,
-        keras.optimizers.RMSprop,
-        keras.optimizers.Adam,
-        keras.optimizers.AdamW,
-        keras.optimizers.Adadelta,
-        keras.optimizers.Adagrad,
-        keras.optimizers.Adamax,
-        keras.optimizers.Nadam,
-        keras.optimizers.Ftrl,
-        keras.optimizers.Lion,
-        keras.optimizers.Lamb,
-    }
+    getattr(keras.optimizers, name)
+    for name in (
+        *("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb"),
+        "ScheduleFreeAdamW",
+    )
+    if hasattr(keras.optimizers, name)  # older versions of Keras lack the last one
 )
 """Optimizers, exactly these classes, under which a weight of zero stays at zero as long as its gradient is zero."""
 
@@ -168,7 +161,7 @@ class _KeepMask(keras.constraints.Constraint):
 
 
 def _check_optimizer(optimizer: keras.optimizers.Optimizer | None, kernel: MaskedVariable) -> None:
-    """Raises ValueError for an optimizer that cannot train a masked kernel, even if the mask is applied to each step."""
+    """Raises ValueError for an optimizer that cannot train a masked kernel, even with the mask applied to each step."""
     why = None
     if isinstance(optimizer, keras.optimizers.Adafactor):
         why = "divides by products of means over rows and columns, which are zero where a mask leaves both empty"

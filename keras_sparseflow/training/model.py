@@ -89,8 +89,9 @@ class SparseModel(keras.Model):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Does one step on a batch; returns the metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        variables, dense = self.trainable_variables, bool(self._flow_recorders)
+        dense = bool(self._flow_recorders)
         predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense)
+        variables = self.trainable_variables  # which the first call of a subclassed model makes
         if dense:
             gradients = [_masked(gradient, variable) for gradient, variable in zip(gradients, variables, strict=True)]
         if scale is not None and tf.distribute.has_strategy():
@@ -139,11 +140,11 @@ class SparseModel(keras.Model):
             sample_weight: of each example, or None.
             dense: whether the gradients of inactive weights are computed too, or are zero.
         """
-        variables = self.trainable_variables
         with tf.GradientTape() as tape:
             predictions = self(x, training=True)
             loss = self.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
         with dense_gradients(self) if dense else contextlib.nullcontext():
             gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
         scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))

@@ -73,5 +73,5 @@ class SET(DropAndGrow):
     def _update(self, step: int) -> None:
         numbers = {id(layer): number for number, layer in enumerate(self._all_layers())}
         generators = [np.random.default_rng([self._seed, step, numbers[id(layer)]]) for layer in self._layers]
-        scores = [each.random(layer.stored_kernel.shape) for each, layer in zip(generators, self._layers, strict=True)]
+        scores = [each.random(tuple(layer.mask.shape)) for each, layer in zip(generators, self._layers, strict=True)]
         self._replace(step, scores)

@@ -22,6 +22,10 @@ WAYS = {
     "under XLA": lambda layer: tf.function(layer.__call__, jit_compile=True),
     "recomputed by Keras": keras.remat,
     "recomputed by TensorFlow": lambda layer: tf.recompute_grad(layer.__call__),
+    "in a branch": lambda layer: tf.function(lambda x: tf.cond(x[0, 0] < 9, lambda: layer(x), lambda: x)),
+    "in a loop": lambda layer: tf.function(
+        lambda x: tf.while_loop(lambda step, y: step < 1, lambda step, y: (step + 1, layer(x)), [0, layer(x)])[1]
+    ),
     "read outside of its layer": lambda layer: lambda x: tf.constant(x) @ layer.kernel,
     "read by an operator": lambda layer: lambda x: keras.ops.matmul(x, 2.0 * layer.kernel - layer.kernel),
     "read by another operation": lambda layer: lambda x: keras.ops.einsum("ab,bc->ac", x, layer.kernel),

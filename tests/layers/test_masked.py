@@ -194,6 +194,7 @@ OPTIMIZERS = {
     "nadam": lambda **k: keras.optimizers.Nadam(0.01, **k),
     "adamax": lambda **k: keras.optimizers.Adamax(0.01, **k),
     "lamb": lambda **k: keras.optimizers.Lamb(0.01, **k),
+    "schedule_free_adamw": lambda **k: keras.optimizers.ScheduleFreeAdamW(0.01, **k),
     "muon": lambda **k: keras.optimizers.Muon(0.01, **k),
 }
 OPTIMIZER_OPTIONS = {
@@ -241,9 +242,23 @@ def test_inactive_entries_stay_zero_under_every_optimizer(name, model_class):
     check_invariant(classifier(model_class), optimizer=OPTIMIZERS[name]())
 
 
+def several(**k):
+    """Muon for some kernels and Adagrad, whose slots do not begin at zero, for others."""
+    adagrad = keras.optimizers.Adagrad(0.1, **k)
+    return keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(adagrad, {".*dense.*": OPTIMIZERS["muon"](**k)})
+    )
+
+
+@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+def test_inactive_entries_stay_zero_under_several_optimizers(model_class):
+    check_invariant(classifier(model_class), optimizer=several())
+
+
 def test_every_optimizer_that_keras_ships_is_tried_or_refused():
     shipped = {each for each in vars(keras.optimizers).values() if isinstance(each, type)}
-    shipped -= {keras.optimizers.Optimizer, keras.optimizers.LossScaleOptimizer, keras.optimizers.Adafactor}
+    no_steps_of_their_own = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"}
+    shipped = {each for each in shipped if each.__name__ not in {*no_steps_of_their_own, "Adafactor"}}
     assert shipped == {type(make()) for make in OPTIMIZERS.values()}
     assert shipped - KEEP_ZEROS == {keras.optimizers.Muon} and shipped >= KEEP_ZEROS
 
@@ -271,7 +286,7 @@ def test_the_mask_holds_in_a_loop_of_ones_own_too(make):
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
-        (lambda: keras.optimizers.Adafactor(), "received Adafactor, which divides by products"),
+        (keras.optimizers.Adafactor, "received Adafactor, which divides by products"),
         (lambda: keras.optimizers.Muon(use_ema=True), r"received Muon, .* its averages \(`use_ema`\)"),
         (lambda: Noise(0.1, use_ema=True), r"received Noise, .* its averages"),
     ],

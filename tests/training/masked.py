@@ -43,7 +43,8 @@ def inactive_values(model):
         inactive = ~keras.ops.convert_to_numpy(layer.mask)
         found += [keras.ops.convert_to_numpy(v)[inactive].astype("float64") for v in (layer.kernel, *slots)]
     found = np.concatenate(found)
-    first = np.float32(getattr(model.optimizer, "initial_accumulator_value", 0.0))
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    first = np.float32(getattr(optimizer, "initial_accumulator_value", 0.0))
     return found[found != first]
 
 
