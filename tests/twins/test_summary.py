@@ -22,7 +22,7 @@ def test_uses_in_a_transformer_are_its_tokens():
 
 
 def test_uses_in_recurrent_layers_are_time_steps():
-    cells = ["both/forward_lstm/lstm_cell", "both/backward_lstm/lstm_cell", "gru/gru_cell", "simple/simple_rnn_cell"]
+    recurrent = ["both/forward_lstm", "both/backward_lstm", "gru", "simple"]
     expected = {f"{cell}/{name}": 5 for cell in cells for name in ("kernel", "recurrent_kernel")}
     found = {
         "/".join(part.rstrip("_0123456789") for part in path.split("/")): use for path, use in uses(recurrent()).items()
