@@ -8,9 +8,10 @@ later ones are numbered: `fc`, `fc#2`.
 A model, its masked twin, and a copy that another process loads have the same paths. So the cell of a recurrent layer
 and the part of a layer that holds one of its kernels add nothing of their own: `lstm/recurrent_kernel`. And where
 Keras names layers anew in every process, within subclassed models and within layers, a name that Keras has chosen
-counts without its number: `dense_7` is `dense`.
+counts without its number: `dense_7` is `dense`. Such are the names that a layer's config leaves out, too.
 """
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -159,22 +160,17 @@ def _places(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
     """Yields the path and the chain of each layer within a model, once for each place where it stands."""
     taken: set[str] = set()
 
-    def within(outer: Chain, path: str, named_anew: bool) -> Iterator[tuple[str, Chain]]:
-        owner = outer[-1]
+    def within(owner: keras.layers.Layer, path: str, chain: Chain, named_anew: bool) -> Iterator[tuple[str, Chain]]:
         named_anew = named_anew or not is_rebuildable(owner)
         for inner in sublayers(owner):
-            if any(inner is layer for layer in outer):  # a layer that refers to one around it
-                continue
-            if isinstance(owner, keras.layers.RNN) and inner is owner.cell:
-                inner_path = path
-            else:
-                name = _name_without_number(inner) if named_anew else inner.name
+            inner_path = path
+            if not (isinstance(owner, keras.layers.RNN) and inner is owner.cell):
+                name = _name_without_number(inner) if named_anew or _config_loses_name(inner) else inner.name
                 inner_path = _unique(_joined(path, name), taken)
-            chain = (*outer, inner)
-            yield inner_path, chain[1:]
-            yield from within(chain, inner_path, named_anew)
+            yield inner_path, (*chain, inner)
+            yield from within(inner, inner_path, (*chain, inner), named_anew)
 
-    yield from within((model,), "", False)
+    yield from within(model, "", (), False)
 
 
 def _is_kernel(kernel: Kernel) -> bool:
@@ -188,6 +184,15 @@ def _name_without_number(layer: keras.layers.Layer) -> str:
     name = re.sub(r"_\d+$", "", layer.name)
     of_class = re.sub("^(forward|backward)_", "", name)  # so Bidirectional calls its layers
     return name if of_class in {to_snake_case(kind.__name__) for kind in type(layer).__mro__} else layer.name
+
+
+def _config_loses_name(layer: keras.layers.Layer) -> bool:
+    """Returns whether a copy of a layer is named anew: a layer of a user's own class may leave its name out."""
+    if type(layer).__module__.startswith(("keras.", "keras_sparseflow.")) or _name_without_number(layer) == layer.name:
+        return False
+    with contextlib.suppress(NotImplementedError):  # Keras has no config of it, and so makes no copy
+        return "name" not in layer.get_config()
+    return False
 
 
 def _without_own_name(kernel: Kernel) -> str:
