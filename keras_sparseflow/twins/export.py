@@ -134,9 +134,9 @@ def _encode(variable: keras.Variable, kernel: Kernel | None, kernel_dtype: str |
     mask = np.ones(values.shape, bool)
     if kernel is not None and kernel.mask is not None:
         mask = ops.convert_to_numpy(kernel.mask)
-    active = values[mask]
-    narrow = kernel is not None and kernel_dtype is not None and values.dtype in (np.float32, np.float64)
-    stored = _rounded(active, kernel_dtype, variable.path) if narrow else active
+    active = stored = values[mask]
+    if kernel is not None and kernel_dtype is not None and values.dtype in (np.float32, np.float64):
+        stored = _rounded(active, kernel_dtype, kernel.path)
     mask_code, mask_bytes = mask_codes.encode(mask)
     value_code, value_bytes = value_codes.encode(stored)
     entry = {
