@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
-from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.tracing import graph_function
 from keras_sparseflow.training.loss_at import LossAt, weights_by_path
@@ -49,7 +48,6 @@ def random_directions(model: keras.Model, count: int = 2, seed: int = 0) -> list
     if count < 1:
         raise ValueError(f"`count` must be at least 1; received {count}.")
     weights = weights_by_path(model, "kernels")
-    owners = {id(kernel.variable): kernel for kernel in kernels_of(model)}
     generator = np.random.default_rng(seed)
     directions = []
     for _ in range(count):
@@ -59,7 +57,7 @@ def random_directions(model: keras.Model, count: int = 2, seed: int = 0) -> list
             drawn = generator.standard_normal(values.shape)
             if weight.mask is not None:
                 drawn = np.where(keras.ops.convert_to_numpy(weight.mask), drawn, 0.0)
-            direction[path] = filter_normalised(drawn, values, filter_axes(owners[id(weight.variable)]))
+            direction[path] = filter_normalised(drawn, values, filter_axes(weight))
         directions.append(direction)
     return directions
 

@@ -15,7 +15,8 @@ from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.tweaking import Say, rescaled, with_ghosts
 from keras_sparseflow.experiments.varying import prepare_by_parts
-from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.flow.kernels import flow_kernels
+from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.multiworker import network_class
 from keras_sparseflow.training.optimizers import decay_kernels
@@ -70,7 +71,7 @@ def active_weights(model: keras.Model) -> list[int]:
     return [_active(kernel) for kernel in flow_kernels(model)]
 
 
-def _active(kernel: FlowKernel) -> int:
+def _active(kernel: Kernel) -> int:
     if kernel.mask is None:
         return prod(kernel.variable.shape)
     return int(keras.ops.convert_to_numpy(kernel.mask).sum())
@@ -88,7 +89,7 @@ def _check_active(model: SparseModel, spec: TrainingSpec, data: ImageData) -> No
     pruned_later = isinstance(spec, DensitySpec) and spec.prunes
     kernels = kernels_of(spec, DataSize(data.input_shape, data.num_classes, len(data.train_images), 0))
     expected = {kernel.name: kernel.size if pruned_later else kernel.active for kernel in kernels}
-    realised = {kernel.name: _active(kernel) for kernel in flow_kernels(model)}
+    realised = {kernel.path: _active(kernel) for kernel in flow_kernels(model)}
     right = sum(realised.values()) == sum(expected.values()) if decides_over_all(spec) else realised == expected
     if not right:
         raise RuntimeError(

@@ -5,10 +5,7 @@ from keras_sparseflow.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "kernels": (
-            "FlowKernel",
-            "flow_kernels",
-        ),
+        "kernels": ("flow_kernels",),
         "measures": (
             "FlowMeasure",
             "NormMeasure",

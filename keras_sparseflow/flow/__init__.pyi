@@ -3,7 +3,6 @@ from keras_sparseflow.flow import kernels as kernels
 from keras_sparseflow.flow import measures as measures
 from keras_sparseflow.flow import named as named
 from keras_sparseflow.flow import schedule as schedule
-from keras_sparseflow.flow.kernels import FlowKernel as FlowKernel
 from keras_sparseflow.flow.kernels import flow_kernels as flow_kernels
 from keras_sparseflow.flow.measures import FlowMeasure as FlowMeasure
 from keras_sparseflow.flow.measures import NormMeasure as NormMeasure

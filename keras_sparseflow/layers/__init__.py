@@ -32,5 +32,6 @@ __getattr__, __dir__, __all__ = lazy_names(
             "MaskedSeparableConv2D",
         ),
         "recurrent": ("MaskedGRU", "MaskedLSTM", "MaskedSimpleRNN"),
+        "structure": ("Kernel", "kernels_of"),
     },
 )

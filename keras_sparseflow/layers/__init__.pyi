@@ -7,6 +7,7 @@ from keras_sparseflow.layers import kernels as kernels
 from keras_sparseflow.layers import masked as masked
 from keras_sparseflow.layers import parts as parts
 from keras_sparseflow.layers import recurrent as recurrent
+from keras_sparseflow.layers import structure as structure
 from keras_sparseflow.layers.activations import ACTIVATIONS as ACTIVATIONS
 from keras_sparseflow.layers.convolutions import MaskedConv1DTranspose as MaskedConv1DTranspose
 from keras_sparseflow.layers.convolutions import MaskedConv2DTranspose as MaskedConv2DTranspose
@@ -32,3 +33,5 @@ from keras_sparseflow.layers.parts import MaskedSeparableConv2D as MaskedSeparab
 from keras_sparseflow.layers.recurrent import MaskedGRU as MaskedGRU
 from keras_sparseflow.layers.recurrent import MaskedLSTM as MaskedLSTM
 from keras_sparseflow.layers.recurrent import MaskedSimpleRNN as MaskedSimpleRNN
+from keras_sparseflow.layers.structure import Kernel as Kernel
+from keras_sparseflow.layers.structure import kernels_of as kernels_of

@@ -1,30 +1,49 @@
-"""The layers, kernels and variables of a model by path: the same in a model and in its twin.
+"""The layers, kernels and variables of a model, each by the one name that it has everywhere: its path.
 
-A path is the names of the layers on the way, `block/attention/query`; where a layer has several
-kernels, it ends in the kernel's name.
+The path of a layer is the names of the layers on the way below the model, `block/attention/query`. The path of a
+kernel is that of its layer; where the layer has several kernels, the kernel's own name follows. The path of any
+variable is that of its layer and the variable's own name, `block/norm/gamma`. Where two paths would be equal, the
+later ones are numbered: `fc`, `fc#2`.
+
+A model, its masked twin, and a copy that another process loads have the same paths. So the cell of a recurrent layer
+and the part of a layer that holds one of its kernels add nothing of their own: `lstm/recurrent_kernel`. And where
+Keras names layers anew in every process, within subclassed models and within layers, a name that Keras has chosen
+counts without its number: `dense_7` is `dense`. Such are the names that a layer's config leaves out, too.
 """
 
+import contextlib
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
+from keras.src.utils.naming import to_snake_case
 
 from keras_sparseflow.layers.masked import MaskedKernel
+from keras_sparseflow.layers.parts import KernelPart
 
 Chain = tuple[keras.layers.Layer, ...]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel of a model.
+    """One kernel of a model, or another of its variables.
 
     Args:
-        path: of its layer; where that has several kernels, followed by the kernel's name.
-        chain: the layers on the way, from the outermost below the model to the one that owns the kernel.
+        path: its name, the same wherever this package names it.
+        chain: the layers on the way, from the outermost below the model to the one that owns the variable; the model
+            alone where it owns the variable itself.
         variable: the stored kernel.
-        mask: its boolean mask variable, or None when the layer is a stock one.
+        mask: its boolean mask variable, or None when all of it is active.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")])
+        >>> (kernel,) = kernels_of(model)
+        >>> kernel.path, kernel.shape, kernel.mask
+        ('hidden', (3, 2), None)
     """
 
     path: str
@@ -34,11 +53,12 @@ class Kernel:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of the variable."""
         return tuple(self.variable.shape)
 
     @property
     def layer(self) -> keras.layers.Layer:
-        """The layer that owns the kernel."""
+        """The layer that owns the variable."""
         return self.chain[-1]
 
 
@@ -48,21 +68,12 @@ def is_rebuildable(model: keras.layers.Layer) -> bool:
 
 
 def walk(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
-    """Yields the path and the chain of each layer within a model, outer ones first; a shared layer once."""
+    """Yields the path and the chain of each layer within a model once, by its first path, outer layers first."""
     seen: set[int] = set()
-
-    def within(layer: keras.layers.Layer, path: str, chain: Chain) -> Iterator[tuple[str, Chain]]:
-        names: list[str] = []
-        for inner in sublayers(layer):
-            names.append(inner.name)
-            if id(inner) in seen:
-                continue
-            seen.add(id(inner))
-            inner_path = path + _numbered(inner.name, names)
-            yield inner_path, (*chain, inner)
-            yield from within(inner, inner_path + "/", (*chain, inner))
-
-    yield from within(model, "", ())
+    for path, chain in _places(model):
+        if id(chain[-1]) not in seen:
+            seen.add(id(chain[-1]))
+            yield path, chain
 
 
 def sublayers(layer: keras.layers.Layer) -> Sequence[keras.layers.Layer]:
@@ -73,18 +84,27 @@ def sublayers(layer: keras.layers.Layer) -> Sequence[keras.layers.Layer]:
 
 
 def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
-    """Returns every kernel in a built model, masked or not, in the order of its layers."""
-    found = []
-    for path, chain in walk(model):
-        layer = chain[-1]
-        if isinstance(layer, MaskedKernel):
-            if layer.built:
-                found.append(Kernel(path, chain, layer.stored_kernel, layer.mask))
-            continue
-        own = [variable for variable in own_variables(layer) if variable.name.endswith("kernel")]
-        single = [variable.name for variable in own] == ["kernel"]
-        found += [Kernel(path if single else f"{path}/{variable.name}", chain, variable, None) for variable in own]
-    return found
+    """Returns every kernel in a built model, masked or not, in the order of its layers.
+
+    Args:
+        model: of any kind; a kernel that several layers own is the innermost one's.
+
+    Example:
+        >>> layers = [keras.layers.MultiHeadAttention(2, 4, name="att"), keras.layers.Dense(3, name="head")]
+        >>> inputs = keras.Input((5, 8))
+        >>> model = keras.Model(inputs, layers[1](layers[0](inputs, inputs)))
+        >>> [kernel.path for kernel in kernels_of(model)]
+        ['att/query', 'att/key', 'att/value', 'att/attention_output', 'head']
+    """
+    found = [kernel for kernel in variables_of(model) if _is_kernel(kernel)]
+    of_layer = Counter(id(kernel.layer) for kernel in found)
+    taken: set[str] = set()
+    return [
+        replace(
+            kernel, path=_unique(_without_own_name(kernel) if of_layer[id(kernel.layer)] == 1 else kernel.path, taken)
+        )
+        for kernel in found
+    ]
 
 
 def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
@@ -107,21 +127,88 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     return [variable for variable in variables if variable is not mask]
 
 
-def variables_by_place(layer: keras.layers.Layer, place: str = "") -> Iterator[tuple[str, keras.Variable]]:
-    """Yields the variables of a layer and of all within, masks excepted, with a name that a reloaded model has too.
+def variables_of(model: keras.layers.Layer) -> list[Kernel]:
+    """Returns every variable in a built model once, masks excepted, in the order of its layers.
 
-    Keras names layers within layers anew in every process, so there the place counts; in models the
-    name does. A variable of a layer that stands in several models has several places.
+    A variable that several layers own, such as the kernel that `SpectralNormalization` takes from its inner layer,
+    is the innermost one's; of layers side by side it is the first one's.
     """
-    names: list[str] = []
-    for variable in own_variables(layer):
-        names.append(variable.name)
-        yield place + _numbered(variable.name, names), variable
-    for index, inner in enumerate(sublayers(layer)):
-        yield from variables_by_place(inner, f"{place}{inner.name if is_rebuildable(layer) else index}/")
+    found: dict[int, Kernel] = {}
+    for kernel in variables_at_places(model):
+        known = found.get(id(kernel.variable))
+        if known is None or any(known.layer is outer for outer in (model, *kernel.chain[:-1])):
+            found[id(kernel.variable)] = kernel
+    return list(found.values())
 
 
-def _numbered(name: str, names: Sequence[str]) -> str:
-    """Returns a name, followed by its number where it is not the first of that name."""
-    same = names.count(name)
-    return name if same == 1 else f"{name}#{same}"
+def variables_at_places(model: keras.layers.Layer) -> Iterator[Kernel]:
+    """Yields every variable in a built model, masks excepted, once for each place where it stands.
+
+    A layer within several models has several places, and a copy of the model need not share it.
+    """
+    taken: set[str] = set()
+    for path, chain in [("", (model,)), *_places(model)]:
+        layer = chain[-1]
+        for variable in own_variables(layer):
+            mask = getattr(variable, "mask", None)
+            name = re.sub(r"^variable_\d+$", "variable", variable.name)  # Keras' name of one that has none
+            own_path = path if isinstance(layer, KernelPart) and mask is not None else _joined(path, name)
+            yield Kernel(_unique(own_path, taken), chain, variable, mask)
+
+
+def _places(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
+    """Yields the path and the chain of each layer within a model, once for each place where it stands."""
+    taken: set[str] = set()
+
+    def within(owner: keras.layers.Layer, path: str, chain: Chain, named_anew: bool) -> Iterator[tuple[str, Chain]]:
+        named_anew = named_anew or not is_rebuildable(owner)
+        for inner in sublayers(owner):
+            inner_path = path
+            if not (isinstance(owner, keras.layers.RNN) and inner is owner.cell):
+                name = _name_without_number(inner) if named_anew or _config_loses_name(inner) else inner.name
+                inner_path = _unique(_joined(path, name), taken)
+            yield inner_path, (*chain, inner)
+            yield from within(inner, inner_path, (*chain, inner), named_anew)
+
+    yield from within(model, "", (), False)
+
+
+def _is_kernel(kernel: Kernel) -> bool:
+    if isinstance(kernel.layer, MaskedKernel):
+        return kernel.mask is not None
+    return kernel.variable.name.endswith("kernel")
+
+
+def _name_without_number(layer: keras.layers.Layer) -> str:
+    """Returns a layer's name; one that Keras has made of its class, or of the class of its stock twin, as `dense`."""
+    name = re.sub(r"_\d+$", "", layer.name)
+    of_class = re.sub("^(forward|backward)_", "", name)  # so Bidirectional calls its layers
+    return name if of_class in {to_snake_case(kind.__name__) for kind in type(layer).__mro__} else layer.name
+
+
+def _config_loses_name(layer: keras.layers.Layer) -> bool:
+    """Returns whether a copy of a layer is named anew: a layer of a user's own class may leave its name out."""
+    if type(layer).__module__.startswith(("keras.", "keras_sparseflow.")) or _name_without_number(layer) == layer.name:
+        return False
+    with contextlib.suppress(NotImplementedError):  # Keras has no config of it, and so makes no copy
+        return "name" not in layer.get_config()
+    return False
+
+
+def _without_own_name(kernel: Kernel) -> str:
+    """Returns the path of a kernel's layer, or the kernel's own where the model or a part owns it."""
+    return kernel.path if isinstance(kernel.layer, KernelPart) else kernel.path.rpartition("/")[0] or kernel.path
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _unique(path: str, taken: set[str]) -> str:
+    """Returns a path, followed by a number where it is taken, and takes it."""
+    numbered, number = path, 1
+    while numbered in taken:
+        number += 1
+        numbered = f"{path}#{number}"
+    taken.add(numbered)
+    return numbered

@@ -25,20 +25,21 @@ def choose_kernels(kernels: Sequence[Kernel], exclude: Exclusion | Iterable[Excl
     for item in items:
         if not isinstance(item, (str, type)):
             raise TypeError(f"`exclude` must hold names, patterns or classes of layers; received {item!r}.")
-        if not any(_matches(kernel, item) for kernel in kernels):
+        if not any(names_kernel(kernel, item) for kernel in kernels):
             raise _no_match(kernels, item)
-    chosen = [kernel for kernel in kernels if not any(_matches(kernel, item) for item in items)]
+    chosen = [kernel for kernel in kernels if not any(names_kernel(kernel, item) for item in items)]
     if not chosen:
         raise ValueError(f"`exclude` leaves nothing to mask: it matches all {len(kernels)} kernels.")
     return chosen
 
 
-def _matches(kernel: Kernel, item: Exclusion) -> bool:
+def names_kernel(kernel: Kernel, item: Exclusion) -> bool:
     """Returns whether an exclusion names a kernel, its layer, or a layer around it."""
     if isinstance(item, type):
         return any(isinstance(layer, item) for layer in kernel.chain)
     names = kernel.path.split("/")
     around = ["/".join(names[:end]) for end in range(1, len(names) + 1)]
+    around += [layer.name for layer in kernel.chain]  # a path leaves out cells, and numbers that Keras has given
     return any(fnmatch.fnmatchcase(path, item) or fnmatch.fnmatchcase(path, f"*/{item}") for path in around)
 
 

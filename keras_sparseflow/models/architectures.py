@@ -22,10 +22,10 @@ from keras_sparseflow.models.wide_resnet_kernels import (
 
 @dataclass(frozen=True)
 class KernelUse:
-    """One kernel of a network.
+    """One kernel of a network that need not be built; see `layers.Kernel` for one of a model.
 
     Args:
-        name: of its layer.
+        name: the path that it has in the built network.
         shape: of the kernel.
         positions: at how many places of an image it is applied.
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.selection import top_mask
 from keras_sparseflow.training.counting import batches_per_step
 from keras_sparseflow.training.mask_updates import MaskUpdates
@@ -76,12 +76,13 @@ class DropAndGrow(MaskUpdates):
         drop_fraction: share of the active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
         begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`.
-        layers: names of the masked layers to act on; None for all that are not frozen.
+        layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all that
+            are not frozen.
         first_step: iterations that the optimizer has done when step 0 is.
 
     Attributes:
-        rows: list of dicts, one for each layer and update, with `step`, `layer`, the `drop_fraction` of that
-            step, how many weights were `grown` that were not active before, and the `density`.
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
+            `drop_fraction` of that step, how many weights were `grown` that were not active before, and the `density`.
     """
 
     columns = ("step", "layer", "drop_fraction", "grown", "density")
@@ -145,19 +146,19 @@ class DropAndGrow(MaskUpdates):
             self._update(step)
 
     def _replace(self, step: int, growth: Sequence[np.ndarray]) -> None:
-        """Gives every layer the mask that follows from its growth scores."""
+        """Gives every kernel the mask that follows from its growth scores."""
         share = self.share(step)
-        masks = [_updated_mask(layer, scores, share) for layer, scores in zip(self._layers, growth, strict=True)]
+        masks = [_updated_mask(kernel, scores, share) for kernel, scores in zip(self._kernels, growth, strict=True)]
         self._set_masks(step, masks, drop_fraction=share)
 
     def _changes(self, before: np.ndarray, after: np.ndarray) -> Mapping[str, Any]:
         return {"grown": int(np.count_nonzero(after & ~before))}
 
-    def _find_layers(self) -> list[MaskedKernel]:
-        """Returns the layers to act on; those that are frozen keep their weights, and so their masks."""
-        found = super()._find_layers()
-        trained = [layer for layer in found if layer.stored_kernel.trainable]
-        frozen = [layer.name for layer in found if not layer.stored_kernel.trainable]
+    def _find_kernels(self) -> list[Kernel]:
+        """Returns the kernels to act on; those that are frozen keep their weights, and so their masks."""
+        found = super()._find_kernels()
+        trained = [kernel for kernel in found if kernel.variable.trainable]
+        frozen = [kernel.path for kernel in found if not kernel.variable.trainable]
         if not trained or (frozen and self._names is not None):
             raise ValueError(
                 f"{type(self).__name__} replaces weights by such as begin to train, which those of {frozen} do not: "
@@ -184,8 +185,8 @@ class DropAndGrow(MaskUpdates):
             )
 
 
-def _updated_mask(layer: Any, growth: np.ndarray, share: float) -> np.ndarray:
-    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer.stored_kernel, layer.mask))
+def _updated_mask(kernel: Kernel, growth: np.ndarray, share: float) -> np.ndarray:
+    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (kernel.variable, kernel.mask))
     if not (np.isfinite(weights).all() and np.isfinite(growth).all()):
         return mask
     weights, growth = (np.asarray(values, np.float32) for values in (weights, growth))

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.selection import top_mask
 from keras_sparseflow.training.mask_updates import MaskUpdates
 
@@ -31,12 +32,12 @@ class GradualMagnitude(MaskUpdates):
         end_step: the step before which `final_density` is reached; `begin_step` prunes at once.
         frequency: steps between two updates, at least 1.
         initial_density: share of active weights at `begin_step`, in [final_density, 1].
-        layers: names of the masked layers to prune; None for all.
+        layers: names or paths of the masked layers to prune, or patterns of these (`"*/query"`); None for all.
         first_step: iterations that the optimizer has done when step 0 is.
 
     Attributes:
-        rows: list of dicts, one for each layer and update, with `step`, `layer`, the `sparsity` asked for and the
-            `density` it came to, both in [0, 1].
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
+            `sparsity` asked for and the `density` it came to, both in [0, 1].
 
     Raises:
         ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names, a schedule that is over
@@ -96,12 +97,12 @@ class GradualMagnitude(MaskUpdates):
             return
         if (step - self._begin) % self._frequency == 0 or step == self._end:
             density = self.density_at(step)
-            self._set_masks(step, [_largest(layer, density) for layer in self._layers], sparsity=1 - density)
+            self._set_masks(step, [_largest(kernel, density) for kernel in self._kernels], sparsity=1 - density)
 
 
-def _largest(layer: Any, density: float) -> np.ndarray:
-    """Returns the mask of a layer's largest weights, within the mask that it has."""
-    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer.stored_kernel, layer.mask))
+def _largest(kernel: Kernel, density: float) -> np.ndarray:
+    """Returns the mask of a kernel's largest weights, within the mask that it has."""
+    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (kernel.variable, kernel.mask))
     if not np.isfinite(weights).all():
         return mask
     count = min(max(1, round(weights.size * density)), int(np.count_nonzero(mask)))

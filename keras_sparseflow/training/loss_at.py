@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.layers.kernels import apply_mask
-from keras_sparseflow.layers.structure import variables_by_place
+from keras_sparseflow.layers.structure import Kernel, variables_of
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.gradients import check_precision, gradients_of, variables_at
 from keras_sparseflow.masks.objective import objective_of
@@ -80,7 +80,7 @@ class LossAt:
         return total
 
 
-def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, FlowKernel]:
+def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, Kernel]:
     """Returns the trained weights of a built model by the names of their layers and their own.
 
     Args:
@@ -95,10 +95,8 @@ def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, FlowK
         >>> list(weights_by_path(model))
         ['output/kernel', 'output/bias']
     """
-    paths: dict[int, str] = {}
-    for path, variable in variables_by_place(model):
-        paths.setdefault(id(variable), path)  # one that is shared has several
-    return {paths[id(weight.variable)]: weight for weight in flow_kernels(model, tensors)}
+    chosen = {id(kernel.variable) for kernel in flow_kernels(model, tensors)}
+    return {weight.path: weight for weight in variables_of(model) if id(weight.variable) in chosen}
 
 
 def as_arrays(tensors: Sequence[tf.Tensor]) -> list[np.ndarray]:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
+from keras_sparseflow.masks.choice import names_kernel
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
 
@@ -20,11 +22,11 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
     was. Where the optimizer accumulates gradients, a step is all the batches of one of its updates.
 
     Args:
-        layers: names of the masked layers to act on; None for all.
+        layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all.
         first_step: iterations that the optimizer has done when step 0 is.
 
     Attributes:
-        rows: list of dicts, one for each layer and update, with the `columns` of the class.
+        rows: list of dicts, one for each kernel and update, with the `columns` of the class; `layer` is its path.
 
     Raises:
         ValueError: `first_step` is negative; when `fit` begins: no masked layer, unknown names, or several
@@ -40,7 +42,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         self.rows: list[dict[str, Any]] = []
         self._names = layers
         self._first_step = first_step
-        self._layers: list[MaskedKernel] = []
+        self._kernels: list[Kernel] = []
         self._batches_done = 0
 
     @abc.abstractmethod
@@ -57,7 +59,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
                 f"{type(self).__name__} updates masks between steps: `steps_per_execution` must be 1; received "
                 f"{self.model.steps_per_execution}."
             )
-        self._layers = self._find_layers()
+        self._kernels = self._find_kernels()
         with self.model.distribute_strategy.scope():
             # Slots that are made later would not be zero where the first masks remove weights.
             if not self.model.optimizer.built:  # Keras' loss scale would start anew
@@ -79,22 +81,24 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         return steps_done(self.model) - self._first_step
 
     def _set_masks(self, step: int, masks: Sequence[np.ndarray], **columns: Any) -> None:
-        """Gives every layer its mask, in the order of `self._layers`, and adds a row for each."""
+        """Gives every kernel its mask, in the order of `self._kernels`, and adds a row for each."""
         with self.model.distribute_strategy.scope():
-            for layer, mask in zip(self._layers, masks, strict=True):
+            for kernel, mask in zip(self._kernels, masks, strict=True):
+                layer: Any = kernel.layer
                 before = keras.ops.convert_to_numpy(layer.mask)
                 layer.set_mask(mask, self.model.optimizer)
-                row = {"step": step, "layer": layer.name, **columns, **self._changes(before, mask)}
+                row = {"step": step, "layer": kernel.path, **columns, **self._changes(before, mask)}
                 self.rows.append({**row, "density": layer.density})
 
     def _changes(self, before: np.ndarray, after: np.ndarray) -> Mapping[str, Any]:
-        """Returns what a row says about a layer's old and new mask, beside the density."""
+        """Returns what a row says about a kernel's old and new mask, beside the density."""
         return {}
 
     def _check_not_over(self, last_step: int | None) -> None:
         """Refuses a schedule of which nothing is left although nothing is pruned; None for one that never ends."""
         done = self._steps_done
-        if last_step is not None and last_step <= done and all(layer.density == 1 for layer in self._layers):
+        dense = all(bool(keras.ops.all(kernel.mask)) for kernel in self._kernels)
+        if last_step is not None and last_step <= done and dense:
             done += self._first_step
             raise ValueError(
                 f"The last step of the schedule is {last_step}, after `first_step` {self._first_step}; the optimizer "
@@ -102,23 +106,22 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
                 f"first_step={done}."
             )
 
-    def _find_layers(self) -> list[MaskedKernel]:
-        found = self._all_layers()
-        if not found:
+    def _find_kernels(self) -> list[Kernel]:
+        layers = [layer for layer in self.model._flatten_layers() if isinstance(layer, MaskedKernel)]
+        if not layers:
             raise ValueError(
                 f"{type(self).__name__} needs masked layers; model {self.model.name!r} has none. Make it of "
                 "`MaskedDense` and its kin; their density is 1 unless you choose another."
             )
-        if not all(layer.built for layer in found):
+        if not all(layer.built for layer in layers):
             raise ValueError(
                 f"{type(self).__name__} needs the kernels of model {self.model.name!r}, which are not made yet: call "
                 "the model on a batch first."
             )
-        known = [layer.name for layer in found]
-        for name in self._names or ():
-            if name not in known:
-                raise unknown_name("masked layer", name, known)
-        return [layer for layer in found if self._names is None or layer.name in self._names]
-
-    def _all_layers(self) -> list[MaskedKernel]:
-        return [layer for layer in self.model._flatten_layers() if isinstance(layer, MaskedKernel)]
+        found = masked_kernels_of(self.model)
+        if self._names is None:
+            return found
+        for name in self._names:
+            if not any(names_kernel(kernel, name) for kernel in found):
+                raise unknown_name("masked layer", name, [kernel.path for kernel in found])
+        return [kernel for kernel in found if any(names_kernel(kernel, name) for name in self._names)]

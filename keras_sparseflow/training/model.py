@@ -12,10 +12,10 @@ from keras.src.models.functional import Functional
 from keras.src.models.model import functional_init_arguments
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
-from keras_sparseflow.flow.kernels import FlowKernel
 from keras_sparseflow.layers.gradients import dense_gradients, switches_of
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.slots import follow_masks
+from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.losses import hard_labels
 from keras_sparseflow.training.recorder import FlowRecorder, full_gradient, gradients_of_cost
@@ -106,7 +106,7 @@ class SparseModel(keras.Model):
         return metrics
 
     def gradient_step(
-        self, data: Any, kernels: Sequence[FlowKernel], cost: str = "total"
+        self, data: Any, kernels: Sequence[Kernel], cost: str = "total"
     ) -> tuple[dict[str, Any], tuple[tf.Tensor, ...]]:
         """Takes the gradients on a batch as `train_step` does, and counts as a step, but moves no trainable weight.
 

@@ -6,9 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import FlowKernel, flow_kernels
+from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.flow.named import DEFAULT_MEASURES
 from keras_sparseflow.layers import dense_gradients
+from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.training.recorder import (
     check_cost,
     find_measures,
@@ -47,12 +48,12 @@ def measure_flow(
 
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")]
-        >>> model = keras.Sequential(layers, name="net")
+        >>> model = keras.Sequential(layers)
         >>> model.set_weights([tf.constant([[2.0], [1.0]])])
         >>> model.compile(loss="mse")
         >>> rows = measure_flow(model, (tf.constant([[1.0, 3.0]]), tf.constant([[1.0]])), measures=["grad_norm_1"])
         >>> [(row["layer"], row["value"]) for row in rows]
-        [('net/output', 32.0), ('total', 32.0)]
+        [('output', 32.0), ('total', 32.0)]
 
     References:
         Tessera et al. 2021, eqs. 5 to 7; the paper leaves open on which data.
@@ -66,11 +67,11 @@ def measure_flow(
         for variable, value in zip(model.non_trainable_variables, before, strict=True):
             variable.assign(value)
     table = measure_table(found, gradients_of_cost(cost, kernels, gradients), flow_masks(kernels))
-    return flow_rows(epoch, list(found), [kernel.name for kernel in kernels], table.numpy())
+    return flow_rows(epoch, list(found), [kernel.path for kernel in kernels], table.numpy())
 
 
 def _mean_gradients(
-    model: keras.Model, kernels: Sequence[FlowKernel], batches: Iterable[Any], training: bool
+    model: keras.Model, kernels: Sequence[Kernel], batches: Iterable[Any], training: bool
 ) -> list[tf.Tensor]:
     """Returns the mean over all examples of the gradient of each kernel's effective values."""
     variables = [kernel.variable.value for kernel in kernels]

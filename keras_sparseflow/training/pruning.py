@@ -24,7 +24,7 @@ class MagnitudePruning(MaskUpdates):
     Args:
         schedule: a `tfmot.sparsity.keras.PruningSchedule`, such as `ConstantSparsity` or
             `PolynomialDecay`; see `import_tfmot`. None with `sparsity_m_by_n`.
-        layers: names of the masked layers to prune; None for all.
+        layers: names or paths of the masked layers to prune, or patterns of these (`"*/query"`); None for all.
         block_size: rows and columns of the blocks in which kernels of rank 2 are pruned.
         block_pooling_type: "AVG" or "MAX", how a block's magnitudes become its score.
         sparsity_m_by_n: m and n: in every n successive inputs of a unit the m smallest weights are removed.
@@ -33,8 +33,8 @@ class MagnitudePruning(MaskUpdates):
             pruning can begin late in a training, or after one.
 
     Attributes:
-        rows: list of dicts, one for each layer and update, with `step`, `layer`, the `sparsity` asked for
-            and the `density` it came to, both in [0, 1].
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
+            `sparsity` asked for and the `density` it came to, both in [0, 1].
 
     Raises:
         ImportError: tfmot is not installed.
@@ -90,9 +90,9 @@ class MagnitudePruning(MaskUpdates):
             due, sparsity = self._at(tf.constant(step, tf.int64))
         if due:
             masks = [
-                tfmot_mask(layer.stored_kernel.value, step, self._schedule, **self._options)
-                & keras.ops.convert_to_numpy(layer.mask)
-                for layer in self._layers
+                tfmot_mask(kernel.variable.value, step, self._schedule, **self._options)
+                & keras.ops.convert_to_numpy(kernel.mask)
+                for kernel in self._kernels
             ]
             self._set_masks(step, masks, sparsity=float(sparsity))
 
@@ -101,13 +101,13 @@ class MagnitudePruning(MaskUpdates):
         if self._options["block_size"] == (1, 1) and self._options["sparsity_m_by_n"] is None:
             return
         every_step = import_tfmot().sparsity.keras.ConstantSparsity(0.5, 1, frequency=1)
-        for layer in self._layers:
+        for kernel in self._kernels:
             try:
-                tfmot_mask(layer.stored_kernel.value, 1, every_step, **self._options)
+                tfmot_mask(kernel.variable.value, 1, every_step, **self._options)
             except ValueError as error:
                 raise ValueError(
-                    f"tfmot cannot prune layer {layer.name!r}, whose kernel has the shape "
-                    f"{tuple(layer.stored_kernel.shape)}, with {self._options}; leave it out by `layers`. ({error})"
+                    f"tfmot cannot prune layer {kernel.path!r}, whose kernel has the shape "
+                    f"{kernel.shape}, with {self._options}; leave it out by `layers`. ({error})"
                 ) from error
 
 

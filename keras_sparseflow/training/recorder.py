@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import FlowKernel, check_tensors, flow_kernels
+from keras_sparseflow.flow.kernels import check_tensors, flow_kernels
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, TOTAL
+from keras_sparseflow.layers.structure import Kernel
 
 COSTS = ("total", "data")
 
@@ -41,7 +42,7 @@ class FlowRecorder:
         self.cost = check_cost(cost)
         self._model = model
         self._tensors = check_tensors(tensors)
-        self._kernels: list[FlowKernel] = []
+        self._kernels: list[Kernel] = []
         self._in_blocks = False
         with model.distribute_strategy.scope():
             self._active = _state(False, tf.bool)
@@ -80,7 +81,7 @@ class FlowRecorder:
             return []
         steps = float(self._steps.read_value())
         means = self._sums.read_value().numpy() / (steps or np.nan)
-        return flow_rows(epoch, list(self.measures), [kernel.name for kernel in self._kernels], means)
+        return flow_rows(epoch, list(self.measures), [kernel.path for kernel in self._kernels], means)
 
     def _build(self) -> None:
         """Makes the sums."""
@@ -129,9 +130,7 @@ def full_gradient(gradient: Any, variable: keras.Variable) -> tf.Tensor:
     return tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
 
 
-def gradients_of_cost(
-    cost: str, kernels: Sequence[FlowKernel], gradients: Sequence[Any], scale: Any = None
-) -> list[Any]:
+def gradients_of_cost(cost: str, kernels: Sequence[Kernel], gradients: Sequence[Any], scale: Any = None) -> list[Any]:
     """Undoes the loss scale, and takes the regularisers' gradient away where the data's is asked for."""
     if scale is not None:
         gradients = [gradient / tf.cast(scale, gradient.dtype) for gradient in gradients]
@@ -152,7 +151,7 @@ def measure_table(
     return tf.stack([tf.stack([*c, m.total(c)]) for m, c in zip(measures.values(), columns, strict=True)])
 
 
-def flow_masks(kernels: Sequence[FlowKernel]) -> list[tf.Tensor | None]:
+def flow_masks(kernels: Sequence[Kernel]) -> list[tf.Tensor | None]:
     """Returns each kernel's mask as a tensor, None where all of it is active."""
     return [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
 

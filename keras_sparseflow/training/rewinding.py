@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sparseflow.layers.structure import variables_by_place
+from keras_sparseflow.layers.structure import variables_of
 from keras_sparseflow.training.counting import steps_done
 
 
@@ -62,7 +62,7 @@ class RewindPoint(keras.callbacks.Callback):
 
 
 def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
-    """Returns the variables of a built model as arrays, by the names of its layers and theirs.
+    """Returns the variables of a built model as arrays by path: the names of the layers on the way, and their own.
 
     BatchNorm statistics and states of random generators are among them, masks and the optimizer are not.
 
@@ -74,7 +74,7 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
         >>> {name: weights.shape for name, weights in weights_of(model).items()}
         {'output/kernel': (2, 1), 'output/bias': (1,)}
     """
-    return {place: keras.ops.convert_to_numpy(variable) for place, variable in variables_by_place(model)}
+    return {weight.path: keras.ops.convert_to_numpy(weight.variable) for weight in variables_of(model)}
 
 
 def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
@@ -101,14 +101,14 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
         raise ValueError(
             "`state` must be what `weights_of` returned, or a RewindPoint kept; received None: its step never came."
         )
-    variables = dict(variables_by_place(model))
-    shapes = {place: tuple(variable.shape) for place, variable in variables.items()}
-    received = {place: array.shape for place, array in state.items()}
+    variables = {weight.path: weight.variable for weight in variables_of(model)}
+    shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
+    received = {path: array.shape for path, array in state.items()}
     if shapes != received:
-        odd = sorted(place for place in {**shapes, **received} if shapes.get(place) != received.get(place))
+        odd = sorted(path for path in {**shapes, **received} if shapes.get(path) != received.get(path))
         raise ValueError(
             f"`state` must be of the same layers as model {model.name!r}; of {odd[0]!r} the shape expected is "
             f"{shapes.get(odd[0])}, received {received.get(odd[0])}."
         )
-    for place, variable in variables.items():
-        variable.assign(state[place])
+    for path, variable in variables.items():
+        variable.assign(state[path])

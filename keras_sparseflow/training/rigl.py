@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import FlowKernel
 from keras_sparseflow.training.counting import batches_per_step
 from keras_sparseflow.training.drop_grow import DropAndGrow
 from keras_sparseflow.training.model import SparseModel
@@ -31,14 +30,15 @@ class RigL(DropAndGrow):
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
         begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`. (In the
             authors' code the first step is an update too: `begin_step=1`.)
-        layers: names of the masked layers to act on; None for all that are not frozen.
+        layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all that
+            are not frozen.
         first_step: iterations that the optimizer has done when step 0 is.
         cost: "data" for the gradient of the loss without weight regularisers, as in the authors' code, or "total".
             Only which of the dropped weights stay can depend on it, for at inactive weights the two are equal.
 
     Attributes:
-        rows: list of dicts, one for each layer and update, with `step`, `layer`, the `drop_fraction` of that
-            step, how many weights were `grown` that were not active before, and the `density`.
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
+            `drop_fraction` of that step, how many weights were `grown` that were not active before, and the `density`.
 
     Raises:
         ValueError: arguments out of range; when `fit` begins: a model of another class, an optimizer that
@@ -102,10 +102,9 @@ class RigL(DropAndGrow):
         self.model.replace_step(update)
 
     def _gradient_function(self, model: SparseModel) -> Callable[[Any], Any]:
-        """Returns what takes a batch from an iterator and returns metrics and the gradients of the layers' kernels."""
-        kernels = [FlowKernel(layer.name, layer.stored_kernel, layer.mask) for layer in self._layers]
+        """Returns what takes a batch from an iterator and returns metrics and the gradients of the kernels."""
 
         def step(data: Any) -> tuple[dict[str, Any], tuple[tf.Tensor, ...]]:
-            return model.gradient_step(data, kernels, self._cost)
+            return model.gradient_step(data, self._kernels, self._cost)
 
         return model._make_function(step)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.training.drop_grow import DropAndGrow
 
 
@@ -25,12 +26,13 @@ class SET(DropAndGrow):
         drop_fraction: share of a layer's active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
         begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`.
-        layers: names of the masked layers to act on; None for all that are not frozen.
+        layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all that
+            are not frozen.
         first_step: iterations that the optimizer has done when step 0 is.
 
     Attributes:
-        rows: list of dicts, one for each layer and update, with `step`, `layer`, the `drop_fraction` of that
-            step, how many weights were `grown` that were not active before, and the `density`.
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
+            `drop_fraction` of that step, how many weights were `grown` that were not active before, and the `density`.
 
     Raises:
         ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names or frozen layers,
@@ -71,7 +73,7 @@ class SET(DropAndGrow):
         self._seed = seed
 
     def _update(self, step: int) -> None:
-        numbers = {id(layer): number for number, layer in enumerate(self._all_layers())}
-        generators = [np.random.default_rng([self._seed, step, numbers[id(layer)]]) for layer in self._layers]
-        scores = [each.random(tuple(layer.mask.shape)) for each, layer in zip(generators, self._layers, strict=True)]
+        numbers = {kernel.path: number for number, kernel in enumerate(masked_kernels_of(self.model))}
+        generators = [np.random.default_rng([self._seed, step, numbers[kernel.path]]) for kernel in self._kernels]
+        scores = [each.random(kernel.shape) for each, kernel in zip(generators, self._kernels, strict=True)]
         self._replace(step, scores)

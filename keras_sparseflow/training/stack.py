@@ -105,7 +105,7 @@ class Stack:
         self._own = {v.path: self._own_entries(v) for v in self._weights}
         self._masks = {v.path: self._stacked_masks(v) for v in self._weights}
         kernels = flow_kernels(template, tensors)
-        self.layers = [kernel.name for kernel in kernels]
+        self.layers = [kernel.path for kernel in kernels]
         self._flow_paths = [kernel.variable.path for kernel in kernels]
         self._streams = tf.constant([member.stream for member in members], tf.int32)
         self._l2 = np.array([[member.l2] for member in members], "float32")

@@ -25,7 +25,7 @@ import ml_dtypes
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_by_place, walk
+from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_at_places, walk
 from keras_sparseflow.twins import mask_codes, value_codes
 
 FORMAT = 1
@@ -72,7 +72,7 @@ def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dty
         )
     kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
     places: dict[int, list[str]] = {}
-    variables = dict(variables_by_place(model))
+    variables = {place.path: place.variable for place in variables_at_places(model)}
     for inner, variable in variables.items():
         places.setdefault(id(variable), []).append(inner)
     entries, contents = [], []
@@ -111,7 +111,7 @@ def load_compressed(
     text, arrays = _read(Path(path))
     model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)
     kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
-    variables = dict(variables_by_place(model))
+    variables = {place.path: place.variable for place in variables_at_places(model)}
     stored = {inner for entry in text["variables"] for inner in entry["places"]}
     if stored != variables.keys():
         odd = ", ".join(sorted(stored ^ variables.keys()))
@@ -134,9 +134,9 @@ def _encode(variable: keras.Variable, kernel: Kernel | None, kernel_dtype: str |
     mask = np.ones(values.shape, bool)
     if kernel is not None and kernel.mask is not None:
         mask = ops.convert_to_numpy(kernel.mask)
-    active = values[mask]
-    narrow = kernel is not None and kernel_dtype is not None and values.dtype in (np.float32, np.float64)
-    stored = _rounded(active, kernel_dtype, variable.path) if narrow else active
+    active = stored = values[mask]
+    if kernel is not None and kernel_dtype is not None and values.dtype in (np.float32, np.float64):
+        stored = _rounded(active, kernel_dtype, kernel.path)
     mask_code, mask_bytes = mask_codes.encode(mask)
     value_code, value_bytes = value_codes.encode(stored)
     entry = {

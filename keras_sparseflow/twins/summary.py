@@ -1,6 +1,8 @@
 """What a sparse model holds: density, active weights and operations of each kernel."""
 
 import io
+import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,7 +13,7 @@ from keras import ops
 
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.parts import KernelPart
-from keras_sparseflow.layers.structure import Kernel, kernels_of, walk
+from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_of, walk
 from keras_sparseflow.twins.operations import uses_per_example
 
 
@@ -20,7 +22,7 @@ class KernelSummary:
     """One kernel of a model.
 
     Args:
-        path: of its layer; where that has several kernels, followed by the kernel's name.
+        path: the kernel's name.
         layer: the class of the layer that computes with it.
         shape: of the kernel.
         masked: whether it has a mask.
@@ -195,13 +197,14 @@ def _summarise(kernel: Kernel, uses: int | None) -> KernelSummary:
 
 
 def _unmasked(model: keras.Model) -> Iterable[tuple[str, str, int]]:
-    for path, chain in walk(model):
-        layer = chain[-1]
-        if isinstance(layer, MaskedKernel):
-            continue
-        matrices = [v for v in layer._trainable_variables if len(v.shape) > 1]
-        if matrices:
-            yield path, type(layer).__name__, sum(int(np.prod(matrix.shape)) for matrix in matrices)
+    matrices: Counter[int] = Counter()
+    for weight in variables_of(model):
+        trains = any(weight.variable is own for own in weight.layer._trainable_variables)
+        if trains and len(weight.shape) > 1 and not isinstance(weight.layer, MaskedKernel):
+            matrices[id(weight.layer)] += math.prod(weight.shape)
+    for path, chain in [(model.name, (model,)), *walk(model)]:
+        if matrices[id(chain[-1])]:
+            yield path, type(chain[-1]).__name__, matrices[id(chain[-1])]
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:

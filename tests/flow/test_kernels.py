@@ -18,27 +18,27 @@ def network():
 
 def test_kernels_are_those_of_dense_and_convolutional_layers_nested_ones_included():
     kernels = flow_kernels(network())
-    names = [kernel.name for kernel in kernels]
+    names = [kernel.path for kernel in kernels]
     assert names[0] == "conv" and names[-1] == "head" and len(set(names)) == 4
     assert [name.rpartition("/")[2] for name in names[1:3]] == ["depthwise_kernel", "pointwise_kernel"]
 
 
 def test_masks_are_those_of_masked_layers():
     model = network()
-    masks = {kernel.name: kernel.mask for kernel in flow_kernels(model)}
+    masks = {kernel.path: kernel.mask for kernel in flow_kernels(model)}
     assert masks["head"] is model.get_layer("head").mask and masks["conv"] is None
 
 
 def test_all_tensors_are_every_trainable_weight():
     model = network()
     assert [k.variable for k in flow_kernels(model, "all")] == model.trainable_variables
-    assert len({k.name for k in flow_kernels(model, "all")}) == len(model.trainable_variables)
+    assert len({k.path for k in flow_kernels(model, "all")}) == len(model.trainable_variables)
 
 
 def test_frozen_layers_do_not_count():
     model = network()
     model.get_layer("conv").trainable = False
-    assert "conv" not in [kernel.name for kernel in flow_kernels(model)]
+    assert "conv" not in [kernel.path for kernel in flow_kernels(model)]
 
 
 def test_errors_say_what_is_expected():

@@ -260,7 +260,7 @@ def test_nested_and_subclassed_models_are_pruned():
         fit(model, [pruning])
     model(X)
     fit(model, [pruning])
-    assert {row["layer"]: row["density"] for row in pruning.rows} == {"inner": 0.25, "head": 0.25}
+    assert {row["layer"]: row["density"] for row in pruning.rows} == {"sequential/inner": 0.25, "head": 0.25}
 
 
 def test_a_schedule_of_ones_own_is_followed():

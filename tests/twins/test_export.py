@@ -14,7 +14,7 @@ from tests.twins.models import alike, array, data, masks, outputs, same, transfo
 
 
 def dense_twin(density, units=600, inputs=500):
-    model = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(units)])
+    model = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(units, name="dense")])
     return sparsify(model, density, score="magnitude")
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_type_and_a_weight_beyond_it_are_refused(tmp_path):
     with pytest.raises(ValueError, match="None, 'float16' or 'bfloat16'; received 'int8'"):
         save_compressed(twin, tmp_path / "m", "int8")
     twin.layers[0].kernel.assign(np.full((2, 2), 1e6))
-    with pytest.raises(ValueError, match=r"'float16' cannot hold 1000000\.0, which stands in"):
+    with pytest.raises(ValueError, match=r"'float16' cannot hold 1000000\.0, which stands in dense"):
         save_compressed(twin, tmp_path / "m", "float16")
     assert not list(tmp_path.iterdir()), "nothing is left where writing fails"
 
