@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "RigL",
             "SET",
             "SparseModel",
+            "flow_of_gradients",
             "measure_flow",
             "rescale_init",
             "rewind",

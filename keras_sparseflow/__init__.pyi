@@ -41,6 +41,7 @@ from keras_sparseflow.training import MagnitudePruning as MagnitudePruning
 from keras_sparseflow.training import RewindPoint as RewindPoint
 from keras_sparseflow.training import RigL as RigL
 from keras_sparseflow.training import SparseModel as SparseModel
+from keras_sparseflow.training import flow_of_gradients as flow_of_gradients
 from keras_sparseflow.training import measure_flow as measure_flow
 from keras_sparseflow.training import rescale_init as rescale_init
 from keras_sparseflow.training import rewind as rewind

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import gradients_of
+from keras_sparseflow.masks.gradients import gradients_of_parts
+from keras_sparseflow.masks.objective import Part
 from keras_sparseflow.masks.tracing import graph_function
 from keras_sparseflow.training.loss_at import LossAt, as_arrays
 
@@ -170,13 +171,17 @@ class Hessian:
         """Returns H v for a vector that is zero where a mask is False."""
         return self._loss.over_examples(self._batches, lambda batch: self._compiled(vector, batch))
 
-    def _batch_product(self, vector: list[tf.Tensor], batch: Batch) -> list[tf.Tensor]:
+    def _batch_product(self, vector: list[tf.Tensor], batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
         values = self._loss.values()
 
-        def slope() -> tf.Tensor:
-            return _dot(self._loss.gradients(values, batch), vector)
+        def slopes() -> list[Part]:
+            return [
+                Part(_dot(gradients, vector), weight)
+                for gradients, weight in self._loss.gradients_of_parts(values, batch)
+            ]
 
-        return self._loss.masked(gradients_of(slope, values))
+        found = gradients_of_parts(slopes, values, batch)
+        return [(self._loss.masked(products), weight) for products, weight in found]
 
     def _by_path(self, tensors: list[tf.Tensor]) -> dict[str, np.ndarray]:
         return dict(zip(self.paths, as_arrays(tensors), strict=True))

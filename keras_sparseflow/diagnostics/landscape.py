@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
 from keras_sparseflow.masks.examples import Batch
+from keras_sparseflow.masks.objective import weight_in
 from keras_sparseflow.masks.tracing import graph_function
 from keras_sparseflow.training.loss_at import LossAt, weights_by_path
 
@@ -184,11 +185,12 @@ def _losses(
     loss_at, batches = LossAt(model, loss, training=training), batches_of(data, batch_size)
     moves = [_as_tensors(direction, loss_at) for direction in directions]
 
-    def at_point(point: tf.Tensor, moves: list[list[tf.Tensor]], batch: Batch) -> list[tf.Tensor]:
+    def at_point(point: tf.Tensor, moves: list[list[tf.Tensor]], batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
         values = loss_at.values()
         for place, direction in enumerate(moves):
             values = [v + tf.cast(point[place], v.dtype) * d for v, d in zip(values, direction, strict=True)]
-        return [loss_at(loss_at.masked(values), batch)]
+        parts = loss_at.parts(loss_at.masked(values), batch)
+        return [([part.value], weight_in(part, batch)) for part in parts]
 
     compiled, losses = graph_function(at_point), np.empty(len(points))
     for index, point in enumerate(points):

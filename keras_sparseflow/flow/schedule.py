@@ -1,5 +1,9 @@
 """In which epochs gradient flow is measured."""
 
+import operator
+from collections.abc import Iterable
+from typing import Any
+
 
 def measured_epochs(epochs: int, count: int = 11) -> list[int]:
     """Returns the epochs, counted from 0, that are measured: `count` of them, evenly spread.
@@ -27,3 +31,24 @@ def measured_epochs(epochs: int, count: int = 11) -> list[int]:
     if count <= 1:
         return [epochs - 1] * count
     return sorted({0, *(round(k * epochs / (count - 1)) - 1 for k in range(1, count))})
+
+
+def check_epochs(epochs: Iterable[Any]) -> list[int]:
+    """Returns epochs as integers.
+
+    Args:
+        epochs: counted from 0.
+
+    Raises:
+        ValueError: they are no sequence of integers that are at least 0.
+    """
+    wrong = ValueError(f"`epochs` must be a sequence of integers, at least 0; received {epochs!r}.")
+    if isinstance(epochs, str) or not isinstance(epochs, Iterable):
+        raise wrong
+    try:
+        found = [operator.index(epoch) for epoch in epochs]
+    except TypeError:
+        raise wrong from None
+    if min(found, default=0) < 0:
+        raise wrong
+    return found

@@ -20,10 +20,23 @@ def as_batches(data: Any, batch_size: int = 256) -> list[Batch]:
     Raises:
         ValueError: the data are neither, hold no example or never end, or arrays differ in their length.
     """
-    if batch_size < 1:
+    return list(batches_in_turn(data, batch_size))
+
+
+def batches_in_turn(data: Any, batch_size: int | None = None) -> Iterator[Batch]:
+    """Yields the same one by one, so that only one is in memory.
+
+    Args:
+        data: see `as_batches`.
+        batch_size: at least 1, examples in a batch of arrays; None for all in one.
+
+    Raises:
+        ValueError: as `as_batches`.
+    """
+    if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
     if isinstance(data, tuple) and len(data) in (2, 3):
-        batches = list(_slices(data, batch_size))
+        batches = _slices(data, batch_size)
     elif hasattr(data, "element_spec"):
         batches = _read(data)
     else:
@@ -31,9 +44,12 @@ def as_batches(data: Any, batch_size: int = 256) -> list[Batch]:
             "`data` must be arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset of batches; received "
             f"{type(data).__name__}."
         )
-    if not batches:
+    empty = True
+    for batch in batches:
+        empty = False
+        yield batch
+    if empty:
         raise ValueError("`data` must hold at least one example; received none.")
-    return batches
 
 
 def samples_per_class(
@@ -74,21 +90,22 @@ def samples_per_class(
     return images[order], labels[order]
 
 
-def _slices(data: Batch, batch_size: int) -> Iterator[Batch]:
+def _slices(data: Batch, batch_size: int | None) -> Iterator[Batch]:
     parts = keras.tree.flatten(data)
     if not all(getattr(part, "shape", ()) for part in parts):
         raise ValueError(f"`data` must hold arrays; received {', '.join(type(part).__name__ for part in parts)}.")
     lengths = {len(part) for part in parts}
     if len(lengths) != 1:
         raise ValueError(f"`data` must hold arrays of one length; received {sorted(lengths)}.")
-    for start in range(0, lengths.pop(), batch_size):
-        end = start + batch_size
+    (examples,) = lengths
+    for start in range(0, examples, batch_size or max(1, examples)):
+        end = start + (batch_size or examples)
         yield keras.tree.map_structure(lambda part: part[start:end], data)  # noqa: B023 - called at once
 
 
-def _read(dataset: Any) -> list[Batch]:
+def _read(dataset: Any) -> Iterator[Batch]:
     import tensorflow as tf
 
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise ValueError("`data` must end; received a dataset that repeats for ever. `data.take(n)` gives n batches.")
-    return list(dataset)
+    yield from dataset

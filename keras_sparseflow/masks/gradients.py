@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.objective import objective_of
+from keras_sparseflow.masks.objective import BatchMean, Part, objective_of, weight_in
 from keras_sparseflow.masks.problem import MaskProblem, as_float
 from keras_sparseflow.masks.second_derivatives import second_derivatives
 from keras_sparseflow.masks.tracing import graph_function
@@ -46,9 +46,11 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
     """
     loss = _batch_loss(problem, temperature)
 
+    variables = _variables(problem)
+
     def gradients(batch: Batch) -> list[Any]:
         with _at_rest(problem):
-            return gradients_of(lambda: loss(batch), _variables(problem))
+            return gradients_of_parts(lambda: loss(batch), variables, batch)
 
     return _mean_over_examples(problem, graph_function(gradients))
 
@@ -80,12 +82,14 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
     variables = _variables(problem)
 
     def products(directions: list[Any], batch: Batch) -> list[Any]:
-        def slope() -> Any:
-            gradients = gradients_of(lambda: loss(batch), variables)
-            return tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)])
+        def slopes() -> list[Part]:
+            return [
+                Part(tf.add_n([tf.reduce_sum(g * d) for g, d in zip(gradients, directions, strict=True)]), weight)
+                for gradients, weight in gradients_of_parts(lambda: loss(batch), variables, batch)
+            ]
 
         with _at_rest(problem), second_derivatives():
-            return gradients_of(slope, variables)
+            return gradients_of_parts(slopes, variables, batch)
 
     compiled = graph_function(products)
     directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, variables, strict=True)]
@@ -120,35 +124,44 @@ def check_precision(model: keras.Model) -> None:
         )
 
 
-def gradients_of(function: Callable[[], Any], values: Sequence[Any], names: Sequence[str] | None = None) -> list[Any]:
-    """Returns the gradients of what the function returns, zeros where it does not depend on a value.
+def gradients_of_parts(
+    function: Callable[[], list[Part]], values: Sequence[Any], batch: Batch, names: Sequence[str] | None = None
+) -> list[tuple[list[Any], Any]]:
+    """Returns, for each part of a loss, its gradients, zeros where it does not depend on a value, and its weight.
 
     Args:
-        function: without arguments.
+        function: without arguments, gives the parts.
         values: tensors or variables.
-        names: of the values, on each of which the function must depend; None where it need not.
+        batch: of the loss.
+        names: of the values, on each of which the loss must depend; None where it need not.
 
     Raises:
-        ValueError: it does not depend on one of them, although it must.
+        ValueError: the loss does not depend on one of them, although it must.
     """
     import tensorflow as tf
 
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
         tape.watch(values)
-        result = function()
-    found = tape.gradient(result, values)
-    missing = [name for name, gradient in zip(names or (), found, strict=bool(names)) if gradient is None]
-    if missing:
-        raise ValueError(
-            f"The loss has no gradient for the weight {missing[0]!r}: no output depends on its layer, or "
-            "`tf.recompute_grad` computes that anew, where no other value can stand in for a weight. Leave it out, or "
-            "use `keras.remat` within the layer's `call` instead."
-        )
-    # An embedding's gradients come as slices.
+        parts = function()
+    found = [tape.gradient(part.value, values) for part in parts]
+    for name, gradients in zip(names or (), zip(*found, strict=True), strict=bool(names)):
+        if all(gradient is None for gradient in gradients):
+            raise ValueError(
+                f"The loss has no gradient for the weight {name!r}: no output depends on its layer, or "
+                "`tf.recompute_grad` computes that anew, where no other value can stand in for a weight. Leave it out, "
+                "or use `keras.remat` within the layer's `call` instead."
+            )
     return [
-        tf.zeros_like(value) if gradient is None else tf.convert_to_tensor(gradient)
-        for value, gradient in zip(values, found, strict=True)
+        ([full_gradient(gradient, value) for gradient, value in zip(gradients, values, strict=True)], weight)
+        for gradients, weight in zip(found, [weight_in(part, batch) for part in parts], strict=True)
     ]
+
+
+def full_gradient(gradient: Any, value: Any) -> Any:
+    """Returns a gradient as a tensor: zeros where there is none, and an embedding's slices put in place."""
+    import tensorflow as tf
+
+    return tf.zeros_like(value) if gradient is None else tf.convert_to_tensor(gradient)
 
 
 @contextlib.contextmanager
@@ -158,7 +171,7 @@ def _at_rest(problem: MaskProblem) -> Iterator[None]:
         yield
 
 
-def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], Any]:
+def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], list[Part]]:
     """Returns the loss of a batch as the problem's model is."""
     check_tensorflow()
     check_precision(problem.model)
@@ -171,27 +184,30 @@ def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], A
             "out the last softmax or sigmoid and set from_logits=True in the loss, or temperature=1 in the score."
         )
 
-    def loss(batch: Batch) -> Any:
+    def loss(batch: Batch) -> list[Part]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         outputs = problem.model(x, training=problem.training)
-        outputs = keras.tree.map_structure(lambda output: output / temperature, outputs)
-        return objective.function(y, outputs, sample_weight)
+        outputs = keras.tree.map_structure(lambda output: _divided(output, temperature), outputs)
+        return objective.parts(y, outputs, sample_weight)
 
     return loss
 
 
+def _divided(output: Any, temperature: float) -> Any:
+    """Returns an output divided by the temperature, with the mask of padding that Keras has attached to it."""
+    divided, padding = output / temperature, getattr(output, "_keras_mask", None)
+    if padding is not None:
+        divided._keras_mask = padding
+    return divided
+
+
 def _mean_over_examples(problem: MaskProblem, of_batch: Callable[[Batch], Sequence[Any]]) -> list[np.ndarray]:
-    """Returns the mean over all examples of arrays that belong to the mean, or the sum, over each batch."""
-    adds_up = objective_of(problem.model, problem.loss).adds_up
-    sizes = [len(keras.tree.flatten(batch)[0]) for batch in problem.batches]
-    total: list[np.ndarray] = []
-    for batch, size in zip(problem.batches, sizes, strict=True):
-        share = (1 if adds_up else size) / sum(sizes)
-        arrays = [as_float(array) * share for array in of_batch(batch)]
-        total = [
-            np.add(so_far, array, out=so_far) for so_far, array in zip(total, arrays, strict=bool(total))
-        ] or arrays
-    return total
+    """Returns the mean over all examples of arrays that belong to the loss of each batch."""
+    mean = BatchMean()
+    for batch in problem.batches:
+        parts = [([as_float(tensor) for tensor in tensors], weight) for tensors, weight in of_batch(batch)]
+        mean.add(parts, len(keras.tree.flatten(batch)[0]))
+    return mean.result()
 
 
 def _variables(problem: MaskProblem) -> list[Any]:

@@ -7,6 +7,7 @@ from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.pruning import MagnitudePruning
+from keras_sparseflow.training.recorder import flow_of_gradients
 from keras_sparseflow.training.rescaling import Rescaling, rescale_init
 from keras_sparseflow.training.rewinding import RewindPoint, rewind, weights_of
 from keras_sparseflow.training.rigl import RigL
@@ -23,6 +24,7 @@ __all__ = [
     "RigL",
     "SmoothedCrossEntropy",
     "SparseModel",
+    "flow_of_gradients",
     "measure_flow",
     "rescale_init",
     "rewind",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from keras_sparseflow.flow.kernels import check_tensors
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, TOTAL
-from keras_sparseflow.flow.schedule import measured_epochs
+from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
 from keras_sparseflow.training.recorder import FlowRecorder, check_cost, find_measures
@@ -27,12 +27,16 @@ class GradientFlow(keras.callbacks.Callback):
 
     Args:
         data: None, or what `measure_flow` takes.
-        epochs: which epochs to measure, counted from 0; None for 11, evenly spread.
+        epochs: which epochs to measure, a sequence of integers counted from 0; None for 11, evenly spread.
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers: "kernels" or "all".
         cost: "total" (what the optimizer descends) or "data" (without regularisers).
         training: with `data`, whether BatchNorm and dropout run in training mode.
         log_dir: where to write TensorBoard scalars `flow/<measure>/<layer>`; None for nowhere.
+
+    Raises:
+        ValueError: an argument out of its range; when `fit` begins: epochs that it will not reach, or without `data` a
+            model that is no SparseModel; after the first step: a step that records nothing.
 
     Attributes:
         rows: list of dicts with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
@@ -59,7 +63,7 @@ class GradientFlow(keras.callbacks.Callback):
         find_measures(measures), check_tensors(tensors), check_cost(cost)  # refused here, before any training
         self.rows: list[dict[str, Any]] = []
         self._data = data
-        self._epochs = epochs
+        self._epochs = None if epochs is None else check_epochs(epochs)
         self._training = training
         self._options: dict[str, Any] = {"measures": tuple(measures), "tensors": tensors, "cost": cost}
         self._scalars = None if log_dir is None else ScalarWriter(log_dir)
@@ -71,8 +75,13 @@ class GradientFlow(keras.callbacks.Callback):
         return pd.DataFrame(self.rows, columns=["epoch", "measure", "layer", "value"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        epochs = self._epochs
-        self._schedule = set(measured_epochs(self.params["epochs"]) if epochs is None else epochs)
+        last = self.params["epochs"] - 1
+        self._schedule = set(measured_epochs(last + 1) if self._epochs is None else self._epochs)
+        if max(self._schedule, default=0) > last:
+            raise ValueError(
+                f"`epochs` must be epochs of this training, counted from 0, so {last} at most; received "
+                f"{max(self._schedule)}."
+            )
         if self._data is not None:
             return
         if not isinstance(self.model, SparseModel):
@@ -87,6 +96,14 @@ class GradientFlow(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._recorder is not None:
             self._recorder.start(epoch in self._schedule)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._recorder is not None and not self._recorder.calls:
+            raise ValueError(
+                f"The training steps of {type(self.model).__name__} record no gradient flow: its own `train_step` does "
+                "not call that of SparseModel. Pass `data`, a dataset to probe, or record flow in the step itself with "
+                "`flow_of_gradients`."
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         rows = self._measure(epoch) if epoch in self._schedule else []

@@ -11,8 +11,8 @@ from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.structure import Kernel, variables_of
 from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import check_precision, gradients_of, variables_at
-from keras_sparseflow.masks.objective import objective_of
+from keras_sparseflow.masks.gradients import check_precision, gradients_of_parts, variables_at
+from keras_sparseflow.masks.objective import BatchMean, Part, objective_of
 from keras_sparseflow.masks.second_derivatives import second_derivatives
 
 
@@ -56,10 +56,14 @@ class LossAt:
 
     def __call__(self, values: Sequence[tf.Tensor], batch: Batch) -> tf.Tensor:
         """Returns the loss of a batch at these values of the weights, which are zero where a mask is False."""
+        return tf.add_n([part.value for part in self.parts(values, batch)])
+
+    def parts(self, values: Sequence[tf.Tensor], batch: Batch) -> list[Part]:
+        """Returns the same, in the parts that have different weights in a mean over batches."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         variables = [weight.variable for weight in self.weights.values()]
         with second_derivatives(), variables_at(variables, values):
-            return self._objective.function(y, self._model(x, training=self._training), sample_weight)
+            return self._objective.parts(y, self._model(x, training=self._training), sample_weight)
 
     def gradients(self, values: Sequence[tf.Tensor], batch: Batch) -> list[tf.Tensor]:
         """Returns the gradient of the loss of a batch at these values, zero where a mask is False.
@@ -67,17 +71,22 @@ class LossAt:
         Raises:
             ValueError: the loss has none for one of the weights.
         """
-        return self.masked(gradients_of(lambda: self(values, batch), values, list(self.weights)))
+        of_parts = [gradients for gradients, _ in self.gradients_of_parts(values, batch)]
+        return [tf.add_n(list(gradients)) for gradients in zip(*of_parts, strict=True)]
 
-    def over_examples(self, batches: Sequence[Batch], of_batch: Callable[[Batch], list[tf.Tensor]]) -> list[tf.Tensor]:
-        """Returns the mean over all examples of tensors that belong to the loss of each batch."""
-        sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
-        total: list[tf.Tensor] = []
-        for batch, size in zip(batches, sizes, strict=True):
-            share = (1 if self._objective.adds_up else size) / sum(sizes)
-            tensors = [share * tensor for tensor in of_batch(batch)]
-            total = [so_far + new for so_far, new in zip(total, tensors, strict=True)] if total else tensors
-        return total
+    def gradients_of_parts(self, values: Sequence[tf.Tensor], batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
+        """Returns the same for each part of the loss, with the part's weight."""
+        found = gradients_of_parts(lambda: self.parts(values, batch), values, batch, list(self.weights))
+        return [(self.masked(gradients), weight) for gradients, weight in found]
+
+    def over_examples(
+        self, batches: Sequence[Batch], of_batch: Callable[[Batch], list[tuple[list[tf.Tensor], Any]]]
+    ) -> list[tf.Tensor]:
+        """Returns the mean over all examples of tensors that belong to the parts of the loss of each batch."""
+        mean = BatchMean()
+        for batch in batches:
+            mean.add(of_batch(batch), len(keras.tree.flatten(batch)[0]))
+        return mean.result()
 
 
 def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, Kernel]:

@@ -16,9 +16,10 @@ from keras_sparseflow.layers.gradients import dense_gradients, switches_of
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.slots import follow_masks
 from keras_sparseflow.layers.structure import Kernel
+from keras_sparseflow.masks.gradients import full_gradient
 from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.losses import hard_labels
-from keras_sparseflow.training.recorder import FlowRecorder, full_gradient, gradients_of_cost
+from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
@@ -122,7 +123,7 @@ class SparseModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense=True)
         by_variable = dict(zip(map(id, self.trainable_variables), gradients, strict=True))
-        asked_for = [full_gradient(by_variable[id(kernel.variable)], kernel.variable) for kernel in kernels]
+        asked_for = [full_gradient(by_variable[id(kernel.variable)], kernel.variable.value) for kernel in kernels]
         if tf.distribute.has_strategy():
             asked_for = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, asked_for)
         self.optimizer.iterations.assign_add(1)
@@ -141,8 +142,8 @@ class SparseModel(keras.Model):
             dense: whether the gradients of inactive weights are computed too, or are zero.
         """
         with tf.GradientTape() as tape:
-            predictions = self(x, training=True)
-            loss = self.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=True)
+            predictions = self(x, training=True) if self._call_has_training_arg else self(x)
+            loss = self._compute_loss(x, y, predictions, sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         with dense_gradients(self) if dense else contextlib.nullcontext():

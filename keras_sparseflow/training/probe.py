@@ -1,6 +1,7 @@
 """Gradient flow of any Keras model on a dataset, with its weights at rest."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -8,15 +9,20 @@ import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.flow.named import DEFAULT_MEASURES
-from keras_sparseflow.layers import dense_gradients
+from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.layers.structure import Kernel
+from keras_sparseflow.masks.examples import Batch, batches_in_turn
+from keras_sparseflow.masks.gradients import gradients_of_parts
+from keras_sparseflow.masks.objective import EXAMPLES, BatchMean, Part, has_own_loss, objective_of, together
+from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.recorder import (
     check_cost,
     find_measures,
     flow_masks,
     flow_rows,
-    gradients_of_cost,
+    losses_of_layers,
     measure_table,
+    regularizer_gradient,
 )
 
 
@@ -28,30 +34,43 @@ def measure_flow(
     cost: str = "total",
     training: bool = False,
     epoch: int = 0,
+    loss: Any = None,
+    batch_size: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Returns the gradient flow of a compiled model: the measures of its mean gradient over a dataset.
+    """Returns the gradient flow of a model: the measures of its gradient over a dataset.
 
-    Nothing of the model changes, BatchNorm statistics included.
+    The loss is that of the whole dataset, whatever the batches are: a mean over all examples, over all entries that are
+    no padding, or over all sample weights, or a sum, as the reduction of the compiled loss says. (With BatchNorm in
+    training mode each batch is normalised by itself.) Nothing of the model changes, BatchNorm statistics and
+    metrics included.
 
     Args:
-        model: any compiled Keras model, with masked or stock layers.
-        data: a `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`, or a pair of arrays
-            `(x, y)`, taken as one batch.
+        model: any built Keras model, with masked or stock layers.
+        data: arrays `(x, y)` or `(x, y, sample_weight)`, each one array or a structure of several; or a
+            `tf.data.Dataset` of such batches that ends.
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
-        cost: "total" (the compiled loss and the regularisers) or "data" (the compiled loss).
+        cost: "total" (the loss, the weight regularisers and what layers add, such as activity regularisers) or "data"
+            (the loss alone).
         training: whether layers such as BatchNorm and dropout run in training mode.
         epoch: what the rows say of the epoch.
+        loss: a Keras loss, its name, or a structure of these for several outputs; None for what the model is compiled
+            with. A `compute_loss` of the model's own counts as a mean over its batch.
+        batch_size: examples taken at once where data are arrays, which bounds the memory; None for all.
 
     Returns:
         Rows with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
 
+    Raises:
+        ValueError: the data are of another kind, hold no example or never end; the model has no loss, or one of its own
+            of which the data's cannot be told apart; an unknown measure, `tensors` or `cost`.
+
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")]
-        >>> model = keras.Sequential(layers)
+        >>> model = keras.Sequential(layers, name="net")
         >>> model.set_weights([tf.constant([[2.0], [1.0]])])
-        >>> model.compile(loss="mse")
-        >>> rows = measure_flow(model, (tf.constant([[1.0, 3.0]]), tf.constant([[1.0]])), measures=["grad_norm_1"])
+        >>> data = tf.constant([[1.0, 3.0]]), tf.constant([[1.0]])
+        >>> rows = measure_flow(model, data, measures=["grad_norm_1"], loss="mse")
         >>> [(row["layer"], row["value"]) for row in rows]
         [('output', 32.0), ('total', 32.0)]
 
@@ -59,49 +78,67 @@ def measure_flow(
         Tessera et al. 2021, eqs. 5 to 7; the paper leaves open on which data.
     """
     found, kernels = find_measures(measures), flow_kernels(model, tensors)
-    check_cost(cost)
-    before = [tf.identity(variable.value) for variable in model.non_trainable_variables]
+    parts = _parts_of(model, loss, check_cost(cost), training)
+    variables = [*model.non_trainable_variables, *model.metrics_variables]
+    before = [tf.identity(variable.value) for variable in variables]
     try:
-        gradients = _mean_gradients(model, kernels, _batches(data), training)
+        gradients = _gradients(model, kernels, parts, batches_in_turn(data, batch_size))
     finally:
-        for variable, value in zip(model.non_trainable_variables, before, strict=True):
+        for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
-    table = measure_table(found, gradients_of_cost(cost, kernels, gradients), flow_masks(kernels))
+    if cost == "total" and not _is_own(model, loss):
+        gradients = [g + regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, kernels, strict=True)]
+    table = measure_table(found, gradients, flow_masks(kernels))
     return flow_rows(epoch, list(found), [kernel.path for kernel in kernels], table.numpy())
 
 
-def _mean_gradients(
-    model: keras.Model, kernels: Sequence[Kernel], batches: Iterable[Any], training: bool
+def _gradients(
+    model: keras.Model, kernels: Sequence[Kernel], parts: Callable[[Batch], list[Part]], batches: Iterable[Batch]
 ) -> list[tf.Tensor]:
-    """Returns the mean over all examples of the gradient of each kernel's effective values."""
+    """Returns the gradient of each kernel's effective values, of the loss of all batches together."""
     variables = [kernel.variable.value for kernel in kernels]
 
     @tf.function(reduce_retracing=True)
-    def batch_gradients(batch: Any) -> list[tf.Tensor]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        with dense_gradients(model), tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            predictions = model(x, training=training)
-            loss = model.compute_loss(x=x, y=y, y_pred=predictions, sample_weight=sample_weight, training=training)
-            found = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.convert_to_tensor(gradient) for gradient in found]  # an embedding's come as slices
+    def of_batch(batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
+        with dense_gradients(model):
+            return gradients_of_parts(lambda: parts(batch), variables, batch)
 
-    total, count = [tf.zeros_like(variable) for variable in variables], 0
+    mean = BatchMean(divide_sums=False)
     for batch in batches:
-        size = len(keras.tree.flatten(batch)[0])
-        total = [s + size * g for s, g in zip(total, batch_gradients(batch), strict=True)]
-        count += size
-    if not count:
-        raise ValueError("`data` must hold at least one batch; received none.")
-    return [s / count for s in total]
+        mean.add(of_batch(batch), len(keras.tree.flatten(batch)[0]))
+    return mean.result()
 
 
-def _batches(data: Any) -> Iterable[Any]:
-    if isinstance(data, tf.data.Dataset):
-        return data
-    if isinstance(data, tuple) and len(data) in (2, 3):
-        return [tuple(tf.convert_to_tensor(part) for part in data)]
-    raise ValueError(
-        "`data` must be a tf.data.Dataset of batches, or arrays (x, y) or (x, y, sample_weight); "
-        f"received {type(data).__name__}."
-    )
+def _parts_of(model: keras.Model, loss: Any, cost: str, training: bool) -> Callable[[Batch], list[Part]]:
+    """Returns what gives the parts of the loss of a batch, weight regularisers excepted unless the loss is its own."""
+    own = _is_own(model, loss)
+    if own and cost == "data":
+        raise ValueError(
+            f"`cost` must be 'total': {type(model).__name__} has a `compute_loss` of its own, in which the data's loss "
+            "and regularisation cannot be told apart; received 'data'. Give the data's `loss`."
+        )
+    if loss is None and not own and not model.compiled:
+        raise ValueError(f"`loss` must be given, because {model.name!r} is not compiled; received None.")
+    if loss is None and type(model).train_step not in (keras.Model.train_step, SparseModel.train_step):
+        warnings.warn(
+            f"{type(model).__name__} has a `train_step` of its own, and may train another loss than the one measured "
+            f"here, {'its own `compute_loss`' if own else 'the compiled one'}; give `loss` to say which.",
+            stacklevel=3,
+        )
+    objective = None if own else objective_of(model, loss)
+
+    def parts(batch: Batch) -> list[Part]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        predictions = model(x, training=training) if model._call_has_training_arg else model(x)
+        if objective is None:
+            return [Part(model._compute_loss(x, y, predictions, sample_weight, training), EXAMPLES)]
+        found = objective.parts(y, predictions, sample_weight)
+        if cost == "total":
+            found += [Part(tf.cast(added, found[0].value.dtype), EXAMPLES) for added in losses_of_layers(model)]
+        return together(found)
+
+    return parts
+
+
+def _is_own(model: keras.Model, loss: Any) -> bool:
+    return loss is None and has_own_loss(model)

@@ -11,6 +11,7 @@ from keras_sparseflow.flow.kernels import check_tensors, flow_kernels
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, TOTAL
 from keras_sparseflow.layers.structure import Kernel
+from keras_sparseflow.masks.gradients import full_gradient
 
 COSTS = ("total", "data")
 
@@ -42,6 +43,8 @@ class FlowRecorder:
         self.cost = check_cost(cost)
         self._model = model
         self._tensors = check_tensors(tensors)
+        self.calls = 0
+        """How often `record` was called, or traced."""
         self._kernels: list[Kernel] = []
         self._in_blocks = False
         with model.distribute_strategy.scope():
@@ -64,10 +67,16 @@ class FlowRecorder:
                 a variable that the loss does not depend on.
             scale: what the loss was multiplied by (mixed precision), or None.
         """
+        self.calls += 1
+        if self.cost == "data" and losses_of_layers(self._model):
+            raise ValueError(
+                f"`cost` must be 'total': layers of {self._model.name!r} add losses, such as activity regularisers, of "
+                "which a training step cannot tell the gradient apart; received 'data'. Measure `data` instead."
+            )
         if not self._kernels:
             with tf.init_scope():  # outside of the step's graph
                 self._build()
-        measured = [full_gradient(gradients[id(kernel.variable)], kernel.variable) for kernel in self._kernels]
+        measured = [full_gradient(gradients[id(kernel.variable)], kernel.variable.value) for kernel in self._kernels]
         if not tf.distribute.has_strategy():
             tf.cond(self._active, lambda: self._add(measured, scale), tf.no_op)
         else:
@@ -109,6 +118,59 @@ class FlowRecorder:
         return tf.function(table, jit_compile=True, autograph=False)(gradients) if self._in_blocks else table(gradients)
 
 
+def flow_of_gradients(
+    model: keras.Model,
+    gradients: Sequence[Any],
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    tensors: str = "kernels",
+    epoch: int = 0,
+) -> list[dict[str, Any]]:
+    """Returns the gradient flow of gradients that a training loop of your own has taken.
+
+    Args:
+        model: built.
+        gradients: one for each of `model.trainable_variables`, None where there is none. Take them within
+            `dense_gradients(model)`, else raw norms (`grad_norm_1`, `grad_norm_2`) leave inactive weights out, and
+            mask them before you apply them, or take them again.
+        measures: names in `flow.MEASURES`.
+        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        epoch: what the rows say of the epoch.
+
+    Returns:
+        Rows as those of `measure_flow`.
+
+    Raises:
+        ValueError: another number of gradients, an unknown measure or `tensors`.
+
+    Example:
+        >>> from keras_sparseflow import MaskedDense, dense_gradients
+        >>> model = keras.Sequential([keras.Input((2,)), MaskedDense(1, density=0.5, mask_seed=0, name="output")])
+        >>> with dense_gradients(model), tf.GradientTape() as tape:
+        ...     loss = tf.reduce_sum(model(tf.ones((1, 2))))
+        ...     gradients = tape.gradient(loss, model.trainable_variables)
+        >>> rows = flow_of_gradients(model, gradients, measures=["grad_norm_1", "egf_1"])
+        >>> [(row["measure"], row["layer"], row["value"]) for row in rows[::2]]
+        [('grad_norm_1', 'output', 2.0), ('egf_1', 'output', 1.0)]
+    """
+    variables = model.trainable_variables
+    if len(gradients) != len(variables):
+        raise ValueError(
+            f"`gradients` must be one for each of the {len(variables)} trainable variables of {model.name!r}; received "
+            f"{len(gradients)}."
+        )
+    found, kernels = find_measures(measures), flow_kernels(model, tensors)
+    by_variable = dict(zip(map(id, variables), gradients, strict=True))
+    measured = [full_gradient(by_variable[id(kernel.variable)], kernel.variable.value) for kernel in kernels]
+    table = measure_table(found, measured, flow_masks(kernels))
+    return flow_rows(epoch, list(found), [kernel.path for kernel in kernels], table.numpy())
+
+
+def losses_of_layers(model: keras.Model) -> list[Any]:
+    """Returns what the layers of a model have added to its loss in its last call, weight regularisers excepted."""
+    losses: list[Any] = model.losses
+    return losses[: len(losses) - len(model._get_regularization_losses())]
+
+
 def find_measures(names: Sequence[str]) -> dict[str, FlowMeasure]:
     """Returns the measures of these names; at least one must be named."""
     if isinstance(names, str) or not names:
@@ -125,18 +187,13 @@ def check_cost(cost: str) -> str:
     return cost
 
 
-def full_gradient(gradient: Any, variable: keras.Variable) -> tf.Tensor:
-    """Returns a gradient as a tensor: zeros where the loss does not depend on the variable, slices put in place."""
-    return tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
-
-
 def gradients_of_cost(cost: str, kernels: Sequence[Kernel], gradients: Sequence[Any], scale: Any = None) -> list[Any]:
     """Undoes the loss scale, and takes the regularisers' gradient away where the data's is asked for."""
     if scale is not None:
         gradients = [gradient / tf.cast(scale, gradient.dtype) for gradient in gradients]
     if cost == "total":
         return list(gradients)
-    return [g - _regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, kernels, strict=True)]
+    return [g - regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, kernels, strict=True)]
 
 
 def measure_table(
@@ -165,7 +222,8 @@ def flow_rows(epoch: int, measures: Sequence[str], layers: Sequence[str], table:
     ]
 
 
-def _regularizer_gradient(variable: keras.Variable) -> Any:
+def regularizer_gradient(variable: keras.Variable) -> Any:
+    """Returns the gradient of a variable's regulariser, inactive entries included; zero if it has none."""
     if variable.regularizer is None:
         return tf.zeros((), variable.dtype)
     values = tf.convert_to_tensor(variable.value)  # of which every entry has its gradient, also where a mask is False
