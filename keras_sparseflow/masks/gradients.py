@@ -93,7 +93,13 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
     compiled = graph_function(products)
     directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, variables, strict=True)]
-    return _mean_over_examples(problem, lambda batch: compiled(directions, batch))
+    try:
+        return _mean_over_examples(problem, lambda batch: compiled(directions, batch))
+    except NotImplementedError as error:  # of tf.recompute_grad
+        raise ValueError(
+            f"`model` must have second derivatives, which a part of {problem.model.name!r} that `tf.recompute_grad` "
+            "computes anew has not; use `keras.remat` within the layer's `call` instead."
+        ) from error
 
 
 @contextlib.contextmanager
