@@ -88,15 +88,20 @@ class MaskedParts(keras.layers.Layer):
             if isinstance(layer, MaskedParts):
                 layer.give_masks(masks)
 
+    def _part(self, name: str) -> MaskedKernel:
+        part: MaskedKernel = getattr(self, f"{name}_part")
+        return part
+
     def _mask_arguments(self, name: str) -> dict[str, Any]:
         """Returns density and seed of the part of that name: each part has a stream of its own."""
         return {"density": self._requested_density, "mask_seed": zlib.crc32(f"{self.mask_seed}/{name}".encode())}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As the stock layer's, except that a stock part becomes a masked one before it is built."""
-        if name in self.kernel_attributes:
-            return  # the part has it
-        super().__setattr__(name, self._masked_part(value))
+        if name not in self.kernel_attributes:
+            super().__setattr__(name, self._masked_part(value))
+        elif value is not self._part(name).stored_kernel:  # which the stock layer's `build` assigns: the part has it
+            self._part(name).kernel = value  # refused there
 
     def _masked_part(self, value: Any) -> Any:
         if type(value) is keras.layers.EinsumDense:

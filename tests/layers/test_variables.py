@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sparseflow.layers import MaskedConv2D, MaskedDense, MaskedDepthwiseConv2D, MaskedEinsumDense
+from keras_sparseflow.layers import (
+    MaskedConv2D,
+    MaskedDense,
+    MaskedDepthwiseConv2D,
+    MaskedEinsumDense,
+    MaskedSeparableConv2D,
+)
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.twins import strip_masks
 
@@ -48,6 +54,15 @@ def test_nothing_takes_the_kernels_place():
         with pytest.raises(AttributeError, match=r"`kernel` of the masked layer .* cannot be replaced"):
             layer.kernel = np.ones(tuple(layer.kernel.shape), "float32")
         assert layer.kernel is layer.stored_kernel is layer.trainable_variables[0]
+
+
+def test_nothing_takes_the_place_of_one_of_several_kernels():
+    layer = MaskedSeparableConv2D(3, 2, density=0.5, mask_seed=0)
+    layer.build((None, 4, 4, 2))
+    kernel = layer.depthwise_kernel
+    with pytest.raises(AttributeError, match=r"`kernel` of the masked layer 'depthwise_kernel' cannot be replaced"):
+        layer.depthwise_kernel = np.ones(tuple(kernel.shape), "float32")
+    assert layer.depthwise_kernel is kernel is layer.parts["depthwise_kernel"].stored_kernel
 
 
 @pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
