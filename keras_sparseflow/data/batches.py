@@ -55,7 +55,8 @@ def training_batches(
         seed: the run's seed, an integer of at least 0.
         epochs: the epoch to stop before.
         initial_epoch: the epoch to start with.
-        augment_pad: None for the images as they are; else the `pad` of `augment`: 4 is usual, 0 only flips.
+        augment_pad: None for the images as they are; else the `pad` of `augment`: see
+            `augmentation_pad` for what fits the images, 0 only flips.
         augment_flip: the `flip` of `augment`.
 
     Returns:

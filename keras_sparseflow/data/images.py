@@ -119,6 +119,23 @@ class ImageData:
         return len(self.class_names)
 
 
+def augmentation_pad(height: int, width: int) -> int:
+    """Returns the pixels by which images are padded before a random crop unless another number is asked for.
+
+    An eighth of the shorter side, rounded, at least 1: 4 of 32 pixels, the usual number, and 1 of 8, where 4 would
+    shift half of the image out of sight.
+
+    Args:
+        height: of an image in pixels.
+        width: of an image in pixels.
+
+    Example:
+        >>> [augmentation_pad(side, side) for side in (32, 16, 14, 8, 4)]
+        [4, 2, 2, 1, 1]
+    """
+    return max(1, round(min(height, width) / 8))
+
+
 def check_labels(name: str, labels: np.ndarray, count: int, num_classes: int) -> None:
     """Raises `ValueError` unless `labels` are `count` integers in [0, num_classes)."""
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):

@@ -3,9 +3,11 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from keras_sparseflow.data.images import augmentation_pad
 from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
 from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, named_things, spec_field
 from keras_sparseflow.experiments.named import OPTIMIZERS
@@ -68,7 +70,12 @@ class TrainingSpec:
         OURS,
         choices=("auto", "loss", "decoupled"),
     )
-    augment_pad: int = spec_field(4, "pixels of padding before the random crop of DA", OURS, minimum=0)
+    augment_pad: int | None = spec_field(
+        None,
+        "pixels of padding before the random crop of DA; none: an eighth of the images' side, at least 1",
+        OURS,
+        minimum=0,
+    )
     augment_flip: str = spec_field(
         "random", "whether DA flips images left to right at random", OURS, choices=("random", "never")
     )
@@ -137,10 +144,15 @@ class TrainingSpec:
         """What the activation's layers are made with."""
         return arguments_of(self.activation, self.activation_options)
 
-    @property
-    def batch_augment_pad(self) -> int | None:
-        """The `pad` that training images are augmented with; None without data augmentation."""
-        return self.augment_pad if "DA" in self.parts else None
+    def batch_augment_pad(self, input_shape: Sequence[int]) -> int | None:
+        """Returns the `pad` that training images are augmented with; None without data augmentation.
+
+        Args:
+            input_shape: of one image, `(height, width, channels)`.
+        """
+        if "DA" not in self.parts:
+            return None
+        return augmentation_pad(*input_shape[:2]) if self.augment_pad is None else self.augment_pad
 
     @property
     def smoothing(self) -> float:

@@ -119,6 +119,15 @@ def test_options_are_kept_for_the_optimizer_and_activation_that_take_them():
     assert spec(activation="srelu", activation_options=both[::-1]) == spec(activation="srelu", activation_options=both)
 
 
+@pytest.mark.parametrize(("side", "pad"), [(32, 4), (28, 4), (14, 2), (8, 1)])
+def test_augmentation_follows_the_images_unless_told(side, pad):
+    shape = (side, side, 3)
+    assert spec(variant="DA").batch_augment_pad(shape) == pad
+    assert spec(variant="DA", augment_pad=3).batch_augment_pad(shape) == 3
+    assert spec(variant="DA", augment_pad=0).batch_augment_pad(shape) == 0
+    assert spec(variant="BN").batch_augment_pad(shape) is None
+
+
 def test_variants_have_one_spelling():
     assert canonical_variant("BN_SC_L2_DA") == "DA_L2_SC_BN" == "_".join(PARTS)
     assert canonical_variant("NR") == "NR" and parse_variant("NR") == frozenset()
