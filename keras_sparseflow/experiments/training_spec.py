@@ -46,9 +46,13 @@ class TrainingSpec:
         (), "arguments of activations that are layers, such as prelu.slope=0.1 or srelu.left_slope=0", OURS
     )
 
-    optimizer: str = spec_field("sgd", "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9", PAPER)
+    optimizer: str = spec_field(
+        "sgd",
+        "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9, adagrad's accumulators start at 0",
+        PAPER,
+    )
     optimizer_options: tuple[str, ...] = spec_field(
-        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0", OURS
+        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0.1", OURS
     )
     learning_rate: float = spec_field(0.001, "learning rate, the first where a schedule changes it", PAPER, above=0)
     schedule: str = spec_field(

@@ -202,7 +202,7 @@ def test_init_fan_in_sets_the_standard_deviation_of_both_arms(spec, data, choice
         ({"l2_form": "decoupled"}, {"variant": "L2", "l2": 0.5, "optimizer": "adam"}),
         ({"l2_form": "loss"}, {"variant": "L2", "l2": 0.5, "optimizer": "adamw"}),
         ({"optimizer_options": ("rmsprop.rho=0.5",)}, {"optimizer": "rmsprop"}),
-        ({"optimizer_options": ("adagrad.initial_accumulator_value=0",)}, {"optimizer": "adagrad"}),
+        ({"optimizer_options": ("adagrad.initial_accumulator_value=0.1",)}, {"optimizer": "adagrad"}),
         ({"optimizer_options": ("momentum.momentum=0.5",)}, {"optimizer": "momentum"}),
         ({"activation_options": ("prelu.slope=0.5",)}, {"activation": "prelu"}),
         ({"activation_options": ("srelu.right_threshold=0.1", "srelu.right_slope=0.5")}, {"activation": "srelu"}),
