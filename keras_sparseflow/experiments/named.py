@@ -15,7 +15,7 @@ OPTIMIZERS = Table(
     },
     expects="callable",
 )
-"""Each is called with `learning_rate=` and returns a Keras optimizer: by Keras' defaults, where the paper names no others.
+"""Each is called with `learning_rate=` and returns a Keras optimizer, by Keras' defaults where the paper names none.
 
 One with the attribute `decouples_l2` set is given the variant's L2 as decoupled weight decay of the kernels.
 """

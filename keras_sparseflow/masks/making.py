@@ -91,6 +91,7 @@ def make_masks(
         loss=loss,
         training=training,
         batch_size=batch_size,
+        density=density,
     )
     masks = problem.select(_checked_scores(chosen, rank(problem), score))
     if not allow_collapse:
