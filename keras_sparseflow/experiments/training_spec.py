@@ -159,9 +159,9 @@ class TrainingSpec:
         return augmentation_pad(*input_shape[:2]) if self.augment_pad is None else self.augment_pad
 
     @property
-    def smoothing(self) -> float:
-        """The share of a training label's probability that all classes share."""
-        return 0.0
+    def smoothing(self) -> dict[str, Any]:
+        """The arguments of the `SmoothedCrossEntropy` that is trained with; empty where labels are as they are."""
+        return {}
 
     @property
     def rescales(self) -> bool:

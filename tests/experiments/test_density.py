@@ -49,7 +49,8 @@ OTHER_VALUES = {
     "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
     "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk",
     "earlier_densities": (1.0, 0.5), "rewind_step": 7, "tweaks": "GSk", "ghost_decay": "linear",
-    "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.2, "rescale_iterations": 9, "model": "mlp",
+    "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.2,
+    "smoothing_over": "others", "rescale_iterations": 9, "model": "mlp",
     "diagnostics": ("top_eigenvalue",), "diagnostic_epochs": 3, "diagnostic_samples": 9, "eigenvalue_iterations": 9,
     "landscape_steps": 9,
 }  # fmt: skip
