@@ -5,9 +5,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from keras_sparseflow.data.images import augmentation_pad
+from keras_sparseflow.experiments.algorithms import algorithm_versions
 from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
 from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, named_things, spec_field
 from keras_sparseflow.experiments.named import OPTIMIZERS
@@ -123,6 +124,9 @@ class TrainingSpec:
         choices=("batches", "probe", "probe_training"),
     )
 
+    _idle: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change nothing, given the others."""
+
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             object.__setattr__(self, item.name, check_value(item, getattr(self, item.name)))
@@ -195,16 +199,14 @@ class TrainingSpec:
 
     @property
     def run_id(self) -> str:
-        """Stable name of the run: a few readable fields and a hash of all that differ from their default.
+        """Stable name of the run: a few readable fields and a hash of all that decides its outcome.
 
-        The plugins are part of the hash, where there are any: another version of one makes another run.
+        These are the values of all fields that change something, whether or not they are defaults, the versions of the
+        algorithms that it uses, and its plugins with theirs: another default, or another version, makes another run.
         """
-        changed = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
-        }
-        if self.plugins:
-            changed["plugins"] = self.plugins
-        digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self._idle}
+        decisive = {**fields, "algorithms": algorithm_versions(self), "plugins": self.plugins}
+        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
         return "-".join((*self._readable(), digest))
 
     def to_dict(self) -> dict[str, Any]:
@@ -231,10 +233,11 @@ class TrainingSpec:
         return cls(**fields)
 
     def _reset(self, *names: str) -> None:
-        """Gives fields that change nothing their defaults, so that no run is named after them."""
+        """Gives fields that change nothing their defaults, and takes them out of the run's name."""
         defaults = self.defaults()
         for name in names:
             object.__setattr__(self, name, defaults[name])
+        object.__setattr__(self, "_idle", self._idle.union(names))
 
     def _readable(self) -> tuple[str, ...]:
         """Returns the fields that a run's id begins with."""
