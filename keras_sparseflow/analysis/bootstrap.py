@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from keras_sparseflow.analysis.cells import hashable, require_columns
+from keras_sparseflow.checks import check_seed
 
 LEVEL = 0.95
 """The level of an interval where none is asked for."""
@@ -112,7 +113,7 @@ def _intervals(samples: np.ndarray, level: float, resamples: int, seed: int) -> 
     if size < 2:
         return np.full(groups, np.nan), np.full(groups, np.nan)
     # How often each value stands in each resample says all: a mean is then a product of matrices.
-    times = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)
+    times = np.random.default_rng(check_seed(seed)).multinomial(size, np.full(size, 1 / size), size=resamples)
     means = samples @ (times.T / size)
     ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=1)
     low, high = np.clip(ends, samples[:, 0], samples[:, -1])  # no rounding beyond the values themselves

@@ -23,7 +23,7 @@ FEWEST_PAIRS = 6
 METHODS = ("auto", "exact", "permutation", "asymptotic")
 ALTERNATIVES = ("greater", "two-sided")
 # Two differences that are equal on paper (9/360 twice) differ by rounding when the accuracies were
-# float32; relative to the largest value, this is ten times that rounding, and far below one image.
+# float32; relative to the larger value of a pair, this is ten times that rounding, and far below one image.
 _EQUAL = 1e-6
 
 
@@ -108,7 +108,7 @@ def wilcoxon_signed_rank(
     with np.errstate(invalid="ignore"):
         differences = np.where(x == y, 0.0, x - y)
         median = float(np.median(differences)) if len(x) else np.nan
-    order = _signed_order(differences, scale=_largest_finite(x, y))
+    order = _signed_order(differences, tolerances=_EQUAL * _larger_finite(x, y))
     sizes = np.abs(order[order != 0])
     pairs, used = len(order), len(sizes)
     note = _note(pairs, used, alternative)
@@ -136,6 +136,9 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     Args:
         p_values: of shape `(tests,)`, each in [0, 1] or NaN.
 
+    Raises:
+        ValueError: `p_values` has another number of dimensions, or a value is out of its range.
+
     Example:
         >>> holm([0.01, 0.04, 0.03]).tolist()
         [0.03, 0.06, 0.06]
@@ -144,6 +147,8 @@ def holm(p_values: ArrayLike) -> np.ndarray:
         Holm, 1979. A simple sequentially rejective multiple test procedure.
     """
     p = np.asarray(p_values, dtype=float)
+    if p.ndim != 1:
+        raise ValueError(f"`p_values` must be a vector, of shape (tests,); received shape {p.shape}.")
     if ((p < 0) | (p > 1)).any():
         raise ValueError(f"`p_values` must be in [0, 1]; received {p[(p < 0) | (p > 1)][0]}.")
     corrected = np.full(p.shape, np.nan)
@@ -218,20 +223,27 @@ def _auto(pairs: int, used: int, tied: bool) -> str:
     return "permutation" if pairs <= 13 else "asymptotic"
 
 
-def _signed_order(differences: np.ndarray, scale: float) -> np.ndarray:
-    """Returns integers with the signs, order and ties of the differences; 0 is no difference."""
+def _signed_order(differences: np.ndarray, tolerances: np.ndarray) -> np.ndarray:
+    """Returns integers with the signs, order and ties of the differences; 0 is no difference.
+
+    The most exact differences come first and found the levels, of which 0 is one. A less exact one joins the nearest
+    level within its own tolerance. So a pair of large values may tie with others, but never makes two others tie.
+    """
     sizes = np.abs(differences)
-    by_size = np.argsort(sizes, kind="stable")
-    with np.errstate(invalid="ignore"):  # infinity - infinity: NaN, not above: a tie
-        larger = np.diff(sizes[by_size], prepend=0.0) > _EQUAL * scale
-    order = np.empty(len(sizes), dtype=int)
-    order[by_size] = np.cumsum(larger)
-    return order * np.sign(differences).astype(int)
+    levels, level_of = [0.0], sizes.copy()
+    for index in np.lexsort((sizes, tolerances)).tolist():
+        size, tolerance = float(sizes[index]), float(tolerances[index])
+        near = [level for level in levels if level == size or abs(level - size) <= tolerance]  # ==: two infinities
+        if near:
+            level_of[index] = min(near, key=lambda level: abs(level - size))
+        else:
+            levels.append(size)
+    return np.searchsorted(np.sort(levels), level_of) * np.sign(differences).astype(int)
 
 
-def _largest_finite(*values: np.ndarray) -> float:
-    sizes = np.abs(np.concatenate(values))
-    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+def _larger_finite(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns the larger absolute value of each pair; an infinite one does not count."""
+    return np.maximum(*(np.where(np.isfinite(values), np.abs(values), 0.0) for values in (x, y)))
 
 
 def _note(pairs: int, used: int, alternative: str) -> str:

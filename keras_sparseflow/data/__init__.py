@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "images": (
             "ImageArrays",
             "ImageData",
+            "augmentation_pad",
         ),
         "known": ("DataSize",),
     },

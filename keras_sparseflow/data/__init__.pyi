@@ -15,4 +15,5 @@ from keras_sparseflow.data.datasets import describe as describe
 from keras_sparseflow.data.datasets import load_images as load_images
 from keras_sparseflow.data.images import ImageArrays as ImageArrays
 from keras_sparseflow.data.images import ImageData as ImageData
+from keras_sparseflow.data.images import augmentation_pad as augmentation_pad
 from keras_sparseflow.data.known import DataSize as DataSize

@@ -2,11 +2,13 @@
 
 import tensorflow as tf
 
+from keras_sparseflow.data.images import augmentation_pad
+
 # Named, for TensorFlow would choose another generator under XLA than outside it.
 _GENERATOR = "philox"
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True) -> tf.Tensor:
+def augment(images: tf.Tensor, seed: tf.Tensor, pad: int | None = None, flip: bool = True) -> tf.Tensor:
     """Returns the images padded, cropped back at random and flipped left to right at random.
 
     Each side is padded with zeros. Standardised images have mean zero, so that is the mean colour of the
@@ -18,7 +20,8 @@ def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True)
         images: float tensor of shape `(count, height, width, channels)`, a static shape, standardised.
         seed: integer tensor of shape `(2,)`, such as (the run's seed, the step): the result depends on
             nothing else.
-        pad: pixels on each side, 0 or more; 0 leaves only the flips.
+        pad: pixels on each side, 0 or more; 0 leaves only the flips. None for an eighth of the images' side, see
+            `augmentation_pad`.
         flip: whether to flip; the crops are the same either way.
 
     Returns:
@@ -32,6 +35,8 @@ def augment(images: tf.Tensor, seed: tf.Tensor, pad: int = 4, flip: bool = True)
         True
     """
     count, height, width, _ = images.shape
+    if pad is None:
+        pad = augmentation_pad(height, width)
     offsets, flips = random_crops(seed, count, pad)
     flips = tf.logical_and(flips, flip)
     rows = tf.range(height) + offsets[:, :1]  # (count, height)

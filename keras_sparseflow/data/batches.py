@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.data.augmentation import augment
 from keras_sparseflow.data.images import ImageData
 
@@ -51,10 +52,11 @@ def training_batches(
     Args:
         data: the dataset.
         batch_size: images per batch, in [1, number of training images].
-        seed: the run's seed.
+        seed: the run's seed, an integer of at least 0.
         epochs: the epoch to stop before.
         initial_epoch: the epoch to start with.
-        augment_pad: None for the images as they are; else the `pad` of `augment`: 4 is usual, 0 only flips.
+        augment_pad: None for the images as they are; else the `pad` of `augment`: see
+            `augmentation_pad` for what fits the images, 0 only flips.
         augment_flip: the `flip` of `augment`.
 
     Returns:
@@ -71,7 +73,7 @@ def training_batches(
         >>> [images.shape.as_list() for images, labels in batches][-1], len(list(batches))
         ([64, 8, 8, 1], 6)
     """
-    steps = steps_per_epoch(data, batch_size)
+    seed, steps = check_seed(seed), steps_per_epoch(data, batch_size)
     if not 0 <= initial_epoch <= epochs:
         raise ValueError(f"`initial_epoch` must be in [0, {epochs}], up to `epochs`; received {initial_epoch}.")
     count = len(data.train_images)

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.data.images import ImageData, check_labels
 from keras_sparseflow.data.known import KNOWN, DataSize, check_train_size
 from keras_sparseflow.data.memory import require_memory
@@ -51,7 +52,7 @@ def load_images(
         image_size: down-sample to this height and width, each pixel the mean of those it covers. Needed
             where images vary in size; never enlarges.
         train_size: keep this many training images, the classes in equal numbers.
-        subset_seed: seed of that choice; nothing else decides it.
+        subset_seed: int, at least 0, the seed of that choice; nothing else decides it.
 
     Returns:
         An `ImageData`.
@@ -67,6 +68,7 @@ def load_images(
         >>> digits.train_images.shape, digits.test_images.shape, digits.num_classes
         ((200, 4, 4, 1), (359, 4, 4, 1), 10)
     """
+    subset_seed = check_seed(subset_seed, "subset_seed")
     source = _open(name, data_dir)
     shape = _final_shape(source, image_size)
     counts = {"train": source.count("train"), "test": source.count("test")}

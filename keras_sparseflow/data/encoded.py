@@ -58,7 +58,7 @@ class EncodedSource:
             return height, width, channels
         examples = self._examples("train").take(_PROBED_IMAGES)
         with self._reading("train"):
-            shapes = [tuple(self._image.decode_example(example["image"]).shape) for example in examples]
+            shapes = [image.shape for image in examples.map(self._decode).as_numpy_iterator()]
         for shape in shapes:
             self._refuse_varying(shapes[0], shape)
         return shapes[0]
@@ -89,7 +89,7 @@ class EncodedSource:
             examples = examples.enumerate().filter(lambda index, _: wanted[index]).map(_second)
 
         def decode(example: dict[str, Any]) -> tuple[Any, Any, Any]:
-            image = self._image.decode_example(example["image"])
+            image = self._decode(example)
             size = tf.shape(image)
             if varies:  # one by one, since images of different sizes make no batch
                 image = tf.ensure_shape(tf.image.resize(image, shape[:2], "area"), shape)
@@ -104,6 +104,12 @@ class EncodedSource:
                     elif image_size > min(size[:2]):
                         raise too_large(image_size, size[0], size[1])
                 yield images, labels
+
+    def _decode(self, example: dict[str, Any]) -> Any:
+        """Returns the image of an example; an animation, which has one axis more, fails within `tf.data`."""
+        import tensorflow as tf
+
+        return tf.ensure_shape(self._image.decode_example(example["image"]), self._image.shape)
 
     @contextmanager
     def _reading(self, split: str) -> Iterator[None]:

@@ -68,11 +68,11 @@ class FolderSource(EncodedSource):
         damaged = []
         for path in sorted(path for files in self._files.values() for path, _ in files):
             try:
-                tf.io.decode_image(path.read_bytes())
-            except (tf.errors.InvalidArgumentError, OSError):
+                self._decode({"image": path.read_bytes()})
+            except (tf.errors.InvalidArgumentError, ValueError, OSError):  # ValueError: the shape of an animation
                 damaged.append(str(path))
         more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
-        return f"Replace or remove {', '.join(damaged[:5])}{more}."
+        return f"Expected PNG and JPEG files under these names; replace or remove {', '.join(damaged[:5])}{more}."
 
 
 def open_folder(data_dir: str | None) -> FolderSource:
@@ -81,7 +81,8 @@ def open_folder(data_dir: str | None) -> FolderSource:
     PNG and JPEG files are read. Tested is on the first of the folders `test`, `validation` and `val` that has images
     with labels. The files of a class may also stand in its subfolder `images`. A folder of the split's name may
     instead hold all files in `images` and their classes in `<split>_annotations.txt`, a line for each file: its name, a
-    tab, its class and whatever else; without these its images have no labels. So Tiny-ImageNet is read as it is
+    tab, its class and whatever else; without these its images have no labels. Hidden files and folders, whose names
+    begin with a dot, do not count. So Tiny-ImageNet is read as it is
     unpacked, and tested on its `val`.
 
     Args:
@@ -123,7 +124,7 @@ def _labelled(folder: Path, trained: Files) -> Files:
 def _files_by_class(folder: Path) -> Files:
     if not folder.is_dir():
         return {}
-    classes = [path for path in folder.iterdir() if path.is_dir()]
+    classes = [path for path in _shown(folder) if path.is_dir()]
     return {path.name: [*_images_in(path), *_images_in(path / _INNER)] for path in classes}
 
 
@@ -154,7 +155,12 @@ def _annotated(annotations: Path) -> Files:
 
 
 def _images_in(folder: Path) -> Iterable[Path]:
-    return [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES] if folder.is_dir() else []
+    return [path for path in _shown(folder) if path.suffix.lower() in _SUFFIXES] if folder.is_dir() else []
+
+
+def _shown(folder: Path) -> Iterable[Path]:
+    """Returns what a folder holds, without what notebooks and file managers hide there by a leading dot."""
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _shuffled(folder: str, files: Files) -> list[tuple[Path, str]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,12 @@ class ImageArrays:
     Args:
         train_images: array of shape `(count, height, width, channels)`: uint8 in [0, 255], or floating
             point in [0, 1].
-        train_labels: integer array of shape `(count,)`, in [0, number of classes).
+        train_labels: integer array of shape `(count,)`, in [0, number of classes), with each class among them.
         test_images: as `train_images`, of the same dtype, height, width and channels.
-        test_labels: as `train_labels`.
+        test_labels: integer array of shape `(count,)`, in [0, number of classes).
         class_names: one name per class, in label order.
+
+    Images and labels that are lists, or what else NumPy makes arrays of, become arrays.
 
     Raises:
         ValueError: an array breaks these rules.
@@ -43,9 +46,17 @@ class ImageArrays:
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(str(name) for name in self.class_names))
         for split in ("train", "test"):
+            for name in (f"{split}_images", f"{split}_labels"):
+                object.__setattr__(self, name, _as_array(name, getattr(self, name)))
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
             _check_images(f"{split}_images", images)
             check_labels(f"{split}_labels", labels, len(images), len(self.class_names))
+        counts = np.bincount(self.train_labels, minlength=len(self.class_names))
+        if missing := [name for name, count in zip(self.class_names, counts, strict=True) if not count]:
+            raise ValueError(
+                f"`train_labels` must hold each of the {len(self.class_names)} classes; received none of "
+                f"{', '.join(missing[:10])}."
+            )
         train, test = self.train_images, self.test_images
         if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
             raise ValueError(
@@ -108,6 +119,23 @@ class ImageData:
         return len(self.class_names)
 
 
+def augmentation_pad(height: int, width: int) -> int:
+    """Returns the pixels by which images are padded before a random crop unless another number is asked for.
+
+    An eighth of the shorter side, rounded, at least 1: 4 of 32 pixels, the usual number, and 1 of 8, where 4 would
+    shift half of the image out of sight.
+
+    Args:
+        height: of an image in pixels.
+        width: of an image in pixels.
+
+    Example:
+        >>> [augmentation_pad(side, side) for side in (32, 16, 14, 8, 4)]
+        [4, 2, 2, 1, 1]
+    """
+    return max(1, round(min(height, width) / 8))
+
+
 def check_labels(name: str, labels: np.ndarray, count: int, num_classes: int) -> None:
     """Raises `ValueError` unless `labels` are `count` integers in [0, num_classes)."""
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
@@ -120,6 +148,15 @@ def check_labels(name: str, labels: np.ndarray, count: int, num_classes: int) ->
             f"`{name}` must be in [0, {num_classes - 1}], for {num_classes} classes; "
             f"received labels from {labels.min()} to {labels.max()}."
         )
+
+
+def _as_array(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must be an array, or a list of equally long lists; received {type(values).__name__}: {error}."
+        ) from error
 
 
 def _check_images(name: str, images: np.ndarray) -> None:

@@ -6,6 +6,8 @@ promise for `Generator.permutation`): the same seed means the same images on eve
 
 import numpy as np
 
+from keras_sparseflow.checks import check_seed
+
 
 def stratified_split(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the indices of a training and of a test part, each with every class in the same proportion.
@@ -63,9 +65,7 @@ def balanced_subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 def _shuffled_classes(labels: np.ndarray, seed: int) -> list[np.ndarray]:
     """Returns for each class that occurs the indices of its images, in random order."""
-    if seed < 0:
-        raise ValueError(f"The seed must be 0 or more; received {seed}.")
-    bits = np.random.PCG64(seed)
+    bits = np.random.PCG64(check_seed(seed))
     order = _permutation(bits, len(labels))
     return [order[labels[order] == label] for label in np.unique(labels)]
 

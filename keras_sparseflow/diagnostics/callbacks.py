@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 import pandas as pd
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.activations import activation_sparsity
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.hessian import Hessian
@@ -130,7 +131,7 @@ class TopEigenvalue(AtEpochs):
         self._batches = batches_of(data, batch_size)
         self._of_model: dict[str, Any] = {"loss": loss, "tensors": tensors, "training": training}
         limits = {"tolerance": tolerance, "iterations": iterations}
-        self._of_iteration: dict[str, Any] = {**limits, "seed": seed, "progress": progress}
+        self._of_iteration: dict[str, Any] = {**limits, "seed": check_seed(seed), "progress": progress}
         self._hessian: Hessian | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.gradients import gradients_of_parts
@@ -141,7 +142,7 @@ class Hessian:
             raise ValueError(
                 f"`tolerance` must be above 0 and `iterations` at least 1; received {tolerance} and {iterations}."
             )
-        vector = self._random_vector(seed)
+        vector = self._random_vector(check_seed(seed))
         before = value = residual = float("nan")
         done, converged = 0, False
         while done < iterations and not converged:

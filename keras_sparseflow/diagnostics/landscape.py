@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
 from keras_sparseflow.masks.examples import Batch
@@ -49,7 +50,7 @@ def random_directions(model: keras.Model, count: int = 2, seed: int = 0) -> list
     if count < 1:
         raise ValueError(f"`count` must be at least 1; received {count}.")
     weights = weights_by_path(model, "kernels")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(check_seed(seed))
     directions = []
     for _ in range(count):
         direction = {}

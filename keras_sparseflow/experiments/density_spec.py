@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 from keras_sparseflow.experiments.fields import OURS, PAPER, spec_field
 from keras_sparseflow.experiments.named import MASK_SCHEDULES
@@ -33,7 +34,7 @@ class DensitySpec(TrainingSpec):
 
     Example:
         >>> DensitySpec(density=0.05, method="magnitude", variant="SC_BN").run_id
-        'sgd-SC_BN-wide_resnet_28_10-magnitude-d0.05-s0-6d31e8c100'
+        'sgd-SC_BN-wide_resnet_28_10-magnitude-d0.05-s0-a581d20959'
     """
 
     method: str = spec_field(
@@ -98,7 +99,13 @@ class DensitySpec(TrainingSpec):
         "swish", "what GSw has in place of ReLU until then", TOST, choices=("swish", "mish")
     )
     label_smoothing: float = spec_field(
-        0.1, "of LS: the share of a training label's probability that all classes share", TOST, above=0, maximum=1
+        0.1, "of LS: the share of a training label's probability that classes share", TOST, above=0, maximum=1
+    )
+    smoothing_over: str = spec_field(
+        "all",
+        "of LS: which classes share it, all or the others than the label's, as in the authors' code",
+        TOST,
+        choices=("all", "others"),
     )
     rescale_iterations: int = spec_field(180, "of LRsI: steps in which the scales are learned", OURS, minimum=1)
     diagnostics: tuple[str, ...] = spec_field(
@@ -206,9 +213,11 @@ class DensitySpec(TrainingSpec):
         return parse_tweaks(self.tweaks)
 
     @property
-    def smoothing(self) -> float:
-        """The share of a training label's probability that all classes share."""
-        return self.label_smoothing if "LS" in self.tweak_names else 0.0
+    def smoothing(self) -> dict[str, Any]:
+        """The arguments of the `SmoothedCrossEntropy` that is trained with; empty where labels are as they are."""
+        if "LS" not in self.tweak_names:
+            return {}
+        return {"label_smoothing": self.label_smoothing, "over": self.smoothing_over}
 
     @property
     def rescales(self) -> bool:
@@ -247,7 +256,7 @@ class DensitySpec(TrainingSpec):
         if "GSw" not in tweaks:
             self._reset("ghost_activation")
         if "LS" not in tweaks:
-            self._reset("label_smoothing")
+            self._reset("label_smoothing", "smoothing_over")
         if "LRsI" not in tweaks:
             self._reset("rescale_iterations")
         if self.ghost_decay == "none":

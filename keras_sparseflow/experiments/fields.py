@@ -2,7 +2,7 @@
 
 import dataclasses
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -62,16 +62,22 @@ def valid_names(item: dataclasses.Field[Any]) -> list[str]:
     return list(item.metadata.get("choices", ()))
 
 
+def chosen(name: str, value: Any) -> Collection[Any]:
+    """Returns what a field of this name chooses by its value: the parts of a combined name, the items of a list."""
+    if name in _COMBINED:
+        return _COMBINED[name].parse(value)
+    return value if isinstance(value, tuple) else (value,)
+
+
 def named_things(spec: Any) -> list[tuple[Table, str]]:
     """Returns what the fields of a spec name: the table of each thing, and its name there."""
     found: list[tuple[Table, str]] = []
     for item in dataclasses.fields(spec):
         value = getattr(spec, item.name)
         if item.name in _COMBINED:
-            found += [(_COMBINED[item.name].parts, name) for name in sorted(_COMBINED[item.name].parse(value))]
+            found += [(_COMBINED[item.name].parts, name) for name in sorted(chosen(item.name, value))]
         elif item.name in _TABLES:
-            names = (value,) if isinstance(value, str) else value
-            found += [(_TABLES[item.name], name) for name in names]
+            found += [(_TABLES[item.name], name) for name in chosen(item.name, value)]
         elif item.name == "dataset" and value in DATASETS:  # others are of TensorFlow Datasets
             found.append((DATASETS, value))
     return found

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_sparseflow.experiments.saved import saved_spec
+from keras_sparseflow.experiments.saved import saved_specs
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow.named import TOTAL
-from keras_sparseflow.records import RunFolder, read_study
+from keras_sparseflow.records import read_study
 from keras_sparseflow.training.hparams import experiment
 from keras_sparseflow.training.scalars import ScalarWriter, flow_tag, metric_tag
 
@@ -90,9 +90,7 @@ def _metric_columns(specs: Sequence[TrainingSpec]) -> dict[str, str]:
 
 def _begun_before(study_dir: Path, known: set[str], kind: type[TrainingSpec]) -> list[TrainingSpec]:
     """Returns the specs of other runs that the study lists and that have a folder."""
-    folders = [RunFolder(study_dir, run_id) for run_id in read_study(study_dir)["run_ids"] if run_id not in known]
-    files = [folder.path / "spec.json" for folder in folders]
-    return [saved_spec(file, kind) for file in files if file.is_file()]
+    return saved_specs(study_dir, [run_id for run_id in read_study(study_dir)["run_ids"] if run_id not in known], kind)
 
 
 def _shows(spec: TrainingSpec, field: dataclasses.Field[Any]) -> bool:

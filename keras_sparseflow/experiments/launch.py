@@ -30,7 +30,7 @@ from keras_sparseflow.experiments.images import check_same_images, check_same_ki
 from keras_sparseflow.experiments.plan import counted
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.provenance import command_line
-from keras_sparseflow.experiments.saved import saved_spec
+from keras_sparseflow.experiments.saved import saved_specs
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import calibration_bar, print_estimates, print_plan, print_study
@@ -220,8 +220,7 @@ def run_network(
         before = []
         if (study_dir / "study.json").exists():
             run_ids = [run_id for run_id in read_study(study_dir)["run_ids"] if run_id != spec.run_id]
-            files = [study_dir / run_id / "spec.json" for run_id in run_ids]
-            before = [saved_spec(file, RunSpec) for file in files if file.is_file()]
+            before = saved_specs(study_dir, run_ids, RunSpec)
         return Study.of_networks(name, [*before, spec]).record([*before, spec], command_line())
 
     _run([spec], study_dir, Study.kind, record, data_dir, executor, options)

@@ -10,12 +10,12 @@ OPTIMIZERS = Table(
         "momentum": "keras_sparseflow.training.optimizers:momentum",
         "adam": "keras.optimizers:Adam",
         "adamw": "keras_sparseflow.training.optimizers:AdamW",
-        "adagrad": "keras.optimizers:Adagrad",
+        "adagrad": "keras_sparseflow.training.optimizers:adagrad",
         "rmsprop": "keras.optimizers:RMSprop",
     },
     expects="callable",
 )
-"""Each is called with `learning_rate=` and returns a Keras optimizer, with Keras' own defaults.
+"""Each is called with `learning_rate=` and returns a Keras optimizer, by Keras' defaults where the paper names none.
 
 One with the attribute `decouples_l2` set is given the variant's L2 as decoupled weight decay of the kernels.
 """

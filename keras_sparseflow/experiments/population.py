@@ -93,7 +93,7 @@ class _PopulationRun:
         saved = [log.restore() for log in self._logs]
         self._active: list[list[int]] = [[] for _ in specs]
         self._stacked = [stack.members for stack in planned.stacks]
-        streams = list(dict.fromkeys(map(_stream, specs)))
+        streams = list(dict.fromkeys(_stream(spec, data) for spec in specs))
         self._batches = BatchStreams(data, self._spec.batch_size, streams)
         stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
         test = EqualBatches.of(data.test_images, data.test_labels, EVALUATION_BATCH)
@@ -201,9 +201,9 @@ class _PopulationRun:
             learning_rate=spec.learning_rate,
             l2=l2_penalty(spec),
             decay=l2_decay(spec),
-            stream=streams.index(_stream(spec)),
+            stream=streams.index(_stream(spec, self._data)),
         )
 
 
-def _stream(spec: TrainingSpec) -> Stream:
-    return Stream(spec.seed, spec.batch_augment_pad, spec.augment_flip == "random")
+def _stream(spec: TrainingSpec, data: ImageData) -> Stream:
+    return Stream(spec.seed, spec.batch_augment_pad(data.input_shape), spec.augment_flip == "random")

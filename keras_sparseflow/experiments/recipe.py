@@ -68,7 +68,7 @@ def loss(spec: TrainingSpec) -> keras.losses.Loss:
         >>> type(loss(RunSpec(dense_width=20, max_width=68, loss="squared_error"))).__name__
         'SquaredError'
     """
-    return SmoothedCrossEntropy(spec.smoothing) if spec.smoothing else plain_loss(spec)
+    return SmoothedCrossEntropy(**spec.smoothing) if spec.smoothing else plain_loss(spec)
 
 
 def plain_loss(spec: TrainingSpec) -> keras.losses.Loss:

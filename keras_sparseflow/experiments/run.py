@@ -195,7 +195,7 @@ def _batches(spec: TrainingSpec, data: ImageData, initial_epoch: int, skipped: i
         seed=spec.seed,
         epochs=spec.epochs,
         initial_epoch=initial_epoch,
-        augment_pad=spec.batch_augment_pad,
+        augment_pad=spec.batch_augment_pad(data.input_shape),
         augment_flip=spec.augment_flip == "random",
     )
     return batches.skip(skipped) if skipped else batches

@@ -25,7 +25,12 @@ _FIXED_CHOICES = (
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
     ("augmentation padding value", "0 after standardisation", "the training mean", OURS),
     ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),
-    ("Adagrad accumulator", "starts at 0.1", f"of active and inactive weights alike; {_KERAS}", OURS),
+    (
+        "Adagrad accumulator",
+        "starts at 0",
+        "unless `optimizer_options` say otherwise; Keras' own default is 0.1",
+        PAPER,
+    ),
     ("RMSprop", "rho 0.9, epsilon 1e-7", _KERAS, OURS),
     ("Adam", "beta 0.9 and 0.999, epsilon 1e-7", _KERAS, OURS),
     ("test", "one-tailed paired Wilcoxon signed-rank", "H1: sparse networks are the more accurate", PAPER),

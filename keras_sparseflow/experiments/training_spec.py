@@ -3,9 +3,12 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from keras_sparseflow.data.images import augmentation_pad
+from keras_sparseflow.experiments.algorithms import algorithm_versions
 from keras_sparseflow.experiments.arguments import arguments_of, canonical_arguments
 from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, named_things, spec_field
 from keras_sparseflow.experiments.named import OPTIMIZERS
@@ -44,9 +47,13 @@ class TrainingSpec:
         (), "arguments of activations that are layers, such as prelu.slope=0.1 or srelu.left_slope=0", OURS
     )
 
-    optimizer: str = spec_field("sgd", "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9", PAPER)
+    optimizer: str = spec_field(
+        "sgd",
+        "optimizer by name, with Keras' own defaults; momentum is SGD with 0.9, adagrad's accumulators start at 0",
+        PAPER,
+    )
     optimizer_options: tuple[str, ...] = spec_field(
-        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0", OURS
+        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0.1", OURS
     )
     learning_rate: float = spec_field(0.001, "learning rate, the first where a schedule changes it", PAPER, above=0)
     schedule: str = spec_field(
@@ -68,7 +75,12 @@ class TrainingSpec:
         OURS,
         choices=("auto", "loss", "decoupled"),
     )
-    augment_pad: int = spec_field(4, "pixels of padding before the random crop of DA", OURS, minimum=0)
+    augment_pad: int | None = spec_field(
+        None,
+        "pixels of padding before the random crop of DA; none: an eighth of the images' side, at least 1",
+        OURS,
+        minimum=0,
+    )
     augment_flip: str = spec_field(
         "random", "whether DA flips images left to right at random", OURS, choices=("random", "never")
     )
@@ -112,6 +124,9 @@ class TrainingSpec:
         choices=("batches", "probe", "probe_training"),
     )
 
+    _idle: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change nothing, given the others."""
+
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             object.__setattr__(self, item.name, check_value(item, getattr(self, item.name)))
@@ -137,15 +152,20 @@ class TrainingSpec:
         """What the activation's layers are made with."""
         return arguments_of(self.activation, self.activation_options)
 
-    @property
-    def batch_augment_pad(self) -> int | None:
-        """The `pad` that training images are augmented with; None without data augmentation."""
-        return self.augment_pad if "DA" in self.parts else None
+    def batch_augment_pad(self, input_shape: Sequence[int]) -> int | None:
+        """Returns the `pad` that training images are augmented with; None without data augmentation.
+
+        Args:
+            input_shape: of one image, `(height, width, channels)`.
+        """
+        if "DA" not in self.parts:
+            return None
+        return augmentation_pad(*input_shape[:2]) if self.augment_pad is None else self.augment_pad
 
     @property
-    def smoothing(self) -> float:
-        """The share of a training label's probability that all classes share."""
-        return 0.0
+    def smoothing(self) -> dict[str, Any]:
+        """The arguments of the `SmoothedCrossEntropy` that is trained with; empty where labels are as they are."""
+        return {}
 
     @property
     def rescales(self) -> bool:
@@ -179,16 +199,14 @@ class TrainingSpec:
 
     @property
     def run_id(self) -> str:
-        """Stable name of the run: a few readable fields and a hash of all that differ from their default.
+        """Stable name of the run: a few readable fields and a hash of all that decides its outcome.
 
-        The plugins are part of the hash, where there are any: another version of one makes another run.
+        These are the values of all fields that change something, whether or not they are defaults, the versions of the
+        algorithms that it uses, and its plugins with theirs: another default, or another version, makes another run.
         """
-        changed = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
-        }
-        if self.plugins:
-            changed["plugins"] = self.plugins
-        digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:10]
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in self._idle}
+        decisive = {**fields, "algorithms": algorithm_versions(self), "plugins": self.plugins}
+        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
         return "-".join((*self._readable(), digest))
 
     def to_dict(self) -> dict[str, Any]:
@@ -215,10 +233,11 @@ class TrainingSpec:
         return cls(**fields)
 
     def _reset(self, *names: str) -> None:
-        """Gives fields that change nothing their defaults, so that no run is named after them."""
+        """Gives fields that change nothing their defaults, and takes them out of the run's name."""
         defaults = self.defaults()
         for name in names:
             object.__setattr__(self, name, defaults[name])
+        object.__setattr__(self, "_idle", self._idle.union(names))
 
     def _readable(self) -> tuple[str, ...]:
         """Returns the fields that a run's id begins with."""

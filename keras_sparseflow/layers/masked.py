@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.checks import check_seed, refuse_sparsity
 from keras_sparseflow.layers.kernels import (
     active_count,
     apply_mask,
@@ -36,7 +37,7 @@ class MaskedKernel(keras.layers.Layer):
         density: float in [0, 1], the share of the kernel's entries that are active. The mask is
             drawn at random when the layer is built and has exactly round(density * size) active
             entries.
-        mask_seed: int, what the random mask depends on, together with the kernel's shape. None
+        mask_seed: int, at least 0, what the random mask depends on, together with the kernel's shape. None
             draws one (from Python's generator, which `keras.utils.set_random_seed` sets); the
             layer's config holds it, so a clone of the layer has the same mask.
 
@@ -61,9 +62,10 @@ class MaskedKernel(keras.layers.Layer):
     stored_kernel: MaskedVariable
 
     def __init__(self, *args: Any, density: float = 1.0, mask_seed: int | None = None, **kwargs: Any):
+        refuse_sparsity(kwargs)
         super().__init__(*args, **kwargs)
         self._requested_density = check_density(density)
-        self.mask_seed = random.randrange(2**31) if mask_seed is None else mask_seed
+        self.mask_seed = random.randrange(2**31) if mask_seed is None else check_seed(mask_seed, "mask_seed")
         self._given_mask: np.ndarray | None = None
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
+from keras_sparseflow.checks import check_seed, refuse_sparsity
 from keras_sparseflow.layers.kernels import check_density, decode_mask, encode_mask
 from keras_sparseflow.layers.masked import MaskedEinsumDense, MaskedKernel
 
@@ -30,7 +31,7 @@ class MaskedParts(keras.layers.Layer):
     Args:
         density: float in [0, 1], the share of active entries of every kernel; exactly
             round(density * size) each.
-        mask_seed: int, what the random masks depend on, together with each kernel's name and shape.
+        mask_seed: int, at least 0, what the random masks depend on, together with each kernel's name and shape.
             None draws one, as in `MaskedKernel`.
 
     Example:
@@ -44,9 +45,10 @@ class MaskedParts(keras.layers.Layer):
     """Attributes that the stock layer reads its kernels from, which are those kernels' names too."""
 
     def __init__(self, *args: Any, density: float = 1.0, mask_seed: int | None = None, **kwargs: Any):
+        refuse_sparsity(kwargs)
         # The stock layer's own `__init__` may make parts already.
         self._requested_density = check_density(density)
-        self.mask_seed = random.randrange(2**31) if mask_seed is None else mask_seed
+        self.mask_seed = random.randrange(2**31) if mask_seed is None else check_seed(mask_seed, "mask_seed")
         self._given_masks: dict[str, np.ndarray] = {}
         super().__init__(*args, **kwargs)
 

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.checks import check_seed
+
 Batch = tuple[Any, ...]
 
 
@@ -84,7 +86,7 @@ def samples_per_class(
     if samples < 1 or not len(classes) or counts.min() < samples:
         least = f"; class {classes[counts.argmin()]} has {counts.min()}" if len(classes) else ""
         raise ValueError(f"`samples` must be at least 1 and at most what each class has{least}; received {samples}.")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(check_seed(seed))
     drawn = [generator.choice(np.flatnonzero(labels == label), samples, replace=False) for label in classes]
     order = generator.permutation(np.concatenate(drawn))
     return images[order], labels[order]

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.checks import check_seed, takes_density
 from keras_sparseflow.layers.kernels import check_density
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.choice import Exclusion, choose_kernels
@@ -17,6 +18,7 @@ from keras_sparseflow.masks.problem import MaskProblem, Score
 Distribution = str | Mapping[str, int] | Callable[[Sequence[Sequence[int]], float], Sequence[int] | int]
 
 
+@takes_density
 def make_masks(
     model: keras.Model,
     density: float | None = None,
@@ -70,6 +72,7 @@ def make_masks(
     """
     if not model.built:
         raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
+    seed = check_seed(seed)
     rank = SCORES.get(score) if isinstance(score, str) else score
     candidates = kernels_of(model) if kernels is None else list(kernels)
     if not candidates:
@@ -88,6 +91,7 @@ def make_masks(
         loss=loss,
         training=training,
         batch_size=batch_size,
+        density=density,
     )
     masks = problem.select(_checked_scores(chosen, rank(problem), score))
     if not allow_collapse:

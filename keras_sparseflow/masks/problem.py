@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.layers.kernels import active_count
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.examples import Batch, as_batches
 from keras_sparseflow.masks.selection import top_mask, top_masks
@@ -27,6 +28,7 @@ class MaskProblem:
         loss: as `objective_of` takes it, or None.
         training: whether layers such as BatchNorm run in training mode where a score takes gradients of the loss.
         batch_size: examples in a batch where data are arrays.
+        density: that was asked for, of all kernels together; None where counts were given.
 
     Example:
         >>> from keras_sparseflow.layers.structure import kernels_of
@@ -47,6 +49,7 @@ class MaskProblem:
     loss: Any = None
     training: bool = True
     batch_size: int = 256
+    density: float | None = None
 
     def values(self) -> list[np.ndarray]:
         """Returns the effective weights of each kernel, zero where a mask that it has already is False."""
@@ -75,12 +78,24 @@ class MaskProblem:
                 of each kernel, or of all together, is raised to this power, so that 0 is dense.
         """
         if isinstance(self.counts, int):
-            size = sum(array.size for array in scores)
-            return top_masks(scores, _count_on_the_way(self.counts, size, progress))
+            return top_masks(scores, self._count_on_the_way(self.counts, sum(array.size for array in scores), progress))
         return [
-            top_mask(array, _count_on_the_way(count, array.size, progress))
+            top_mask(array, self._count_on_the_way(count, array.size, progress))
             for array, count in zip(scores, self.counts, strict=True)
         ]
+
+    def _count_on_the_way(self, count: int, size: int, progress: float) -> int:
+        """Returns how many of `size` weights are active when the density has fallen to its power `progress`.
+
+        As in SynFlow's own code the number of weights that are gone is rounded down, not the number that stay to the
+        nearest: over many rounds one weight more or less leads to other masks. Only the last count is the exact one.
+        """
+        if progress == 1:
+            return count
+        density = self.density
+        if density is None or active_count(density, size) != count:  # of this kernel, or given as a count
+            density = count / size
+        return size - int((1 - density**progress) * size)
 
 
 Score = Callable[[MaskProblem], Sequence[np.ndarray]]
@@ -91,8 +106,3 @@ def as_float(tensor: Any) -> np.ndarray:
     """Returns a tensor or variable as an array of float32, or of float64 if it is that already."""
     array = ops.convert_to_numpy(tensor)
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-
-
-def _count_on_the_way(count: int, size: int, progress: float) -> int:
-    """Returns how many of `size` weights are active when the density has fallen to its power `progress`."""
-    return count if progress == 1 else round(size * (count / size) ** progress)

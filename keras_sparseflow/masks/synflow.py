@@ -9,9 +9,9 @@ from keras_sparseflow.masks.problem import MaskProblem
 def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
     """Returns abs(w * dR/dw) in the last of several rounds of pruning, minus infinity where an earlier one pruned.
 
-    R is the sum of the outputs of the network with absolute weights for inputs of ones. After round k of n the
-    density is that of the masks to the power of k / n. No data are needed, unless the model does not know
-    the shape of its inputs.
+    R is the sum of the outputs of the network with absolute weights for inputs of ones. After round k of n
+    N - int((1 - density^(k / n)) N) of N weights are left, as in the authors' code, and in the end the exact count. No
+    data are needed, unless the model does not know the shape of its inputs.
 
     Args:
         problem: whose network gives logits, with activations that do not saturate, such as ReLU.

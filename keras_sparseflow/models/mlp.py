@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.layers.kernels import random_mask
@@ -170,7 +171,7 @@ def kernel_initializer(seed: int, index: int, fan_in: int, assumed_fan_in: float
 def stream_seed(seed: int, index: int, stream: str) -> int:
     """Returns the seed of one kernel's initial values, mask or dropout: independent streams of the run's seed."""
     key = ("kernel", "mask", "dropout").index(stream)
-    return int(np.random.SeedSequence([seed, index, key]).generate_state(1)[0] >> 1)
+    return int(np.random.SeedSequence([check_seed(seed), index, key]).generate_state(1)[0] >> 1)
 
 
 def activation_layer(

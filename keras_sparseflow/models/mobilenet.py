@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.models.architectures import Architecture, KernelUse
 from keras_sparseflow.models.densities import kernel_densities
 from keras_sparseflow.models.kernels import (
@@ -25,6 +26,7 @@ _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)
 _DEPTH = 2 + 2 * len(_BLOCKS)
 
 
+@takes_density
 def mobilenet(
     input_shape: Sequence[int],
     classes: int,

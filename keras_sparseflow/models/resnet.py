@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.models.architectures import Architecture
 from keras_sparseflow.models.densities import kernel_densities
 from keras_sparseflow.models.kernels import CLASSIFIER, STEM
@@ -15,6 +16,7 @@ ENDS = (STEM, CLASSIFIER)
 """Names of the kernels that `dense_ends` leaves out."""
 
 
+@takes_density
 def resnet(
     input_shape: Sequence[int],
     classes: int,

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.models.architectures import Architecture, KernelUse
 from keras_sparseflow.models.densities import kernel_densities
 from keras_sparseflow.models.kernels import CLASSIFIER, check_image_shape, positions, refuse_skip_connections, scaled
@@ -17,6 +18,7 @@ _CHANNELS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
+@takes_density
 def vgg(
     input_shape: Sequence[int],
     classes: int,

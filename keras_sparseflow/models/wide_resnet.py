@@ -5,12 +5,14 @@ from typing import Any
 
 import keras
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.models.densities import kernel_densities
 from keras_sparseflow.models.kernels import CLASSIFIER, STEM
 from keras_sparseflow.models.parts import Parts
 from keras_sparseflow.models.wide_resnet_kernels import blocks, kernel_shapes
 
 
+@takes_density
 def wide_resnet(
     input_shape: Sequence[int],
     classes: int,

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.masks.examples import Batch
 
 
@@ -33,7 +34,7 @@ def half_new_pairs(data: Any, batch_size: int, seed: int) -> Iterator[tuple[Batc
     if isinstance(data, tf.data.Dataset):
         return _pairs_of_dataset(data)
     if isinstance(data, tuple) and len(data) in (2, 3):
-        return _pairs_of_arrays(keras.tree.map_structure(np.asarray, data), batch_size, seed)
+        return _pairs_of_arrays(keras.tree.map_structure(np.asarray, data), batch_size, check_seed(seed))
     raise ValueError(
         "`data` must be arrays (x, y) or (x, y, sample_weight), or a tf.data.Dataset of batches; received "
         f"{type(data).__name__}."

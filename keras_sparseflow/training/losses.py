@@ -8,6 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+SHARED_OVER = ("all", "others")
+"""Over which classes smoothed labels share: all, or those that are not the label."""
+
 _hard_labels: ContextVar[bool] = ContextVar("hard_labels", default=False)
 
 
@@ -44,15 +47,18 @@ def hard_labels() -> Iterator[None]:
 class SmoothedCrossEntropy(keras.losses.Loss):
     """Softmax cross-entropy of smoothed labels and logits, mean over the batch, in nats.
 
-    Of K classes the label's target is 1 - a + a / K and every other one's a / K. The validation of `fit` and `evaluate`
+    Of K classes the label's target is 1 - a + a / K and every other one's a / K, the text of both papers. The code of
+    the second gives each other class a / (K - 1), and the label 1 - a. The validation of `fit` and `evaluate`
     of a `SparseModel` take labels as they are; any other Keras model smooths them there too.
 
     Args:
         label_smoothing: a, in [0, 1].
+        over: which classes share a: "all", or the "others", without the label's own.
         **options: of a Keras loss.
 
     Raises:
-        ValueError: `label_smoothing` is out of its range.
+        ValueError: `label_smoothing` is out of its range, or `over` unknown; when it is called, `over` others with a
+            single class.
 
     Example:
         >>> loss = SmoothedCrossEntropy(label_smoothing=0.2)
@@ -64,20 +70,28 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         Neural Network Better with Any Mask, section 2.3 (LS).
     """
 
-    def __init__(self, label_smoothing: float = 0.1, **options: Any):
+    def __init__(self, label_smoothing: float = 0.1, over: str = "all", **options: Any):
         super().__init__(**options)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"`label_smoothing` must be in [0, 1]; received {label_smoothing}.")
+        if over not in SHARED_OVER:
+            raise ValueError(f"`over` must be one of {', '.join(SHARED_OVER)}; received {over!r}.")
         self.label_smoothing = float(label_smoothing)
+        self.over = over
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         smoothing = 0.0 if _hard_labels.get() else self.label_smoothing
+        if self.over == "others":
+            classes = y_pred.shape[-1]
+            if classes < 2:
+                raise ValueError(f"`over` others must have at least 2 classes to share among; received {classes}.")
+            smoothing *= classes / (classes - 1)  # shared by all, each other class has a / (K - 1), and the label 1 - a
         return keras.losses.categorical_crossentropy(
             _one_hot(y_true, y_pred), y_pred, from_logits=True, label_smoothing=smoothing
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {**super().get_config(), "label_smoothing": self.label_smoothing, "over": self.over}
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")

@@ -20,6 +20,35 @@ def momentum(learning_rate: Any, **options: Any) -> keras.optimizers.SGD:
     return keras.optimizers.SGD(learning_rate, **{"momentum": 0.9, **options})
 
 
+def adagrad(learning_rate: Any, **options: Any) -> keras.optimizers.Adagrad:
+    """Returns Adagrad whose accumulators start at 0, as the paper has it, and not at Keras' 0.1.
+
+    Where gradients are small, as those of this paper's networks are, 0.1 outweighs their squares for most of a training
+    and makes Adagrad a slow SGD.
+
+    Args:
+        learning_rate: above 0, or a schedule.
+        **options: of `keras.optimizers.Adagrad`; `initial_accumulator_value` among them replaces 0.
+
+    Raises:
+        ValueError: `epsilon` is 0 and the accumulators start at 0: a weight without gradient would become NaN.
+
+    Example:
+        >>> adagrad(0.1).initial_accumulator_value
+        0.0
+
+    References:
+        Tessera, Hooker, Rosman 2021, equation 13: v_t = v_{t-1} + g^2.
+    """
+    optimizer = keras.optimizers.Adagrad(learning_rate, **{"initial_accumulator_value": 0.0, **options})
+    if not optimizer.epsilon and not optimizer.initial_accumulator_value:
+        raise ValueError(
+            "`epsilon` must be above 0 where accumulators start at 0, for 0 / 0 is no step; received "
+            f"{optimizer.epsilon}."
+        )
+    return optimizer
+
+
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class AdamW(keras.optimizers.AdamW):
     """Adam whose L2 regularisation is decoupled from its gradient: kernels decay by learning rate * lambda * kernel.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_sparseflow.checks import check_seed
 from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.training.drop_grow import DropAndGrow
 
@@ -68,9 +69,7 @@ class SET(DropAndGrow):
             layers=layers,
             first_step=first_step,
         )
-        if seed < 0:
-            raise ValueError(f"`seed` must be at least 0; received {seed}.")
-        self._seed = seed
+        self._seed = check_seed(seed)
 
     def _update(self, step: int) -> None:
         numbers = {kernel.path: number for number, kernel in enumerate(masked_kernels_of(self.model))}

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.layers.structure import Kernel, is_rebuildable, kernels_of
 from keras_sparseflow.masks.choice import Exclusion
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
@@ -13,6 +14,7 @@ from keras_sparseflow.twins.kinds import MASKED_OF, STOCK_OF, has_twin
 from keras_sparseflow.twins.rebuilding import WRAPPERS, rebuild
 
 
+@takes_density
 def sparsify(
     model: keras.Model,
     density: float | None = None,

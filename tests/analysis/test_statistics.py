@@ -171,6 +171,38 @@ def test_infinite_differences_rank_highest():
     assert wilcoxon_signed_rank([np.inf, 1.0], [np.inf, 0.0]).zeros == 1
 
 
+@pytest.mark.parametrize("largest", [10.0, 1e3, 1e5, 1e6, 1e30])
+@pytest.mark.parametrize("pairs", [6, 12, 20])
+def test_one_large_value_leaves_the_differences_of_other_pairs_as_they_are(largest, pairs):
+    sparse = 1 + 0.01 * np.arange(pairs)
+    dense = sparse + 0.05 + 0.001 * np.arange(pairs)
+    dense[0] = largest  # one dense run that blew up, finitely
+    result = wilcoxon_signed_rank(-sparse, -dense)
+    assert (result.p_value, result.zeros, result.method) == (pytest.approx(0.5**pairs), 0, "exact")
+    dense[0] = sparse[0] - largest
+    assert wilcoxon_signed_rank(-sparse, -dense).effect_size == pytest.approx(1 - 4 / (pairs + 1))
+
+
+def test_a_pair_of_large_values_ties_with_others_and_never_makes_them_tie():
+    # The first pair is known to the nearest 1 only; the differences of the others are 1.5, 1.8 and 9.
+    sparse = np.array([1e6 + 2, 1.5, 1.8, 9.0])
+    result = wilcoxon_signed_rank(sparse, [1e6, 0, 0, 0])
+    assert (result.zeros, result.method) == (0, "permutation")  # two of the four are one tie
+    assert wilcoxon_signed_rank([1e6 + 2, 1.5, -1.8, 9.0], [1e6, 0, 0, 0]).statistic == 1 + 2.5 + 4
+    assert wilcoxon_signed_rank(sparse[1:], [0, 0, 0]).method == "exact"
+    assert wilcoxon_signed_rank([1e6 + 0.5, 1.5], [1e6, 0]).zeros == 1
+
+
+def test_a_comparison_of_losses_survives_one_that_blew_up(make_results):
+    results = make_results(("adam",), ("BN",))
+    before = compare_arms(results, value="test_loss").iloc[0]
+    exploded = results.index[(results["arm"] == "dense") & (results["dense_width"] == results["dense_width"].max())][0]
+    results.loc[exploded, "test_loss"] = 1e5
+    after = compare_arms(results, value="test_loss").iloc[0]
+    assert (after["pairs_used"], after["zeros"]) == (before["pairs_used"], before["zeros"])
+    assert after["p_value"] == pytest.approx(before["p_value"], rel=0.01) and before["p_value"] < 0.001
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=9))
 def test_the_arms_exchanged_never_both_win(differences):
@@ -204,6 +236,12 @@ def test_holm_does_not_count_missing_tests():
 def test_holm_refuses_what_is_no_probability():
     with pytest.raises(ValueError, match=r"in \[0, 1\]; received 5.0"):
         holm([0.5, 5])
+
+
+@pytest.mark.parametrize(("p_values", "shape"), [(0.01, r"\(\)"), ([[0.01, 0.04], [0.03, 0.2]], r"\(2, 2\)")])
+def test_holm_takes_one_family_of_tests(p_values, shape):
+    with pytest.raises(ValueError, match=rf"`p_values` must be a vector, of shape \(tests,\); received shape {shape}"):
+        holm(p_values)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))

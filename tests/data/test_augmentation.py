@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sparseflow.data import augment
+from keras_sparseflow.data import augment, augmentation_pad
 from keras_sparseflow.data.augmentation import random_crops
 
 SEED = (3, 17)
@@ -35,8 +35,20 @@ def test_no_pad_only_flips():
     assert 10 < kept.sum() < 54
 
 
-def test_default_pad_is_four():
-    np.testing.assert_array_equal(augment(IMAGES, SEED), augment(IMAGES, SEED, pad=4))
+@pytest.mark.parametrize(
+    ("side", "pad"), [(64, 8), (32, 4), (28, 4), (16, 2), (15, 2), (14, 2), (8, 1), (6, 1), (4, 1), (1, 1)]
+)
+def test_default_pad_is_an_eighth_of_the_side(side, pad):
+    assert augmentation_pad(side, side) == pad
+    images = np.ones((3, side, side, 1), np.float32)
+    np.testing.assert_array_equal(augment(images, SEED), augment(images, SEED, pad=pad))
+
+
+def test_default_pad_of_oblong_images_follows_their_shorter_side():
+    images = np.random.default_rng(0).normal(size=(8, 32, 16, 1)).astype(np.float32)
+    np.testing.assert_array_equal(augment(images, SEED), augment(images, SEED, pad=2))
+    np.testing.assert_array_equal(augment(images[:, :16], SEED), augment(images[:, :16], SEED, pad=2))
+    assert augmentation_pad(16, 32) == augmentation_pad(32, 16) == 2
 
 
 def test_padding_is_zero():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from keras_sparseflow.data import describe, load_images
 
@@ -112,8 +113,41 @@ def test_damaged_files_of_a_folder_are_named(tmp_path):
     write_folder(tmp_path)
     damaged = tmp_path / "train" / "bee" / "2.png"
     damaged.write_bytes(b"not an image")
-    with pytest.raises(RuntimeError, match=f"cannot be read.*Replace or remove {damaged}\\."):
+    with pytest.raises(RuntimeError, match=f"cannot be read.*replace or remove {damaged}\\."):
         load_images("folder", data_dir=tmp_path, image_size=3)
+
+
+@pytest.mark.parametrize("image_size", [None, 3])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_animations_under_the_name_of_a_picture_are_named(tmp_path, kind, image_size):
+    write_folder(tmp_path)
+    picture = tmp_path / "test" / "bee" / "2.png"
+    Image.open(picture).save(tmp_path / "test" / "bee" / "z.jpg", format=kind)
+    shutil.copy(tmp_path / "test" / "bee" / "z.jpg", tmp_path / "train" / "ant" / "y.PNG")
+    names = f"{tmp_path}/test/bee/z.jpg, {tmp_path}/train/ant/y.PNG"
+    with pytest.raises(RuntimeError, match=f"cannot be read.*Expected PNG and JPEG files.*remove {names}\\."):
+        load_images("folder", data_dir=tmp_path, image_size=image_size)
+
+
+def test_an_animation_among_many_is_named(tmp_path):
+    write_folder(tmp_path, count=40)  # more than the few that tell the common size
+    picture = tmp_path / "test" / "bee" / "z.jpg"
+    Image.open(tmp_path / "test" / "bee" / "2.png").save(picture, format="GIF")
+    with pytest.raises(RuntimeError, match=f"replace or remove {picture}\\."):
+        load_images("folder", data_dir=tmp_path)
+
+
+def test_hidden_files_and_folders_are_no_images_and_no_classes(tmp_path):
+    expected = load_images("folder", data_dir=write_folder(tmp_path))
+    for hidden in (".ipynb_checkpoints", "ant/.thumbnails"):
+        (tmp_path / "train" / hidden).mkdir()
+        shutil.copy(tmp_path / "train" / "ant" / "0.png", tmp_path / "train" / hidden / "0-checkpoint.png")
+    (tmp_path / "test" / ".cache" / "images").mkdir(parents=True)
+    (tmp_path / "train" / "bee" / "._1.png").write_bytes(b"what macOS writes beside 1.png")
+    data = load_images("folder", data_dir=tmp_path)
+    assert data.class_names == ("ant", "bee")
+    np.testing.assert_array_equal(data.train_images, expected.train_images)
+    np.testing.assert_array_equal(data.test_labels, expected.test_labels)
 
 
 # Tiny-ImageNet's own layout
@@ -207,5 +241,5 @@ def test_a_class_may_be_called_images(tmp_path):
 def test_damaged_files_of_tiny_imagenet_are_named(tiny):
     damaged = tiny / "val" / "images" / "val_2.JPEG"
     damaged.write_bytes(b"not an image")
-    with pytest.raises(RuntimeError, match=f"test images .* cannot be read.*Replace or remove {damaged}\\."):
+    with pytest.raises(RuntimeError, match=f"test images .* cannot be read.*replace or remove {damaged}\\."):
         load_images("folder", data_dir=tiny, image_size=8)

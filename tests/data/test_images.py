@@ -29,6 +29,19 @@ def test_grey_levels_of_either_kind_are_accepted(image):
     assert arrays(train_images=image, test_images=image[:2]).train_images is image
 
 
+def test_lists_become_arrays():
+    grey = GREY / 255
+    made = arrays(
+        train_images=grey.tolist(),
+        train_labels=LABELS.tolist(),
+        test_images=tuple(grey[:2]),
+        test_labels=list(LABELS[:2]),
+    )
+    np.testing.assert_array_equal(made.train_images, grey)
+    assert (made.train_labels.tolist(), made.test_labels.tolist()) == (LABELS.tolist(), LABELS[:2].tolist())
+    assert made.test_images.shape == (2, 6, 5, 2)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -42,6 +55,10 @@ def test_grey_levels_of_either_kind_are_accepted(image):
         ({"test_labels": np.ones(2)}, r"`test_labels` must be integers of shape \(2,\).*received float64"),
         ({"train_labels": LABELS + 1}, r"`train_labels` must be in \[0, 2\], for 3 classes; received .*1 to 3"),
         ({"test_labels": np.array([0, -1])}, r"`test_labels` must be in \[0, 2\].*received labels from -1 to 0"),
+        ({"train_images": GREY.tolist()}, r"`train_images` must be uint8, .*received int64"),
+        ({"train_images": [GREY[0], GREY[0, :4]]}, r"`train_images` must be an array.*received list: .*inhomogeneous"),
+        ({"test_labels": [0, [1]]}, r"`test_labels` must be an array.*received list: .*inhomogeneous"),
+        ({"train_labels": LABELS * 0}, r"`train_labels` must hold each of the 3 classes; received none of b, c"),
         ({"test_images": GREY[:2, :4]}, r"of `train_images`, \(6, 5, 2\) uint8; received \(4, 5, 2\) uint8"),
         ({"test_images": np.zeros((2, 6, 5, 2))}, r"\(6, 5, 2\) uint8; received \(6, 5, 2\) float64"),
     ],

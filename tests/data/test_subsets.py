@@ -62,7 +62,7 @@ def test_impossible_size_is_refused(size):
 
 
 def test_negative_seed_is_refused():
-    with pytest.raises(ValueError, match="0 or more; received -3"):
+    with pytest.raises(ValueError, match="`seed` must be an integer of at least 0; received -3"):
         balanced_subset(np.arange(6) % 2, 2, seed=-3)
 
 

@@ -39,9 +39,9 @@ def network(**values):
 
 def test_run_ids_are_pinned():
     """If one of these changes, every study on users' disks is trained again."""
-    assert DensitySpec().run_id == "sgd-NR-wide_resnet_28_10-random-d0.1-s0-44136fa355"
+    assert DensitySpec().run_id == "sgd-NR-wide_resnet_28_10-random-d0.1-s0-ea5830630f"
     changed = network(method="magnitude", density=0.05, optimizer="adam", seed=2)
-    assert changed.run_id == "adam-SC_BN-wide_resnet_10_1-magnitude-d0.05-s2-9cf820359c"
+    assert changed.run_id == "adam-SC_BN-wide_resnet_10_1-magnitude-d0.05-s2-9286848600"
 
 
 OTHER_VALUES = {
@@ -49,7 +49,8 @@ OTHER_VALUES = {
     "prune_from": 0.4, "prune_until": 0.7, "prune_frequency": 7,
     "move_until": 0.5, "move_frequency": 7, "move_fraction": 0.1, "distribution": "erk",
     "earlier_densities": (1.0, 0.5), "rewind_step": 7, "tweaks": "GSk", "ghost_decay": "linear",
-    "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.2, "rescale_iterations": 9, "model": "mlp",
+    "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.2,
+    "smoothing_over": "others", "rescale_iterations": 9, "model": "mlp",
     "diagnostics": ("top_eigenvalue",), "diagnostic_epochs": 3, "diagnostic_samples": 9, "eigenvalue_iterations": 9,
     "landscape_steps": 9,
 }  # fmt: skip

@@ -188,7 +188,6 @@ def test_every_file_of_a_study_is_the_same_as_from_runs_one_by_one(spec, data, t
         spec(
             arm=arm,
             variant=variant,
-            augment_pad=1,
             epochs=3,
             flow_epochs=2,
             optimizer="adam",

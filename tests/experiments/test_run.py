@@ -119,6 +119,11 @@ def test_tensorboard_can_be_left_out(finished):
     assert not finished(tensorboard=False, flow_epochs=0).events.exists()
 
 
+def test_augmentation_pads_by_an_eighth_of_the_images_side_or_one_pixel(trained):
+    by_default, by_one = (trained(variant="DA", **option)[0] for option in ({}, {"augment_pad": 1}))
+    pd.testing.assert_frame_equal(by_default, by_one, rtol=1e-6)
+
+
 # --- the two arms -----------------------------------------------------------------------------------------------
 
 
@@ -182,7 +187,7 @@ def test_init_fan_in_sets_the_standard_deviation_of_both_arms(spec, data, choice
         ({"variant": "L2"}, {"l2": 0.1}),
         ({"variant": "SC"}, {"hidden_layers": 3}),
         ({"l2": 0.2}, {"variant": "L2"}),
-        ({"augment_pad": 1}, {"variant": "DA"}),
+        ({"augment_pad": 2}, {"variant": "DA"}),
         ({"augment_flip": "never"}, {"variant": "DA"}),
         ({"norm_place": "after"}, {"variant": "BN"}),
         ({"skip_span": 1}, {"variant": "SC", "hidden_layers": 3}),
@@ -197,7 +202,7 @@ def test_init_fan_in_sets_the_standard_deviation_of_both_arms(spec, data, choice
         ({"l2_form": "decoupled"}, {"variant": "L2", "l2": 0.5, "optimizer": "adam"}),
         ({"l2_form": "loss"}, {"variant": "L2", "l2": 0.5, "optimizer": "adamw"}),
         ({"optimizer_options": ("rmsprop.rho=0.5",)}, {"optimizer": "rmsprop"}),
-        ({"optimizer_options": ("adagrad.initial_accumulator_value=0",)}, {"optimizer": "adagrad"}),
+        ({"optimizer_options": ("adagrad.initial_accumulator_value=0.1",)}, {"optimizer": "adagrad"}),
         ({"optimizer_options": ("momentum.momentum=0.5",)}, {"optimizer": "momentum"}),
         ({"activation_options": ("prelu.slope=0.5",)}, {"activation": "prelu"}),
         ({"activation_options": ("srelu.right_threshold=0.1", "srelu.right_slope=0.5")}, {"activation": "srelu"}),

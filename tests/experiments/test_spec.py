@@ -4,8 +4,11 @@ import dataclasses
 
 import pytest
 
+from keras_sparseflow.experiments.algorithms import ALGORITHMS, algorithm_versions
+from keras_sparseflow.experiments.saved import saved_specs
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.variants import PARTS, canonical_variant, parse_variant
+from keras_sparseflow.records import RunFolder
 
 
 def spec(**values):
@@ -14,18 +17,76 @@ def spec(**values):
 
 def test_run_ids_are_pinned():
     """If one of these changes, every study on users' disks is trained again."""
-    assert spec().run_id == "sgd-NR-h4-w20-sparse-s0-c629ad2b02"
+    assert spec().run_id == "sgd-NR-h4-w20-sparse-s0-78cefb1349"
     changed = spec(dataset="cifar10", image_size=8, variant="BN_L2", optimizer="adam", arm="dense", seed=2)
-    assert changed.run_id == "adam-L2_BN-h4-w20-dense-s2-4adb164fee"
+    assert changed.run_id == "adam-L2_BN-h4-w20-dense-s2-dab1c574a5"
 
 
-def test_a_new_field_with_its_default_leaves_run_ids_unchanged():
-    extended = dataclasses.make_dataclass(
-        "Extended", [("novelty", int, dataclasses.field(default=3, metadata={"minimum": 0}))],
-        bases=(RunSpec,), frozen=True, kw_only=True,
-    )  # fmt: skip
-    assert extended(dense_width=20, max_width=68).run_id == spec().run_id
-    assert extended(dense_width=20, max_width=68, novelty=4).run_id != spec().run_id
+def extended(*fields, base=RunSpec):
+    """Returns specs of code that has these fields, new ones or with other defaults."""
+    return dataclasses.make_dataclass("Extended", fields, bases=(base,), frozen=True, kw_only=True)
+
+
+def whole(default, **limits):
+    return dataclasses.field(default=default, metadata={"minimum": 0, **limits})
+
+
+def test_a_changed_default_changes_run_ids_and_the_value_alone_counts():
+    small = {"dense_width": 20, "max_width": 68}
+    later = extended(("batch_size", int, whole(256)))
+    assert later(**small).run_id != spec().run_id
+    assert later(**small, batch_size=128).run_id == spec().run_id
+    assert later(**small).run_id == spec(batch_size=256).run_id
+
+
+def test_a_new_field_changes_run_ids():
+    assert extended(("novelty", int, whole(3)))(dense_width=20, max_width=68).run_id != spec().run_id
+
+
+def test_defaults_of_fields_that_change_nothing_are_in_no_run_id():
+    later = extended(("score_samples", int, whole(11)))(dense_width=20, max_width=68)
+    assert later.score_samples == 11 and later.run_id == spec().run_id
+    looking = extended(("score_samples", int, whole(11)))(dense_width=20, max_width=68, score="snip")
+    assert looking.run_id != spec(score="snip").run_id
+
+
+def test_a_field_that_begins_to_matter_enters_the_run_id():
+    assert dataclasses.replace(spec(), score="snip").run_id == spec(score="snip").run_id
+    assert dataclasses.replace(spec(score="snip", score_samples=3), score="random").run_id == spec().run_id
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "uses"),
+    [
+        (("variant", "DA"), {"variant": "DA_BN"}),
+        (("optimizer", "adagrad"), {"optimizer": "adagrad"}),
+        (("score", "synflow"), {"score": "synflow"}),
+        (("flow_measures", "egf_2"), {"flow_measures": ("egf_1", "egf_2")}),
+        (("l2_form", "loss"), {"l2_form": "loss"}),
+    ],
+)
+def test_another_version_of_an_algorithm_changes_the_run_ids_that_use_it_alone(algorithm, uses, monkeypatch):
+    without = spec(flow_measures=("egf_1",), variant="BN")
+    before = spec(**uses).run_id, without.run_id
+    monkeypatch.setitem(ALGORITHMS, algorithm, 99)
+    after = spec(**uses).run_id, without.run_id
+    assert before[0] != after[0] and before[1] == after[1]
+    assert algorithm_versions(spec(**uses)) == {" ".join(algorithm): 99} and not algorithm_versions(without)
+
+
+def test_algorithms_are_those_of_values_that_fields_take():
+    for field, name in ALGORITHMS:
+        assert f"{field} {name}" in algorithm_versions(spec(**{field: name}))
+
+
+def test_saved_specs_whose_runs_are_named_otherwise_today_are_left_out(tmp_path, monkeypatch):
+    specs = [spec(), spec(optimizer="adagrad")]
+    for one in specs:
+        RunFolder(tmp_path, one.run_id).start({"run_id": one.run_id, "spec": one.to_dict(), "plugins": []})
+    names = [one.run_id for one in specs]
+    assert saved_specs(tmp_path, [*names, "planned-only"], RunSpec) == specs
+    monkeypatch.setitem(ALGORITHMS, ("optimizer", "adagrad"), 99)
+    assert saved_specs(tmp_path, names, RunSpec) == specs[:1]
 
 
 OTHER_VALUES = {
@@ -117,6 +178,15 @@ def test_options_are_kept_for_the_optimizer_and_activation_that_take_them():
     assert spec(optimizer_options=options) == spec(), "another optimizer's arguments change nothing, and no run_id"
     both = ("srelu.left_slope=0", "srelu.right_threshold=2")
     assert spec(activation="srelu", activation_options=both[::-1]) == spec(activation="srelu", activation_options=both)
+
+
+@pytest.mark.parametrize(("side", "pad"), [(32, 4), (28, 4), (14, 2), (8, 1)])
+def test_augmentation_follows_the_images_unless_told(side, pad):
+    shape = (side, side, 3)
+    assert spec(variant="DA").batch_augment_pad(shape) == pad
+    assert spec(variant="DA", augment_pad=3).batch_augment_pad(shape) == 3
+    assert spec(variant="DA", augment_pad=0).batch_augment_pad(shape) == 0
+    assert spec(variant="BN").batch_augment_pad(shape) is None
 
 
 def test_variants_have_one_spelling():

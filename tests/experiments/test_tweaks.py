@@ -29,6 +29,7 @@ def layers(model):
 
 def test_fields_of_tweaks_that_are_not_there_are_their_defaults():
     other = {"ghost_decay": "linear", "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.3}
+    assert network(smoothing_over="others") == network()
     assert network(**other, rescale_iterations=3) == network()
     assert network(tweaks="LS", **other) == network(tweaks="LS", label_smoothing=0.3)
     skips = network(tweaks="GSk", **other)
@@ -99,19 +100,23 @@ def test_workers_that_would_rescale_apart_are_refused():
 
 
 def test_labels_are_smoothed_in_training_alone(data):
-    """By hand: 0.7 of the label's share and 0.3 of the mean of all."""
-    models = [build_network(network(tweaks=tweaks, label_smoothing=0.3), data) for tweaks in ("none", "LS")]
+    """By hand: 0.7 of the label's share and 0.3 of the mean of all, or of the others."""
+    specs = [network(tweaks=tweaks, label_smoothing=0.3) for tweaks in ("none", "LS")]
+    specs.append(network(tweaks="LS", label_smoothing=0.3, smoothing_over="others"))
+    models = [build_network(spec, data) for spec in specs]
     for model in models:
         model.optimizer.learning_rate = 0.0
     images, labels = data.train_images[:16], data.train_labels[:16]
-    hard, smooth = (model.train_on_batch(images, labels)[0] for model in models)
+    hard, smooth, over_others = (model.train_on_batch(images, labels)[0] for model in models)
     evaluated = [model.evaluate(images, labels, verbose=0)[0] for model in models]
     logits = models[0](images, training=True).numpy()
     log_shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     right = log_shares[np.arange(16), labels]
     assert hard == pytest.approx(-right.mean(), rel=1e-4)
     assert smooth == pytest.approx(-(0.7 * right + 0.3 * log_shares.mean(axis=1)).mean(), rel=1e-4)
-    assert evaluated[0] == pytest.approx(evaluated[1], rel=1e-5)
+    others = (log_shares.sum(axis=1) - right) / (log_shares.shape[1] - 1)
+    assert over_others == pytest.approx(-(0.7 * right + 0.3 * others).mean(), rel=1e-4)
+    assert evaluated == pytest.approx([evaluated[0]] * 3, rel=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_sparseflow.masks import make_masks, mask_report, synflow_scores
+from keras_sparseflow.masks import MaskProblem, make_masks, mask_report, synflow_scores
 from tests.masks import small
 from tests.masks.test_gradients import problem
 
@@ -138,7 +138,9 @@ def by_hand(model, density, rounds, together):
         groups = [range(len(scores))] if together else [[index] for index in range(len(scores))]
         for group in groups:
             flat = np.concatenate([np.where(masks[i], scores[i], -1).ravel() for i in group])
-            count = round(len(flat) * density ** (number / rounds))
+            share = round(len(flat) * density) / len(flat) if not together else density
+            gone = int((1 - share ** (number / rounds)) * len(flat))
+            count = len(flat) - gone if number < rounds else round(len(flat) * density)
             kept = np.zeros(len(flat), bool)
             kept[np.argsort(-flat, kind="stable")[:count]] = True
             start = 0
@@ -156,6 +158,69 @@ def test_a_hundred_rounds_are_those_of_numpy(distribution):
         np.testing.assert_array_equal(one, other)
     single = make_masks(model, 0.1, score=functools.partial(synflow_scores, rounds=1), distribution=distribution)
     assert any((single[path] != found[path]).any() for path in found)
+
+
+def masks_of_the_authors(kernels, density, rounds=100, rounded=False):
+    """Returns SynFlow's masks as the authors' code makes them, and how many weights are left after each round.
+
+    With the names that they have there: `k` scores are gone, the smallest, of the gradient of a forward pass with
+    absolute weights on ones. Theirs drops all that equal the k-th; here, as in the package, the first of them stay.
+    With `rounded` as many stay as the rounded density asks for.
+    """
+    linearized = [np.abs(kernel).astype("float64") for kernel in kernels]
+    masks, left = [np.ones(kernel.shape) for kernel in kernels], []
+    for epoch in range(rounds):
+        weights = [mask * kernel for mask, kernel in zip(masks, linearized, strict=True)]
+        outputs = [np.ones((1, len(weights[0])))]
+        for weight in weights:
+            outputs.append(outputs[-1] @ weight)
+        grads, grad = [], np.ones_like(outputs[-1])
+        for weight, inputs in zip(weights[::-1], outputs[-2::-1], strict=True):
+            grads.insert(0, inputs.T @ grad)
+            grad = grad @ weight.T
+        scores = [np.abs(grad * weight) for grad, weight in zip(grads, weights, strict=True)]
+        global_scores = np.concatenate([score.ravel() for score in scores])
+        sparsity = density ** ((epoch + 1) / rounds)
+        k = int((1.0 - sparsity) * global_scores.size)
+        if rounded:
+            k = global_scores.size - round(sparsity * global_scores.size)
+        kept = np.zeros(global_scores.size)
+        kept[np.argsort(-global_scores, kind="stable")[: global_scores.size - k]] = 1
+        ends = np.cumsum([score.size for score in scores])[:-1]
+        masks = [part.reshape(score.shape) for part, score in zip(np.split(kept, ends), scores, strict=True)]
+        left.append(int(sum(mask.sum() for mask in masks)))
+    return [mask.astype(bool) for mask in masks], left
+
+
+@pytest.mark.parametrize("density", [0.25, 0.1, 0.05])
+def test_masks_are_those_of_the_authors_with_as_many_weights_after_each_round(density, monkeypatch):
+    model = perceptron(20, 20, 20, 10)  # of 1,000 weights, so that the last count is exact in their code too
+    kernels = [np.array(layer.kernel) for layer in model.layers]
+    counts, select = [], MaskProblem.select
+
+    def counted(self, scores, progress=1.0):
+        masks = select(self, scores, progress)
+        counts.append(sum(int(mask.sum()) for mask in masks))
+        return masks
+
+    monkeypatch.setattr(MaskProblem, "select", counted)
+    found = make_masks(model, density, score="synflow", distribution="global")
+    expected, left = masks_of_the_authors(kernels, density)
+    assert counts == left and counts[-1] == round(density * 1000)
+    for one, other in zip(found.values(), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    _, other_left = masks_of_the_authors(kernels, density, rounded=True)
+    assert other_left != left, "or rounding to the nearest would pass"
+
+
+def test_rounds_follow_the_density_that_was_asked_for_not_its_rounded_count():
+    scores, left = [np.arange(1001.0)], {}
+    for density in (0.02, None):
+        given = MaskProblem(None, [], 20, [], density=density)
+        left[density] = [int(given.select(scores, number / 100)[0].sum()) for number in range(1, 101)]
+    assert left[0.02] == [1001 - int((1 - 0.02 ** (number / 100)) * 1001) for number in range(1, 100)] + [20]
+    assert left[None] == [1001 - int((1 - (20 / 1001) ** (number / 100)) * 1001) for number in range(1, 100)] + [20]
+    assert left[0.02] != left[None]
 
 
 def test_layers_do_not_collapse_where_one_round_and_magnitude_do():

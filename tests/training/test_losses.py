@@ -38,6 +38,29 @@ def test_smoothed_targets_are_mixed_with_all_classes(share):
         )
 
 
+def test_smoothed_targets_are_shared_by_the_other_classes_as_in_the_authors_code():
+    log_softmax = LOGITS - np.log(np.exp(LOGITS).sum(1, keepdims=True))
+    for share in (0.0, 0.1, 0.6, 1.0):
+        true_dist = np.full((2, 3), share / (3 - 1))
+        true_dist[[0, 1], LABELS] = 1 - share
+        by_hand = (-true_dist * log_softmax).sum(-1).mean()
+        for labels in (LABELS, LABELS[:, None]):
+            np.testing.assert_allclose(SmoothedCrossEntropy(share, over="others")(labels, LOGITS), by_hand, rtol=1e-6)
+    by_all, by_others = (float(SmoothedCrossEntropy(0.6, over=over)(LABELS, LOGITS)) for over in ("all", "others"))
+    assert abs(by_all - by_others) > 0.05
+    with hard_labels():
+        np.testing.assert_allclose(
+            SmoothedCrossEntropy(0.6, over="others")(LABELS, LOGITS), cross_entropy()(LABELS, LOGITS), rtol=1e-6
+        )
+
+
+def test_an_unknown_sharing_and_one_among_no_other_class_are_refused():
+    with pytest.raises(ValueError, match="`over` must be one of all, others; received 'rest'"):
+        SmoothedCrossEntropy(0.1, over="rest")
+    with pytest.raises(ValueError, match="`over` others must have at least 2 classes.*received 1"):
+        SmoothedCrossEntropy(0.1, over="others")(LABELS * 0, LOGITS[:, :1])
+
+
 def test_hard_labels_are_those_of_cross_entropy_within_their_scope_alone():
     loss = SmoothedCrossEntropy()
     with hard_labels():
@@ -47,8 +70,9 @@ def test_hard_labels_are_those_of_cross_entropy_within_their_scope_alone():
 
 
 def test_the_smoothing_loss_comes_back_from_its_config():
-    loss = keras.losses.deserialize(keras.losses.serialize(SmoothedCrossEntropy(0.3, name="mine")))
-    assert (type(loss), loss.label_smoothing, loss.name) == (SmoothedCrossEntropy, 0.3, "mine")
+    loss = keras.losses.deserialize(keras.losses.serialize(SmoothedCrossEntropy(0.3, "others", name="mine")))
+    assert (type(loss), loss.label_smoothing, loss.over) == (SmoothedCrossEntropy, 0.3, "others")
+    assert loss.name == "mine"
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
