@@ -57,7 +57,9 @@ def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) ->
     """Returns what an optimizer fills the slots of this name with, as a copy of it does for a small variable."""
     known = _first_values.setdefault(optimizer, {})
     if (name, rank) not in known:
-        copy = type(optimizer).from_config(optimizer.get_config())
+        config = optimizer.get_config()
+        config.update({"learning_rate": 0.0} if "learning_rate" in config else {})  # a schedule may not be serializable
+        copy = type(optimizer).from_config(config)
         small = keras.Variable(np.zeros((1,) * rank, "float32"), name="kernel")
         copy.build([small])
         known.update({(each, rank): float(ops.convert_to_numpy(s).flat[0]) for each, s in _named_slots(copy, small)})
