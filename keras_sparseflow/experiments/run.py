@@ -220,4 +220,5 @@ def _flow_callback(spec: TrainingSpec, data: ImageData) -> GradientFlow:
         tensors=spec.flow_tensors,
         cost=spec.flow_cost,
         training=spec.flow_data == "probe_training",
+        total_epochs=spec.epochs,
     )

@@ -34,6 +34,8 @@ class GradientFlow(keras.callbacks.Callback):
         training: with `data`, whether BatchNorm and dropout run in training mode.
         log_dir: where to write TensorBoard scalars `flow/<measure>/<layer>`; None for nowhere.
 
+        total_epochs: of a training that several calls of `fit` make; None for those of `fit`.
+
     Raises:
         ValueError: an argument out of its range; when `fit` begins: epochs that it will not reach, or without `data` a
             model that is no SparseModel; after the first step: a step that records nothing.
@@ -56,6 +58,7 @@ class GradientFlow(keras.callbacks.Callback):
         cost: str = "total",
         training: bool = False,
         log_dir: str | None = None,
+        total_epochs: int | None = None,
     ):
         super().__init__()
         if training and data is None:
@@ -65,6 +68,7 @@ class GradientFlow(keras.callbacks.Callback):
         self._data = data
         self._epochs = None if epochs is None else check_epochs(epochs)
         self._training = training
+        self._total_epochs = total_epochs
         self._options: dict[str, Any] = {"measures": tuple(measures), "tensors": tensors, "cost": cost}
         self._scalars = None if log_dir is None else ScalarWriter(log_dir)
         self._schedule: set[int] = set()
@@ -75,7 +79,7 @@ class GradientFlow(keras.callbacks.Callback):
         return pd.DataFrame(self.rows, columns=["epoch", "measure", "layer", "value"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        last = self.params["epochs"] - 1
+        last = (self._total_epochs or self.params["epochs"]) - 1
         self._schedule = set(measured_epochs(last + 1) if self._epochs is None else self._epochs)
         if max(self._schedule, default=0) > last:
             raise ValueError(

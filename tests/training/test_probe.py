@@ -225,6 +225,14 @@ def test_epochs_that_never_come_are_refused(epochs, message):
         model.fit(X, Y, epochs=2, verbose=0, callbacks=[GradientFlow(data=(X, Y), epochs=epochs)])
 
 
+def test_several_fits_that_make_one_training_say_how_many_epochs_there_are():
+    model, flow = network(), GradientFlow(data=(X, Y), epochs=[0, 2], total_epochs=3)
+    model.compile("sgd", SCE(from_logits=True))
+    for first, last in ((0, 1), (1, 3)):
+        model.fit(X, Y, initial_epoch=first, epochs=last, verbose=0, callbacks=[flow])
+    assert {row["epoch"] for row in flow.rows} == {0, 2}
+
+
 def test_data_without_end_or_of_another_kind_are_refused():
     model = network()
     model.compile("sgd", SCE(from_logits=True))
