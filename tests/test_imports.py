@@ -32,9 +32,9 @@ FORBIDDEN = {
     ("masks", "data"),
 }
 TENSORFLOW_ROOMS = {"diagnostics", "training", "data"}
-# Scores that take gradients need TensorFlow; those that do not run on every Keras backend, so it is imported where
-# it is used.
-TENSORFLOW_WITHIN_FUNCTIONS = {"masks"}
+# Scores that take gradients need TensorFlow, and the gradient of a kernel is switched by a variable of TensorFlow's under
+# that backend; the rest runs on every Keras backend, so it is imported where it is used.
+TENSORFLOW_WITHIN_FUNCTIONS = {"masks", "layers"}
 
 
 def imports(path):
