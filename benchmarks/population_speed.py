@@ -127,7 +127,8 @@ def width788() -> Case:
 
 def _study(optimizer: str, variant: str, epochs: int) -> Study:
     grids = [{"optimizer": (optimizer,), "variant": (variant,)}]
-    return Study(name="benchmark", title="", grids=grids, base={"epochs": epochs, "flow_epochs": max(1, epochs // 3)})
+    base = {"epochs": epochs, "flow_epochs": max(1, epochs // 3), "flow_readings": ("steps",)}
+    return Study(name="benchmark", title="", grids=grids, base=base)
 
 
 MAKERS = {"digits": digits, "cifar": cifar, "width788": width788}

@@ -11,18 +11,25 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS, RunFolder, files
+from keras_sparseflow.records import (
+    DIAGNOSTICS_COLUMNS,
+    FLOW_COLUMNS,
+    HISTORY_COLUMNS,
+    LANDSCAPE_COLUMNS,
+    RunFolder,
+    files,
+)
 from keras_sparseflow.records.tables import TABLES
 
 HISTORY = [{"epoch": 0, "loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}]
-FLOW = [{"epoch": 0, "measure": "egf_2", "layer": "total", "value": 0.125}]
+FLOW = [{"epoch": 0, "reading": "end", "measure": "egf_2", "layer": "total", "value": 0.125}]
 
 
 def finish(study_dir, run_id, **result):
     folder = RunFolder(study_dir, run_id)
     counts = [5, 0, 0] if run_id == "b" else [5, 7, 1]
     folder.start({"run_id": run_id, "spec": {"seed": 3, "arm": "dense"}, "active_weights": counts})
-    folder.finish({"test_accuracy": 0.5, **result}, {"history": HISTORY, "flow": FLOW})
+    folder.finish({"test_accuracy": 0.5, "flow_reading": "end", **result}, {"history": HISTORY, "flow": FLOW})
     return folder
 
 
@@ -34,7 +41,8 @@ def study_dir(tmp_path):
 
 def test_schema_is_pinned():
     assert HISTORY_COLUMNS == ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
-    assert FLOW_COLUMNS == ("epoch", "measure", "layer", "value")
+    assert FLOW_COLUMNS == ("epoch", "reading", "measure", "layer", "value")
+    assert DIAGNOSTICS_COLUMNS == ("epoch", "measure", "layer", "value")
     assert LANDSCAPE_COLUMNS == ("diagnostic", "x", "y", "loss")
 
 
@@ -46,8 +54,8 @@ def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
     results = records.read_results(study_dir)
     assert results.attrs["spec_columns"] == ["seed", "arm"]
     assert results.to_dict("records") == [
-        {"run_id": "a", "seed": 3, "arm": "dense", "test_accuracy": 0.5, "empty_kernels": 0},
-        {"run_id": "b", "seed": 3, "arm": "dense", "test_accuracy": 0.75, "empty_kernels": 2},
+        {"run_id": "a", "seed": 3, "arm": "dense", "flow_reading": "end", "test_accuracy": 0.5, "empty_kernels": 0},
+        {"run_id": "b", "seed": 3, "arm": "dense", "flow_reading": "end", "test_accuracy": 0.75, "empty_kernels": 2},
     ]
     assert records.read_history(study_dir).to_dict("records") == [{"run_id": r, **HISTORY[0]} for r in "ab"]
     assert records.read_flow(study_dir).to_dict("records") == [{"run_id": r, **FLOW[0]} for r in "ab"]
@@ -82,6 +90,15 @@ def test_a_field_that_a_run_is_older_than_has_the_default_that_the_study_records
     results = records.read_results(tmp_path)
     assert results[["seed", "precision"]].to_numpy().tolist() == [[0, "float32"], [1, "mixed_float16"]]
     assert results.attrs["spec_columns"] == ["seed", "precision"]
+
+
+def test_flow_that_names_no_reading_is_the_mean_over_steps(study_dir):
+    folder = finish(study_dir, "a")
+    (folder.path / "flow.csv").write_text("epoch,measure,layer,value\n0,egf_2,total,0.125\n")
+    records.write_json(folder.path / "result.json", {"egf_2": 0.125})
+    assert list(records.read_flow(study_dir)) == ["run_id", *FLOW_COLUMNS]
+    assert records.read_flow(study_dir)["reading"].tolist() == ["steps"]
+    assert records.read_results(study_dir)["flow_reading"].tolist() == ["steps"]
 
 
 def test_a_study_without_finished_runs_gives_empty_frames_with_their_columns(study_dir):
@@ -190,14 +207,14 @@ def test_corrupt_rows_are_named(study_dir, name, text):
         (records.read_history, "0,1.5,0.25,abc,0.5", r"history\.csv is corrupt: expected numbers .* `test_loss`.*abc"),
         (
             records.read_flow,
-            "0,egf_2,total,oops",
+            "0,end,egf_2,total,oops",
             r"flow\.csv is corrupt: expected numbers in the column `value`.*oops",
         ),
-        (records.read_flow, ",egf_2,total,0.5", r"flow\.csv is corrupt: expected a value of `epoch`.*none in 1"),
-        (records.read_flow, "0,egf_2,,0.5", r"flow\.csv is corrupt: expected a value of `layer`"),
+        (records.read_flow, ",end,egf_2,total,0.5", r"flow\.csv is corrupt: expected a value of `epoch`.*none in 1"),
+        (records.read_flow, "0,end,egf_2,,0.5", r"flow\.csv is corrupt: expected a value of `layer`"),
         (records.read_diagnostics, "0,top_eigenvalue,total,1.2.3", r"diagnostics\.csv is corrupt: .*`value`"),
         (records.read_landscape, "loss_along,-0.5,zero,1.0", r"landscape\.csv is corrupt: .*column `y`.*zero"),
-        (records.read_flow, "0,egf_2,total,0.5,9,9", r"flow\.csv is corrupt: expected"),
+        (records.read_flow, "0,end,egf_2,total,0.5,9,9", r"flow\.csv is corrupt: expected"),
     ],
 )
 def test_what_is_no_number_is_named_with_its_file_and_a_remedy(study_dir, read, text, message):
@@ -218,7 +235,7 @@ def test_text_that_is_none_is_named(study_dir):
 
 def test_values_that_are_not_finite_and_layers_named_by_numbers_are_read_as_they_were_written(study_dir):
     values = [0.5, float("inf"), float("-inf"), float("nan")]
-    flow = [{"epoch": 0, "measure": "egf_2", "layer": str(place), "value": value} for place, value in enumerate(values)]
+    flow = [{**FLOW[0], "layer": str(place), "value": value} for place, value in enumerate(values)]
     finish(study_dir, "a").finish({}, {"history": HISTORY, "flow": flow})
     read = records.read_flow(study_dir)
     assert read["layer"].tolist() == ["0", "1", "2", "3"]

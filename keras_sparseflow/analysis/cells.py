@@ -26,6 +26,7 @@ RESULT_COLUMNS = frozenset(
         "seconds",
         "active_weights",
         "empty_kernels",
+        "flow_reading",
         "grad_norm_1",
         "grad_norm_2",
         "egf_1",

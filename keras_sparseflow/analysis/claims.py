@@ -8,6 +8,8 @@ import pandas as pd
 
 from keras_sparseflow.analysis.cells import CELL, require_columns
 from keras_sparseflow.analysis.l2_effect import effect_of_l2
+from keras_sparseflow.analysis.labels import reading_name
+from keras_sparseflow.analysis.readings import reading_of
 
 NON_EWMA = ("adagrad", "sgd", "momentum")
 """Optimizers that keep no exponentially weighted moving average of squared gradients."""
@@ -113,9 +115,11 @@ def l2_claim(results: pd.DataFrame, alpha: float = 0.05) -> Claim:
     measure = next((name for name in _EGF if name in results), None)
     rows = [] if measure is None else effect_of_l2(results, measure).to_dict("records")
     rows = [row for row in rows if row["optimizer"] in EWMA]
+    named = reading_of(results)
+    how = f" ({reading_name(named)})" if named else ""
     holds = [row["egf_ratio"] > 1 and row["p_lower"] < alpha for row in rows]
     numbers = [
-        f"{row['optimizer']}, {row['arm']}: mean EGF with L2 is {row['egf_ratio']:.4g} times that without; median "
+        f"{row['optimizer']}, {row['arm']}: mean EGF{how} with L2 is {row['egf_ratio']:.4g} times that without; median "
         f"difference in accuracy {row['median_difference']:+.4f}, one-tailed p = {row['p_lower']:.3f} (H1: lower with "
         f"L2; {row['pairs']} pairs of runs)."
         for row in rows
@@ -139,9 +143,11 @@ def flow_claim(taus: pd.DataFrame | None) -> Claim:
     Mixed: in some. Not tested: one of the two kinds has no tau.
     """
     best = _best_taus(taus) if taus is not None else pd.DataFrame(columns=["egf", "raw"])
+    named = "" if taus is None else reading_of(taus)
+    how = f" ({reading_name(named)})" if named else ""
     ahead = (best["egf"] > best["raw"]).tolist()
     numbers = [
-        f"{target.replace('_', ' ').capitalize()} on {dataset}: mean |tau| {row.egf:.3f} for the better EGF, "
+        f"{target.replace('_', ' ').capitalize()} on {dataset}: mean |tau| {row.egf:.3f} for the better EGF{how}, "
         f"{row.raw:.3f} for the better raw norm."
         for (dataset, target), row in zip(best.index, best.itertuples(index=False), strict=True)
     ] or ["No correlation of both EGF and a raw norm in sparse networks."]

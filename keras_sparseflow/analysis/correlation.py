@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from keras_sparseflow.analysis.cells import RESULT_COLUMNS, cell_columns, hashable, require_columns, spec_columns
 from keras_sparseflow.analysis.published import MEASURES, load_kendall_tau
+from keras_sparseflow.analysis.readings import of_one_reading
 from keras_sparseflow.flow.named import TOTAL
 
 TARGETS = ("test_loss", "test_accuracy")
@@ -166,7 +167,7 @@ def _points_of_runs(results: pd.DataFrame, measures: Sequence[str] | None) -> pd
 def _points_of_epochs(measures: Sequence[str] | None, flow: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     require_columns(flow, ["run_id", "epoch", "measure", "layer", "value"], "flow")
     require_columns(history, ["run_id", "epoch", *TARGETS], "history")
-    total = flow[flow["layer"] == TOTAL]
+    total = of_one_reading(flow[flow["layer"] == TOTAL])
     if measures is not None:
         unknown = sorted(set(measures) - set(total["measure"]))
         if unknown:

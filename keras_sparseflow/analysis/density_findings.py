@@ -216,7 +216,7 @@ def _flow_sentence(row: dict[Any, Any], each: pd.DataFrame, rows: pd.DataFrame) 
     names = [row["table"]] if rows["table"].nunique() > 1 else []
     names += [method_name(row["method"])] if rows["method"].nunique() > 1 else []
     where = f"{', '.join(names)}: " if names else ""
-    flow, target = flow_name(row["measure"]), spoken(row["target"])
+    flow, target = flow_name(row["measure"], row.get("reading", "")), spoken(row["target"])
     if not row["configurations"]:
         return f"{where}Whether {flow} goes with {target} can't be said: no configuration has three runs that differ."
     key = ["table", "method", "measure", "target"]

@@ -11,8 +11,9 @@ from keras_sparseflow import records
 from keras_sparseflow.analysis.cells import columns_in_order
 from keras_sparseflow.analysis.colours import p_colour
 from keras_sparseflow.analysis.formats import NOTHING, format_fixed, format_p
-from keras_sparseflow.analysis.labels import flow_name
+from keras_sparseflow.analysis.labels import flow_name, reading_name
 from keras_sparseflow.analysis.pairs import ARMS
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.sheets import Entry, Sheet, latex, markdown
 from keras_sparseflow.analysis.summary import ALPHA
 
@@ -139,7 +140,7 @@ def _correlation_sheet(taus: pd.DataFrame, dataset: str) -> Sheet:
     caption = (
         f"Gradient flow and performance, {dataset}: absolute Kendall rank correlation, mean over "
         f"{number_range(sorted(set(taus['configurations'])))} configurations. Bold: the highest of a column."
-    )
+    ) + flow_sentence(taus)
     if taus["published_tau"].notna().any():
         caption += f" In parentheses: the number of {PAPER}."
     header = ["measure", *(spoken(target) for _, target in columns)]
@@ -151,6 +152,12 @@ def _tau_entry(tau: dict[Any, Any] | None, best: float | None) -> Entry:
         return Entry("")
     beside = "" if pd.isna(tau["published_tau"]) else f" ({tau['published_tau']:.3f})"
     return Entry(format_fixed(tau["mean_abs_tau"], 3) + beside, bold=tau["mean_abs_tau"] == best)
+
+
+def flow_sentence(taus: pd.DataFrame) -> str:
+    """Returns by which reading flow was measured, as a sentence to follow another; "" where that is not named."""
+    reading = reading_of(taus)
+    return f" Flow: {reading_name(reading)}." if reading else ""
 
 
 def by_table(placed: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.density import PLACE
-from keras_sparseflow.analysis.exports import by_table, mean_entry, number_range, slug, spoken
+from keras_sparseflow.analysis.exports import by_table, flow_sentence, mean_entry, number_range, slug, spoken
 from keras_sparseflow.analysis.formats import format_fixed, format_p, format_percent, format_signed
 from keras_sparseflow.analysis.labels import flow_name
 from keras_sparseflow.analysis.names import method_name
@@ -111,7 +111,7 @@ def _tau_sheet(taus: pd.DataFrame, label: str, target: str, line: str) -> Sheet:
     caption = (
         f"Gradient flow and {spoken(target)}, {label}: Kendall's rank correlation over densities and seeds, of "
         f"{number_range(counts)} runs each."
-    )
+    ) + flow_sentence(taus)
     header = [*_HEADER, line, *map(flow_name, measures)]
     return Sheet(slug(f"tau-{spoken(target).replace(' ', '-')}", label), caption, header, rows, names=3)
 

@@ -13,6 +13,7 @@ from keras_sparseflow.analysis.correlation import TARGETS, correlate_flow, kenda
 from keras_sparseflow.analysis.labels import FLOW_NAMES, flow_name, value_label
 from keras_sparseflow.analysis.pairs import ARMS
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
 from keras_sparseflow.analysis.summary import plural
 
@@ -85,7 +86,7 @@ def flow_against_accuracy(
         within = correlate_flow(runs, [place[0]]).query("target == @value").iloc[0]
         say_tau(axes, inside, within, int(runs["diverged"].astype(bool).sum()))
         axes.tick_params(which="both", labelbottom=True)
-        axes.set_xlabel(f"Average {flow_name(place[0])}")
+        axes.set_xlabel(f"Average {flow_name(place[0], reading_of(results))}")
         if spans_decades(points.loc[chosen, "flow"]):
             scale_decades(axes, "x")
     finish(figure, "", value_label(value), names)

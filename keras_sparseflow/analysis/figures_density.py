@@ -21,6 +21,7 @@ from keras_sparseflow.analysis.panels import (
     require_finite,
     styled,
 )
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_densities, scale_decades, spans_decades
 
 _MANY = 4
@@ -121,7 +122,7 @@ def _by_density(results: pd.DataFrame, value: str, rows: str, columns: str, line
         label_densities(axes, list(placed["density"].unique()))
         if not value.endswith("accuracy") and spans_decades(means["mean"]):
             scale_decades(axes, "y")
-    finish(figure, "Density (share of weights that are active)", value_label(value), names)
+    finish(figure, "Density (share of weights that are active)", value_label(value, reading_of(results)), names)
     return figure
 
 

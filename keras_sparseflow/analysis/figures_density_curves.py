@@ -15,6 +15,7 @@ from keras_sparseflow.analysis.figures_density import require_one_density_table
 from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.panels import NotApplicableError, draw_line, finish, make_grid
+from keras_sparseflow.analysis.readings import of_one_reading
 from keras_sparseflow.analysis.scales import (
     scale_decades,
     scale_decades_with_signs,
@@ -60,6 +61,7 @@ def measured_rows(rows: pd.DataFrame, results: pd.DataFrame, measure: str, argum
         NotApplicableError: there is no such row.
     """
     require_columns(rows, ["run_id", "epoch", "measure", "layer", "value"], argument)
+    rows = of_one_reading(rows)
     placed = place_rows(rows[rows["measure"] == measure], results)
     placed = placed[np.isfinite(placed["value"].astype(float))]
     if placed.empty:

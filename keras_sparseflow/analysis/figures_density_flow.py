@@ -14,6 +14,7 @@ from keras_sparseflow.analysis.diagnostics import last_epochs
 from keras_sparseflow.analysis.figures_density_curves import Lines, draw_curves, measured_rows
 from keras_sparseflow.analysis.labels import is_share, measure_label
 from keras_sparseflow.analysis.panels import NotApplicableError, styled
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_layers, room_for_layers
 from keras_sparseflow.flow.named import TOTAL
 
@@ -61,7 +62,7 @@ def densities_over_epochs(
     """
     rows = measured_rows(flow, results, measure)
     rows = rows[rows["layer"] == TOTAL]
-    labels = ("Epoch (the first is 0)", measure_label(measure))
+    labels = ("Epoch (the first is 0)", measure_label(measure, reading_of(rows)))
     return draw_curves(rows, results, "epoch", labels, lines, _complete_epochs, share=is_share(measure))
 
 
@@ -111,7 +112,7 @@ def densities_by_layer(
         by_run,
         results,
         "position",
-        ("Layer, from input to output", measure_label(measure)),
+        ("Layer, from input to output", measure_label(measure, reading_of(rows))),
         lines,
         lambda axes, _: label_layers(axes, names),
         share=is_share(measure),

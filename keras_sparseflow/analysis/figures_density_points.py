@@ -18,6 +18,7 @@ from keras_sparseflow.analysis.formats import format_percent
 from keras_sparseflow.analysis.labels import flow_name, value_label
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
 
 
@@ -78,7 +79,7 @@ def densities_against_flow(results: pd.DataFrame, measure: str = "egf_2", value:
         if spans_decades(points["flow"]):
             scale_decades(axes, "x")
     _explain_points(figure, lines, densities)
-    finish(figure, f"Average {flow_name(measure)}", value_label(value))
+    finish(figure, f"Average {flow_name(measure, reading_of(results))}", value_label(value))
     return figure
 
 

@@ -23,6 +23,7 @@ from keras_sparseflow.analysis.panels import (
     require_one_table,
     styled,
 )
+from keras_sparseflow.analysis.readings import of_one_reading, reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
 from keras_sparseflow.flow.named import TOTAL
 
@@ -34,7 +35,8 @@ def flow_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "
     The band goes from the smallest to the largest run (all widths and seeds); diverged runs are left out.
 
     Args:
-        flow: one row per run, epoch, measure and layer, as `keras_sparseflow.records.read_flow` gives it.
+        flow: one row per run, epoch, measure and layer, as `keras_sparseflow.records.read_flow` gives it; of two
+            readings, the one that a study is judged by is drawn, "end".
         results: the runs of one table.
         measure: which of the measures in `flow` to draw.
 
@@ -56,7 +58,7 @@ def flow_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "
         _label_epochs(axes, lines["epoch"])
         if spans_decades(lines["mean"]):
             scale_decades(axes, "y")
-    finish(figure, "Epoch (the first is 0)", flow_name(measure), ARMS)
+    finish(figure, "Epoch (the first is 0)", flow_name(measure, reading_of(rows)), ARMS)
     return figure
 
 
@@ -95,7 +97,7 @@ def layers_over_epochs(flow: pd.DataFrame, results: pd.DataFrame, measure: str =
         _label_epochs(axes, lines["epoch"])
     for row, inside in lines.groupby("row"):
         _share_scale([axes for ((own, _), _), axes in panels.items() if own == row], inside["mean"])
-    finish(figure, "Epoch (the first is 0)", flow_name(measure), names)
+    finish(figure, "Epoch (the first is 0)", flow_name(measure, reading_of(rows)), names)
     return figure
 
 
@@ -123,13 +125,13 @@ def flow_per_layer(flow: pd.DataFrame, results: pd.DataFrame, measure: str = "eg
         axes.set_xlim(-0.3, len(names) - 0.7)
         if spans_decades(lines["mean"]):
             scale_decades(axes, "y")
-    finish(figure, "Layer, from input to output", flow_name(measure), ARMS)
+    finish(figure, "Layer, from input to output", flow_name(measure, reading_of(rows)), ARMS)
     return figure
 
 
 def _flow_rows(flow: pd.DataFrame, results: pd.DataFrame, measure: str) -> pd.DataFrame:
     require_columns(flow, ["run_id", "epoch", "measure", "layer", "value"], "flow")
-    placed = arrange(results)
+    flow, placed = of_one_reading(flow), arrange(results)
     require_one_table(placed)
     placed = placed.loc[~placed["diverged"].astype(bool), ["run_id", "table", "row", "column", "arm"]]
     rows = flow[flow["measure"] == measure].merge(placed, on="run_id")

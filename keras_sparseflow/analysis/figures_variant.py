@@ -18,6 +18,7 @@ from keras_sparseflow.analysis.panels import (
     require_one_table,
     styled,
 )
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
 
 _LEGEND = (*ARMS, *(f"{arm}: diverged" for arm in ARMS))
@@ -93,7 +94,7 @@ def _by_variant(results: pd.DataFrame, value: str, log: bool) -> Figure:
             _draw_runs(axes, runs, means[(means["row"] == row) & (means["arm"] == arm)], names, arm)
         if log and spans_decades(placed["value"]):
             scale_decades(axes, "x")
-    finish(figure, value_label(value), "", _LEGEND)
+    finish(figure, value_label(value, reading_of(results)), "", _LEGEND)
     return figure
 
 

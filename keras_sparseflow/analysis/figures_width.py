@@ -19,6 +19,7 @@ from keras_sparseflow.analysis.panels import (
     require_one_table,
     styled,
 )
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_widths, scale_decades, spans_decades
 
 _LEGEND = (*ARMS, *(f"{arm}: diverged" for arm in ARMS))
@@ -64,7 +65,7 @@ def flow_by_width(results: pd.DataFrame, measure: str = "egf_2") -> Figure:
         >>> [axes.get_title() for axes in figure.axes]
         ['adam, NR', 'adam, BN']
     """
-    return _by_width(results, measure, f"Average {flow_name(measure)}", log=True)
+    return _by_width(results, measure, f"Average {flow_name(measure, reading_of(results))}", log=True)
 
 
 @styled
@@ -111,7 +112,7 @@ def variants_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
         label_widths(axes, list(table["dense_width"].unique()))
         if not value.endswith("accuracy") and spans_decades(table["mean"]):
             scale_decades(axes, "y")
-    finish(figure, "Dense width (units)", value_label(value), names)
+    finish(figure, "Dense width (units)", value_label(value, reading_of(results)), names)
     return figure
 
 

@@ -14,19 +14,32 @@ _DIAGNOSTICS = {
 }
 
 
-def flow_name(measure: str) -> str:
-    """Returns a flow measure in words: `flow_name("egf_2")` is "EGF (2-norm)"."""
-    return FLOW_NAMES.get(measure, measure.replace("_", " "))
+READING_NAMES = {"end": "end of epoch", "steps": "mean over steps"}
 
 
-def measure_label(measure: str) -> str:
+def flow_name(measure: str, reading: str = "") -> str:
+    """Returns a flow measure in words, with its reading where that is named.
+
+    Example:
+        >>> flow_name("egf_2"), flow_name("egf_2", "end")
+        ('EGF (2-norm)', 'EGF (2-norm), end of epoch')
+    """
+    return FLOW_NAMES.get(measure, measure.replace("_", " ")) + (f", {reading_name(reading)}" if reading else "")
+
+
+def reading_name(reading: str) -> str:
+    """Returns a reading of gradient flow in words: `reading_name("steps")` is "mean over steps"."""
+    return READING_NAMES.get(reading, reading)
+
+
+def measure_label(measure: str, reading: str = "") -> str:
     """Returns the label of an axis along which a flow measure or a diagnostic stands.
 
     Example:
         >>> measure_label("egf_2"), measure_label("top_eigenvalue")
         ('EGF (2-norm)', 'Top Hessian eigenvalue')
     """
-    return _DIAGNOSTICS.get(measure) or flow_name(measure)
+    return _DIAGNOSTICS.get(measure) or flow_name(measure, reading)
 
 
 def is_share(measure: str) -> bool:
@@ -34,14 +47,14 @@ def is_share(measure: str) -> bool:
     return measure.endswith("_sparsity")
 
 
-def value_label(value: str) -> str:
-    """Returns the label of an axis along which a column of the results stands, with its unit.
+def value_label(value: str, reading: str = "") -> str:
+    """Returns the label of an axis along which a column of the results stands, with its unit or reading.
 
     Example:
         >>> value_label("test_accuracy"), value_label("test_loss"), value_label("egf_2")
         ('Test accuracy (fraction)', 'Test loss (nats)', 'Average EGF (2-norm)')
     """
     if value in FLOW_NAMES:
-        return f"Average {FLOW_NAMES[value]}"
+        return f"Average {flow_name(value, reading)}"
     unit = {"accuracy": " (fraction)", "loss": " (nats)"}.get(value.rsplit("_", 1)[-1], "")
     return value.replace("_", " ").capitalize() + unit

@@ -22,6 +22,7 @@ from keras_sparseflow.analysis.gallery_density import draw_densities
 from keras_sparseflow.analysis.names import name_methods, name_tweaks
 from keras_sparseflow.analysis.published_sparsity import beside_published_sparsity
 from keras_sparseflow.analysis.published_tost import beside_published_tost
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.tables import write_csv
 from keras_sparseflow.analysis.view import Report
@@ -51,12 +52,13 @@ def _with_sparsity(source: Source) -> pd.DataFrame:
 def _numbers(source: Source, published: pd.DataFrame, sparsities: pd.DataFrame) -> Numbers:
     results, value, measure = source.results, source.value, source.measure
     taus, correlations = correlate_densities(results)
+    reading = reading_of(results)
     return Numbers(
         source=source,
-        means=tabulate_densities(results, value, measure if measure in results else None),
+        means=tabulate_densities(results, value, measure if measure in results else None).assign(flow_reading=reading),
         comparisons=compare_densities(results, value, source.diverged),
-        taus=taus,
-        correlations=correlations,
+        taus=taus.assign(reading=reading),
+        correlations=correlations.assign(reading=reading),
         drawings=draw_densities(source),
         published=published,
         sparsities=sparsities,

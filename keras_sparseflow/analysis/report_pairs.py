@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_sparseflow.analysis.correlation import correlate_flow, with_published_tau
 from keras_sparseflow.analysis.exports import correlation_sheets, mean_sheets, p_value_sheets, write_exports
 from keras_sparseflow.analysis.gallery import draw_correlations, draw_tables, write_drawings
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.tables import tabulate, tabulate_means, write_csv, write_tables
 from keras_sparseflow.analysis.view import Report
@@ -20,12 +21,13 @@ def make(source: Source) -> Report:
 
 def _numbers(source: Source) -> Numbers:
     results, value, measure = source.results, source.value, source.measure
+    reading = reading_of(results)
     comparison = tabulate(results, value, source.diverged)
     return Numbers(
         source=source,
         comparison=comparison,
         means=tabulate_means(results, value, measure if measure in results else None),
-        correlations=with_published_tau(correlate_flow(results)),
+        correlations=with_published_tau(correlate_flow(results)).assign(reading=reading),
         drawings=draw_tables(results, source.flow, comparison, value, measure),
         correlation_drawings=draw_correlations(results, value, measure),
     )

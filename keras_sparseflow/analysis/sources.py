@@ -9,6 +9,7 @@ import pandas as pd
 
 from keras_sparseflow import records
 from keras_sparseflow.analysis.cells import spec_columns
+from keras_sparseflow.analysis.readings import judge
 
 MEASURE = "egf_2"
 """The flow measure of a report where neither the study nor the caller names one."""
@@ -21,7 +22,7 @@ class Source:
     Attributes:
         study: what `study.json` says.
         results: one row per finished run; not empty.
-        flow: one row per run, measured epoch, measure and layer.
+        flow: one row per run, measured epoch, measure and layer, of the reading that the study is judged by.
         diagnostics: likewise; empty where none were measured.
         landscape: one row per run and point around its trained weights; empty where no losses were taken there.
         value: the column of the results that networks are compared by.
@@ -51,13 +52,14 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     if not study_dir.is_dir():
         raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
     study = records.read_study(study_dir)
-    results, flow = records.read_results(study_dir), records.read_flow(study_dir)
+    results = records.read_results(study_dir)
     diagnostics, landscape = records.read_diagnostics(study_dir), records.read_landscape(study_dir)
     if results.empty:
         raise ValueError(
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
+    results, flow = judge(results, records.read_flow(study_dir))
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]

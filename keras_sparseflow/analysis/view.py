@@ -13,8 +13,9 @@ from keras_sparseflow.analysis.cells import spec_columns
 from keras_sparseflow.analysis.colours import ON_DARK
 from keras_sparseflow.analysis.formats import format_large
 from keras_sparseflow.analysis.gallery import Drawing
-from keras_sparseflow.analysis.labels import flow_name
+from keras_sparseflow.analysis.labels import flow_name, reading_name
 from keras_sparseflow.analysis.page import inline_svg
+from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.sources import Source
 
 FOLDER = "report"
@@ -64,13 +65,15 @@ class RunColumn:
 def view_study(source: Source) -> dict[str, Any]:
     """Returns what the page of any study shows: its name, what it was set to, what it cost, how it was made."""
     study, results = recorded(source), source.results
+    reading = reading_of(results) if source.measure in results else ""
     chosen = {choice["choice"] for choice in study["choices"] or ()}
     return {
         "study": study,
         "title": study["title"] or study["name"] or "Study",
         "value": source.value,
         "measure": source.measure,
-        "flow_name": flow_name(source.measure),
+        "flow_name": flow_name(source.measure, reading),
+        "reading": reading_name(reading),
         "alpha": summary.ALPHA,
         "level": f"{100 * LEVEL:g}",
         "folder": FOLDER,

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "ordered_batches",
             "steps_per_epoch",
             "training_batches",
+            "whole_batches",
         ),
         "datasets": (
             "DATASETS",

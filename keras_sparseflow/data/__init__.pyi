@@ -9,6 +9,7 @@ from keras_sparseflow.data.batches import batch_indices as batch_indices
 from keras_sparseflow.data.batches import ordered_batches as ordered_batches
 from keras_sparseflow.data.batches import steps_per_epoch as steps_per_epoch
 from keras_sparseflow.data.batches import training_batches as training_batches
+from keras_sparseflow.data.batches import whole_batches as whole_batches
 from keras_sparseflow.data.datasets import DATASETS as DATASETS
 from keras_sparseflow.data.datasets import data_size as data_size
 from keras_sparseflow.data.datasets import describe as describe

@@ -120,8 +120,7 @@ def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> 
         >>> [labels.numpy().tolist() for _, labels in ordered_batches(images, labels, 2)]
         [[0, 1], [2, 3], [4]]
     """
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be 1 or more; received {batch_size}.")
+    _check_batch_size(batch_size)
     if len(images) != len(labels):
         raise ValueError(f"`labels` must be one per image, {len(images)}; received {len(labels)}.")
     all_images, all_labels = _on_host(images), _on_host(labels)
@@ -131,6 +130,44 @@ def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> 
 
     batches = tf.data.Dataset.range(0, len(images), batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
     return _with_options(batches)
+
+
+def whole_batches(data: ImageData, batch_size: int) -> tf.data.Dataset:
+    """Returns all training images as they are prepared, without augmentation, the last batch with what remains.
+
+    They stand in a random order, so that no batch is of one class alone, and in the same one always, so that what is
+    measured on them depends on the network alone.
+
+    Args:
+        data: the dataset.
+        batch_size: images per batch, 1 or more.
+
+    Returns:
+        A dataset of pairs as `ordered_batches` returns it.
+
+    Raises:
+        ValueError: `batch_size` is not positive.
+
+    Example:
+        >>> from keras_sparseflow import load_images
+        >>> [len(labels) for _, labels in whole_batches(load_images("digits", train_size=200), 64)]
+        [64, 64, 64, 8]
+    """
+    _check_batch_size(batch_size)
+    images, labels = _on_host(data.train_images), _on_host(data.train_labels)
+    order = _on_host(whole_order(len(data.train_images)))
+
+    def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        indices = order[start : start + batch_size]
+        return tf.gather(images, indices), tf.gather(labels, indices)
+
+    batches = tf.data.Dataset.range(0, len(data.train_images), batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
+    return _with_options(batches)
+
+
+def whole_order(count: int) -> np.ndarray:
+    """Returns the order of `whole_batches`, a permutation of int32 that depends on the number of images alone."""
+    return np.random.default_rng(0).permutation(count).astype("int32")
 
 
 def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, batch_size: int) -> tf.Tensor:
@@ -167,6 +204,11 @@ def augmentation_key(seed: int, step: int | tf.Tensor) -> tf.Tensor:
     """
     run_and_step = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     return tf.random.fold_in(run_and_step, _AUGMENTATION, _GENERATOR)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be 1 or more; received {batch_size}.")
 
 
 def _on_host(array: np.ndarray) -> tf.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_sparseflow.data.augmentation import augment
-from keras_sparseflow.data.batches import augmentation_key, batch_indices, steps_per_epoch
+from keras_sparseflow.data.batches import augmentation_key, batch_indices, steps_per_epoch, whole_order
 from keras_sparseflow.data.images import ImageData
 
 
@@ -38,6 +38,7 @@ class BatchStreams:
         streams: one or more, each once.
 
     Attributes:
+        batch_size: images per batch.
         steps: batches an epoch.
         signature: of what `batch` returns.
 
@@ -48,7 +49,7 @@ class BatchStreams:
     def __init__(self, data: ImageData, batch_size: int, streams: Sequence[Stream]):
         self.steps = steps_per_epoch(data, batch_size)
         self.streams = list(streams)
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._images = tf.convert_to_tensor(data.train_images)
         self._labels = tf.convert_to_tensor(data.train_labels)
         shape = (len(self.streams), batch_size)
@@ -78,9 +79,17 @@ class BatchStreams:
             images = tf.stack([self._augmented(images[i], stream, step) for i, stream in enumerate(self.streams)])
         return images, tf.gather(self._labels, indices)
 
+    def whole_order(self) -> tf.Tensor:
+        """Returns the order of `whole_batches`, int32 of shape `(images,)`."""
+        return tf.constant(whole_order(len(self._images)))
+
+    def plain(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the images and labels at these indices as they are prepared, without augmentation."""
+        return tf.gather(self._images, indices), tf.gather(self._labels, indices)
+
     def _orders_of_seeds(self, epoch: tf.Tensor) -> tf.Tensor:
         seeds = dict.fromkeys(stream.seed for stream in self.streams)
-        orders = {seed: batch_indices(seed, epoch, len(self._images), self._batch_size) for seed in seeds}
+        orders = {seed: batch_indices(seed, epoch, len(self._images), self.batch_size) for seed in seeds}
         return tf.stack([orders[stream.seed] for stream in self.streams], axis=1)
 
     def _augmented(self, images: tf.Tensor, stream: Stream, step: Any) -> tf.Tensor:

@@ -59,7 +59,7 @@ class Timing:
     Args:
         side: of their square kernels.
         per_weight: seconds of training per weight, image and network.
-        measuring: how many times as long an epoch takes in which gradient flow is measured, at least 1.
+        measuring: how many times as long an epoch takes in whose steps gradient flow is measured, at least 1.
         building: seconds before the first epoch, for each kernel of each graph.
     """
 
@@ -89,10 +89,9 @@ class Speed:
         return training + building * work.kernels_built + self.augmenting * augmented
 
     def _training(self, load: Load) -> float:
-        trained, evaluated = image_passes(load.spec, load.size)
-        share = len(measured_epochs(load.spec.epochs, load.spec.flow_epochs)) / load.spec.epochs
-        slower = 1 + share * (self._at(load.side, "measuring") - 1)
-        images = trained * slower + evaluated * FORWARD / TRAINING
+        trained, at_ends, evaluated = image_passes(load.spec, load.size)
+        slower = 1 + measured_share(load.spec) * (self._at(load.side, "measuring") - 1)
+        images = trained * slower + at_ends + evaluated * FORWARD / TRAINING
         return images * load.weights * self._at(load.side, "per_weight")
 
     def _at(self, side: float, name: str) -> float:
@@ -130,6 +129,12 @@ def calibrate(
     return Speed(tuple(timings), augmenting)
 
 
+def measured_share(spec: TrainingSpec) -> float:
+    """Returns the share of epochs in whose steps flow is measured; its measuring at their end counts as images."""
+    measured = measured_epochs(spec.epochs, spec.flow_epochs) if "steps" in spec.flow_readings else []
+    return len(measured) / spec.epochs
+
+
 class _Clock(StudyProgress):
     """Notes when each epoch ended, and shows nothing."""
 
@@ -164,7 +169,7 @@ def _timing(spec: RunSpec, side: int, executor: str, options: Options) -> Timing
     networks = 1 if executor == "serial" else max(2, min(MOST_NETWORKS, round(MOST_WEIGHTS / weights) // 2 * 2))
     square = dataclasses.replace(
         spec, variant=variant, dense_width=(side + 1) // 2, max_width=side, hidden_layers=HIDDEN_LAYERS, arm="sparse",
-        epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_data="batches",
+        epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_readings=("steps",),
     )  # fmt: skip
     specs = [dataclasses.replace(square, seed=seed) for seed in range(networks)]
     graphs = 1 if executor == "serial" else parallel_stacks()
@@ -186,7 +191,7 @@ def _augmenting(load: Load, executor: str, options: Options) -> float:
     for variant in ("NR", "DA"):
         spec = dataclasses.replace(
             load.spec, variant=variant, dense_width=TINY, max_width=TINY, hidden_layers=1, arm="sparse",
-            epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_data="batches",
+            epochs=EPOCHS, flow_epochs=FLOW_EPOCHS, flow_readings=("steps",),
         )  # fmt: skip
         seconds.append(epoch_seconds([spec], load.size.input_shape, steps, executor, options)[1])
     without, augmented = seconds

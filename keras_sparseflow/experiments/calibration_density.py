@@ -9,13 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from keras_sparseflow.data import DataSize
-from keras_sparseflow.experiments.calibration import EPOCH_FLOPS, EPOCHS, FLOW_EPOCHS, MOST_STEPS, epoch_seconds
+from keras_sparseflow.experiments.calibration import (
+    EPOCH_FLOPS,
+    EPOCHS,
+    FLOW_EPOCHS,
+    MOST_STEPS,
+    epoch_seconds,
+    measured_share,
+)
 from keras_sparseflow.experiments.cost import TRAINING, cost
 from keras_sparseflow.experiments.density_spec import DensitySpec
 from keras_sparseflow.experiments.executors import Options
 from keras_sparseflow.experiments.kernels import kernels_of
 from keras_sparseflow.experiments.named import MODELS
-from keras_sparseflow.flow import measured_epochs
 
 FEWEST_STEPS = 3
 """Of a calibrated epoch."""
@@ -47,14 +53,10 @@ def density_seconds(
     a_kernel = start / len(kernels_of(small, size))
     slower = max(1.0, measured / plain)
     return sum(
-        cost([spec], size).flops * a_flop * (1 + _measured_share(spec) * (slower - 1))
+        cost([spec], size).flops * a_flop * (1 + measured_share(spec) * (slower - 1))
         + a_kernel * len(kernels_of(spec, size))
         for spec in specs
     )
-
-
-def _measured_share(spec: DensitySpec) -> float:
-    return len(measured_epochs(spec.epochs, spec.flow_epochs)) / spec.epochs
 
 
 def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
@@ -72,7 +74,7 @@ def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
         width=min(spec.width, architecture.small_width),
         epochs=EPOCHS,
         flow_epochs=FLOW_EPOCHS,
-        flow_data="batches",
+        flow_readings=("steps",),
     )
     fits = int(STEP_FLOPS / _flops_an_image(small, size))
     return dataclasses.replace(small, batch_size=max(1, min(spec.batch_size, fits)))

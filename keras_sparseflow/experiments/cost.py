@@ -29,8 +29,8 @@ class Cost:
         steps: gradient steps.
         active_weights: weights that a network uses; both arms of a pair have as many.
         stored_weights: weights that are stored and computed with, inactive ones included.
-        flops: floating-point operations with all stored weights: training, evaluation, probes of flow, rescaling of
-            initial weights, and diagnostics, of which power iteration may end sooner.
+        flops: floating-point operations with all stored weights: training, evaluation, gradient flow at the end of
+            epochs, rescaling of initial weights, and diagnostics, of which power iteration may end sooner.
         active_flops: those that active weights alone would need.
     """
 
@@ -80,14 +80,17 @@ def steps_an_epoch(spec: TrainingSpec, size: DataSize) -> int:
     return size.train_images // spec.batch_size
 
 
-def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
-    """Returns how many images a network is trained or probed on, and how many it is evaluated on, in all epochs."""
+def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int, int]:
+    """Returns how many images a network is trained on, its flow is measured on at the end, and it is evaluated on.
+
+    The numbers are of all epochs.
+    """
     steps = steps_an_epoch(spec, size)
     trained = (spec.epochs * steps - spec.first_step) * spec.batch_size
     measured = _epochs_among(measured_epochs(spec.epochs, spec.flow_epochs), spec, size)
-    probes = 0 if spec.flow_data == "batches" else len(measured)
+    ends = len(measured) if "end" in spec.flow_readings else 0
     epochs = spec.epochs - spec.first_step // steps
-    return trained + probes * size.train_images, epochs * size.test_images
+    return trained, ends * size.train_images, epochs * size.test_images
 
 
 def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
@@ -95,8 +98,9 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     products = sum(kernel.size * kernel.positions for kernel in kernels)
     active = sum(kernel.active * kernel.positions for kernel in kernels)
     dense = _dense_share(spec)
-    trained, evaluated = (sum(passes) for passes in zip(image_passes(spec, size), _besides(spec, size), strict=True))
-    per_product = TRAINING * trained + FORWARD * evaluated
+    trained, at_ends, evaluated = image_passes(spec, size)
+    gradients, forward = _besides(spec, size)
+    per_product = TRAINING * (trained + at_ends + gradients) + FORWARD * (evaluated + forward)
     return Cost(
         networks=1,
         steps=spec.epochs * steps_an_epoch(spec, size) - spec.first_step,

@@ -45,7 +45,7 @@ class Diagnostics:
             self.callbacks = self._along_training(spec)
 
     def rows(self, epoch: int) -> list[Row]:
-        """Returns what was measured after an epoch: rows with the keys `FLOW_COLUMNS`."""
+        """Returns what was measured after an epoch: rows with the keys `DIAGNOSTICS_COLUMNS`."""
         return [row for callback in self.callbacks for row in callback.rows_by_measure(epoch)]
 
     @property

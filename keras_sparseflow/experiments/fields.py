@@ -26,7 +26,8 @@ def spec_field(default: Any, help: str, source: str = "", **limits: Any) -> Any:
         default: MISSING for none.
         help: what it means, in words that a flag can show.
         source: where the default comes from.
-        **limits: `choices`, or of a number any of `minimum`, `above`, `maximum` and `below`.
+        **limits: `choices`, and of a list of them `fewest`, how many it must name; or of a number any of `minimum`,
+            `above`, `maximum` and `below`.
     """
     metadata = {"help": help, "source": source, **limits}
     return field(metadata=metadata) if default is dataclasses.MISSING else field(default=default, metadata=metadata)
@@ -108,7 +109,7 @@ def _check_names(item: dataclasses.Field[Any], value: Any) -> Any:
 
 def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
     """Returns one of the field's choices; where it takes several, these in their order, and () for ("none",)."""
-    choices = item.metadata["choices"]
+    limits, choices = item.metadata, item.metadata["choices"]
     several = str(item.type).startswith("tuple")
     if several and (isinstance(value, str) or not isinstance(value, Sequence)):
         raise ValueError(f"`{item.name}` must be a list of {', '.join(choices)}; received {value!r}.")
@@ -117,6 +118,8 @@ def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
         if name not in choices:
             alone = " `none` stands alone." if several and name == "none" else ""
             raise ValueError(f"{unknown_name(f'`{item.name}`', name, list(choices))}{alone}")
+    if len(chosen) < limits.get("fewest", 0):
+        raise ValueError(f"`{item.name}` must list at least {limits['fewest']} of {', '.join(choices)}; received none.")
     return tuple(name for name in choices if name in chosen) if several else value
 
 

@@ -82,9 +82,15 @@ def write_experiment(study_dir: Path, specs: Sequence[TrainingSpec]) -> None:
 
 def _metric_columns(specs: Sequence[TrainingSpec]) -> dict[str, str]:
     """Returns names of columns by the tags of the scalars in them."""
-    measures = sorted({measure for spec in specs if spec.flow_epochs for measure in spec.flow_measures})
+    flow = {
+        (measure, reading)
+        for spec in specs
+        if spec.flow_epochs
+        for measure in spec.flow_measures
+        for reading in spec.flow_readings
+    }
     return {metric_tag(name): shown for name, shown in METRICS.items()} | {
-        flow_tag(measure, TOTAL): measure for measure in measures
+        flow_tag(reading, measure, TOTAL): f"{measure} ({reading})" for measure, reading in sorted(flow)
     }
 
 

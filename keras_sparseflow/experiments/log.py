@@ -12,7 +12,7 @@ import numpy as np
 from keras_sparseflow.experiments.hparams import hyperparameters
 from keras_sparseflow.experiments.provenance import versions
 from keras_sparseflow.experiments.training_spec import TrainingSpec
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.flow.named import READINGS, TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.training.hparams import session_end, session_start
 from keras_sparseflow.training.pictures import picture
@@ -143,12 +143,14 @@ class RunLog:
         return {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
 
     def _summary(self) -> dict[str, Any]:
-        """Returns the last epoch's metrics, the best accuracy, and each measure's mean."""
+        """Returns the last epoch's metrics, the best accuracy, and each measure's mean by one reading, best the end."""
         last = self.history[-1]
         sparse = [row for row in self.history if row["epoch"] >= self.spec.sparse_from]  # none if it diverged before
+        reading = max((row["reading"] for row in self.flow), key=READINGS.index, default=None)
+        totals = [row for row in self.flow if row["layer"] == TOTAL and row["reading"] == reading]
         flow = {
-            measure: np.mean([r["value"] for r in self.flow if r["layer"] == TOTAL and r["measure"] == measure])
-            for measure in dict.fromkeys(row["measure"] for row in self.flow)
+            measure: np.mean([row["value"] for row in totals if row["measure"] == measure])
+            for measure in dict.fromkeys(row["measure"] for row in totals)
         }
         return {
             "test_accuracy": last["test_accuracy"],
@@ -158,6 +160,7 @@ class RunLog:
             "train_loss": last["loss"],
             "diverged": self.diverged,
             "epochs_run": len(self.history),
+            "flow_reading": reading,
             **flow,
         }
 

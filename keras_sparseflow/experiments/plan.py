@@ -53,9 +53,6 @@ HIDDEN_TENSORS = 3
 HIDDEN_TENSORS_WITH_BATCH_NORM = 6
 """Tensors of a hidden layer that are held at once for each image of a batch."""
 
-PROBE_BATCH = 1000
-"""Images at once where flow is measured on a probe of the training set."""
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -248,8 +245,7 @@ def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots:
     weight_bytes = FLOAT_BYTES * (VARIABLES + slots + GRADIENTS) + MASK_BYTES
     hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.parts else HIDDEN_TENSORS
     image_bytes = FLOAT_BYTES * (inputs + spec.hidden_layers * width * hidden_tensors + classes)
-    batch = spec.batch_size if spec.flow_data == "batches" else max(spec.batch_size, PROBE_BATCH)
-    return _weights(inputs, classes, spec.hidden_layers, width) * weight_bytes + batch * image_bytes
+    return _weights(inputs, classes, spec.hidden_layers, width) * weight_bytes + spec.batch_size * image_bytes
 
 
 def plan_table(plan: Sequence[Population]) -> Table:
@@ -310,11 +306,10 @@ def _check_each_fits(specs: Sequence[RunSpec], setting: Setting, memory: int) ->
     largest = max(alone, key=lambda population: population.memory)
     if largest.memory > memory:
         spec = largest.specs[0]
-        smaller = "a smaller `--batch_size`" if spec.flow_data == "batches" else "`--flow_data=batches`"
         raise MemoryError(
             f"The network {spec.run_id} needs an estimated {largest.memory:,} bytes; {memory:,} are allowed. "
-            f"Use `--population_memory_gb={math.ceil(largest.memory / 1e8) / 10}` or more, {smaller}, "
-            "or `--executor=serial`."
+            f"Use `--population_memory_gb={math.ceil(largest.memory / 1e8) / 10}` or more, a smaller "
+            "`--batch_size`, or `--executor=serial`."
         )
 
 

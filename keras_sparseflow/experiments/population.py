@@ -1,5 +1,6 @@
 """Trains the networks of a planned population together, each into its own folder."""
 
+import functools
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sparseflow.data import ImageData, ordered_batches
+from keras_sparseflow.data import ImageData
 from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.experiments.executors import Options
@@ -20,7 +21,6 @@ from keras_sparseflow.experiments.plan import Stack as PlannedStack
 from keras_sparseflow.experiments.plan import counted
 from keras_sparseflow.experiments.progress import StudyProgress
 from keras_sparseflow.experiments.recipe import l2_decay, l2_penalty, loss, optimizer_factory
-from keras_sparseflow.experiments.run import TEST_BATCH
 from keras_sparseflow.experiments.spec import RunSpec
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.flow import measured_epochs
@@ -115,13 +115,8 @@ class _PopulationRun:
 
     def _train_epoch(self, epoch: int, measured: bool) -> None:
         training = self._training()
-        on_batches = measured and self._spec.flow_data == "batches"
-
-        def on_call(step: int) -> None:
-            where = f"epoch {epoch + 1}/{self._spec.epochs}, step {step}/{self._batches.steps}"
-            self._progress.show(f"{counted(len(training), 'network')} together: {where}")
-
-        self._population.train_epoch(epoch, on_batches, on_call)
+        by_steps = measured and "steps" in self._spec.flow_readings
+        self._population.train_epoch(epoch, by_steps, functools.partial(self._show, epoch, "step"))
         metrics, flow = self._measure(epoch, measured)
         seconds = (time.monotonic() - self._began) / len(training)
         self._began = time.monotonic()
@@ -140,20 +135,31 @@ class _PopulationRun:
         """Returns metrics and flow rows of the epoch just trained, by member."""
         trained = self._population.train_means()
         tested = self._population.evaluate()
-        tables = [flow for _, flow in trained]
-        if measured and self._spec.flow_data != "batches":
-            probe = ordered_batches(self._data.train_images, self._data.train_labels, TEST_BATCH)
-            tables = self._population.probe(probe, self._spec.flow_data == "probe_training")
+        tables = self._flow_tables(epoch, [flow for _, flow in trained]) if measured else {}
         metrics, rows = {}, {}
-        for stack, members, (means, _), test, table in zip(
-            self._population.stacks, self._stacked, trained, tested, tables, strict=True
-        ):
+        for place, (stack, members) in enumerate(zip(self._population.stacks, self._stacked, strict=True)):
             for position, member in enumerate(members):
-                values = map(float, (*means[position], *test[position]))
+                values = map(float, (*trained[place][0][position], *tested[place][position]))
                 metrics[member] = dict(zip(("loss", "accuracy", "test_loss", "test_accuracy"), values, strict=True))
-                found = flow_rows(epoch, list(stack.measures), stack.layers, table[position]) if measured else []
-                rows[member] = found
+                rows[member] = [
+                    row
+                    for reading, of_stacks in tables.items()
+                    for row in flow_rows(epoch, reading, list(stack.measures), stack.layers, of_stacks[place][position])
+                ]
         return metrics, rows
+
+    def _flow_tables(self, epoch: int, of_steps: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
+        """Returns the flow of the epoch just trained by reading: for each stack, as `Stack.flow_of` does."""
+        readings = self._spec.flow_readings
+        tables = {"steps": of_steps} if "steps" in readings else {}
+        if "end" in readings:
+            on_call = functools.partial(self._show, epoch, "flow of batch")
+            tables["end"] = self._population.probe(self._spec.flow_mode == "training", on_call)
+        return tables
+
+    def _show(self, epoch: int, doing: str, done: int) -> None:
+        where = f"epoch {epoch + 1}/{self._spec.epochs}, {doing} {done}/{self._batches.steps}"
+        self._progress.show(f"{counted(len(self._training()), 'network')} together: {where}")
 
     def _training(self) -> list[RunLog]:
         return [log for log in self._logs if not log.over]

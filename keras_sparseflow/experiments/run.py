@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches
+from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches, whole_batches
 from keras_sparseflow.experiments.diagnosing import Diagnostics
 from keras_sparseflow.experiments.executors import CHECKPOINT_SECONDS
 from keras_sparseflow.experiments.log import CheckpointClock, FollowerLog, RunLog
@@ -34,7 +34,7 @@ from keras_sparseflow.training.strategy import (
 )
 
 TEST_BATCH = 1000
-"""Test images evaluated at once, and images of a probe; accuracies and losses do not depend on it."""
+"""Test images evaluated at once; accuracies and losses do not depend on it."""
 
 EpochListener = Callable[[int, dict[str, float]], None]
 
@@ -210,15 +210,13 @@ def _beginning(log: RunLog, model: keras.Model) -> dict[str, Any]:
 
 
 def _flow_callback(spec: TrainingSpec, data: ImageData) -> GradientFlow:
-    probe = None
-    if spec.flow_data != "batches":
-        probe = ordered_batches(data.train_images, data.train_labels, TEST_BATCH)
     return GradientFlow(
-        data=probe,
+        data=whole_batches(data, spec.batch_size) if "end" in spec.flow_readings else None,
         epochs=measured_epochs(spec.epochs, spec.flow_epochs),
         measures=spec.flow_measures,
         tensors=spec.flow_tensors,
         cost=spec.flow_cost,
-        training=spec.flow_data == "probe_training",
+        training=spec.flow_mode == "training",
+        readings=spec.flow_readings,
         total_epochs=spec.epochs,
     )

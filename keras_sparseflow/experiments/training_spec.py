@@ -13,6 +13,7 @@ from keras_sparseflow.experiments.arguments import arguments_of, canonical_argum
 from keras_sparseflow.experiments.fields import OURS, PAPER, check_value, named_things, spec_field
 from keras_sparseflow.experiments.named import OPTIMIZERS
 from keras_sparseflow.experiments.variants import parse_variant
+from keras_sparseflow.flow.named import READINGS
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
 
@@ -116,12 +117,20 @@ class TrainingSpec:
     flow_cost: str = spec_field(
         "total", "whose gradient: the total cost with its L2 term, or the data's", OURS, choices=("total", "data")
     )
-    flow_data: str = spec_field(
-        "batches",
-        "on what: the epoch's own training batches (mean over steps), or after it a probe of the whole training "
-        "set with the weights at rest and BatchNorm in inference or in training mode",
+    flow_readings: tuple[str, ...] = spec_field(
+        READINGS,
+        "readings of a measured epoch: steps, the mean over its training steps, and end, the mean gradient over all "
+        "training images, without augmentation, with the weights that the epoch leaves. Reports judge by the end, as "
+        "the paper's text has it, where it is there",
+        "the end: Tessera et al. 2021, section 3.1; the steps beside it: ours",
+        choices=READINGS,
+        fewest=1,
+    )
+    flow_mode: str = spec_field(
+        "training",
+        "mode of BatchNorm and dropout in the reading end: training, on batches of the training's size, or inference",
         OURS,
-        choices=("batches", "probe", "probe_training"),
+        choices=("training", "inference"),
     )
 
     _idle: ClassVar[frozenset[str]] = frozenset()
@@ -136,6 +145,8 @@ class TrainingSpec:
             object.__setattr__(self, field, own)
         if self.score in DATA_FREE_SCORES:
             self._reset("score_samples")
+        if "end" not in self.flow_readings:
+            self._reset("flow_mode")
 
     @property
     def parts(self) -> frozenset[str]:

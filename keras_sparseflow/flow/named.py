@@ -1,8 +1,11 @@
-"""Measures that can be named."""
+"""Measures and readings that can be named."""
 
 from keras_sparseflow.plugins import Table
 
 DEFAULT_MEASURES = ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2")
+
+READINGS = ("steps", "end")
+"""How an epoch is read: a measure's mean over its training steps, or the measure of the mean gradient at its end."""
 
 TOTAL = "total"
 """The `layer` of a row that holds the measure of the whole network."""

@@ -7,8 +7,8 @@
     runs/<study>/<run_id>/masks.npz          of each round of a lottery ticket: its masks
     runs/<study>/<run_id>/weights.npz        and its weights in the end
     runs/<study>/<run_id>/history.csv        a row per epoch
-    runs/<study>/<run_id>/flow.csv           a row per measured epoch, measure and layer
-    runs/<study>/<run_id>/diagnostics.csv    likewise, where the spec names diagnostics
+    runs/<study>/<run_id>/flow.csv           a row per measured epoch, reading, measure and layer
+    runs/<study>/<run_id>/diagnostics.csv    a row per measured epoch, measure and layer, if the spec names diagnostics
     runs/<study>/<run_id>/landscape.csv      a row per point at which the trained network's loss was taken
     runs/<study>/<run_id>/result.json        written last: its presence means finished
     runs/<study>/<run_id>/events/            TensorBoard
@@ -29,9 +29,10 @@ from keras_sparseflow.records.reading import (
     read_results,
     read_study,
 )
-from keras_sparseflow.records.tables import FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS
+from keras_sparseflow.records.tables import DIAGNOSTICS_COLUMNS, FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS
 
 __all__ = [
+    "DIAGNOSTICS_COLUMNS",
     "FLOW_COLUMNS",
     "HISTORY_COLUMNS",
     "LANDSCAPE_COLUMNS",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.folder import RunFolder
-from keras_sparseflow.records.tables import OPTIONAL, TABLES, read_table
+from keras_sparseflow.records.tables import FIRST_READING, OPTIONAL, TABLES, read_table
 
 
 def read_study(study_dir: str | Path) -> dict[str, Any]:
@@ -34,6 +34,9 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
 
 def read_results(study_dir: str | Path) -> pd.DataFrame:
     """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
+
+    The column of a flow measure holds its mean over the measured epochs, by the reading that `flow_reading` names:
+    "end" where the run recorded it, else "steps".
 
     The column `empty_kernels` counts the kernels that began without any active weight.
 
@@ -65,7 +68,9 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
             )
         fields = {**spec["spec"], **{name: value for name, value in defaults.items() if name not in spec["spec"]}}
         empty = list(spec.get("active_weights", ())).count(0)
-        rows.append({"run_id": folder.run_id, **fields, **result, "empty_kernels": empty})
+        rows.append(
+            {"run_id": folder.run_id, **fields, "flow_reading": FIRST_READING, **result, "empty_kernels": empty}
+        )
         spec_columns = list(dict.fromkeys([*spec_columns, *fields]))
     results = pd.DataFrame(rows)
     results.attrs["spec_columns"] = spec_columns
@@ -86,9 +91,10 @@ def read_history(study_dir: str | Path) -> pd.DataFrame:
 
 
 def read_flow(study_dir: str | Path) -> pd.DataFrame:
-    """Returns a row per finished run, measured epoch, measure and layer: `run_id` and `FLOW_COLUMNS`.
+    """Returns a row per finished run, measured epoch, reading, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
-    The value for the whole network has the layer "total".
+    A reading is "end", of the mean gradient over the training images at the end of the epoch, or "steps", the mean over
+    its steps. The value for the whole network has the layer "total".
 
     Args:
         study_dir: the study's folder.
@@ -102,7 +108,7 @@ def read_flow(study_dir: str | Path) -> pd.DataFrame:
 
 
 def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
-    """Returns a row per finished run, measured epoch, measure and layer, as `read_flow` does; none of runs without.
+    """Returns a row per finished run, measured epoch, measure and layer; none of runs without.
 
     Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
 

@@ -9,13 +9,14 @@ import pandas as pd
 from keras_sparseflow.records.files import REMEDY
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
-FLOW_COLUMNS = ("epoch", "measure", "layer", "value")
+FLOW_COLUMNS = ("epoch", "reading", "measure", "layer", "value")
+DIAGNOSTICS_COLUMNS = ("epoch", "measure", "layer", "value")
 LANDSCAPE_COLUMNS = ("diagnostic", "x", "y", "loss")
 
 TABLES = {
     "history": HISTORY_COLUMNS,
     "flow": FLOW_COLUMNS,
-    "diagnostics": FLOW_COLUMNS,
+    "diagnostics": DIAGNOSTICS_COLUMNS,
     "landscape": LANDSCAPE_COLUMNS,
 }
 """The tables of a run and their columns; each is a file of that name."""
@@ -23,11 +24,14 @@ TABLES = {
 OPTIONAL = ("diagnostics", "landscape")
 """Tables that only some runs have."""
 
-_TEXTS = ("measure", "layer", "diagnostic")
+_TEXTS = ("reading", "measure", "layer", "diagnostic")
 """The columns of tables that hold no numbers."""
 
 _KEYS = (*_TEXTS, "epoch", "x", "y")
 """The columns that say what a row is of: no value of them is missing."""
+
+FIRST_READING = "steps"
+"""The reading of flow that was written before rows named theirs."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -38,13 +42,18 @@ def as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Returns a table of one run: numbers as numbers, a surface of the loss as a whole grid."""
+    """Returns a table of one run: numbers as numbers, a surface of the loss as a whole grid.
+
+    Rows of flow that name no reading are of the reading "steps".
+    """
     try:
         rows = pd.read_csv(path, dtype={name: str for name in columns if name in _TEXTS})
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing. {REMEDY}") from error
     except ValueError as error:  # of pandas, and of text that is none
         raise _corrupt(path, f"expected CSV, but {error}") from error
+    if "reading" in columns and tuple(rows.columns) == tuple(name for name in columns if name != "reading"):
+        rows.insert(columns.index("reading"), "reading", FIRST_READING)
     if tuple(rows.columns) != columns:
         raise _corrupt(path, f"expected the columns {', '.join(columns)}; received {', '.join(map(str, rows.columns))}")
     for name in columns:

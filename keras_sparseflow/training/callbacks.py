@@ -1,5 +1,6 @@
 """The Keras callback that measures gradient flow over training."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,30 +11,32 @@ from keras_sparseflow.flow.kernels import check_tensors
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
 from keras_sparseflow.training.model import SparseModel
-from keras_sparseflow.training.probe import measure_flow
-from keras_sparseflow.training.recorder import FlowRecorder, check_cost, find_measures
+from keras_sparseflow.training.probe import FlowProbe
+from keras_sparseflow.training.recorder import FlowRecorder, check_cost, check_readings, find_measures
 from keras_sparseflow.training.scalars import ScalarWriter, flow_tags
 
 
 class GradientFlow(keras.callbacks.Callback):
     """Measures gradient flow over the epochs of `fit`, for any Keras model, masked or not.
 
-    Without `data`, the model must be a `SparseModel`: its own training steps are measured, and a
-    value is the mean over the steps of the epoch. With `data`, any compiled model will do: at the
-    end of an epoch the gradient over that data is measured, with the weights at rest.
+    An epoch can be read in two ways. The reading "steps" measures the training's own steps, of a
+    `SparseModel`: a value is the mean over the steps of the epoch. The reading "end" needs `data`, and takes
+    any compiled model: at the end of the epoch the gradient over that data is measured, with the weights at
+    rest. For the reading of the paper that is the whole training set without augmentation, in batches
+    of the training's size; it costs about as much as the training of one epoch.
 
-    The network's measures join the epoch's logs (`flow/egf_2`; NaN in epochs that are not measured),
+    The network's measures join the epoch's logs (`flow/end/egf_2`; NaN in epochs that are not measured),
     so that `History` and other callbacks see them; `rows` holds all, each layer's too.
 
     Args:
-        data: None, or what `measure_flow` takes.
+        data: None, or what `measure_flow` takes, for the reading "end".
         epochs: which epochs to measure, a sequence of integers counted from 0; None for 11, evenly spread.
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers: "kernels" or "all".
         cost: "total" (what the optimizer descends) or "data" (without regularisers).
-        training: with `data`, whether BatchNorm and dropout run in training mode.
-        log_dir: where to write TensorBoard scalars `flow/<measure>/<layer>`; None for nowhere.
-
+        training: at the end, whether layers such as BatchNorm and dropout run in training mode.
+        log_dir: where to write TensorBoard scalars `flow/<reading>/<measure>/<layer>`; None for nowhere.
+        readings: "steps", "end" or both; None for "end" with `data` and for "steps" without.
         total_epochs: of a training that several calls of `fit` make; None for those of `fit`.
 
     Raises:
@@ -41,12 +44,15 @@ class GradientFlow(keras.callbacks.Callback):
             model that is no SparseModel; after the first step: a step that records nothing.
 
     Attributes:
-        rows: list of dicts with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
+        rows: list of dicts with `epoch`, `reading`, `measure`, `layer` ("total" for the network) and `value`.
 
     Example:
         >>> flow = GradientFlow(epochs=[0, 9])
         >>> flow.to_frame().columns.tolist()
-        ['epoch', 'measure', 'layer', 'value']
+        ['epoch', 'reading', 'measure', 'layer', 'value']
+
+    References:
+        Tessera et al. 2021, section 3.1: flow is measured "at the end of" epochs.
     """
 
     def __init__(
@@ -56,13 +62,20 @@ class GradientFlow(keras.callbacks.Callback):
         measures: Sequence[str] = DEFAULT_MEASURES,
         tensors: str = "kernels",
         cost: str = "total",
-        training: bool = False,
+        training: bool = True,
         log_dir: str | None = None,
+        readings: Sequence[str] | None = None,
         total_epochs: int | None = None,
     ):
         super().__init__()
-        if training and data is None:
-            raise ValueError("`training=True` says how to probe `data`; without `data`, training steps are measured.")
+        self._readings = check_readings(_default_readings(data) if readings is None else readings)
+        if ("end" in self._readings) != (data is not None):
+            raise ValueError(
+                "`data` must be given for the reading 'end', and for no other; received "
+                f"data={'None' if data is None else type(data).__name__} and readings={self._readings!r}."
+            )
+        if not training and data is None:
+            raise ValueError("`training=False` says how `data` is measured; received data=None.")
         find_measures(measures), check_tensors(tensors), check_cost(cost)  # refused here, before any training
         self.rows: list[dict[str, Any]] = []
         self._data = data
@@ -73,10 +86,11 @@ class GradientFlow(keras.callbacks.Callback):
         self._scalars = None if log_dir is None else ScalarWriter(log_dir)
         self._schedule: set[int] = set()
         self._recorder: FlowRecorder | None = None
+        self._probe: FlowProbe | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Returns the rows as a DataFrame."""
-        return pd.DataFrame(self.rows, columns=["epoch", "measure", "layer", "value"])
+        return pd.DataFrame(self.rows, columns=["epoch", "reading", "measure", "layer", "value"])
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         last = (self._total_epochs or self.params["epochs"]) - 1
@@ -86,14 +100,14 @@ class GradientFlow(keras.callbacks.Callback):
                 f"`epochs` must be epochs of this training, counted from 0, so {last} at most; received "
                 f"{max(self._schedule)}."
             )
-        if self._data is not None:
+        self._detach()  # from a `fit` that an exception ended
+        if "steps" not in self._readings:
             return
         if not isinstance(self.model, SparseModel):
             raise ValueError(
-                "GradientFlow without `data` measures the training steps of a SparseModel; received a "
-                f"{type(self.model).__name__}. Make the model a SparseModel, or pass `data`, a dataset to probe."
+                "The reading 'steps' of GradientFlow measures the training steps of a SparseModel; received a "
+                f"{type(self.model).__name__}. Make the model a SparseModel, or pass `data` and read the end alone."
             )
-        self._detach()  # from a `fit` that an exception ended
         self._recorder = FlowRecorder(self.model, **self._options)
         self.model.attach(self._recorder)
 
@@ -113,8 +127,9 @@ class GradientFlow(keras.callbacks.Callback):
         rows = self._measure(epoch) if epoch in self._schedule else []
         self.rows.extend(rows)
         if logs is not None:
-            totals = {row["measure"]: row["value"] for row in rows if row["layer"] == TOTAL}
-            logs.update({f"flow/{name}": totals.get(name, float("nan")) for name in self._options["measures"]})
+            totals = {(row["reading"], row["measure"]): row["value"] for row in rows if row["layer"] == TOTAL}
+            for place in itertools.product(self._readings, self._options["measures"]):
+                logs["/".join(("flow", *place))] = totals.get(place, float("nan"))
         if self._scalars is not None and rows:
             self._scalars.write(epoch, flow_tags(rows))
 
@@ -124,11 +139,19 @@ class GradientFlow(keras.callbacks.Callback):
             self._scalars.close()
 
     def _measure(self, epoch: int) -> list[dict[str, Any]]:
-        if self._recorder is not None:
-            return self._recorder.rows(epoch)
-        return measure_flow(self.model, self._data, training=self._training, epoch=epoch, **self._options)
+        rows = [] if self._recorder is None else self._recorder.rows(epoch)
+        if "end" not in self._readings:
+            return rows
+        if self._probe is None:  # the model is built by now
+            self._probe = FlowProbe(self.model, training=self._training, **self._options)
+        return rows + self._probe.rows(self._data, epoch)
 
     def _detach(self) -> None:
+        self._probe = None
         if self._recorder is not None:
             self.model.detach(self._recorder)
             self._recorder = None
+
+
+def _default_readings(data: Any) -> tuple[str, ...]:
+    return ("steps",) if data is None else ("end",)

@@ -1,9 +1,8 @@
 """Stacks of networks, each trained by one program, many steps a call."""
 
 import functools
-import operator
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,8 +72,15 @@ class Population:
         self._make_batches = tf.function(functools.partial(self._batches_from), **compiled)
         self._steps = [tf.function(functools.partial(_train_steps, stack), **compiled) for stack in stacks]
         self._tests = [tf.function(functools.partial(_test_on, stack), **compiled) for stack in stacks]
-        self._probe = tf.function(functools.partial(self._probe_batch), **compiled)
-        self._flow = tf.function(functools.partial(self._flow_of), **compiled)
+        self._sums, self._flows = (
+            {
+                training: [
+                    tf.function(functools.partial(part, stack, batches, training), **compiled) for stack in stacks
+                ]
+                for training in (False, True)
+            }
+            for part in (_add_gradients, _flow_at_end)
+        )
         step_bytes = sum(spec.shape.num_elements() * spec.dtype.size for spec in batches.signature)
         self._steps_ahead = max(1, min(batches.steps, BATCH_BYTES // step_bytes))
         self._steps_a_call = 1
@@ -108,19 +114,25 @@ class Population:
         """Returns, for each stack, the members' mean loss and accuracy on the test images, shape `(members, 2)`."""
         return _guarded(lambda: self._test_on(len(self._test.images)))
 
-    def probe(self, batches: Iterable[Any], training: bool) -> list[np.ndarray]:
-        """Returns, for each stack, the flow of the mean gradient over batches, weights and statistics at rest.
+    def probe(self, training: bool = True, on_call: Callable[[int], None] | None = None) -> list[np.ndarray]:
+        """Returns, for each stack, the flow of the mean gradient over all images at rest, as `Stack.flow_of` does.
+
+        The batches are those of `whole_batches`, which all members see. No weight and no statistic changes.
 
         Args:
-            batches: pairs of images and labels.
             training: whether BatchNorm and dropout run in training mode.
+            on_call: called with the number of batches done, every few seconds.
         """
-
-        def values() -> list[np.ndarray]:
-            gradients = _mean_over(batches, lambda images, labels: self._probe(images, labels, training))
-            return [stack_values.numpy() for stack_values in self._flow(gradients)]
-
-        return _guarded(values)
+        order, done, steps = self._batches.whole_order(), 0, self._batches.steps
+        sums = [stack.no_gradients() for stack in self.stacks]
+        while done < steps:
+            last = min(steps, done + self._steps_a_call)  # a batch takes no longer than a step does
+            adding = functools.partial(side_by_side, self._sums[training], order, tf.constant(done), tf.constant(last))
+            sums = _guarded(functools.partial(adding, own=sums, fetched=False))
+            done = last
+            if on_call is not None:
+                on_call(done)
+        return _guarded(lambda: side_by_side(self._flows[training], order, own=sums))
 
     def states(self) -> list[list[dict[str, np.ndarray]]]:
         """Returns, for each stack, what `Stack.states` returns."""
@@ -147,12 +159,6 @@ class Population:
 
         numbers = tf.minimum(first + tf.range(self._steps_ahead, dtype=first.dtype), self._batches.steps - 1)
         return tf.map_fn(batch, numbers, fn_output_signature=self._batches.signature)
-
-    def _probe_batch(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> list[list[tf.Tensor]]:
-        return [stack.probe(images, labels, training) for stack in self.stacks]
-
-    def _flow_of(self, gradients: list[list[tf.Tensor]]) -> list[tf.Tensor]:
-        return [stack.flow_of(own) for stack, own in zip(self.stacks, gradients, strict=True)]
 
     def _adapt(self, steps: int, seconds: float) -> None:
         """Sets how many steps the next call does, from what the last one took; the first one compiles too."""
@@ -181,15 +187,34 @@ def _test_on(stack: Stack, images: Any, labels: Any, counted: Any, batches: Any)
     return total / tf.reduce_sum(counted)
 
 
-def _mean_over(batches: Iterable[Any], values: Callable[[Any, Any], Any]) -> Any:
-    """Returns the mean over all examples of structures of per-batch means."""
-    total, count = None, 0
-    for images, labels in batches:
-        size = len(labels)
-        weighted = tf.nest.map_structure(lambda value, size=size: size * value, values(images, labels))
-        total = weighted if total is None else tf.nest.map_structure(operator.add, total, weighted)
-        count += size
-    return tf.nest.map_structure(lambda value: value / count, total)
+def _add_gradients(
+    stack: Stack, batches: BatchStreams, training: bool, total: Sequence[tf.Tensor], order: Any, first: Any, last: Any
+) -> list[tf.Tensor]:
+    """Returns a sum of gradients with those of the full batches from the first to before the last, weights at rest."""
+
+    def add(number: tf.Tensor, *total: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        indices = tf.slice(order, [number * batches.batch_size], [batches.batch_size])
+        return number + 1, *_with_gradients(stack, batches, training, total, indices)
+
+    return list(tf.while_loop(lambda number, *_: number < last, add, (first, *total), parallel_iterations=1)[1:])
+
+
+def _flow_at_end(
+    stack: Stack, batches: BatchStreams, training: bool, total: Sequence[tf.Tensor], order: Any
+) -> tf.Tensor:
+    """Returns the flow of the mean over all images, from the sum over full batches: what remains is added here."""
+    rest = order[batches.steps * batches.batch_size :]  # of another size, so that no loop over full batches takes it
+    if rest.shape[0]:
+        total = _with_gradients(stack, batches, training, total, rest)
+    return stack.flow_of([gradient / order.shape[0] for gradient in total])
+
+
+def _with_gradients(
+    stack: Stack, batches: BatchStreams, training: bool, total: Sequence[tf.Tensor], indices: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns a sum over images with the gradients of one batch more."""
+    gradients = stack.probe(*batches.plain(indices), training)
+    return [so_far + indices.shape[0] * new for so_far, new in zip(total, gradients, strict=True)]
 
 
 def _guarded(work: Callable[[], Any]) -> Any:

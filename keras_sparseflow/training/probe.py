@@ -1,7 +1,7 @@
 """Gradient flow of any Keras model on a dataset, with its weights at rest."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -32,17 +32,17 @@ def measure_flow(
     measures: Sequence[str] = DEFAULT_MEASURES,
     tensors: str = "kernels",
     cost: str = "total",
-    training: bool = False,
+    training: bool = True,
     epoch: int = 0,
     loss: Any = None,
     batch_size: int | None = None,
 ) -> list[dict[str, Any]]:
     """Returns the gradient flow of a model: the measures of its gradient over a dataset.
 
-    The loss is that of the whole dataset, whatever the batches are: a mean over all examples, over all entries that are
-    no padding, or over all sample weights, or a sum, as the reduction of the compiled loss says. (With BatchNorm in
-    training mode each batch is normalised by itself.) Nothing of the model changes, BatchNorm statistics and
-    metrics included.
+    It is the reading "end" of the flow: with the weights as they are. The loss is that of the whole dataset, whatever
+    the batches are: a mean over all examples, over all entries that are no padding, or over all sample weights, or a
+    sum, as the reduction of the compiled loss says. (With BatchNorm in training mode each batch is normalised by
+    itself, so that their size counts.) Nothing of the model changes, BatchNorm statistics and metrics included.
 
     Args:
         model: any built Keras model, with masked or stock layers.
@@ -59,7 +59,7 @@ def measure_flow(
         batch_size: examples taken at once where data are arrays, which bounds the memory; None for all.
 
     Returns:
-        Rows with `epoch`, `measure`, `layer` ("total" for the network) and `value`.
+        Rows with `epoch`, `reading` ("end"), `measure`, `layer` ("total" for the network) and `value`.
 
     Raises:
         ValueError: the data are of another kind, hold no example or never end; the model has no loss, or one of its own
@@ -75,27 +75,49 @@ def measure_flow(
         [('output', 32.0), ('total', 32.0)]
 
     References:
-        Tessera et al. 2021, eqs. 5 to 7; the paper leaves open on which data.
+        Tessera et al. 2021, eqs. 5 to 7, and section 3.1: at the end of an epoch.
     """
-    found, kernels = find_measures(measures), flow_kernels(model, tensors)
-    parts = _parts_of(model, loss, check_cost(cost), training)
-    variables = [*model.non_trainable_variables, *model.metrics_variables]
-    before = [tf.identity(variable.value) for variable in variables]
-    try:
-        gradients = _gradients(model, kernels, parts, batches_in_turn(data, batch_size))
-    finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
-    if cost == "total" and not _is_own(model, loss):
-        gradients = [g + regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, kernels, strict=True)]
-    table = measure_table(found, gradients, flow_masks(kernels))
-    return flow_rows(epoch, list(found), [kernel.path for kernel in kernels], table.numpy())
+    return FlowProbe(model, measures, tensors, cost, training, loss).rows(data, epoch, batch_size)
 
 
-def _gradients(
-    model: keras.Model, kernels: Sequence[Kernel], parts: Callable[[Batch], list[Part]], batches: Iterable[Batch]
-) -> list[tf.Tensor]:
-    """Returns the gradient of each kernel's effective values, of the loss of all batches together."""
+class FlowProbe:
+    """Measures as `measure_flow` does, as often as is asked; the gradient is compiled once.
+
+    Args:
+        model: built; the others are those of `measure_flow`.
+    """
+
+    def __init__(
+        self, model: keras.Model, measures: Sequence[str], tensors: str, cost: str, training: bool, loss: Any = None
+    ):
+        self._model = model
+        self._measures, self._kernels = find_measures(measures), flow_kernels(model, tensors)
+        self._of_batch = _of_batch(model, self._kernels, _parts_of(model, loss, check_cost(cost), training))
+        self._adds_regularizers = cost == "total" and not _is_own(model, loss)
+
+    def rows(self, data: Any, epoch: int, batch_size: int | None = None) -> list[dict[str, Any]]:
+        """Returns the rows of `measure_flow` for this data."""
+        variables = [*self._model.non_trainable_variables, *self._model.metrics_variables]
+        before = [tf.identity(variable.value) for variable in variables]
+        mean = BatchMean(divide_sums=False)
+        try:
+            for batch in batches_in_turn(data, batch_size):
+                mean.add(self._of_batch(batch), len(keras.tree.flatten(batch)[0]))
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+        gradients, kernels = mean.result(), self._kernels
+        if self._adds_regularizers:
+            added = [regularizer_gradient(kernel.variable) for kernel in kernels]
+            gradients = [g + own for g, own in zip(gradients, added, strict=True)]
+        table = measure_table(self._measures, gradients, flow_masks(kernels))
+        return flow_rows(epoch, "end", list(self._measures), [kernel.path for kernel in kernels], table.numpy())
+
+
+def _of_batch(
+    model: keras.Model, kernels: Sequence[Kernel], parts: Callable[[Batch], list[Part]]
+) -> Callable[[Batch], list[tuple[list[tf.Tensor], Any]]]:
+    """Returns what gives the gradients of the parts of a batch's loss, of each kernel's effective values."""
     variables = [kernel.variable.value for kernel in kernels]
 
     @tf.function(reduce_retracing=True)
@@ -103,10 +125,7 @@ def _gradients(
         with dense_gradients(model):
             return gradients_of_parts(lambda: parts(batch), variables, batch)
 
-    mean = BatchMean(divide_sums=False)
-    for batch in batches:
-        mean.add(of_batch(batch), len(keras.tree.flatten(batch)[0]))
-    return mean.result()
+    return of_batch
 
 
 def _parts_of(model: keras.Model, loss: Any, cost: str, training: bool) -> Callable[[Batch], list[Part]]:
@@ -123,7 +142,7 @@ def _parts_of(model: keras.Model, loss: Any, cost: str, training: bool) -> Calla
         warnings.warn(
             f"{type(model).__name__} has a `train_step` of its own, and may train another loss than the one measured "
             f"here, {'its own `compute_loss`' if own else 'the compiled one'}; give `loss` to say which.",
-            stacklevel=3,
+            stacklevel=4,
         )
     objective = None if own else objective_of(model, loss)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import check_tensors, flow_kernels
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
-from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, TOTAL
+from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, READINGS, TOTAL
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.gradients import full_gradient
 
@@ -85,12 +85,12 @@ class FlowRecorder:
             self._add(context.all_reduce(tf.distribute.ReduceOp.SUM, measured), scale)
 
     def rows(self, epoch: int) -> list[dict[str, Any]]:
-        """Returns a row for each measure and layer, and one for each measure's total; none if not measured."""
+        """Returns a row of the reading "steps" for each measure and layer, and for each total; none if not measured."""
         if not self._kernels or not bool(self._active.read_value()):
             return []
         steps = float(self._steps.read_value())
         means = self._sums.read_value().numpy() / (steps or np.nan)
-        return flow_rows(epoch, list(self.measures), [kernel.path for kernel in self._kernels], means)
+        return flow_rows(epoch, "steps", list(self.measures), [kernel.path for kernel in self._kernels], means)
 
     def _build(self) -> None:
         """Makes the sums."""
@@ -124,6 +124,7 @@ def flow_of_gradients(
     measures: Sequence[str] = DEFAULT_MEASURES,
     tensors: str = "kernels",
     epoch: int = 0,
+    reading: str = "steps",
 ) -> list[dict[str, Any]]:
     """Returns the gradient flow of gradients that a training loop of your own has taken.
 
@@ -135,12 +136,14 @@ def flow_of_gradients(
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
         epoch: what the rows say of the epoch.
+        reading: what they say of the reading: "steps" for gradients of a training step, "end" for those of the whole
+            training set with the weights that the epoch leaves.
 
     Returns:
         Rows as those of `measure_flow`.
 
     Raises:
-        ValueError: another number of gradients, an unknown measure or `tensors`.
+        ValueError: another number of gradients, an unknown measure, `tensors` or reading.
 
     Example:
         >>> from keras_sparseflow import MaskedDense, dense_gradients
@@ -158,11 +161,12 @@ def flow_of_gradients(
             f"`gradients` must be one for each of the {len(variables)} trainable variables of {model.name!r}; received "
             f"{len(gradients)}."
         )
+    (reading,) = check_readings([reading])
     found, kernels = find_measures(measures), flow_kernels(model, tensors)
     by_variable = dict(zip(map(id, variables), gradients, strict=True))
     measured = [full_gradient(by_variable[id(kernel.variable)], kernel.variable.value) for kernel in kernels]
     table = measure_table(found, measured, flow_masks(kernels))
-    return flow_rows(epoch, list(found), [kernel.path for kernel in kernels], table.numpy())
+    return flow_rows(epoch, reading, list(found), [kernel.path for kernel in kernels], table.numpy())
 
 
 def losses_of_layers(model: keras.Model) -> list[Any]:
@@ -185,6 +189,13 @@ def check_cost(cost: str) -> str:
     if cost not in COSTS:
         raise ValueError(f"`cost` must be one of {', '.join(COSTS)}; received {cost!r}.")
     return cost
+
+
+def check_readings(readings: Sequence[str]) -> tuple[str, ...]:
+    """Returns readings in the order of `READINGS` if they are known and at least one, else raises ValueError."""
+    if isinstance(readings, str) or not readings or not set(readings) <= set(READINGS):
+        raise ValueError(f"`readings` must list at least one of {', '.join(READINGS)}; received {readings!r}.")
+    return tuple(reading for reading in READINGS if reading in readings)
 
 
 def gradients_of_cost(cost: str, kernels: Sequence[Kernel], gradients: Sequence[Any], scale: Any = None) -> list[Any]:
@@ -213,10 +224,12 @@ def flow_masks(kernels: Sequence[Kernel]) -> list[tf.Tensor | None]:
     return [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
 
 
-def flow_rows(epoch: int, measures: Sequence[str], layers: Sequence[str], table: np.ndarray) -> list[dict[str, Any]]:
-    """Returns the entries of a `measure_table` as rows with `epoch`, `measure`, `layer` and `value`."""
+def flow_rows(
+    epoch: int, reading: str, measures: Sequence[str], layers: Sequence[str], table: np.ndarray
+) -> list[dict[str, Any]]:
+    """Returns the entries of a `measure_table` as rows with the keys `FLOW_COLUMNS`."""
     return [
-        {"epoch": epoch, "measure": measure, "layer": layer, "value": float(value)}
+        {"epoch": epoch, "reading": reading, "measure": measure, "layer": layer, "value": float(value)}
         for measure, values in zip(measures, table, strict=True)
         for layer, value in zip([*layers, TOTAL], values, strict=True)
     ]

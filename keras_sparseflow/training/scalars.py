@@ -64,9 +64,9 @@ def metric_tag(name: str) -> str:
     return f"metrics/{name}"
 
 
-def flow_tag(measure: str, layer: str) -> str:
-    """Returns the TensorBoard tag of a flow measure's value for a layer, or for the network ("total")."""
-    return f"flow/{measure}/{layer}"
+def flow_tag(reading: str, measure: str, layer: str) -> str:
+    """Returns the TensorBoard tag of a flow measure's value by a reading, for a layer or for the network ("total")."""
+    return f"flow/{reading}/{measure}/{layer}"
 
 
 def metric_tags(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -76,7 +76,7 @@ def metric_tags(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def flow_tags(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Returns the values of one epoch's flow rows by their TensorBoard tags."""
-    return {flow_tag(row["measure"], row["layer"]): row["value"] for row in rows}
+    return {flow_tag(row["reading"], row["measure"], row["layer"]): row["value"] for row in rows}
 
 
 def diagnostic_tags(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

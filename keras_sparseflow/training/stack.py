@@ -161,6 +161,10 @@ class Stack:
         gradients = self._gradients(images[None], labels[None], training=training)[-1]
         return [gradients[path] for path in self._flow_paths]
 
+    def no_gradients(self) -> list[tf.Tensor]:
+        """Returns zeros in the shape of what `probe` returns."""
+        return [tf.zeros_like(self._stacked[path].value) for path in self._flow_paths]
+
     def flow_of(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns the measures of such gradients, shape `(members, measures, layers + 1)`."""
         return self._table(dict(zip(self._flow_paths, gradients, strict=True)))

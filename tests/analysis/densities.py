@@ -13,7 +13,8 @@ SPEC = {
     "activation_options": {}, "optimizer_options": {}, "schedule": "step", "loss": "cross_entropy", "batch_size": 128,
     "epochs": 200, "l2": 0.0005, "l2_form": "loss", "augment_pad": 4, "augment_flip": "random",
     "flow_measures": ["egf_2", "grad_norm_2"], "flow_epochs": 11, "flow_tensors": "kernels", "flow_cost": "total",
-    "flow_data": "training", "model": "wide_resnet", "depth": 28, "width": 10, "ends": "sparse", "dropout": 0.0,
+    "flow_readings": ["steps", "end"], "flow_mode": "training",
+    "model": "wide_resnet", "depth": 28, "width": 10, "ends": "sparse", "dropout": 0.0,
     "prune_from": 0.5, "prune_until": 0.5, "prune_frequency": 100,
 }  # fmt: skip
 RATES = {"momentum": 0.1, "sgd": 0.1, "adam": 0.001}
@@ -46,7 +47,7 @@ def make_densities(
 
 
 def make_density_flow(results, layers=6, epochs=EPOCHS):
-    """Returns flow rows of both measures; before pruning, those of the dense network."""
+    """Returns flow rows of both measures at the end of epochs; before pruning, those of the dense network."""
     names = [f"conv_{number}" for number in range(1, layers)] + ["classifier"]
     rows = []
     for run in results.to_dict("records"):
@@ -57,8 +58,8 @@ def make_density_flow(results, layers=6, epochs=EPOCHS):
                 factor = 1.0 if layer == "total" else 1.5 - place / layers
                 for measure, scale in (("egf_2", 1.0), ("grad_norm_2", 2.0)):
                     value = scale * run["egf_2"] * factor * share**0.2 * np.exp(-epoch / 150)
-                    rows.append((run["run_id"], epoch, measure, layer, value))
-    return pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
+                    rows.append((run["run_id"], epoch, "end", measure, layer, value))
+    return pd.DataFrame(rows, columns=["run_id", "epoch", "reading", "measure", "layer", "value"])
 
 
 def make_diagnostics(results, epochs=(0, 99, 199), layers=LAYERS):
@@ -165,6 +166,7 @@ def _run(row, spec, error, factor):
         "epochs_run": 200,
         "seconds": 60.0,
         "active_weights": int(36_000_000 * row["density"]),
+        "flow_reading": "end",
         "grad_norm_2": 2 * flow,
         "egf_2": flow,
     }

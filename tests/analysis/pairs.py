@@ -60,6 +60,7 @@ def make_results(
                                 "epochs_run": 30,
                                 "seconds": 1.5,
                                 "active_weights": 64 * width + width**2 + 10 * width,
+                                "flow_reading": "end",
                                 "grad_norm_1": 10 * flow,
                                 "grad_norm_2": 2 * flow,
                                 "egf_1": 5 * flow,
@@ -70,15 +71,15 @@ def make_results(
 
 
 def make_flow(results, epochs=(0, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29)):
-    """Returns flow rows whose mean over epochs and layers is about the run's `egf_2`."""
+    """Returns flow rows of the end whose mean over epochs and layers is about the run's `egf_2`."""
     rows = []
     for run in results.to_dict("records"):
         for epoch in epochs:
             layers = {"hidden_1": 1.5, "hidden_2": 1.0, "output": 0.5, "total": 1.0}
             for layer, factor in layers.items():
                 value = run["egf_2"] * factor * 3 * np.exp(-epoch / 8)
-                rows.append((run["run_id"], epoch, "egf_2", layer, value))
-    return pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
+                rows.append((run["run_id"], epoch, "end", "egf_2", layer, value))
+    return pd.DataFrame(rows, columns=["run_id", "epoch", "reading", "measure", "layer", "value"])
 
 
 def write_study(study_dir, results, flow=None, **study):

@@ -128,7 +128,7 @@ def test_verdicts_about_l2(make_results):
 def test_numbers_about_l2_are_those_of_the_runs(make_results):
     made = l2_claim(_l2(make_results, ("adam",)))
     assert made.numbers[0] == (
-        "adam, dense: mean EGF with L2 is 3 times that without; median difference in accuracy -0.0200, "
+        "adam, dense: mean EGF (end of epoch) with L2 is 3 times that without; median difference in accuracy -0.0200, "
         "one-tailed p = 0.000 (H1: lower with L2; 15 pairs of runs)."
     )
     assert len(made.numbers) == 2
@@ -137,7 +137,7 @@ def test_numbers_about_l2_are_those_of_the_runs(make_results):
 
 def test_egf_1_stands_in_where_egf_2_was_not_measured(make_results):
     results = _l2(make_results, ("adam",)).drop(columns="egf_2")
-    assert "mean EGF with L2 is 1 times that without;" in l2_claim(results).numbers[0]
+    assert "mean EGF (end of epoch) with L2 is 1 times that without;" in l2_claim(results).numbers[0]
     none = l2_claim(results.drop(columns="egf_1"))
     assert (none.verdict, none.numbers) == ("not tested here", ("No EGF was measured.",))
 

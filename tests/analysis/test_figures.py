@@ -133,9 +133,9 @@ def test_figures_have_labels_with_units_and_one_legend(make_results, make_flow):
     labels = [(figure.get_supxlabel(), figure.get_supylabel()) for figure in figures]
     assert labels == [
         ("Dense width (units)", "Test accuracy (fraction)"),
-        ("Dense width (units)", "Average EGF (2-norm)"),
-        ("Epoch (the first is 0)", "EGF (2-norm)"),
-        ("Layer, from input to output", "EGF (2-norm)"),
+        ("Dense width (units)", "Average EGF (2-norm), end of epoch"),
+        ("Epoch (the first is 0)", "EGF (2-norm), end of epoch"),
+        ("Layer, from input to output", "EGF (2-norm), end of epoch"),
     ]
     for figure in figures:
         assert [[text.get_text() for text in legend.get_texts()] for legend in figure.legends] == [["sparse", "dense"]]

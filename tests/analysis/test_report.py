@@ -436,7 +436,7 @@ def test_a_study_without_a_finished_run_is_refused_and_nothing_written(tmp_path,
     [
         ("result.json", "{", r"result\.json is corrupt: expected JSON"),
         ("spec.json", "[]", r"spec\.json is corrupt: expected a JSON object"),
-        ("flow.csv", "a,b\n1,2\n", r"flow\.csv is corrupt: expected the columns epoch, measure, layer, value"),
+        ("flow.csv", "a,b\n1,2\n", r"flow\.csv is corrupt: expected the columns epoch, reading, measure, layer, value"),
     ],
 )
 def test_a_corrupt_file_is_named_and_nothing_written(tmp_path, make_results, write_study, name, content, message):

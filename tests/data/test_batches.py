@@ -12,7 +12,9 @@ from keras_sparseflow.data import (
     ordered_batches,
     steps_per_epoch,
     training_batches,
+    whole_batches,
 )
+from keras_sparseflow.data.batches import whole_order
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +150,20 @@ def test_ordered_batches_keep_order_and_remainder(numbered):
     np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), numbered.test_images)
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), np.arange(7))
     assert int(ordered_batches(numbered.test_images, numbered.test_labels, 3).cardinality()) == 3
+
+
+def test_whole_batches_hold_every_training_image_once_in_one_random_order(numbered):
+    batches = collect(whole_batches(numbered, 5))
+    full, rest = divmod(len(numbered.train_labels), 5)
+    assert [len(labels) for _, labels in batches] == [*[5] * full, rest] and rest
+    order = np.concatenate([labels for _, labels in batches])
+    assert sorted(order) == list(range(len(order))) and list(order) != sorted(order)
+    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), numbered.train_images[order])
+    assert_same(batches, collect(whole_batches(numbered, 5)))
+
+
+def test_the_order_of_whole_batches_is_pinned():
+    assert whole_order(7).tolist() == [2, 4, 3, 6, 5, 0, 1] and whole_order(7).dtype == np.int32
 
 
 def test_batch_larger_than_test_set_gives_one_batch(numbered):

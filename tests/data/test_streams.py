@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sparseflow.data import ImageData, training_batches
+from keras_sparseflow.data import ImageData, training_batches, whole_batches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 
 EPOCHS, BATCH = 3, 5
@@ -48,6 +48,15 @@ def test_streams_of_one_seed_see_one_order_and_other_seeds_another(noise):
     indices = BatchStreams(noise, BATCH, STREAMS).indices(1).numpy()
     assert np.array_equal(indices[:, 0], indices[:, 2]) and np.array_equal(indices[:, 1], indices[:, 3])
     assert not np.array_equal(indices[:, 0], indices[:, 1]) and not np.array_equal(indices[:, 0], indices[:, 4])
+
+
+def test_what_is_gathered_in_the_whole_order_are_whole_batches(noise):
+    batches = BatchStreams(noise, BATCH, STREAMS)
+    order = batches.whole_order()
+    for number, wanted in enumerate(whole_batches(noise, BATCH)):
+        found = batches.plain(order[number * BATCH : (number + 1) * BATCH])
+        for part, expected in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(part, expected)
 
 
 def test_steps_are_the_full_batches_and_a_batch_larger_than_the_data_is_refused(noise):

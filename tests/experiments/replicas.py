@@ -69,7 +69,7 @@ def main(folder):
     train("resumed", spec(), ONE, stop=1)
     train("resumed", spec(), TWO, stop=2)
     train("resumed", spec(), ONE)
-    train("half_precision", spec(epochs=1, precision="mixed_float16", flow_data="probe_training"), TWO)
+    train("half_precision", spec(epochs=1, precision="mixed_float16"), TWO)
     for name, options in (("diagnosed-one", ONE), ("diagnosed-two", TWO)):
         train(name, diagnosed, options)
     found = {"policy": keras.config.dtype_policy().name, "overflow": overflow(strategy_for([], TWO))}

@@ -32,8 +32,14 @@ def test_training_by_hand():
 def test_measured_epochs_take_longer():
     speed, free = Speed((Timing(10, 1e-6, 3.0, 0.0),)), DataSize((4, 4, 1), 10, 100, 0)
     plain = seconds(network(), speed=speed, size=free)
-    assert seconds(network(flow_epochs=2), speed=speed, size=free) == pytest.approx(2 * plain)
-    assert seconds(network(flow_epochs=11), speed=speed, size=free) == pytest.approx(3 * plain)
+    for epochs, measured in ((2, 0.5), (11, 1.0)):
+        by_steps, by_end, both = (
+            seconds(network(flow_epochs=epochs, flow_readings=names), speed=speed, size=free)
+            for names in (("steps",), ("end",), ("steps", "end"))
+        )
+        assert by_steps == pytest.approx((1 + 2 * measured) * plain)
+        assert by_end == pytest.approx((1 + measured) * plain), "as long as the training of that epoch"
+        assert both == pytest.approx((1 + 3 * measured) * plain)
 
 
 def test_building_and_streams_are_added():

@@ -32,16 +32,16 @@ def test_an_arm_stores_its_own_widths_and_both_use_as_many():
 def test_operations_by_hand():
     """5 batches of 8 in each of 3 epochs, and 20 test images: 6 * 120 + 2 * 60 a weight."""
     size = DataSize((2, 3, 1), 3, 43, 20)
-    found = cost([network(arm="sparse"), network(arm="dense")], size)
+    found = cost([network(arm=arm, flow_readings=("steps",)) for arm in ("sparse", "dense")], size)
     a_weight = 6 * 120 + 2 * 60
     assert found == Cost(2, 2 * 15, 104, 242, a_weight * (190 + 52), a_weight * 104)
 
 
-@pytest.mark.parametrize(("flow_epochs", "probes"), [(0, 0), (1, 1), (2, 2), (11, 3)])
-def test_probes_of_flow_pass_over_the_whole_training_set(flow_epochs, probes):
+@pytest.mark.parametrize(("flow_epochs", "ends"), [(0, 0), (1, 1), (2, 2), (11, 3)])
+def test_flow_at_the_end_passes_over_the_whole_training_set(flow_epochs, ends):
     size = DataSize((2, 3, 1), 3, 43, 20)
-    without, probed = (network(flow_data=data, flow_epochs=flow_epochs) for data in ("batches", "probe"))
-    assert cost([probed], size).flops - cost([without], size).flops == probes * 43 * 6 * 190
+    steps, both = (network(flow_readings=names, flow_epochs=flow_epochs) for names in (("steps",), ("steps", "end")))
+    assert cost([both], size).flops - cost([steps], size).flops == ends * 43 * 6 * 190
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from keras_sparseflow.records import RunFolder, read_study, write_json
 from tests.experiments.executing import train
 from tests.training.dashboard import Dashboard, values
 
-FLOW = ["flow/egf_1/total", "flow/egf_2/total", "flow/grad_norm_1/total", "flow/grad_norm_2/total"]
+FLOW = ["egf_1", "egf_2", "grad_norm_1", "grad_norm_2"]
 
 
 def plan(study_dir, specs):
@@ -49,9 +49,9 @@ def test_a_run_shows_the_fields_that_studies_vary_and_others_that_are_not_at_the
         "arm": "dense", "dense_width": 6, "max_width": 20, "seed": 2, "dataset": "digits", "image_size": "8",
         "train_size": "none", "batch_size": 16, "epochs": 3, "l2": 1e-4, "score": "random",
     }  # fmt: skip
-    more = hyperparameters(spec(flow_measures=("egf_2", "egf_1"), flow_data="probe", subset_seed=4))
+    more = hyperparameters(spec(flow_measures=("egf_2", "egf_1"), flow_readings=("end",), subset_seed=4))
     assert {name: more[name] for name in set(more) - SHOWN} == {
-        "flow_measures": "egf_2,egf_1", "flow_data": "probe", "subset_seed": 4,
+        "flow_measures": "egf_2,egf_1", "flow_readings": "end", "subset_seed": 4,
     }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_the_columns_are_those_of_all_runs_of_the_study(spec, tmp_path):
     metrics = Dashboard(tmp_path).experiment().metric_infos
     assert [(info.name.tag, info.display_name) for info in metrics] == [
         ("metrics/test_accuracy", "test accuracy"), ("metrics/test_loss", "test loss"), ("metrics/loss", "train loss"),
-        *((tag, tag.split("/")[1]) for tag in FLOW),
+        *((f"flow/{name}/{measure}/total", f"{measure} ({name})") for measure in FLOW for name in ("end", "steps")),
     ]  # fmt: skip
 
 
@@ -76,9 +76,9 @@ def test_a_field_that_one_run_sets_is_a_column_with_the_default_of_the_others(sp
 
 
 def test_flow_columns_are_those_that_some_run_measures(spec, tmp_path):
-    plan(tmp_path, [spec(flow_measures=("egf_2",)), spec(flow_epochs=0, seed=1)])
+    plan(tmp_path, [spec(flow_measures=("egf_2",), flow_readings=("end",)), spec(flow_epochs=0, seed=1)])
     tags = [info.name.tag for info in Dashboard(tmp_path).experiment().metric_infos]
-    assert [tag for tag in tags if tag.startswith("flow/")] == ["flow/egf_2/total"]
+    assert [tag for tag in tags if tag.startswith("flow/")] == ["flow/end/egf_2/total"]
 
 
 def test_planning_again_replaces_the_columns(spec, tmp_path):
@@ -115,8 +115,8 @@ def test_trained_runs_are_rows_with_what_their_files_say(executor, spec, data, t
         last = history[history["epoch"] == 1].iloc[0]
         expected = {f"metrics/{name}": last[name] for name in ("test_accuracy", "test_loss", "loss")}
         for found in flow[(flow["epoch"] == 1) & (flow["layer"] == "total")].itertuples():
-            expected[f"flow/{found.measure}/total"] = found.value
-        assert len(expected) == 3 + len(run.flow_measures)
+            expected[f"flow/{found.reading}/{found.measure}/total"] = found.value
+        assert len(expected) == 3 + 2 * len(run.flow_measures)
         assert row["metrics"] == {tag: (1, pytest.approx(value, rel=1e-6)) for tag, value in expected.items()}
     sparse = api_pb2.ColParams(hparam="arm")
     sparse.filter_discrete.extend(["sparse"])

@@ -19,7 +19,10 @@ METRICS = {"loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5
 
 def flow_rows(epoch, value=0.5):
     values = {"hidden_1": value + 7.0, "total": value}
-    return [{"epoch": epoch, "measure": "egf_2", "layer": layer, "value": v} for layer, v in values.items()]
+    rows = [{"epoch": epoch, "measure": "egf_2", "layer": layer, "value": v} for layer, v in values.items()]
+    return [{**row, "reading": "steps", "value": 10 * row["value"]} for row in rows] + [
+        {**row, "reading": "end"} for row in rows
+    ]
 
 
 @pytest.fixture
@@ -67,11 +70,21 @@ def test_the_result_is_of_the_last_epoch_and_the_means_of_the_totals(log):
     result = log.finish([4, 2])
     assert result == {
         "test_accuracy": 0.25, "test_loss": 1.0, "best_test_accuracy": 0.75, "train_accuracy": 0.25,
-        "train_loss": 1.5, "diverged": False, "epochs_run": 3, "egf_2": 1.0, "seconds": 1.5, "active_weights": 6,
+        "train_loss": 1.5, "diverged": False, "epochs_run": 3, "flow_reading": "end", "egf_2": 1.0,
+        "seconds": 1.5, "active_weights": 6,
     }  # fmt: skip
     history, flow = (pd.read_csv(log.folder.path / name) for name in ("history.csv", "flow.csv"))
     assert tuple(history) == HISTORY_COLUMNS and tuple(flow) == FLOW_COLUMNS
-    assert list(history["epoch"]) == [0, 1, 2] and list(flow["epoch"]) == [0, 0, 2, 2]
+    assert list(history["epoch"]) == [0, 1, 2] and list(flow["epoch"]) == [0, 0, 0, 0, 2, 2, 2, 2]
+
+
+def test_the_result_is_of_the_steps_where_the_end_is_not_read_and_of_none_without_flow(log):
+    for rows, found in ((flow_rows(0)[:2], ("steps", 5.0)), ([], (None, None))):
+        one = log(epochs=1, seed=len(rows))
+        one.start([])
+        one.add(METRICS, rows, 0.5)
+        result = one.finish([])
+        assert (result["flow_reading"], result.get("egf_2")) == found
 
 
 def test_restore_gives_back_what_was_saved_and_events_after_it_go(log):
@@ -90,7 +103,8 @@ def test_restore_gives_back_what_was_saved_and_events_after_it_go(log):
     second.close()
     found = scalars(second.folder)
     assert [step for step, _ in found["metrics/loss"]] == [0, 1] and found["metrics/loss"][1][1] == pytest.approx(0.2)
-    assert found["flow/egf_2/total"] == [(0, 0.5), (1, 0.75)]
+    assert found["flow/end/egf_2/total"] == [(0, 0.5), (1, 0.75)]
+    assert found["flow/steps/egf_2/total"] == [(0, 5.0), (1, 7.5)]
 
 
 def test_a_diverged_run_is_diverged_after_restore(log):

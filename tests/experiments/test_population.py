@@ -102,10 +102,11 @@ CHOICES = [
         "variant": "DA_L2_SC_BN", "skip_span": 1, "augment_pad": 1,
     },
     {
-        "flow_data": "probe", "flow_tensors": "all", "score": "snip", "schedule": "cosine",
+        "flow_readings": ("end",), "flow_mode": "inference", "flow_tensors": "all", "score": "snip",
+        "schedule": "cosine",
         "variant": "DA_L2_SC_BN", "skip_place": "after", "augment_pad": 1, "augment_flip": "never",
     },
-    {"flow_data": "probe_training", "norm_place": "after", "init_fan_in": "active"},
+    {"flow_readings": ("end",), "batch_size": 20, "norm_place": "after", "init_fan_in": "active"},
     {
         "flow_epochs": 0, "optimizer": "momentum", "optimizer_options": ("momentum.nesterov=true",),
         "learning_rate": 0.005, "l2_form": "decoupled",

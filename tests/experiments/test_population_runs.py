@@ -206,10 +206,9 @@ def test_every_file_of_a_study_is_the_same_as_from_runs_one_by_one(spec, data, t
         assert_same_files(one, tmp_path / "serial", tmp_path / "population")
 
 
-@pytest.mark.parametrize("flow_data", ["batches", "probe"])
-def test_a_measure_of_a_plugin_gives_the_same_rows_as_one_by_one(spec, data, tmp_path, largest_column, flow_data):
+def test_a_measure_of_a_plugin_gives_the_same_rows_as_one_by_one(spec, data, tmp_path, largest_column):
     specs = [
-        spec(arm=arm, dense_width=width, epochs=2, flow_measures=("egf_2", largest_column), flow_data=flow_data)
+        spec(arm=arm, dense_width=width, epochs=2, flow_measures=("egf_2", largest_column))
         for width in (6, 13)
         for arm in ("sparse", "dense")
     ]

@@ -7,11 +7,15 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
+from keras_sparseflow.data.batches import whole_order
+from keras_sparseflow.experiments import run as run_module
 from keras_sparseflow.experiments.network import active_weights, build_network
 from keras_sparseflow.experiments.run import run
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.training import measure_flow
 from tests.experiments.executing import InterruptionError, scalars
 
 pytestmark = pytest.mark.usefixtures("every_epoch")
@@ -67,7 +71,8 @@ def test_a_finished_run_has_all_its_files_and_learns(spec, folder, data):
     history, flow = rows(folder(spec), "history.csv"), rows(folder(spec), "flow.csv")
     assert list(history["epoch"]) == list(range(20))
     assert set(flow["measure"]) == {"grad_norm_1", "grad_norm_2", "egf_1", "egf_2"}
-    assert set(flow["layer"]) == {"hidden_1", "output", "total"} and len(flow) == 11 * 4 * 3
+    assert set(flow["layer"]) == {"hidden_1", "output", "total"} and len(flow) == 11 * 2 * 4 * 3
+    assert list(dict.fromkeys(flow["reading"])) == ["steps", "end"]
     assert result["test_accuracy"] > 0.8 and history["loss"].iloc[-1] < history["loss"].iloc[0]
 
 
@@ -77,12 +82,13 @@ def test_the_result_follows_from_the_rows_and_its_schema_is_pinned(finished):
     history, flow = rows(folder, "history.csv"), rows(folder, "flow.csv")
     assert list(result) == [
         "test_accuracy", "test_loss", "best_test_accuracy", "train_accuracy", "train_loss", "diverged", "epochs_run",
-        "grad_norm_1", "grad_norm_2", "egf_1", "egf_2", "seconds", "active_weights",
+        "flow_reading", "grad_norm_1", "grad_norm_2", "egf_1", "egf_2", "seconds", "active_weights",
     ]  # fmt: skip
     assert result["test_accuracy"] == history["test_accuracy"].iloc[-1]
     assert result["best_test_accuracy"] == history["test_accuracy"].max()
     assert result["train_loss"] == history["loss"].iloc[-1] and result["epochs_run"] == 3
-    totals = flow[flow["layer"] == "total"].groupby("measure")["value"].mean()
+    assert result["flow_reading"] == "end"
+    totals = flow[(flow["layer"] == "total") & (flow["reading"] == "end")].groupby("measure")["value"].mean()
     for measure in totals.index:
         np.testing.assert_allclose(result[measure], totals[measure], rtol=1e-12)
     assert result["active_weights"] == 16 * 6 + 6 * 3 and result["seconds"] > 0
@@ -108,8 +114,8 @@ def test_tensorboard_reads_the_metrics_and_flow_that_the_rows_hold(finished):
     found = scalars(folder)
     history, flow = rows(folder, "history.csv"), rows(folder, "flow.csv")
     expected = {f"metrics/{c}": list(zip(history["epoch"], history[c], strict=True)) for c in history if c != "epoch"}
-    for (measure, layer), group in flow.groupby(["measure", "layer"]):
-        expected[f"flow/{measure}/{layer}"] = list(zip(group["epoch"], group["value"], strict=True))
+    for place, group in flow.groupby(["reading", "measure", "layer"]):
+        expected["/".join(("flow", *place))] = list(zip(group["epoch"], group["value"], strict=True))
     assert set(found) == set(expected)
     for tag, values in expected.items():
         np.testing.assert_allclose(found[tag], values, rtol=1e-6, err_msg=tag)
@@ -219,7 +225,8 @@ def test_option_changes_the_training(trained, changed, also):
     ("changed", "also"),
     [
         ({"flow_cost": "data"}, {"variant": "L2", "l2": 0.1}),
-        ({"flow_data": "probe"}, {"variant": "BN"}),
+        ({"flow_mode": "inference"}, {"variant": "BN", "flow_readings": ("end",)}),
+        ({"flow_readings": ("steps",)}, {"variant": "BN", "flow_readings": ("end",)}),
         ({"flow_tensors": "all"}, {"variant": "BN"}),
     ],
     ids=str,
@@ -231,9 +238,35 @@ def test_flow_option_changes_the_flow_and_not_the_training(trained, changed, als
     assert total.shape == other_total.shape and not np.allclose(total, other_total, rtol=1e-3)
 
 
-def test_a_probe_in_training_mode_differs_from_one_in_inference_mode(trained):
-    flows = [trained(variant="BN", flow_data=how)[1] for how in ("probe", "probe_training")]
-    assert not np.allclose(flows[0]["value"], flows[1]["value"], rtol=1e-3)
+def test_both_readings_are_each_as_if_it_were_alone(trained):
+    _, both = trained(variant="DA_BN", flow_readings=("steps", "end"))
+    for reading in ("steps", "end"):
+        _, alone = trained(variant="DA_BN", flow_readings=(reading,))
+        assert set(alone["reading"]) == {reading}
+        rows = both[both["reading"] == reading].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, alone, rtol=1e-5)
+
+
+def test_the_end_is_that_of_the_weights_left_on_all_images_without_augmentation(spec, folder, data):
+    """The batches are those of the training's size, the last one smaller."""
+    chosen = spec(variant="DA_L2_BN", l2=0.1, epochs=1, batch_size=20)
+    models = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "build_network", lambda *a, **k: models.append(build_network(*a, **k)) or models[-1])
+        run(chosen, folder(chosen), data, tensorboard=False)
+    count = len(data.train_images)
+    order = whole_order(count)
+    assert count % chosen.batch_size and sorted(order) == list(range(count))
+    batches = [order[first : first + chosen.batch_size] for first in range(0, count, chosen.batch_size)]
+    pairs = ((data.train_images[batch], data.train_labels[batch]) for batch in batches)
+    ragged = tf.data.Dataset.from_generator(
+        lambda: pairs,
+        output_signature=(tf.TensorSpec((None, *data.input_shape)), tf.TensorSpec((None,), tf.int32)),
+    )
+    expected = measure_flow(models[0], ragged)
+    flow = rows(folder(chosen), "flow.csv").query("reading == 'end'")
+    assert flow["layer"].tolist() == [row["layer"] for row in expected]
+    np.testing.assert_allclose(flow["value"], [row["value"] for row in expected], rtol=1e-5)
 
 
 def test_flow_epochs_and_measures_choose_the_rows(trained):

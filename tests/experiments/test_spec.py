@@ -93,7 +93,8 @@ OTHER_VALUES = {
     "dataset": "cifar10", "image_size": 8, "train_size": 100, "subset_seed": 1, "dense_width": 21, "max_width": 69,
     "hidden_layers": 2, "arm": "dense", "variant": "BN", "activation": "tanh", "init_fan_in": "active",
     "optimizer": "adam", "learning_rate": 0.1, "batch_size": 64, "epochs": 7, "l2": 0.1, "augment_pad": 2, "seed": 5,
-    "flow_measures": ("egf_2",), "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data", "flow_data": "probe",
+    "flow_measures": ("egf_2",), "flow_epochs": 3, "flow_tensors": "all", "flow_cost": "data",
+    "flow_readings": ("end",), "flow_mode": "inference",
     "norm_place": "after", "skip_span": 1, "skip_place": "after", "schedule": "cosine", "loss": "squared_error",
     "l2_form": "decoupled", "augment_flip": "never", "optimizer_options": ("sgd.nesterov=true",),
     "activation_options": ("prelu.slope=0.1",), "precision": "mixed_bfloat16",
@@ -112,6 +113,11 @@ def test_every_field_changes_the_run_id_and_survives_a_dict(name):
     assert getattr(changed, name) == OTHER_VALUES[name]
     assert changed.run_id != spec(**same).run_id
     assert RunSpec.from_dict(changed.to_dict()) == changed
+
+
+def test_the_mode_of_an_end_that_is_not_read_names_no_run():
+    assert spec(flow_readings=("steps",), flow_mode="inference") == spec(flow_readings=("steps",))
+    assert spec(flow_readings=("end", "steps")) == spec(), "both, in whatever order, are the default"
 
 
 def test_from_dict_refuses_an_unknown_field():
@@ -143,7 +149,10 @@ def test_from_dict_refuses_an_unknown_field():
         ("flow_measures", (), "`flow_measures` must list at least one name"),
         ("flow_measures", "egf_2", "at least one name; received 'egf_2'"),
         ("variant", None, "Unknown variant part 'None'"),
-        ("flow_data", "all", "Unknown `flow_data` 'all'"),
+        ("flow_readings", ("steps", "all"), "Unknown `flow_readings` 'all'; expected one of steps, end"),
+        ("flow_readings", (), "`flow_readings` must list at least 1 of steps, end; received none"),
+        ("flow_readings", "end", "`flow_readings` must be a list of steps, end; received 'end'"),
+        ("flow_mode", "eval", "Unknown `flow_mode` 'eval'; expected one of training, inference"),
         ("init_fan_in", "He", "expected one of dense, sparse, active"),
         ("schedule", "cosin", "Unknown schedule 'cosin'; expected one of constant, cosine, step, wide.*'cosine'"),
         ("loss", "mse", "Unknown loss 'mse'; expected one of cross_entropy, squared_error"),

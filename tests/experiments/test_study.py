@@ -122,7 +122,7 @@ def test_the_record_holds_the_plan_and_every_choice():
     assert choices["variant"]["value"] == "NR, BN" and choices["variant"]["source"] == "set for this study"
     assert choices["init_fan_in"]["value"] == "dense" and "our default" in choices["init_fan_in"]["source"]
     assert choices["epochs"]["value"] == "2" and choices["seeds"]["value"] == "0, 1"
-    assert {"schedule", "loss", "RMSprop", "flow_cost", "flow_data", "batch_size"} <= set(choices)
+    assert {"schedule", "loss", "RMSprop", "flow_cost", "flow_readings", "flow_mode", "batch_size"} <= set(choices)
     assert record["versions"]["keras"] and record["machine"]["cores"] and record["command"] == "python x.py"
 
 

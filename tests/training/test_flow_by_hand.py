@@ -139,20 +139,41 @@ def test_a_probe_of_batches_measures_the_norm_of_their_mean_gradient():
     import tensorflow as tf
 
     model = network(sparse=True, batch_norm=True)
-    whole = measure_flow(model, (IMAGES, LABELS))
-    parts = measure_flow(model, tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(5))
+    whole = measure_flow(model, (IMAGES, LABELS), training=False)
+    parts = measure_flow(model, tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(5), training=False)
     np.testing.assert_allclose([r["value"] for r in parts], [r["value"] for r in whole], rtol=1e-5)
 
 
 @pytest.mark.parametrize("sparse", [True, False])
-def test_a_callback_with_data_probes_a_plain_keras_model_after_scheduled_epochs(sparse):
+@pytest.mark.parametrize("training", [True, False])
+def test_a_callback_with_data_probes_a_plain_keras_model_after_scheduled_epochs(sparse, training):
     model = network(sparse, batch_norm=True, model_class=keras.Model)
-    recorder = GradientFlow(data=(IMAGES, LABELS), epochs=[1])
+    recorder = GradientFlow(data=(IMAGES, LABELS), epochs=[1], **({} if training else {"training": False}))
     model.fit(IMAGES, LABELS, batch_size=4, epochs=2, verbose=0, callbacks=[recorder])
     kernels, masks, norm, moving = state(model)
-    by_hand = gradients(IMAGES.reshape(12, 9).astype("float64"), LABELS, kernels, **norm, moving=moving)
-    assert {row["epoch"] for row in recorder.rows} == {1}
+    x = IMAGES.reshape(12, 9).astype("float64")
+    by_hand = gradients(x, LABELS, kernels, **norm, moving=None if training else moving)
+    assert {(row["epoch"], row["reading"]) for row in recorder.rows} == {(1, "end")}
     check_rows(recorder.rows, flow(by_hand, masks))
+
+
+def test_both_readings_are_those_of_each_alone_and_change_no_training():
+    losses, rows = [], []
+    for options in ({}, {"data": (IMAGES, LABELS)}, {"data": (IMAGES, LABELS), "readings": ["end", "steps"]}):
+        model, recorder = network(sparse=True, batch_norm=True), GradientFlow(**options)
+        values = np.random.default_rng(7)
+        for weight in model.weights:
+            if weight.path.endswith(("gamma", "beta")):
+                weight.assign(values.normal(size=weight.shape))
+        history = model.fit(IMAGES, LABELS, batch_size=5, epochs=3, shuffle=False, verbose=0, callbacks=[recorder])
+        losses.append(history.history["loss"])
+        rows.append(sorted(recorder.rows, key=lambda row: (row["reading"] == "end", row["epoch"])))
+        assert {f"flow/{row['reading']}/egf_2" for row in recorder.rows} == {
+            name for name in history.history if name.endswith("egf_2")
+        }
+    steps, end, both = rows
+    assert both == steps + end and {row["epoch"] for row in end} == {0, 1, 2}
+    assert losses[0] == losses[1] == losses[2]
 
 
 def test_the_raw_norm_of_a_sparse_network_counts_inactive_entries():

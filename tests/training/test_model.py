@@ -138,7 +138,7 @@ def test_the_cost_without_regularizers_is_exact_for_any_regularizer():
 def test_logs_have_a_value_in_every_epoch_so_that_a_history_is_a_table():
     history = functional().fit(X, Y, epochs=3, verbose=0, callbacks=[GradientFlow(epochs=[1])])
     frame = pd.DataFrame(history.history)
-    assert list(frame["flow/egf_2"].notna()) == [False, True, False]
+    assert list(frame["flow/steps/egf_2"].notna()) == [False, True, False]
 
 
 def test_a_callback_ended_by_an_exception_leaves_nothing_behind():
@@ -190,7 +190,12 @@ def test_an_embedding_can_be_measured():
         ({"measures": "egf_2"}, "at least one name of .*received 'egf_2'"),
         ({"cost": "loss"}, "`cost` must be one of total, data; received 'loss'"),
         ({"tensors": "biases"}, "`tensors` must be 'kernels' or 'all'; received 'biases'"),
-        ({"training": True}, "without `data`, training steps are measured"),
+        ({"training": False}, "`training=False` says how `data` is measured; received data=None"),
+        ({"readings": ["end"]}, "`data` must be given for the reading 'end'.*data=None and readings=\\('end',\\)"),
+        ({"readings": ["steps"], "data": (X, Y)}, "and for no other; received data=tuple and readings=\\('steps',\\)"),
+        ({"readings": ["start"]}, "`readings` must list at least one of steps, end; received \\['start'\\]"),
+        ({"readings": []}, "`readings` must list at least one of steps, end; received \\[\\]"),
+        ({"readings": "end", "data": (X, Y)}, "`readings` must list at least one of steps, end; received 'end'"),
     ],
     ids=str,
 )

@@ -122,7 +122,7 @@ def test_a_first_call_that_compiles_for_long_makes_no_long_call(timed):
 def population():
     """One network of one kernel, without a hidden layer."""
 
-    def make(measures=(), jit_compile=None, test_batch=4):
+    def make(measures=(), jit_compile=None, test_batch=4, batch_size=4):
         rng = np.random.default_rng(0)
         images = rng.normal(size=(13, 2, 1, 1)).astype("float32")
         data = ImageData("noise", images, np.arange(13, dtype="int32") % 3, images, np.zeros(13), "abc", (0.0,), (1.0,))
@@ -136,7 +136,7 @@ def population():
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         stack = Stack(model, [member, member], keras.optimizers.SGD, loss, measures)
         test = EqualBatches.of(X, Y, test_batch)
-        return Population([stack], BatchStreams(data, 4, [Stream(0)]), test, jit_compile)
+        return Population([stack], BatchStreams(data, batch_size, [Stream(0)]), test, jit_compile)
 
     return make
 
@@ -177,14 +177,26 @@ def test_means_over_test_batches_weigh_every_image_alike(population, test_batch)
     assert (values[:, 1] == np.float32(hits.round()) / np.float32(len(X))).all(), "exact, for ties of pairs"
 
 
-def test_a_probe_in_parts_is_that_of_all_its_images(population):
-    program = population(("egf_2",))
-    (whole,) = program.probe([(tf.constant(X), tf.constant(Y))], training=False)
-    (parts,) = program.probe(
-        [(tf.constant(X[:5]), tf.constant(Y[:5])), (tf.constant(X[5:]), tf.constant(Y[5:]))], False
-    )
-    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+@pytest.mark.parametrize("batch_size", [1, 4, 12])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_probe_in_batches_is_that_of_all_images(population, batch_size, jit_compile):
+    (whole,) = population(("egf_2",), batch_size=13).probe()
+    program, reported = population(("egf_2",), jit_compile, batch_size=batch_size), []
+    before = program.states()[0][0]["output/kernel"]
+    for _ in range(2):  # the sums begin anew
+        reported.clear()
+        (parts,) = program.probe(on_call=reported.append)
+        np.testing.assert_allclose(parts, whole, rtol=1e-5)
     assert whole.shape == (2, 1, 2) and (whole > 0).all()
+    assert reported == sorted(set(reported)) and reported[-1] == 13 // batch_size
+    assert (program.states()[0][0]["output/kernel"] == before).all()
+
+
+def test_a_probe_is_done_in_calls_as_long_as_those_of_the_training(population):
+    program, reported = population(("egf_2",), batch_size=1), []
+    program._steps_a_call = 5
+    program.probe(on_call=reported.append)
+    assert reported == [5, 10, 13]
 
 
 X = np.random.default_rng(1).normal(size=(7, 2, 1, 1)).astype("float32")
@@ -195,38 +207,23 @@ def full(*arguments, **options):
     raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
 
 
-class Full:
-    """A result that the device does not come to, which shows when it is fetched."""
-
-    def numpy(self):
-        full()
-
-
-@pytest.mark.parametrize(("name", "call"), [
-    ("_make_batches", lambda program: program.train_epoch(0, False)),
-    ("_probe", lambda program: program.probe([(X, Y)], False)),
-    ("_flow", lambda program: program.probe([(X, Y)], False)),
-])  # fmt: skip
-def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeypatch, name, call):
+def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeypatch):
     program = population(("egf_2",))
-    monkeypatch.setattr(program, name, full)
+    monkeypatch.setattr(program, "_make_batches", full)
     with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
-        call(program)
+        program.train_epoch(0, False)
 
 
-@pytest.mark.parametrize("call", [lambda program: program.train_epoch(0, False), lambda program: program.evaluate()])
+@pytest.mark.parametrize("call", [
+    lambda program: program.train_epoch(0, False),
+    lambda program: program.evaluate(),
+    lambda program: program.probe(),
+])  # fmt: skip
 def test_so_it_is_where_programs_run_side_by_side(population, monkeypatch, call):
     program = population()
     monkeypatch.setattr(population_module, "side_by_side", full)
     with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
         call(program)
-
-
-def test_no_room_that_shows_only_when_the_result_is_fetched_is_the_same_error(population, monkeypatch):
-    program = population(("egf_2",))
-    monkeypatch.setattr(program, "_flow", lambda *arguments: [Full()])
-    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
-        program.probe([(X, Y)], False)
 
 
 def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population, caplog, monkeypatch):
@@ -235,7 +232,7 @@ def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population
         program = population(("egf_2",), jit_compile=False)
         program.train_epoch(0, True)
         program.evaluate()
-        program.probe([(X, Y)], False)
+        program.probe()
     assert "retracing" not in caplog.text
 
 

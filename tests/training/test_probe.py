@@ -255,10 +255,13 @@ def test_gradients_of_a_loop_of_ones_own_have_the_flow_of_a_probe():
     with dense_gradients(model), tf.GradientTape() as tape:
         loss = model.compute_loss(X, Y, model(X))
         gradients = tape.gradient(loss, model.trainable_variables)
-    rows, probed = flow_of_gradients(model, gradients, epoch=3), measure_flow(model, (X, Y), epoch=3)
+    rows, probed = flow_of_gradients(model, gradients, epoch=3, reading="end"), measure_flow(model, (X, Y), epoch=3)
     assert [row.keys() for row in rows] == [row.keys() for row in probed]
     for row, other in zip(rows, probed, strict=True):
         assert row["value"] == pytest.approx(other["value"], rel=1e-5)
         assert row | {"value": 0} == other | {"value": 0}
+    assert {row["reading"] for row in flow_of_gradients(model, gradients)} == {"steps"}
+    with pytest.raises(ValueError, match="`readings` must list at least one of steps, end; received .'start'."):
+        flow_of_gradients(model, gradients, reading="start")
     with pytest.raises(ValueError, match="one for each of the 4 trainable variables .* received 3"):
         flow_of_gradients(model, gradients[:3])

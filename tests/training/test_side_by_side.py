@@ -28,6 +28,14 @@ def test_functions_are_traced_in_the_calling_thread_and_once():
     assert threads == [threading.current_thread()]
 
 
+def test_each_may_have_an_argument_of_its_own_and_results_may_stay_tensors():
+    functions = [tf.function(lambda own, x: [part + x for part in own]) for _ in range(2)]
+    own = [[tf.constant(1.0), tf.zeros(0)], [tf.constant(2.0), tf.ones(3)]]
+    first, second = side_by_side(functions, tf.constant(10.0), own=own, fetched=False)
+    assert all(isinstance(part, tf.Tensor) for part in (*first, *second))
+    assert float(first[0]) == 11 and len(first[1]) == 0 and second[1].numpy().tolist() == [11, 11, 11]
+
+
 def test_they_run_at_the_same_time():
     """Each waits for the other, so one after the other they would never end."""
     both = threading.Barrier(2, timeout=30)

@@ -1,0 +1,55 @@
+"""Readings of gradient flow: which one a report judges by, and the rows and results of that one."""
+
+import pandas as pd
+
+from keras_sparseflow.flow.named import TOTAL
+
+_COLUMNS = ("flow_reading", "reading")
+"""The column that names the reading: of results, and of rows of flow."""
+
+
+def judged_reading(flow: pd.DataFrame) -> str:
+    """Returns the reading that a study is judged by: "end", as in the paper, where every run has it, else "steps".
+
+    Args:
+        flow: as `keras_sparseflow.records.read_flow` returns it.
+    """
+    ends = flow.loc[flow["reading"] == "end", "run_id"]
+    return "end" if len(ends) and set(ends) == set(flow["run_id"]) else "steps"
+
+
+def of_one_reading(flow: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the reading that a study is judged by; all rows of a frame that names no reading.
+
+    Args:
+        flow: as `keras_sparseflow.records.read_flow` returns it.
+    """
+    return flow[flow["reading"] == judged_reading(flow)] if "reading" in flow else flow
+
+
+def judge(results: pd.DataFrame, flow: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns results and rows of flow of one reading, that by which a study is judged.
+
+    A run that does not have this reading, where others do, has no flow then.
+
+    Args:
+        results: as `keras_sparseflow.records.read_results` returns it.
+        flow: as `keras_sparseflow.records.read_flow` returns it.
+    """
+    if flow.empty or set(results["flow_reading"].dropna()) == {judged_reading(flow)}:
+        return results, of_one_reading(flow)
+    chosen = of_one_reading(flow)
+    means = chosen[chosen["layer"] == TOTAL].pivot_table("value", "run_id", "measure", aggfunc="mean")
+    columns = {str(measure): results["run_id"].map(means[measure]) for measure in means}
+    return results.assign(flow_reading=judged_reading(flow), **columns), chosen
+
+
+def reading_of(frame: pd.DataFrame) -> str:
+    """Returns the reading that results or rows of flow name; "" where they name none.
+
+    Example:
+        >>> reading_of(pd.DataFrame({"flow_reading": ["end", "end"]}))
+        'end'
+    """
+    named = [value for column in _COLUMNS if column in frame for value in frame[column].dropna().unique()]
+    return " or ".join(dict.fromkeys(map(str, named)))
