@@ -32,8 +32,8 @@ FORBIDDEN = {
     ("masks", "data"),
 }
 TENSORFLOW_ROOMS = {"diagnostics", "training", "data"}
-# Scores that take gradients need TensorFlow, and the gradient of a kernel is switched by a variable of TensorFlow's under
-# that backend; the rest runs on every Keras backend, so it is imported where it is used.
+# Scores that take gradients need TensorFlow, and a kernel's gradient is switched by a variable of TensorFlow's under
+# that backend; the rest runs on every Keras backend, so TensorFlow is imported where it is used.
 TENSORFLOW_WITHIN_FUNCTIONS = {"masks", "layers"}
 
 
