@@ -1,6 +1,7 @@
 """Density studies: specs, grids, costs by hand, and runs whose masks are there from the start or pruned midway."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -39,7 +40,7 @@ def network(**values):
 
 def test_run_ids_are_pinned():
     """If one of these changes, every study on users' disks is trained again."""
-    assert DensitySpec().run_id == "sgd-NR-wide_resnet_28_10-random-d0.1-s0-ea5830630f"
+    assert DensitySpec().run_id == "sgd-NR-wide_resnet_28_10-random-d0.1-s0-ec8dfcff0f"
     changed = network(method="magnitude", density=0.05, optimizer="adam", seed=2)
     assert changed.run_id == "adam-SC_BN-wide_resnet_10_1-magnitude-d0.05-s2-9286848600"
 
@@ -227,22 +228,25 @@ def test_operations_by_hand():
     shortcuts 1x1, the stem has one input channel and the classifier 3 outputs.
     """
     size = DataSize((4, 4, 1), 3, 50, 20)
+    of_steps = functools.partial(network, flow_readings=("steps",))  # measured in the training itself
     products = 16 * (9 * 16 + 2 * 9 * 16**2) + 4 * (9 * 16 * 32 + 9 * 32**2 + 16 * 32)
     products += 9 * 32 * 64 + 9 * 64**2 + 32 * 64 + 64 * 3
     an_image = 6 * 192 + 2 * 80
-    dense = cost([network(density=1.0)], size)
+    dense = cost([of_steps(density=1.0)], size)
     assert (dense.steps, dense.flops, dense.active_flops) == (12, an_image * products, an_image * products)
-    sparse = cost([network(density=0.25)], size)
+    sparse = cost([of_steps(density=0.25)], size)
     assert sparse.flops == dense.flops and sparse.active_flops == pytest.approx(dense.flops / 4, rel=1e-3)
     erk = {kernel.name: kernel for kernel in kernels_of(network(density=0.25, distribution="erk"), size)}
     total = sum(kernel.size for kernel in erk.values())
     assert sum(kernel.active for kernel in erk.values()) == round(0.25 * total) and erk["stem"].active == 144
     together = kernels_of(network(density=0.25, distribution="global", score="snip"), size)
     assert sum(kernel.active for kernel in together) == round(0.25 * total)
-    at_once, gradual = (network(density=0.25, method="magnitude", prune_until=until) for until in (0.5, 0.9))
+    at_once, gradual = (of_steps(density=0.25, method="magnitude", prune_until=until) for until in (0.5, 0.9))
     assert cost([at_once], size).active_flops == pytest.approx(dense.flops * (1 + 0.25) / 2, rel=1e-3)
     decaying = dense.flops * (0.5 + 0.4 * (0.25 + 0.75 * 0.25) + 0.1 * 0.25)
     assert cost([gradual], size).active_flops == pytest.approx(decaying, rel=1e-3)
+    measured = cost([network(density=1.0)], size)  # at the end of two epochs, on all 50 training images
+    assert measured.flops == (an_image + 6 * 2 * 50) * products
 
 
 def test_networks_that_there_are_not_are_refused_before_training():
