@@ -1,6 +1,8 @@
 """`SparseModel` and `GradientFlow` as parts of Keras: subclassing, late building, several recorders, replicas."""
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.layers import MaskedDense, kernels_of
 from keras_sparseflow.training import GradientFlow, SparseModel, measure_flow
 from tests import processes
 
@@ -84,6 +86,37 @@ def test_a_saved_model_is_a_sparse_model_again(make, tmp_path):
     loaded = keras.models.load_model(tmp_path / "m.keras")
     assert isinstance(loaded, SparseModel)
     np.testing.assert_array_equal(loaded(X), model(X))
+
+
+def used_functionally():
+    inputs = keras.Input((5,))
+    model = UsedFunctionally(inputs, MaskedDense(3, density=0.5, mask_seed=0)(inputs))
+    model.compile("adam", LOSS)
+    return model
+
+
+def subclassed():
+    model = Subclassed()
+    model.compile("adam", LOSS)
+    return model
+
+
+@pytest.mark.parametrize("make", [functional, subclassed, used_functionally])
+def test_a_model_can_be_pickled_and_copied(make):
+    model = make()
+    model.fit(X, Y, verbose=0)
+    layer = model.layers[-1]
+    layer.set_mask(np.eye(*layer.mask.shape), model.optimizer)
+    assert pickle.loads(pickle.dumps(type(model))) is type(model)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert type(other) is type(model)
+        np.testing.assert_array_equal(other(X), model(X))
+        flow = GradientFlow()
+        other.fit(X, Y, verbose=0, callbacks=[flow])
+        assert {row["layer"] for row in flow.rows} == {*(kernel.path for kernel in kernels_of(model)), "total"}
+        kernel = keras.ops.convert_to_numpy(other.layers[-1].stored_kernel)
+        assert np.array_equal(kernel != 0, np.eye(*kernel.shape, dtype=bool)), "trained, within the mask"
+        assert not np.array_equal(other(X), model(X))
 
 
 FRESH = """
