@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.parts import KernelPart, MaskedParts
 from keras_sparseflow.layers.structure import is_rebuildable, own_variables, sublayers, walk
 
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer | None]
@@ -109,7 +109,7 @@ def _copy_state(old: Any, new: Any) -> None:
     has_lora = getattr(old, "lora_enabled", False)  # saving and loading would end what it trains
     if (type(old) is not type(new) or has_lora) and not is_rebuildable(old):
         _copy_weights(old, new)
-    elif own_variables(old) or hasattr(old, "save_assets"):
+    elif own_variables(old) or isinstance(old, MaskedParts) or hasattr(old, "save_assets"):
         _copy_own_state(old, new)
     for inner, inner_copy in _inner_pairs(old, new):
         _copy_state(inner, inner_copy)
