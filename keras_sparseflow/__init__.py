@@ -5,8 +5,11 @@ and the analysis work where TensorFlow is not installed.
 """
 
 from keras_sparseflow.lazy import lazy_names
+from keras_sparseflow.registered import register_when_keras_loads
 
 __version__ = "0.1.0"
+
+register_when_keras_loads()
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_sparseflow.layers.lora import has_lora
 from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_of
 
 
@@ -14,7 +15,8 @@ def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[Kernel]:
             or activation parameters) or "all" (every trainable weight).
 
     Raises:
-        ValueError: the model has no such tensor, or `tensors` is another word.
+        ValueError: the model has no such tensor, `tensors` is another word, or it is "kernels" and a layer is to train
+            whose kernel does not: LoRA trains another variable, and a quantized kernel is not trained.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")])
@@ -27,12 +29,26 @@ def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[Kernel]:
     trained = {id(variable) for variable in model.trainable_variables}
     found = kernels_of(model) if tensors == "kernels" else variables_of(model)
     kernels = [kernel for kernel in found if id(kernel.variable) in trained]
+    if tensors == "kernels":
+        _check_trained_as_stored(found)
     if not kernels:
         raise ValueError(
             f"Model {model.name!r} has no trainable {'kernels' if tensors == 'kernels' else 'weights'} "
             "whose gradient could be measured; build it first, or choose tensors='all'."
         )
     return kernels
+
+
+def _check_trained_as_stored(kernels: list[Kernel]) -> None:
+    for kernel in kernels:
+        quantized = not keras.backend.is_float_dtype(kernel.variable.dtype)
+        if (quantized or has_lora(kernel)) and all(layer.trainable for layer in kernel.chain):
+            why = "is quantized" if quantized else "is frozen, while LoRA trains what it adds to it"
+            raise ValueError(
+                f"`tensors` must be 'all', every trainable weight, where a layer is to train whose kernel does not; "
+                f"received 'kernels', and the kernel of {kernel.path!r} {why}. Set `trainable` of that layer to False "
+                "to leave it out."
+            )
 
 
 def check_tensors(tensors: str) -> str:

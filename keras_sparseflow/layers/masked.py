@@ -25,6 +25,11 @@ from keras_sparseflow.layers.kernels import (
 from keras_sparseflow.layers.slots import reset_inactive_slots
 from keras_sparseflow.layers.variables import MaskedVariable, MaskVariable, attach_mask
 
+_FROM_STOCK = (
+    "To give a model the weights of its stock twin, call `rewind(model, weights_of(stock_model))`, both of "
+    "`keras_sparseflow.training`."
+)
+
 
 class MaskedKernel(keras.layers.Layer):
     """Mixin that puts a mask on the kernel of the stock layer named after it.
@@ -128,12 +133,7 @@ class MaskedKernel(keras.layers.Layer):
         Raises:
             ValueError: other weights, such as those of the stock layer, which has no mask.
         """
-        if self.built and len(weights) == len(self.weights) - 1:
-            raise ValueError(
-                f"`weights` of the masked layer {self.name!r} must be {len(self.weights)} arrays, its mask among them; "
-                f"received {len(weights)}, as a stock layer has. Assign kernel and bias by themselves "
-                "(`layer.kernel.assign`), or load a file of the stock model's weights (`load_weights`)."
-            )
+        check_weights(self, weights, masks=1)
         super().set_weights(weights)
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
@@ -169,18 +169,28 @@ class MaskedKernel(keras.layers.Layer):
         )
 
     def save_own_variables(self, store: Any) -> None:
-        """As the stock layer's, followed by the mask, which most stock layers would drop."""
-        super().save_own_variables(store)
-        if self.built and len(store.keys()) < len(self.variables):
-            store[str(len(store.keys()))] = self.mask
+        """As the stock layer's, followed by the mask."""
+        if not self.built:
+            super().save_own_variables(store)
+            return
+        for number, value in enumerate([*self._stored_by_stock(), self.mask]):
+            store[str(number)] = value
 
     def load_own_variables(self, store: Any) -> None:
-        """As the stock layer's, and the mask, which is stored last; weights of the stock layer get the mask of this."""
-        mask_key = str(len(store.keys()) - 1)
-        if self.built and len(store.keys()) == len(self.variables):
-            self.stored_kernel.forget_unmasked()
-            self.mask.assign(ops.convert_to_numpy(store[mask_key]))
+        """As the stock layer's, and the mask, which is stored last; weights of the stock layer get the mask of this.
+
+        Raises:
+            ValueError: the store has another number of weights.
+        """
+        if self.built:
+            store = with_masks(self, store, len(self._stored_by_stock()), [self.mask])
         super().load_own_variables(store)
+
+    def _stored_by_stock(self) -> list[Any]:
+        """Returns what the stock layer would save; some of them would save the mask, too."""
+        values: dict[str, Any] = {}
+        super().save_own_variables(values)
+        return [value for value in values.values() if value is not self.mask]
 
     def get_config(self) -> dict[str, Any]:
         """As the stock layer's, with `density`, `mask_seed` and, if the seed gives another mask, the mask itself."""
@@ -218,6 +228,44 @@ class MaskedKernel(keras.layers.Layer):
                 f"`{name}` needs the kernel of layer {self.name!r}, which is made when the layer is built: "
                 "call the layer or its model on data, or `build(input_shape)`, first."
             )
+
+
+def check_weights(layer: keras.layers.Layer, weights: Any, masks: int) -> None:
+    """Raises ValueError for a masked layer that is given the weights of its stock twin, which has no masks."""
+    count = len(layer.weights)
+    if layer.built and len(weights) == count - masks:
+        raise ValueError(
+            f"`weights` of the masked layer {layer.name!r} must be {count} arrays, its masks among them; received "
+            f"{len(weights)}, as a stock layer has. {_FROM_STOCK}"
+        )
+
+
+def with_masks(layer: keras.layers.Layer, store: Any, weights: int, masks: list[MaskVariable]) -> dict[str, Any]:
+    """Returns what is stored of a layer, followed by its masks; stored masks are assigned before weights can be.
+
+    Args:
+        layer: masked.
+        store: what is stored of it, or of its stock twin, which has no masks.
+        weights: how many weights the stock twin stores.
+        masks: of the layer.
+
+    Raises:
+        ValueError: the store has another number of weights.
+    """
+    values = {key: store[key] for key in store.keys()}  # noqa: SIM118 - a store of Keras has no iterator
+    if len(values) not in (weights, weights + len(masks)):
+        raise ValueError(
+            f"A file of weights must hold {weights} of the masked layer {layer.name!r}, or {weights + len(masks)} with "
+            f"masks; received {len(values)}. A file of a stock model names the layers by other classes: load it into "
+            f"the stock model. {_FROM_STOCK}"
+        )
+    given = len(values) > weights
+    for number, mask in enumerate(masks, weights):
+        if given:
+            mask.kernel.forget_unmasked()
+            mask.assign(ops.convert_to_numpy(values[str(number)]))
+        values[str(number)] = mask
+    return values
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")

@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_sparseflow.checks import check_seed, refuse_sparsity
 from keras_sparseflow.layers.kernels import check_density, decode_mask, encode_mask
-from keras_sparseflow.layers.masked import MaskedEinsumDense, MaskedKernel
+from keras_sparseflow.layers.masked import MaskedEinsumDense, MaskedKernel, check_weights, with_masks
+from keras_sparseflow.layers.variables import MaskVariable
 
 
 class KernelPart(MaskedKernel):
@@ -20,6 +21,12 @@ class KernelPart(MaskedKernel):
         variable = self.add_weight(**{**arguments, "name": "kernel"})
         self.built = True
         return variable
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves nothing: the layer saves its kernels and masks among its own variables."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads nothing, see `save_own_variables`."""
 
 
 class MaskedParts(keras.layers.Layer):
@@ -50,6 +57,7 @@ class MaskedParts(keras.layers.Layer):
         self._requested_density = check_density(density)
         self.mask_seed = random.randrange(2**31) if mask_seed is None else check_seed(mask_seed, "mask_seed")
         self._given_masks: dict[str, np.ndarray] = {}
+        self._weight_names: list[str] = []
         super().__init__(*args, **kwargs)
 
     @property
@@ -59,6 +67,7 @@ class MaskedParts(keras.layers.Layer):
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         """As the stock layer's, except that each kernel goes into a part."""
+        self._weight_names.append(kwargs["name"])
         if kwargs.get("name") not in self.kernel_attributes:
             return super().add_weight(*args, **kwargs)
         name = kwargs["name"]
@@ -66,6 +75,45 @@ class MaskedParts(keras.layers.Layer):
         part._given_mask = self._given_masks.get(name)
         setattr(self, f"{name}_part", part)
         return part.hold(kwargs)
+
+    def set_weights(self, weights: Any) -> None:
+        """As the stock layer's, of all `weights`; kernels' inactive weights become zero whatever they are given as.
+
+        Raises:
+            ValueError: other weights, such as those of the stock layer, which has no masks.
+        """
+        check_weights(self, weights, len(self.parts))
+        super().set_weights(weights)
+
+    def save_own_variables(self, store: Any) -> None:
+        """As the stock layer's, kernels among them, followed by the masks of the kernels."""
+        for number, value in enumerate([*self._weights(), *self._masks()]):
+            store[str(number)] = value
+
+    def load_own_variables(self, store: Any) -> None:
+        """As the stock layer's, and masks, which are stored last; weights of the stock layer get the masks of this.
+
+        Raises:
+            ValueError: the store has another number of weights.
+        """
+        if not self._weight_names:  # not built, or layers within hold the kernels, and keep them themselves
+            super().load_own_variables(store)
+            return
+        values = with_masks(self, store, len(self._weights()), self._masks())
+        for number, variable in enumerate(self._weights()):
+            variable.assign(values[str(number)])
+
+    def _weights(self) -> list[keras.Variable]:
+        """Returns the layer's own variables, and those kernels that the stock layer owns, in the order of that."""
+        named = {variable.name: variable for variable in (*self._trainable_variables, *self._non_trainable_variables)}
+        named |= {name: self._part(name).stored_kernel for name in self._kernels_of_parts()}
+        return [named[name] for name in self._weight_names]
+
+    def _masks(self) -> list[MaskVariable]:
+        return [self._part(name).mask for name in self._kernels_of_parts()]
+
+    def _kernels_of_parts(self) -> list[str]:
+        return [name for name in self._weight_names if name in self.kernel_attributes]
 
     def get_config(self) -> dict[str, Any]:
         """As the stock layer's, with `density`, `mask_seed` and those masks that the seed does not give."""

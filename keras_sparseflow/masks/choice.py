@@ -4,6 +4,8 @@ import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
 
+import keras
+
 from keras_sparseflow.layers.structure import Kernel
 
 Exclusion = str | type
@@ -31,6 +33,16 @@ def choose_kernels(kernels: Sequence[Kernel], exclude: Exclusion | Iterable[Excl
     if not chosen:
         raise ValueError(f"`exclude` leaves nothing to mask: it matches all {len(kernels)} kernels.")
     return chosen
+
+
+def check_not_quantized(kernels: Sequence[Kernel], remedy: str) -> None:
+    """Raises ValueError, which ends with a remedy, if one of the kernels is not stored as floating numbers."""
+    for kernel in kernels:
+        if not keras.backend.is_float_dtype(kernel.variable.dtype):
+            raise ValueError(
+                f"`model` must store the kernels that get masks in a floating type; received {kernel.path!r} of "
+                f"{kernel.variable.dtype}, whose layer is quantized. {remedy.format(path=kernel.path)}"
+            )
 
 
 def names_kernel(kernel: Kernel, item: Exclusion) -> bool:

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
+from keras_sparseflow.masks.choice import check_not_quantized
 from keras_sparseflow.masks.units import alive
 
 
@@ -158,6 +160,7 @@ def mask_report(
         kernels = masked_kernels_of(model)
         masks = {kernel.path: ops.convert_to_numpy(kernel.mask) for kernel in kernels}
     check_masks(kernels, masks)
+    check_not_quantized(kernels, "Report on masks before you quantize.")
     counts = _on_paths(model, kernels, masks, data) if paths else [None] * len(kernels)
     rows = [_row(kernel, masks[kernel.path], count) for kernel, count in zip(kernels, counts, strict=True)]
     return MaskReport(tuple(rows))
@@ -194,8 +197,10 @@ def _on_paths(model: keras.Model, kernels: Sequence[Kernel], masks: Mapping[str,
     from keras_sparseflow.masks.absolute import absolute_flow, check_flow
     from keras_sparseflow.masks.examples import as_batches
 
-    flow = absolute_flow(model, kernels, None if data is None else as_batches(data)[0][0])
-    on_paths = [int(np.count_nonzero(scores)) for scores in flow([masks[k.path].astype(np.float64) for k in kernels])]
-    if not any(on_paths):  # is it the masks, or a network through which nothing flows without them either?
-        check_flow(model, flow([np.ones(kernel.shape) for kernel in kernels]))
+    with merged_lora(model):
+        flow = absolute_flow(model, kernels, None if data is None else as_batches(data)[0][0])
+        shares = flow([masks[kernel.path].astype(np.float64) for kernel in kernels])
+        on_paths = [int(np.count_nonzero(share)) for share in shares]
+        if not any(on_paths):  # is it the masks, or a network through which nothing flows without them either?
+            check_flow(model, flow([np.ones(kernel.shape) for kernel in kernels]))
     return on_paths

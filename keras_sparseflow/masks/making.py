@@ -9,8 +9,9 @@ import numpy as np
 
 from keras_sparseflow.checks import check_seed, takes_density
 from keras_sparseflow.layers.kernels import check_density
+from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
-from keras_sparseflow.masks.choice import Exclusion, choose_kernels
+from keras_sparseflow.masks.choice import Exclusion, check_not_quantized, choose_kernels
 from keras_sparseflow.masks.collapse import CollapseError, check_masks
 from keras_sparseflow.masks.named import DISTRIBUTIONS, SCORES
 from keras_sparseflow.masks.problem import MaskProblem, Score
@@ -40,7 +41,7 @@ def make_masks(
     masked layers, and `mask_report` says what they cut off.
 
     Args:
-        model: any built Keras model, with stock or masked layers.
+        model: any built Keras model, with stock or masked layers; where LoRA adds to a kernel, the sum is ranked.
         density: float in [0, 1], of the kernels that get a mask; None where the distribution is a mapping.
         score: a name in `keras_sparseflow.masks.SCORES` or such a function, what ranks weights: "random",
             "magnitude", "snip", "grasp" (both need data) or "synflow".
@@ -60,8 +61,9 @@ def make_masks(
         kernels: the candidates, by `kernels_of`; None for every kernel of the model.
 
     Raises:
-        ValueError: the model is not built or has no kernel, the density is not a fraction, a name is unknown,
-            counts do not match the kernels, an exclusion matches nothing, or the score cannot be computed.
+        ValueError: the model is not built or has no kernel, a kernel is quantized, the density is not a fraction, a
+            name is unknown, counts do not match the kernels, an exclusion matches nothing, or the score cannot be
+            computed.
         CollapseError: a kernel is left without any active weight.
 
     Example:
@@ -78,6 +80,7 @@ def make_masks(
     if not candidates:
         raise ValueError(f"Model {model.name!r} has no kernel that can be masked: no dense, convolutional, ... layer.")
     chosen = choose_kernels(candidates, exclude)
+    check_not_quantized(chosen, "Make masks before you quantize, or leave the layer out by `exclude={path!r}`.")
     counts = _counts(chosen, density, distribution)
     if not isinstance(counts, int) and not allow_collapse:
         _check_collapse(chosen, counts, density)
@@ -93,7 +96,9 @@ def make_masks(
         batch_size=batch_size,
         density=density,
     )
-    masks = problem.select(_checked_scores(chosen, rank(problem), score))
+    with merged_lora(model):
+        scores = rank(problem)
+    masks = problem.select(_checked_scores(chosen, scores, score))
     if not allow_collapse:
         _check_collapse(chosen, [int(np.count_nonzero(mask)) for mask in masks], density)
     return {kernel.path: mask for kernel, mask in zip(chosen, masks, strict=True)}

@@ -28,7 +28,7 @@ def graph_function(function: Callable[..., list[Any]]) -> Callable[..., list[Any
 
     def call(*arguments: Any) -> list[Any]:
         tensors = keras.tree.map_structure(tf.convert_to_tensor, arguments)
-        with _inlined():
+        with inlined():
             concrete = traced.get_concrete_function(*tensors)
         result: list[Any] = concrete(*tensors)
         return result
@@ -37,8 +37,11 @@ def graph_function(function: Callable[..., list[Any]]) -> Callable[..., list[Any
 
 
 @contextlib.contextmanager
-def _inlined() -> Iterator[None]:
-    """Within it, TensorFlow runs the Python of a `tf.function`, and Keras recomputes no layer."""
+def inlined() -> Iterator[None]:
+    """Within it, TensorFlow runs the Python of a `tf.function`, and Keras recomputes no layer there."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
     import tensorflow as tf
     from keras.src.backend.tensorflow import core
 

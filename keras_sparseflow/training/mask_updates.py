@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.lora import has_lora
 from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
 from keras_sparseflow.masks.choice import names_kernel
 from keras_sparseflow.plugins import unknown_name
@@ -119,9 +120,15 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
                 "the model on a batch first."
             )
         found = masked_kernels_of(self.model)
-        if self._names is None:
-            return found
-        for name in self._names:
+        for name in self._names or ():
             if not any(names_kernel(kernel, name) for kernel in found):
                 raise unknown_name("masked layer", name, [kernel.path for kernel in found])
-        return [kernel for kernel in found if any(names_kernel(kernel, name) for name in self._names)]
+        if self._names is not None:
+            found = [kernel for kernel in found if any(names_kernel(kernel, name) for name in self._names)]
+        of_lora = [kernel.path for kernel in found if has_lora(kernel)]
+        if of_lora:
+            raise ValueError(
+                f"{type(self).__name__} needs kernels that train, not such as LoRA adds to; received {of_lora}. Leave "
+                "these layers out of `layers`, or load the model's saved weights into one built without LoRA."
+            )
+        return found

@@ -22,6 +22,13 @@ from keras_sparseflow.training.losses import hard_labels
 from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost
 
 
+class _FunctionalTwin:
+    """The attribute of a class that is its functional twin."""
+
+    def __get__(self, model: Any, cls: type) -> type:
+        return _functional_twin(cls)
+
+
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class SparseModel(keras.Model):
     """A Keras model that trains masked layers and records gradient flow on the way.
@@ -42,6 +49,9 @@ class SparseModel(keras.Model):
         >>> model.layers[1].active_count, sorted({row["measure"] for row in flow.rows})
         (4, ['egf_1', 'egf_2', 'grad_norm_1', 'grad_norm_2'])
     """
+
+    functional_twin = _FunctionalTwin()
+    """The class of models `SparseModel(inputs, outputs)`; each subclass has its own. Pickle finds it by this name."""
 
     _flow_recorders: tuple[FlowRecorder, ...] = ()
     train_function: Any  # Keras': what `fit` calls for each step
@@ -184,7 +194,12 @@ def _functional_twin(cls: type) -> type:
     """Returns the class that is `cls` and functional too, and is saved and loaded under the name of `cls`."""
     if issubclass(cls, Functional):
         return cls
-    twin = type(cls.__name__, (cls, Functional), {"__doc__": cls.__doc__, "__module__": cls.__module__})
+    attributes = {
+        "__doc__": cls.__doc__,
+        "__module__": cls.__module__,
+        "__qualname__": f"{cls.__qualname__}.functional_twin",  # where pickle finds it, in any process
+    }
+    twin = type(cls.__name__, (cls, Functional), attributes)
     GLOBAL_CUSTOM_NAMES[twin] = keras.saving.get_registered_name(cls)
     return twin
 

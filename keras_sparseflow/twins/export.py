@@ -82,6 +82,9 @@ def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dty
         entries.append({"places": names, **entry})
         contents += content
     text = {"format": FORMAT, "keras": keras.__version__, "model": _config(model), "variables": entries}
+    text["lora_alpha"] = {
+        inner: chain[-1].lora_alpha for inner, chain in walk(model) if getattr(chain[-1], "lora_enabled", False)
+    }
     _write(Path(path), json.dumps(text).encode(), b"".join(contents))
 
 
@@ -122,9 +125,12 @@ def load_compressed(
             if kernel is not None and kernel.mask is not None:
                 kernel.layer.set_mask(mask)
             variables[inner].assign(values)
-    for _, chain in walk(model):
-        if isinstance(chain[-1], keras.layers.Normalization):
-            chain[-1].finalize_state()
+    for inner, chain in walk(model):
+        layer: Any = chain[-1]
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+        if inner in text.get("lora_alpha", {}):
+            layer.lora_alpha = text["lora_alpha"][inner]  # Keras' Dense loses it when it is built
     return model
 
 

@@ -45,6 +45,5 @@ STOCK_OF: dict[type, type] = {kind: stock for stock, kind in MASKED_OF.items()}
 
 
 def has_twin(layer: keras.layers.Layer) -> bool:
-    """Returns whether the layer is masked already or can be; quantized layers have no kernel to mask."""
-    known = type(layer) in MASKED_OF or type(layer) in STOCK_OF
-    return known and getattr(layer, "quantization_mode", None) is None
+    """Returns whether the layer is masked already or can be."""
+    return type(layer) in MASKED_OF or type(layer) in STOCK_OF

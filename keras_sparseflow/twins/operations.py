@@ -11,9 +11,11 @@ from keras.src.layers.convolutional.base_conv import BaseConv
 from keras.src.layers.convolutional.base_conv_transpose import BaseConvTranspose
 from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
 from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
+from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 
 from keras_sparseflow.layers.parts import KernelPart
 from keras_sparseflow.layers.structure import Kernel, input_tensors
+from keras_sparseflow.masks.tracing import inlined
 
 Shape = tuple[int, ...]
 
@@ -32,16 +34,16 @@ def uses_per_example(model: keras.Model, kernels: Sequence[Kernel], inputs: Any 
             own input shape.
 
     Returns:
-        None for kernels of layers whose computation is not known, and for all of them where the
-        model's input has dimensions that are not known and `inputs` is None.
+        None for kernels of layers whose computation is not known or that were not seen to run, and for all of them
+        where the model's input has dimensions that are not known and `inputs` is None.
     """
     example = _zeros_like_inputs(model) if inputs is None else keras.tree.map_structure(_first_example, inputs)
     if example is None:
         return [None] * len(kernels)
     computing = [_computing_layer(kernel) for kernel in kernels]
-    with _calls_of(computing) as calls, keras.StatelessScope():
+    with _calls_of(computing) as calls, keras.StatelessScope(), inlined():
         model(example, training=False)
-    return [_uses(layer, calls[id(layer)]) for layer in computing]
+    return [_uses(layer, _owner(kernel), calls[id(layer)]) for layer, kernel in zip(computing, kernels, strict=True)]
 
 
 def _zeros_like_inputs(model: keras.Model) -> Any:
@@ -65,6 +67,10 @@ def _computing_layer(kernel: Kernel) -> keras.layers.Layer:
     for layer in kernel.chain:
         if isinstance(layer, keras.layers.RNN):
             return layer
+    return _owner(kernel)
+
+
+def _owner(kernel: Kernel) -> keras.layers.Layer:
     return [layer for layer in kernel.chain if not isinstance(layer, KernelPart)][-1]
 
 
@@ -73,8 +79,8 @@ def _calls_of(layers: Sequence[keras.layers.Layer]) -> Iterator[dict[int, list[t
     """Within it, shapes of the first input and output of each call of these layers are kept, by the layer's `id`."""
     calls: dict[int, list[tuple[Shape, Shape]]] = defaultdict(list)
 
-    def recording(layer: Any) -> Callable[..., Any]:
-        call = layer.call
+    def recording(layer: Any, method: str) -> Callable[..., Any]:
+        call = getattr(layer, method)
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
             outputs = call(*args, **kwargs)
@@ -85,26 +91,28 @@ def _calls_of(layers: Sequence[keras.layers.Layer]) -> Iterator[dict[int, list[t
 
         return recorded
 
-    distinct = list({id(layer): layer for layer in layers}.values())
-    for layer in distinct:
-        vars(layer)["call"] = recording(layer)
+    methods = {id(layer): (layer, "call" if layer.quantization_mode is None else "quantized_call") for layer in layers}
+    for layer, method in methods.values():
+        vars(layer)[method] = recording(layer, method)
     try:
         yield calls
     finally:
-        for layer in distinct:
-            del vars(layer)["call"]
+        for layer, method in methods.values():
+            del vars(layer)[method]
 
 
-def _uses(layer: Any, calls: Sequence[tuple[Shape, Shape]]) -> int | None:
-    """Returns the uses in all calls for one example, or None if the layer's computation is not known."""
-    uses = [_uses_in_call(layer, inputs, outputs) for inputs, outputs in calls]
+def _uses(layer: Any, owner: Any, calls: Sequence[tuple[Shape, Shape]]) -> int | None:
+    """Returns the uses in all calls for one example; None if there was no call, or the computation is not known."""
+    uses = [_uses_in_call(layer, owner, inputs, outputs) for inputs, outputs in calls]
     known = [use for use in uses if use is not None]
-    return sum(known) if len(known) == len(uses) else None
+    return sum(known) if known and len(known) == len(uses) else None
 
 
-def _uses_in_call(layer: Any, inputs: Shape, outputs: Shape) -> int | None:
+def _uses_in_call(layer: Any, owner: Any, inputs: Shape, outputs: Shape) -> int | None:
+    """Returns the uses in a call of the layer that computes with a kernel, of the layer itself or of its cell."""
     if isinstance(layer, keras.layers.RNN):
-        return inputs[1]
+        at_once = _uses_in_step(owner, outputs)
+        return None if at_once is None else inputs[1] * at_once
     if isinstance(layer, keras.layers.Dense):
         return math.prod(inputs[1:-1])
     if isinstance(layer, keras.layers.EinsumDense):
@@ -113,6 +121,15 @@ def _uses_in_call(layer: Any, inputs: Shape, outputs: Shape) -> int | None:
         return _positions(layer, inputs)
     if isinstance(layer, (BaseConv, BaseDepthwiseConv, BaseSeparableConv)):
         return _positions(layer, outputs)
+    return None
+
+
+def _uses_in_step(cell: Any, outputs: Shape) -> int | None:
+    if isinstance(cell, (keras.layers.SimpleRNNCell, keras.layers.LSTMCell, keras.layers.GRUCell)):
+        return 1
+    if isinstance(cell, ConvLSTMCell):  # its recurrent kernel runs over the positions that the other one gives
+        channel = -1 if cell.data_format == "channels_last" else len(outputs)
+        return math.prod(outputs[:channel][-cell.rank :])
     return None
 
 

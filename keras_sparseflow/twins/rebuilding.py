@@ -8,8 +8,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.layers.kernels import apply_mask
-from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.parts import KernelPart, MaskedParts
 from keras_sparseflow.layers.structure import is_rebuildable, own_variables, sublayers, walk
 
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer | None]
@@ -107,9 +106,10 @@ def _with_inputs_of(model: keras.Model) -> Any:
 def _copy_state(old: Any, new: Any) -> None:
     """Copies which layers are trainable, and all that layers hold, from a model or layer to its copy or twin."""
     new.trainable = old.trainable
-    if type(old) is not type(new) and not is_rebuildable(old):
+    has_lora = getattr(old, "lora_enabled", False)  # saving and loading would end what it trains
+    if (type(old) is not type(new) or has_lora) and not is_rebuildable(old):
         _copy_weights(old, new)
-    elif own_variables(old) or hasattr(old, "save_assets"):
+    elif own_variables(old) or isinstance(old, MaskedParts) or hasattr(old, "save_assets"):
         _copy_own_state(old, new)
     for inner, inner_copy in _inner_pairs(old, new):
         _copy_state(inner, inner_copy)
@@ -140,10 +140,12 @@ def _copy_own_state(old: Any, new: Any) -> None:
 
 
 def _copy_weights(old: Any, new: Any) -> None:
-    """Copies the weights between a stock layer and a masked one; inactive ones become zero in a stock layer."""
+    """Copies the weights of a layer by name; LoRA's part is merged into the kernel where the new layer has none."""
     values: dict[str, Any] = _weights_by_name(old)
-    for name, layer in _masked_by_name(old).items():
-        values[name] = apply_mask(layer.kernel, layer.mask)
+    if getattr(new, "lora_enabled", False):
+        new.lora_alpha = old.lora_alpha  # Keras' Dense loses it when it is built
+    elif getattr(old, "lora_enabled", False):
+        values["kernel"] = old.kernel
     for name, variable in _weights_by_name(new).items():
         variable.assign(values[name])
 

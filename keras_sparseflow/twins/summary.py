@@ -144,8 +144,8 @@ class SparsitySummary:
         ]
         if self.sparse_flops is None:
             notes.append(
-                "They are not known for a layer that is not a stock one, or where dimensions of the input "
-                "are not known (`inputs=` gives them)."
+                "They are not known for a layer that is not a stock one or was not seen to run, or where dimensions "
+                "of the input are not known (`inputs=` gives them)."
             )
         if self.unmasked:
             named = ", ".join(f"{path} ({kind}, {weights:,})" for path, kind, weights in self.unmasked)
@@ -180,20 +180,27 @@ def sparsity_summary(model: keras.Model, inputs: Any = None) -> SparsitySummary:
 
 
 def _summarise(kernel: Kernel, uses: int | None) -> KernelSummary:
-    size = int(np.prod(kernel.shape))
+    shape = _shape(kernel)
+    size = math.prod(shape)
     active = size if kernel.mask is None else int(np.count_nonzero(ops.convert_to_numpy(kernel.mask)))
     return KernelSummary(
         path=kernel.path,
         layer=type(
             next(layer for layer in reversed(kernel.chain) if not isinstance(layer, KernelPart))
         ).__name__.lstrip("_"),
-        shape=kernel.shape,
+        shape=shape,
         masked=kernel.mask is not None,
         size=size,
         active=active,
         dense_flops=None if uses is None else 2 * size * uses,
         sparse_flops=None if uses is None else 2 * active * uses,
     )
+
+
+def _shape(kernel: Kernel) -> tuple[int, ...]:
+    """Returns the shape of the weights; a layer quantized to 4 bits stores two of them in one number."""
+    layer: Any = kernel.layer
+    return tuple(layer.kernel.shape) if layer.quantization_mode == "int4" else kernel.shape
 
 
 def _unmasked(model: keras.Model) -> Iterable[tuple[str, str, int]]:

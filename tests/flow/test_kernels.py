@@ -41,6 +41,28 @@ def test_frozen_layers_do_not_count():
     assert "conv" not in [kernel.path for kernel in flow_kernels(model)]
 
 
+@pytest.mark.parametrize("head", [keras.layers.Dense(2, name="head"), MaskedDense(2, density=0.5, name="head")])
+def test_kernels_that_lora_trains_in_their_place_are_refused_and_counted_among_all_tensors(head):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="first"), head])
+    head.enable_lora(1)
+    with pytest.raises(
+        ValueError, match="`tensors` must be 'all'.*received 'kernels', and the kernel of 'head' is froz"
+    ):
+        flow_kernels(model)
+    assert [kernel.path for kernel in flow_kernels(model, "all")][2:] == [
+        "head/bias", "head/lora_kernel_a", "head/lora_kernel_b",
+    ]  # fmt: skip
+    head.trainable = False
+    assert [kernel.path for kernel in flow_kernels(model)] == ["first"], "as any frozen layer"
+
+
+def test_quantized_kernels_are_refused():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="first"), keras.layers.Dense(2)])
+    model.layers[0].quantize("int8")
+    with pytest.raises(ValueError, match="`tensors` must be 'all'.*the kernel of 'first' is quantized"):
+        flow_kernels(model)
+
+
 def test_errors_say_what_is_expected():
     with pytest.raises(ValueError, match="'kernels' or 'all'; received 'biases'"):
         flow_kernels(network(), "biases")

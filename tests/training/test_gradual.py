@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.gradual import GradualMagnitude
 from keras_sparseflow.training.pruning import MagnitudePruning
@@ -126,3 +127,14 @@ def test_a_schedule_that_was_over_before_it_pruned_anything_is_refused():
         fit(model, GradualMagnitude(0.5, 3, 12))
     fit(model, GradualMagnitude(0.5, 3, 12, first_step=12), epochs=1)
     assert arrays(model, "mask")["hidden"].sum() == 480
+
+
+def test_kernels_that_lora_trains_in_their_place_are_refused():
+    model = network(density=0.5)
+    hidden = model.get_layer("hidden")
+    hidden.enable_lora(2)
+    with pytest.raises(ValueError, match=r"GradualMagnitude needs kernels that train.*received \['hidden'\]"):
+        fit(model, GradualMagnitude(0.1, 1, 2), epochs=1)
+    names = [kernel.path for kernel in masked_kernels_of(model) if kernel.layer is not hidden]
+    fit(model, GradualMagnitude(0.1, 1, 2, layers=names), epochs=1)
+    assert np.isclose(hidden.density, 0.5) and arrays(model, "mask")[names[0]].mean() < 0.2

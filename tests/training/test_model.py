@@ -1,6 +1,8 @@
 """`SparseModel` and `GradientFlow` as parts of Keras: subclassing, late building, several recorders, replicas."""
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.layers import MaskedDense, kernels_of
 from keras_sparseflow.training import GradientFlow, SparseModel, measure_flow
 from tests import processes
 
@@ -86,23 +88,55 @@ def test_a_saved_model_is_a_sparse_model_again(make, tmp_path):
     np.testing.assert_array_equal(loaded(X), model(X))
 
 
+def used_functionally():
+    inputs = keras.Input((5,))
+    model = UsedFunctionally(inputs, MaskedDense(3, density=0.5, mask_seed=0)(inputs))
+    model.compile("adam", LOSS)
+    return model
+
+
+def subclassed():
+    model = Subclassed()
+    model.compile("adam", LOSS)
+    return model
+
+
+@pytest.mark.parametrize("make", [functional, subclassed, used_functionally])
+def test_a_model_can_be_pickled_and_copied(make):
+    model = make()
+    model.fit(X, Y, verbose=0)
+    layer = model.layers[-1]
+    layer.set_mask(np.eye(*layer.mask.shape), model.optimizer)
+    assert pickle.loads(pickle.dumps(type(model))) is type(model)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert type(other) is type(model)
+        np.testing.assert_array_equal(other(X), model(X))
+        flow = GradientFlow()
+        other.fit(X, Y, verbose=0, callbacks=[flow])
+        assert {row["layer"] for row in flow.rows} == {*(kernel.path for kernel in kernels_of(model)), "total"}
+        kernel = keras.ops.convert_to_numpy(other.layers[-1].stored_kernel)
+        assert np.array_equal(kernel != 0, np.eye(*kernel.shape, dtype=bool)), "trained, within the mask"
+        assert not np.array_equal(other(X), model(X))
+
+
 FRESH = """
-import sys
-import keras, numpy as np
+import pickle, sys
+import numpy as np
+with open(sys.argv[1], "rb") as file:
+    model = pickle.load(file)
 from keras_sparseflow import SparseModel
-model = keras.models.load_model(sys.argv[1])
 assert isinstance(model, SparseModel)
 output = float(np.sum(model(np.ones((1, 5), "float32"))))
 print(model.get_layer("hidden").active_count, type(model.optimizer).__name__, output)
 """
 
 
-def test_a_saved_model_is_loaded_by_a_fresh_process(tmp_path):
+def test_a_pickled_model_is_loaded_by_a_fresh_process(tmp_path):
     model = functional("adam")
     model.fit(X, Y, verbose=0)
-    model.save(tmp_path / "m.keras")
+    (tmp_path / "m.pickle").write_bytes(pickle.dumps(model))
     done = subprocess.run(
-        [sys.executable, "-c", FRESH, str(tmp_path / "m.keras")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FRESH, str(tmp_path / "m.pickle")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     active, optimizer, output = done.stdout.split()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keras_sparseflow import SparseModel
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.structure import kernels_of
+from keras_sparseflow.masks import make_masks, mask_report
 from keras_sparseflow.twins import sparsify, strip_masks
 from tests.twins.models import alike, array, data, images, masks, outputs, recurrent, same, transformer, weights
 
@@ -251,6 +252,87 @@ def test_a_sparse_model_becomes_a_plain_one_and_lora_is_merged():
     assert isinstance(sparsify(model, 0.5), SparseModel), "whereas a twin is of the model's own class"
     assert "keras_sparseflow" not in type(stripped).__module__ and stripped.name == "mine"
     assert not stripped.layers[1].lora_enabled and len(stripped.weights) == 2
+
+
+def with_lora():
+    """A model of stock layers, two of three with LoRA, and one that computes the same with stored kernels alone."""
+    models = []
+    for _ in range(2):
+        keras.utils.set_random_seed(0)
+        einsum = layers.EinsumDense("ab,bc->ac", (5,), name="einsum")
+        models.append(keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu", name="dense"), einsum,
+                                        layers.Dense(3, name="head")]))  # fmt: skip
+    model, merged = models
+    for name in ("dense", "einsum"):
+        model.get_layer(name).enable_lora(2, lora_alpha=3, b_initializer=keras.initializers.RandomNormal(seed=1))
+        merged.get_layer(name).kernel.assign(model.get_layer(name).kernel)
+    return model, merged
+
+
+@pytest.mark.parametrize("score", ["random", "magnitude", "snip", "grasp", "synflow"])
+def test_masks_of_layers_with_lora_are_those_of_their_effective_kernels(score):
+    model, merged = with_lora()
+    before = [array(weight) for weight in model.weights]
+    rng = np.random.default_rng(0)
+    examples = rng.normal(size=(32, 6)).astype("f"), rng.integers(0, 3, 32)
+    found, expected = (
+        make_masks(each, 0.4, score=score, distribution="global", data=examples) for each in (model, merged)
+    )
+    assert found.keys() == {"dense", "einsum", "head"} and same(found.values(), expected.values())
+    assert same(model.weights, before) and model.layers[0].lora_enabled
+    assert mask_report(model, found, paths=True) == mask_report(merged, expected, paths=True)
+
+
+def test_the_twin_of_a_model_with_lora_computes_with_masked_effective_kernels_and_trains_on(tmp_path):
+    model, merged = with_lora()
+    twin = sparsify(model, 0.4, score="magnitude", exclude="einsum")
+    expected = sparsify(merged, 0.4, score="magnitude", exclude="einsum")
+    x = np.random.default_rng(0).normal(size=(4, 6)).astype("f")
+    assert same(masks(twin).values(), masks(expected).values())
+    np.testing.assert_allclose(twin(x), expected(x), rtol=1e-5)
+    assert [layer.lora_enabled for layer in twin.layers] == [True, True, False]
+    assert same(twin.trainable_variables[:3], model.trainable_variables[:3])
+    twin.compile("adam", "mse")
+    twin.fit(x, np.ones((4, 3)), verbose=0)
+    assert not same(twin.trainable_variables[:2], model.trainable_variables[:2])
+    assert np.array_equal(array(twin.layers[0].kernel) != 0, masks(twin)["dense"])
+    twin.save(tmp_path / "twin.keras")
+    loaded = keras.models.load_model(tmp_path / "twin.keras")
+    np.testing.assert_allclose(loaded(x), twin(x), rtol=1e-5)
+    assert same(masks(loaded).values(), masks(twin).values())
+    np.testing.assert_allclose(strip_masks(twin)(x), twin(x), rtol=1e-5)
+
+
+def quantized(mode):
+    model = dense_model(6, 7, 3)
+    model.layers[1].quantize(mode)
+    return model
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("function", [make_masks, sparsify])
+def test_quantized_kernels_get_no_masks_unless_they_are_left_out(function, mode):
+    model = quantized(mode)
+    path = kernels_of(model)[1].path
+    with pytest.raises(ValueError, match=f"received '{path}' of int8, .*quantized.*`exclude='{path}'`"):
+        function(model, 0.5)
+    twin = sparsify(model, 1.0, exclude=path)
+    assert len(masks(twin)) == 2
+    np.testing.assert_array_equal(twin(data(model)), model(data(model)))
+
+
+def test_a_report_refuses_masks_of_quantized_kernels():
+    model = quantized("int8")
+    kernel = kernels_of(model)[1]
+    with pytest.raises(ValueError, match=f"received '{kernel.path}' of int8"):
+        mask_report(model, {kernel.path: np.ones(kernel.shape, bool)})
+
+
+def test_the_twin_of_a_layer_that_computes_in_float8_has_a_mask_and_does_so_too():
+    model = quantized("float8")
+    twin = sparsify(model, 1.0)
+    assert len(masks(twin)) == 3 and twin.layers[1].dtype_policy.name == model.layers[1].dtype_policy.name
+    np.testing.assert_array_equal(twin(data(model)), model(data(model)))
 
 
 def test_the_twin_of_a_compiled_model_is_not_compiled_and_the_model_stays_so():

@@ -38,6 +38,16 @@ def test_a_stock_model_comes_back_too_and_a_layer_with_inner_layers_of_its_own(t
     assert alike(outputs(loaded, np.eye(4)), outputs(model, np.eye(4)))
 
 
+@pytest.mark.parametrize("layer", [keras.layers.Dense(4), MaskedDense(4, density=0.5, mask_seed=0)])
+def test_lora_comes_back_as_it_is(layer, tmp_path):
+    model = keras.Sequential([keras.Input((6,)), layer])
+    layer.enable_lora(2, lora_alpha=3, b_initializer="ones")
+    save_compressed(model, tmp_path / "model.sparse")
+    loaded = load_compressed(tmp_path / "model.sparse")
+    assert alike(outputs(loaded, np.eye(6)), outputs(model, np.eye(6))) and loaded.layers[0].lora_enabled
+    assert same(loaded.trainable_variables, model.trainable_variables)
+
+
 @keras.saving.register_keras_serializable("tests")
 class Block(keras.layers.Layer):
     """Its dense layers are named by Keras anew each time that one is made."""

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_sparseflow.layers import MaskedDense
-from keras_sparseflow.twins import sparsify, sparsity_summary
+from keras_sparseflow.twins import sparsify, sparsity_summary, strip_masks
 from tests.twins.models import images, layers, masks, recurrent, sequential, transformer
 
 
@@ -59,6 +60,81 @@ def test_uses_in_one_dimension():
 def test_uses_of_an_einsum_are_what_its_kernel_does_not_have(equation, shape, output_shape, expected):
     layer = layers.EinsumDense(equation, output_shape, name="einsum")
     assert uses(keras.Sequential([keras.Input(shape), layer])) == {"einsum": expected}
+
+
+@pytest.mark.parametrize(("return_sequences", "strides", "positions"), [(False, 1, 5 * 6), (True, 2, 3 * 3)])
+def test_uses_in_convolutions_over_time_are_positions_of_each_step(return_sequences, strides, positions):
+    layer = layers.ConvLSTM2D(2, 2, strides=strides, return_sequences=return_sequences, return_state=True, name="conv")
+    inputs = keras.Input((3, 6, 7, 1))
+    assert uses(keras.Model(inputs, layer(inputs))) == {
+        "conv/kernel": 3 * positions, "conv/recurrent_kernel": 3 * positions,
+    }  # fmt: skip
+
+
+class Traced(layers.Layer):
+    """A layer whose inner one runs in a graph that was traced before."""
+
+    def __init__(self, wrap):
+        super().__init__(name="block")
+        self.inner = layers.Dense(16, name="inner")
+        self.function = wrap(self.inner.__call__)
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+@pytest.mark.parametrize("wrap", [tf.function, keras.remat])
+def test_layers_in_graphs_that_were_traced_before_are_counted(wrap):
+    model = keras.Sequential([keras.Input((12,)), Traced(wrap), layers.Dense(3, name="head")])
+    model(np.ones((1, 12)))
+    assert uses(model) == {"block/inner": 1, "head": 1}
+
+
+def test_operations_of_a_layer_that_was_not_seen_to_run_are_not_known():
+    class Uncalled(layers.Layer):
+        def __init__(self):
+            super().__init__(name="block")
+            self.inner = layers.Dense(2, name="inner")
+
+        def build(self, shape):
+            self.inner.build(shape)
+
+        def call(self, inputs):
+            return keras.ops.matmul(inputs, self.inner.kernel)
+
+    class Cell(layers.Layer):
+        state_size = output_size = 2
+
+        def build(self, shape):
+            self.own = self.add_weight(name="kernel", shape=(shape[-1], 2))
+
+        def call(self, inputs, states):
+            return keras.ops.matmul(inputs, self.own), states
+
+    model = keras.Sequential([keras.Input((4, 3)), Uncalled(), layers.RNN(Cell(), name="rnn"), layers.Dense(5)])
+    summary = sparsity_summary(model)
+    assert [kernel.dense_flops for kernel in summary.kernels] == [None, None, 2 * 2 * 5]
+    assert summary.dense_flops is None and summary.sparse_flops is None
+    assert summary.to_frame()["dense_flops"].isna().tolist() == [True, True, False]
+    rows = [line.split("│")[-3:-1] for line in str(summary).splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [["?", "?"], ["?", "?"], ["20", "20"], ["?", "?"]]
+    assert "was not seen to run" in str(summary)
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize` method")
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_quantized_layers_have_the_weights_and_operations_of_the_model_that_they_come_from(mode):
+    einsum = layers.EinsumDense("btd,de->bte", (5, 9), name="einsum")
+    model = keras.Sequential([keras.Input((5, 7)), layers.Dense(11, name="dense"), einsum])
+    before = [(kernel.shape, kernel.size, kernel.dense_flops) for kernel in sparsity_summary(model).kernels]
+    stripped = strip_masks(sparsify(model, 0.5))
+    stripped.quantize(mode)
+    after = sparsity_summary(stripped)
+    assert [(kernel.shape, kernel.size, kernel.dense_flops) for kernel in after.kernels] == before
+    assert before[0] == ((7, 11), 77, 2 * 77 * 5) and after.dense_flops == 2 * 5 * (77 + 99)
 
 
 def test_counts_totals_and_density(twin):
