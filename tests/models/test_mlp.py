@@ -7,7 +7,7 @@ import pytest
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models import mlp
-from keras_sparseflow.training import SparseModel
+from tests.backend import MODEL_CLASS, gradients_of_variables
 
 SHAPE, CLASSES = (4, 4, 1), 3
 
@@ -163,20 +163,16 @@ def test_layers_do_not_share_initial_values():
 
 
 def test_the_gradient_of_l2_is_lambda_times_the_kernel():
-    import tensorflow as tf
-
     model = mlp(SHAPE, CLASSES, [6], active=[50, 9], l2=0.25)
-    with tf.GradientTape() as tape:
-        loss = tf.add_n(model.losses)
-    variables = [v.value for v in model.trainable_variables]
-    for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True):
+    variables = model.trainable_variables
+    for gradient, variable in zip(gradients_of_variables(lambda: sum(model.losses), variables), variables, strict=True):
         np.testing.assert_allclose(gradient, 0.25 * variable.numpy(), rtol=1e-6)
     assert not mlp(SHAPE, CLASSES, [6]).losses
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS.names())
 def test_every_activation_is_used_and_has_a_gradient(name):
-    model = mlp(SHAPE, CLASSES, [6, 6], activation=name, model_class=SparseModel)
+    model = mlp(SHAPE, CLASSES, [6, 6], activation=name, model_class=MODEL_CLASS)
     a, b, c = kernels(model)
     first, second = (ACTIVATIONS.get(name) for _ in range(2))
     if isinstance(first, type):

@@ -1,0 +1,64 @@
+"""What runs on TensorFlow alone says so, in one line, on every other Keras backend."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_sparseflow as ks
+from keras_sparseflow import diagnostics, masks, training
+from keras_sparseflow.experiments.launch import run_network, run_study
+from keras_sparseflow.twins import sparsify
+
+X, Y = np.ones((4, 3), "float32"), np.zeros(4, "int32")
+SCORED = {"snip": "snip_scores", "grasp": "grasp_scores", "synflow": "synflow_scores"}
+
+
+def model():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")])
+
+
+def scored(score):
+    return lambda: sparsify(model(), 0.5, score=score, data=(X, Y))
+
+
+TENSORFLOW_ALONE = {
+    "SparseModel": ks.SparseModel,
+    "GradientFlow": ks.GradientFlow,
+    "measure_flow": lambda: ks.measure_flow(model(), (X, Y)),
+    "RigL": ks.RigL,
+    "SET": ks.SET,
+    "GradualMagnitude": lambda: ks.GradualMagnitude(0.5, begin_step=1, end_step=9),
+    "MagnitudePruning": ks.MagnitudePruning,
+    "GhostSchedule": lambda: ks.GhostSchedule(3),
+    "RewindPoint": ks.RewindPoint,
+    "rescale_init": lambda: ks.rescale_init(model(), (X, Y)),
+    "Hessian": lambda: diagnostics.Hessian(model(), (X, Y)),
+    "loss_along": lambda: ks.loss_along(model(), (X, Y), {}),
+    "loss_surface": lambda: ks.loss_surface(model(), (X, Y)),
+    "activation_sparsity": lambda: ks.activation_sparsity(model(), (X, Y)),
+    "TopEigenvalue": lambda: ks.TopEigenvalue((X, Y)),
+    "ActivationSparsity": lambda: ks.ActivationSparsity((X, Y)),
+    "mask_report(paths=True)": lambda: ks.mask_report(model(), {"hidden": np.ones((3, 2), bool)}, paths=True),
+    "loss_gradients": lambda: masks.loss_gradients(None),
+    "hessian_products": lambda: masks.hessian_products(None, []),
+    "run_study": lambda: run_study(None),
+    "run_network": lambda: run_network({}),
+    **{name: scored(score) for score, name in SCORED.items()},
+}
+
+ANY_BACKEND = {"Eigenpair", "Rescaling", "SmoothedCrossEntropy", "random_directions", "rewind", "weights_of"}
+
+
+def test_each_public_name_of_training_and_diagnostics_is_tensorflows_alone_or_not():
+    assert {*training.__all__, *diagnostics.__all__} - set(TENSORFLOW_ALONE) == ANY_BACKEND
+
+
+@pytest.mark.parametrize("feature", TENSORFLOW_ALONE)
+def test_a_feature_of_tensorflow_alone_says_so_in_one_line(feature, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError) as caught:
+        TENSORFLOW_ALONE[feature]()
+    assert str(caught.value) == (
+        f"`{feature}` runs on TensorFlow alone: set KERAS_BACKEND=tensorflow before Keras is imported; "
+        "received the backend 'jax'."
+    )
