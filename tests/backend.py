@@ -1,38 +1,57 @@
 """The Keras backend that tests run on, and gradients that are taken on any."""
 
 import keras
+import pytest
 from keras import ops
 
 from keras_sparseflow.training import SparseModel
 
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+BACKEND = keras.backend.backend()
+ON_TENSORFLOW = BACKEND == "tensorflow"
+
+EACH_MODEL_CLASS = pytest.mark.parametrize(
+    "model_class", [keras.Model, pytest.param(SparseModel, marks=pytest.mark.tensorflow("SparseModel"))]
+)
 
 MODEL_CLASS = SparseModel if ON_TENSORFLOW else keras.Model
 """The class of models whose training is not what a test is about."""
 
 
+def not_on(backend, reason):
+    """Returns the mark of a test that one backend fails, and not by a fault of ours."""
+    return pytest.mark.skipif(backend == BACKEND, reason=reason)
+
+
 def gradients(function, *values):
     """Returns, as arrays, the gradients of the sum of all that a function of tensors returns."""
     values = [ops.convert_to_tensor(ops.convert_to_numpy(value)) for value in values]
-    take = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}[keras.backend.backend()]
-    return [ops.convert_to_numpy(gradient) for gradient in take(lambda *inputs: ops.sum(function(*inputs)), values)]
+    if BACKEND == "torch":
+        values = [value.requires_grad_() for value in values]
+    return _gradients(lambda *inputs: ops.sum(function(*inputs)), values)
 
 
 def gradients_of_variables(function, variables):
-    """Returns, as arrays, the gradients of what a function without arguments returns, one for each variable."""
+    """Returns, as arrays, the gradients of the number that a function returns, one for each variable."""
+    if BACKEND != "jax":
+        return _gradients(lambda *_: function(), [variable.value for variable in variables])
 
     def at(*values):
         with keras.StatelessScope(list(zip(variables, values, strict=True))):
             return function()
 
-    return gradients(at, *variables)
+    return _gradients(at, [ops.convert_to_tensor(variable) for variable in variables])
+
+
+def _gradients(function, values):
+    take = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}[BACKEND]
+    return [ops.convert_to_numpy(gradient) for gradient in take(function, values)]
 
 
 def _by_tensorflow(function, values):
     import tensorflow as tf
 
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(values)
+    with tf.GradientTape() as tape:
+        tape.watch([value for value in values if tf.is_tensor(value)])
         total = function(*values)
     return tape.gradient(total, values, unconnected_gradients="zero")
 
@@ -46,5 +65,4 @@ def _by_jax(function, values):
 def _by_torch(function, values):
     import torch
 
-    values = [value.detach().requires_grad_() for value in values]
     return torch.autograd.grad(function(*values), values, allow_unused=True, materialize_grads=True)

@@ -1,4 +1,4 @@
-"""What runs on TensorFlow alone says so, in one line, on every other Keras backend."""
+"""Gradients are masked on every Keras backend, and what runs on TensorFlow alone says so in one line."""
 
 import keras
 import numpy as np
@@ -8,6 +8,7 @@ import keras_sparseflow as ks
 from keras_sparseflow import diagnostics, masks, training
 from keras_sparseflow.experiments.launch import run_network, run_study
 from keras_sparseflow.twins import sparsify
+from tests.backend import BACKEND, gradients_of_variables
 
 X, Y = np.ones((4, 3), "float32"), np.zeros(4, "int32")
 SCORED = {"snip": "snip_scores", "grasp": "grasp_scores", "synflow": "synflow_scores"}
@@ -62,3 +63,28 @@ def test_a_feature_of_tensorflow_alone_says_so_in_one_line(feature, monkeypatch)
         f"`{feature}` runs on TensorFlow alone: set KERAS_BACKEND=tensorflow before Keras is imported; "
         "received the backend 'jax'."
     )
+
+
+def test_gradients_are_those_of_active_weights_and_within_dense_gradients_of_all():
+    layer = ks.MaskedDense(4, density=0.5, mask_seed=0, use_bias=False)
+    layer.build((None, 3))
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    kernel, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer.kernel, layer.mask))
+    full = 2 * x.T @ (x @ kernel)
+
+    def found():
+        return gradients_of_variables(lambda: keras.ops.sum(layer(x) ** 2), [layer.kernel])[0]
+
+    np.testing.assert_allclose(found(), np.where(mask, full, 0), rtol=1e-5)
+    with ks.dense_gradients(layer):
+        np.testing.assert_allclose(found(), full, rtol=1e-5)
+    np.testing.assert_allclose(found(), np.where(mask, full, 0), rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="An optimizer's step reads masks, as the tests of layers show.")
+def test_an_optimizer_that_moves_zeros_is_refused_on_jax():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, ks.MaskedDense(4, density=0.5, mask_seed=0)(inputs))
+    model.compile(keras.optimizers.Muon(), "mse")
+    with pytest.raises(ValueError, match="received Muon, which moves inactive weights, whose mask a step on JAX"):
+        model.fit(X, np.zeros((4, 4)), verbose=0)

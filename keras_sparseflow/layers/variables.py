@@ -161,7 +161,9 @@ class _OfEffectiveKernel(keras.regularizers.Regularizer):
         self._regularizer = regularizer
 
     def __call__(self, values: Any) -> Any:
-        return self._regularizer(self._kernel.dense_gradients.effective(values, self._kernel.mask))
+        return self._regularizer(
+            self._kernel.dense_gradients.effective(ops.convert_to_tensor(values), self._kernel.mask)
+        )
 
 
 class _KeepMask(keras.constraints.Constraint):

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from keras_sparseflow.layers import MaskedDense, MaskedLSTM, dense_gradients
 
+pytestmark = pytest.mark.tensorflow("graphs, which are traced once")
+
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 
 
