@@ -149,7 +149,10 @@ def attach_mask(kernel: keras.Variable, mask: keras.Variable) -> DenseGradients:
     if _BACKEND == "jax" and kernel.regularizer is not None:
         kernel.regularizer = _OfEffectiveKernel(kernel, kernel.regularizer)
     if _BACKEND == "torch":
+        trainable = kernel.value.requires_grad
+        kernel.value.requires_grad_()  # without which PyTorch refuses a hook; a frozen kernel may be trained later
         kernel.value.register_hook(lambda gradient: kernel.dense_gradients.masked(gradient, mask))
+        kernel.value.requires_grad_(trainable)
     return kernel.dense_gradients
 
 
@@ -180,7 +183,7 @@ class _KeepMask(keras.constraints.Constraint):
 
     def __call__(self, kernel: Any) -> Any:
         optimizer = _optimizer_in_step()
-        keeps_zeros = type(optimizer) in KEEP_ZEROS
+        keeps_zeros = _keeps_zeros(optimizer)
         if not keeps_zeros:
             _check_optimizer(optimizer, self._kernel)
         if self._constraint is None and keeps_zeros and kernel is self._kernel:
@@ -191,6 +194,13 @@ class _KeepMask(keras.constraints.Constraint):
         # All that is known of the mask: under an optimizer that keeps zeros, inactive weights are zero.
         before = ops.convert_to_tensor(kernel)
         return ops.where(before == 0, before, values)
+
+
+def _keeps_zeros(optimizer: keras.optimizers.Optimizer | None) -> bool:
+    """Returns whether an optimizer is one of `KEEP_ZEROS`, or what Keras makes in its place on PyTorch."""
+    kind = type(optimizer)
+    kinds = kind.__mro__ if kind.__module__.startswith("keras.src.backend.torch.") else (kind,)
+    return not KEEP_ZEROS.isdisjoint(kinds)
 
 
 def _check_optimizer(optimizer: keras.optimizers.Optimizer | None, kernel: MaskedVariable) -> None:
