@@ -180,6 +180,9 @@ class MaskedKernel(keras.layers.Layer):
         if self.built and len(store.keys()) == len(self.variables):
             self.stored_kernel.forget_unmasked()
             self.mask.assign(ops.convert_to_numpy(store[mask_key]))
+        elif self.built and len(store.keys()) == len(self.variables) - 1:
+            mask = ops.convert_to_numpy(self.mask)
+            store = {**{key: store[key] for key in store.keys()}, str(len(store.keys())): mask}  # noqa: SIM118
         super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
