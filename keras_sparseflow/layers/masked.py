@@ -132,7 +132,7 @@ class MaskedKernel(keras.layers.Layer):
             raise ValueError(
                 f"`weights` of the masked layer {self.name!r} must be {len(self.weights)} arrays, its mask among them; "
                 f"received {len(weights)}, as a stock layer has. Assign kernel and bias by themselves "
-                "(`layer.kernel.assign`), or load a file of the stock model's weights (`load_weights`)."
+                "(`layer.kernel.assign`), or make the twin of a stock model by `sparsify`."
             )
         super().set_weights(weights)
 

@@ -52,6 +52,19 @@ def test_gradient_is_masked_and_within_dense_gradients_is_that_of_every_weight(w
     np.testing.assert_allclose(gradient(layer, call), np.where(mask, full, 0), rtol=1e-5)
 
 
+def test_sparse_inputs_give_masked_gradients():
+    layer, x = layer_of(use_bias=False), np.eye(5, 3, dtype="float32")
+    assert layer(tf.sparse.from_dense(x)).shape == (5, 4)
+
+    def found():
+        return gradient(layer, lambda _: layer(tf.sparse.from_dense(x)))
+
+    full, mask = 2 * x.T @ (x @ layer.kernel.numpy()), layer.mask.numpy()
+    np.testing.assert_allclose(found(), np.where(mask, full, 0), rtol=1e-5)
+    with dense_gradients(layer):
+        np.testing.assert_allclose(found(), full, rtol=1e-5)
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_switch_is_turned_on_and_off_within_one_compiled_step(jit_compile):
     layer = layer_of()

@@ -105,6 +105,18 @@ def test_stock_weights_are_refused_with_a_way_out():
         built().set_weights(stock.get_weights())
 
 
+def test_what_stock_layers_have_saved_is_loaded_through_the_mask():
+    """As in files of models whose attributes are layers."""
+    stock, layer = keras.layers.Dense(4), built()
+    stock.build((None, 6))
+    store = {}
+    stock.save_own_variables(store)
+    mask = keras.ops.convert_to_numpy(layer.mask)
+    layer.load_own_variables(store)
+    np.testing.assert_array_equal(layer.kernel, np.where(mask, stock.kernel, 0))
+    np.testing.assert_array_equal(layer.mask, mask)
+
+
 # --- what stock kernels can -------------------------------------------------------------------------------------
 
 
