@@ -12,8 +12,8 @@ from keras_sparseflow.layers import (
     MaskedEinsumDense,
     MaskedSeparableConv2D,
 )
-from keras_sparseflow.training import SparseModel
 from keras_sparseflow.twins import strip_masks
+from tests.backend import EACH_MODEL_CLASS
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 6)).astype("float32"), RNG.normal(size=(12, 4)).astype("float32")
@@ -65,7 +65,7 @@ def test_nothing_takes_the_place_of_one_of_several_kernels():
     assert layer.depthwise_kernel is kernel is layer.parts["depthwise_kernel"].stored_kernel
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@EACH_MODEL_CLASS
 def test_set_weights_of_a_model_brings_kernels_and_masks_in_any_order(model_class):
     inputs = keras.Input((6,))
     one, other = (model_class(inputs, built_of(seed)(inputs)) for seed in (1, 2))
@@ -143,7 +143,7 @@ def test_spectral_normalization_normalises_the_active_weights_and_counts_the_ker
     assert holds(layer)
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@EACH_MODEL_CLASS
 @pytest.mark.parametrize("kind", [MaskedDense, MaskedEinsumDense])
 def test_float8_layers_keep_their_mask(kind, model_class):
     arguments = (4,) if kind is MaskedDense else ("ab,bc->ac", (4,))
