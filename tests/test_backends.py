@@ -26,6 +26,7 @@ TENSORFLOW_ALONE = {
     "SparseModel": ks.SparseModel,
     "GradientFlow": ks.GradientFlow,
     "measure_flow": lambda: ks.measure_flow(model(), (X, Y)),
+    "flow_of_gradients": lambda: training.flow_of_gradients(model(), []),
     "RigL": ks.RigL,
     "SET": ks.SET,
     "GradualMagnitude": lambda: ks.GradualMagnitude(0.5, begin_step=1, end_step=9),

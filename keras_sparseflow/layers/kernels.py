@@ -11,6 +11,7 @@ from keras import ops
 
 def apply_mask(values: Any, mask: Any) -> Any:
     """Returns `values` where the mask is True and zero elsewhere, also where a value is NaN or infinite."""
+    values = ops.convert_to_tensor(values)
     return ops.where(ops.convert_to_tensor(mask), values, ops.zeros((), dtype=values.dtype))
 
 
