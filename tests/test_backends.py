@@ -82,6 +82,25 @@ def test_gradients_are_those_of_active_weights_and_within_dense_gradients_of_all
     np.testing.assert_allclose(found(), np.where(mask, full, 0), rtol=1e-5)
 
 
+def test_a_layer_that_is_built_in_a_symbolic_call_trains_behind_its_mask():
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = ks.MaskedDense(4, density=0.5, mask_seed=0)
+
+        def call(self, inputs):
+            return self.layer(inputs)
+
+    model = Subclassed()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = keras.ops.convert_to_numpy(model(X)), [variable.path for variable in model.layer.trainable_variables]
+    model.fit(X, np.full((4, 4), 3.0), verbose=0)
+    layer = model.layer
+    kernel, mask = (keras.ops.convert_to_numpy(variable) for variable in (layer.kernel, layer.mask))
+    assert np.array_equal(kernel != 0, mask) and len(before[1]) == 2
+    assert not np.array_equal(before[0], keras.ops.convert_to_numpy(model(X)))
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="An optimizer's step reads masks, as the tests of layers show.")
 def test_an_optimizer_that_moves_zeros_is_refused_on_jax():
     inputs = keras.Input((3,))

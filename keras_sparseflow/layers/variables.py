@@ -98,6 +98,19 @@ class MaskedVariable(keras.Variable):
             value = super().value
             return self.dense_gradients.effective(value, self.mask) if self._can_read_mask() else value
 
+    def _initialize(self, value: Any) -> None:
+        super()._initialize(value)
+        self._mask_gradients()
+
+    def _mask_gradients(self) -> None:
+        """Masks what PyTorch adds up in the parameter, which a layer built in a symbolic call gets after that call."""
+        if _BACKEND == "torch":
+            parameter = self._value
+            trainable = parameter.requires_grad
+            parameter.requires_grad_()  # else PyTorch refuses a hook; a frozen kernel may be trained later
+            parameter.register_hook(lambda gradient: self.dense_gradients.masked(gradient, self.mask))
+            parameter.requires_grad_(trainable)
+
     def _can_read_mask(self) -> bool:
         """Returns whether the mask has a value now.
 
@@ -148,11 +161,8 @@ def attach_mask(kernel: keras.Variable, mask: keras.Variable) -> DenseGradients:
     kernel.constraint = _KeepMask(kernel, kernel.constraint)
     if _BACKEND == "jax" and kernel.regularizer is not None:
         kernel.regularizer = _OfEffectiveKernel(kernel, kernel.regularizer)
-    if _BACKEND == "torch":
-        trainable = kernel.value.requires_grad
-        kernel.value.requires_grad_()  # without which PyTorch refuses a hook; a frozen kernel may be trained later
-        kernel.value.register_hook(lambda gradient: kernel.dense_gradients.masked(gradient, mask))
-        kernel.value.requires_grad_(trainable)
+    if kernel._value is not None:
+        kernel._mask_gradients()
     return kernel.dense_gradients
 
 
