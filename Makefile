@@ -5,10 +5,10 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test lint docs api benchmark dist clean lock
+.PHONY: help setup demo test test-keras test-backends lint docs api benchmark dist clean lock
 
 help:            ## show this list
-	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 15
 
 setup: $(INSTALLED)  ## make .venv and install everything into it
 
@@ -23,6 +23,21 @@ demo: $(INSTALLED)  ## 120 networks on digits: is sparse better than dense here?
 
 test: $(INSTALLED)  ## every test, in parallel
 	$(BIN)/python -m pytest
+
+test-keras: $(INSTALLED)  ## Keras' own tests of its layers, run on their masked twins
+	@# Warnings are Keras' own business.
+	$(BIN)/python -m pytest tests/keras_layers/suite.py --override-ini=filterwarnings= --disable-warnings
+
+# The Keras backends of test-backends, such as BACKENDS="jax torch"; docs/backends.md says how torch comes without CUDA.
+BACKENDS := jax
+
+test-backends: $(INSTALLED)  ## tests of layers, flow, models and masks on JAX, which is installed for it
+	@set -e; for backend in $(BACKENDS); do \
+		echo "KERAS_BACKEND=$$backend"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+			--editable ".[dev,backend-$$backend]"; \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/layers tests/flow tests/models tests/masks tests/test_backends.py; \
+	done
 
 lint: $(INSTALLED)  ## format, lint and type checks
 	$(BIN)/ruff format --check .
@@ -46,7 +61,7 @@ dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-		--extra dev setup.cfg --output-file constraints.txt
+		--extra dev --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
 
 clean:           ## remove .venv and caches; results in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

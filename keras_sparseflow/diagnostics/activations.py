@@ -13,6 +13,7 @@ from keras.src.ops.operation import Operation
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.ghost import GhostActivation
 from keras_sparseflow.layers.rectifiers import PReLU, SReLU
 from keras_sparseflow.layers.structure import walk
@@ -65,6 +66,7 @@ def activation_sparsity(
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, table 1, which gives a mean for
         each of ResNet-18's four groups.
     """
+    check_tensorflow("activation_sparsity")
     batches, found = batches_of(data, batch_size), activations_of(model)
     if not found:
         raise ValueError(f"`model` must have an activation; received {model.name!r}, which has none but linear ones.")

@@ -13,6 +13,7 @@ from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.hessian import Hessian
 from keras_sparseflow.flow.named import TOTAL
 from keras_sparseflow.flow.schedule import measured_epochs
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.training.scalars import ScalarWriter, diagnostic_tags
 
 Row = dict[str, Any]
@@ -36,6 +37,7 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
 
     def __init__(self, epochs: Sequence[int] | None, log_dir: str | None):
         super().__init__()
+        check_tensorflow(type(self).__name__)
         self.rows: list[Row] = []
         self._epochs = epochs
         self._scalars = None if log_dir is None else ScalarWriter(log_dir)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.gradients import gradients_of_parts
 from keras_sparseflow.masks.objective import Part
@@ -87,6 +88,7 @@ class Hessian:
         training: bool = False,
         batch_size: int = 256,
     ):
+        check_tensorflow("Hessian")
         self._loss = LossAt(model, loss, tensors, training)
         self._batches = batches_of(data, batch_size)
         self._compiled = graph_function(self._batch_product)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.objective import weight_in
 from keras_sparseflow.masks.tracing import graph_function
@@ -105,6 +106,7 @@ def loss_along(
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, figure 8, after Yao et al. 2020.
     """
+    check_tensorflow("loss_along")
     distances = _distances(span, steps)
     losses = _losses(model, data, [direction], distances[:, None], loss, training, batch_size, progress)
     return pd.DataFrame({"distance": distances, "loss": losses})
@@ -154,6 +156,7 @@ def loss_surface(
         Li, Xu, Taylor, Studer, Goldstein 2018, Visualizing the Loss Landscape of Neural Nets, section 4; Jaiswal et
         al. 2022, figure 10.
     """
+    check_tensorflow("loss_surface")
     if directions is not None and len(directions) != 2:
         raise ValueError(f"`directions` must be two; received {len(directions)}.")
     distances = _distances(span, steps)

@@ -36,6 +36,7 @@ from keras_sparseflow.experiments.study import Study
 from keras_sparseflow.experiments.summary import calibration_bar, print_estimates, print_plan, print_study
 from keras_sparseflow.experiments.training_spec import TrainingSpec
 from keras_sparseflow.experiments.units import cost_line
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
 
 
@@ -75,6 +76,7 @@ def run_study(
         >>> sorted(results["arm"])
         ['dense', 'sparse']
     """
+    check_tensorflow("run_study")
     input_shape, classes = _describe(study.base, data_dir)
     specs = study.specs(prod(input_shape), classes)
     study_dir = Path(runs_dir) / study.name
@@ -206,6 +208,7 @@ def run_network(
         >>> finished
         True
     """
+    check_tensorflow("run_network")
     input_shape, classes = _describe(values, data_dir)
     max_width = values.get("max_width") or default_max_width(prod(input_shape))
     spec = RunSpec(**{"dense_width": max(1, max_width // 2), **values, "max_width": max_width})

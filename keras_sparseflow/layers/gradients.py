@@ -64,6 +64,7 @@ class DenseGradients:
         @tf.custom_gradient
         def identity(values: Any) -> Any:
             def gradient(upstream: Any) -> Any:
+                upstream = tf.convert_to_tensor(upstream)  # of sparse inputs it comes as slices
                 return tf.cond(_read(self.variable), lambda: tf.identity(upstream), lambda: apply_mask(upstream, mask))
 
             return tf.identity(values), gradient

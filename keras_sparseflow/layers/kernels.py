@@ -11,7 +11,8 @@ from keras import ops
 
 def apply_mask(values: Any, mask: Any) -> Any:
     """Returns `values` where the mask is True and zero elsewhere, also where a value is NaN or infinite."""
-    return ops.where(mask, values, ops.zeros((), dtype=values.dtype))
+    values = ops.convert_to_tensor(values)
+    return ops.where(ops.convert_to_tensor(mask), values, ops.zeros((), dtype=values.dtype))
 
 
 def check_density(density: Any) -> float:

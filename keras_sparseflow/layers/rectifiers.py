@@ -77,10 +77,11 @@ class SReLU(keras.layers.Layer):
         }
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self._parameters = [_per_unit(self, name, input_shape, start) for name, start in self.starts.items()]
+        # Not `_parameters`, which is PyTorch's own in a module, as every layer is there.
+        self._learned = [_per_unit(self, name, input_shape, start) for name, start in self.starts.items()]
 
     def call(self, inputs: Any) -> Any:
-        right, right_slope, left, left_slope = self._parameters
+        right, right_slope, left, left_slope = self._learned
         below = left + left_slope * (inputs - left)
         above = right + right_slope * (inputs - right)
         return ops.where(inputs >= right, above, ops.where(inputs <= left, below, inputs))

@@ -36,7 +36,7 @@ def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVa
     for each in _that_train(optimizer):
         for name, slot in _named_slots(each, kernel):
             values, first = ops.convert_to_tensor(slot), _first_value(each, name, len(slot.shape))
-            slot.assign(ops.where(kernel.mask, values, ops.full_like(values, first)))
+            slot.assign(ops.where(ops.convert_to_tensor(kernel.mask), values, ops.full_like(values, first)))
 
 
 def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 from keras.src.backend.common import global_state
-from keras.src.backend.common.stateless_scope import in_stateless_scope
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 from keras.src.utils.jax_utils import is_in_jax_tracing_scope
 
 from keras_sparseflow.layers.gradients import DenseGradients
@@ -74,6 +74,8 @@ class MaskedVariable(keras.Variable):
         value = self._convert_to_tensor(value, dtype=self._dtype)
         if tuple(value.shape) != tuple(self.shape):
             return super().assign(value)  # which says so
+        if not self._can_read_mask():
+            return super().assign(value)
         masked = apply_mask(value, self.mask)
         # `set_weights` and the like assign the mask that belongs to these values after them.
         self._unmasked = value if _lost(value, masked) else None
@@ -93,7 +95,33 @@ class MaskedVariable(keras.Variable):
 
         @property
         def value(self) -> Any:
-            return self.dense_gradients.effective(super().value, self.mask)
+            value = super().value
+            return self.dense_gradients.effective(value, self.mask) if self._can_read_mask() else value
+
+    def _initialize(self, value: Any) -> None:
+        super()._initialize(value)
+        self._mask_gradients()
+
+    def _mask_gradients(self) -> None:
+        """Masks what PyTorch adds up in the parameter, which a layer built in a symbolic call gets after that call."""
+        if _BACKEND == "torch":
+            parameter = self._value
+            trainable = parameter.requires_grad
+            parameter.requires_grad_()  # else PyTorch refuses a hook; a frozen kernel may be trained later
+            parameter.register_hook(lambda gradient: self.dense_gradients.masked(gradient, self.mask))
+            parameter.requires_grad_(trainable)
+
+    def _can_read_mask(self) -> bool:
+        """Returns whether the mask has a value now.
+
+        On JAX a step of an optimizer is a function of what it trains and keeps, which masks are not among; and while
+        `fit` runs, variables have no values outside of its steps.
+        """
+        if _BACKEND != "jax":
+            return True
+        scope = get_stateless_scope()
+        in_scope = scope is not None and scope.get_current_value(self.mask) is not None
+        return _optimizer_in_step() is None and (in_scope or self.mask._value is not None)
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
         return self.dense_gradients.effective(super().__tf_tensor__(dtype, name), self.mask)
@@ -131,9 +159,24 @@ def attach_mask(kernel: keras.Variable, mask: keras.Variable) -> DenseGradients:
     kernel.mask, mask.kernel = mask, kernel
     kernel.dense_gradients = DenseGradients()
     kernel.constraint = _KeepMask(kernel, kernel.constraint)
-    if _BACKEND == "torch":
-        kernel.value.register_hook(lambda gradient: kernel.dense_gradients.masked(gradient, mask))
+    if _BACKEND == "jax" and kernel.regularizer is not None:
+        kernel.regularizer = _OfEffectiveKernel(kernel, kernel.regularizer)
+    if kernel._value is not None:
+        kernel._mask_gradients()
     return kernel.dense_gradients
+
+
+class _OfEffectiveKernel(keras.regularizers.Regularizer):
+    """A regularizer of the effective kernel, where Keras passes the stored values: within a stateless scope."""
+
+    def __init__(self, kernel: MaskedVariable, regularizer: Any):
+        self._kernel = kernel
+        self._regularizer = regularizer
+
+    def __call__(self, values: Any) -> Any:
+        return self._regularizer(
+            self._kernel.dense_gradients.effective(ops.convert_to_tensor(values), self._kernel.mask)
+        )
 
 
 class _KeepMask(keras.constraints.Constraint):
@@ -150,19 +193,31 @@ class _KeepMask(keras.constraints.Constraint):
 
     def __call__(self, kernel: Any) -> Any:
         optimizer = _optimizer_in_step()
-        keeps_zeros = type(optimizer) in KEEP_ZEROS
+        keeps_zeros = _keeps_zeros(optimizer)
         if not keeps_zeros:
             _check_optimizer(optimizer, self._kernel)
-        if self._constraint is not None:
-            kernel = self._constraint(kernel)
-        elif keeps_zeros and kernel is self._kernel:
+        if self._constraint is None and keeps_zeros and kernel is self._kernel:
             return kernel
-        return apply_mask(ops.convert_to_tensor(kernel), self._kernel.mask)
+        values = ops.convert_to_tensor(kernel if self._constraint is None else self._constraint(kernel))
+        if self._kernel._can_read_mask():
+            return apply_mask(values, self._kernel.mask)
+        # All that is known of the mask: under an optimizer that keeps zeros, inactive weights are zero.
+        before = ops.convert_to_tensor(kernel)
+        return ops.where(before == 0, before, values)
+
+
+def _keeps_zeros(optimizer: keras.optimizers.Optimizer | None) -> bool:
+    """Returns whether an optimizer is one of `KEEP_ZEROS`, or what Keras makes in its place on PyTorch."""
+    kind = type(optimizer)
+    kinds = kind.__mro__ if kind.__module__.startswith("keras.src.backend.torch.") else (kind,)
+    return not KEEP_ZEROS.isdisjoint(kinds)
 
 
 def _check_optimizer(optimizer: keras.optimizers.Optimizer | None, kernel: MaskedVariable) -> None:
     """Raises ValueError for an optimizer that cannot train a masked kernel, even with the mask applied to each step."""
     why = None
+    if _BACKEND == "jax" and optimizer is not None:
+        why = "moves inactive weights, whose mask a step on JAX cannot read"
     if isinstance(optimizer, keras.optimizers.Adafactor):
         why = "divides by products of means over rows and columns, which are zero where a mask leaves both empty"
     elif getattr(optimizer, "use_ema", False):

@@ -10,7 +10,6 @@ from keras import ops
 
 from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.layers.structure import Kernel, input_tensors
-from keras_sparseflow.masks.gradients import check_tensorflow
 from keras_sparseflow.masks.tracing import graph_function
 
 Flow = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
@@ -33,7 +32,6 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
     Raises:
         ValueError: the inputs' shapes are not known.
     """
-    check_tensorflow()
     import tensorflow as tf
 
     inputs = _ones(model, example)

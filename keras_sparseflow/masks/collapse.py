@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.choice import check_not_quantized
@@ -194,6 +195,7 @@ def _row(kernel: Kernel, mask: np.ndarray, on_paths: int | None) -> KernelMask:
 
 def _on_paths(model: keras.Model, kernels: Sequence[Kernel], masks: Mapping[str, np.ndarray], data: Any) -> list[int]:
     """Returns how many active weights of each kernel change the outputs of the network with absolute weights."""
+    check_tensorflow("mask_report(paths=True)")
     from keras_sparseflow.masks.absolute import absolute_flow, check_flow
     from keras_sparseflow.masks.examples import as_batches
 

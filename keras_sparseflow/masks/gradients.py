@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.masks.examples import Batch
 from keras_sparseflow.masks.objective import BatchMean, Part, objective_of, weight_in
@@ -44,6 +45,7 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
         >>> loss_gradients(problem)[0].tolist()
         [[8.0], [24.0]]
     """
+    check_tensorflow("loss_gradients")
     loss = _batch_loss(problem, temperature)
 
     variables = _variables(problem)
@@ -75,6 +77,7 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
         >>> hessian_products(problem, [np.array([[1.0], [0.0]])])[0].tolist()
         [[2.0], [6.0]]
     """
+    check_tensorflow("hessian_products")
     import tensorflow as tf
 
     loss = _batch_loss(problem, temperature)
@@ -109,15 +112,6 @@ def variables_at(variables: Sequence[keras.Variable], values: Sequence[Any]) -> 
         for variable, value in zip(variables, values, strict=True):
             scope.add_update((variable, value))  # given at once, values would be cast to the variable's type
         yield
-
-
-def check_tensorflow() -> None:
-    """Raises RuntimeError unless Keras runs on TensorFlow, which gradients are taken with."""
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            "This score takes gradients with TensorFlow: Keras must run on it (KERAS_BACKEND=tensorflow); "
-            f"received {keras.backend.backend()!r}."
-        )
 
 
 def check_precision(model: keras.Model) -> None:
@@ -179,7 +173,6 @@ def _at_rest(problem: MaskProblem) -> Iterator[None]:
 
 def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], list[Part]]:
     """Returns the loss of a batch as the problem's model is."""
-    check_tensorflow()
     check_precision(problem.model)
     if not temperature > 0:
         raise ValueError(f"`temperature` must be above 0; received {temperature}.")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.gradients import hessian_products, loss_gradients
 from keras_sparseflow.masks.problem import MaskProblem
 
@@ -35,6 +36,7 @@ def grasp_scores(problem: MaskProblem, temperature: float = 200.0) -> list[np.nd
         Wang, Zhang, Grosse 2020, Picking Winning Tickets Before Training by Preserving Gradient Flow, eq. 8
         and algorithm 1.
     """
+    check_tensorflow("grasp_scores")
     gradients = loss_gradients(problem, temperature)
     products = hessian_products(problem, gradients, temperature)
     return [values * product for values, product in zip(problem.values(), products, strict=True)]

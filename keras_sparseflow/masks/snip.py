@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.gradients import loss_gradients
 from keras_sparseflow.masks.problem import MaskProblem
 
@@ -32,5 +33,6 @@ def snip_scores(problem: MaskProblem) -> list[np.ndarray]:
         Lee, Ajanthan, Torr 2019, SNIP: Single-shot Network Pruning based on Connection Sensitivity,
         section 4; its division by the sum of all scores changes no ranking and is left out.
     """
+    check_tensorflow("snip_scores")
     gradients = loss_gradients(problem)
     return [np.abs(values * gradient) for values, gradient in zip(problem.values(), gradients, strict=True)]

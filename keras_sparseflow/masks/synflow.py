@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.absolute import absolute_flow, check_flow
 from keras_sparseflow.masks.problem import MaskProblem
 
@@ -34,6 +35,7 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
         Tanaka, Kunin, Yamins, Ganguli 2020, Pruning neural networks without any data by iteratively conserving
         synaptic flow, algorithm 1.
     """
+    check_tensorflow("synflow_scores")
     if rounds < 1:
         raise ValueError(f"`rounds` must be at least 1; received {rounds}.")
     flow = absolute_flow(problem.model, problem.kernels, None if problem.data is None else problem.batches[0][0])

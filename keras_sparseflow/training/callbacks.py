@@ -10,6 +10,7 @@ import pandas as pd
 from keras_sparseflow.flow.kernels import check_tensors
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import FlowProbe
 from keras_sparseflow.training.recorder import FlowRecorder, check_cost, check_readings, find_measures
@@ -68,6 +69,7 @@ class GradientFlow(keras.callbacks.Callback):
         total_epochs: int | None = None,
     ):
         super().__init__()
+        check_tensorflow("GradientFlow")
         self._readings = check_readings(_default_readings(data) if readings is None else readings)
         if ("end" in self._readings) != (data is not None):
             raise ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.ghost import GhostActivation, GhostSkip, ghosts_of
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
@@ -69,6 +70,7 @@ class GhostSchedule(keras.callbacks.Callback):
         first_step: int = 0,
     ):
         super().__init__()
+        check_tensorflow("GhostSchedule")
         if (end_epoch is None) == (end_step is None):
             raise ValueError(f"One of `end_epoch` and `end_step` must be given; received {end_epoch} and {end_step}.")
         for name, end in (("end_epoch", end_epoch), ("end_step", end_step)):

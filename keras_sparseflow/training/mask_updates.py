@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.lora import has_lora
 from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
 from keras_sparseflow.masks.choice import names_kernel
@@ -38,6 +39,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
 
     def __init__(self, layers: Sequence[str] | None, first_step: int):
         super().__init__()
+        check_tensorflow(type(self).__name__)
         if first_step < 0:
             raise ValueError(f"`first_step` must be at least 0; received {first_step}.")
         self.rows: list[dict[str, Any]] = []

@@ -12,6 +12,7 @@ from keras.src.models.functional import Functional
 from keras.src.models.model import functional_init_arguments
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.gradients import dense_gradients, switches_of
 from keras_sparseflow.layers.kernels import apply_mask
 from keras_sparseflow.layers.slots import follow_masks
@@ -57,6 +58,7 @@ class SparseModel(keras.Model):
     train_function: Any  # Keras': what `fit` calls for each step
 
     def __init__(self, *args: Any, **kwargs: Any):
+        check_tensorflow("SparseModel")
         if functional_init_arguments(args, kwargs):
             # Keras would make this class itself functional, for good, and then nobody could subclass it.
             own_class: Any = type(self)

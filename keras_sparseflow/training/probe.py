@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_sparseflow.flow.kernels import flow_kernels
 from keras_sparseflow.flow.named import DEFAULT_MEASURES
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.gradients import dense_gradients
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.examples import Batch, batches_in_turn
@@ -77,6 +78,7 @@ def measure_flow(
     References:
         Tessera et al. 2021, eqs. 5 to 7, and section 3.1: at the end of an epoch.
     """
+    check_tensorflow("measure_flow")
     return FlowProbe(model, measures, tensors, cost, training, loss).rows(data, epoch, batch_size)
 
 

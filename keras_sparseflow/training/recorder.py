@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_sparseflow.flow.kernels import check_tensors, flow_kernels
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
 from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, READINGS, TOTAL
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.gradients import full_gradient
 
@@ -155,6 +156,7 @@ def flow_of_gradients(
         >>> [(row["measure"], row["layer"], row["value"]) for row in rows[::2]]
         [('grad_norm_1', 'output', 2.0), ('egf_1', 'output', 1.0)]
     """
+    check_tensorflow("flow_of_gradients")
     variables = model.trainable_variables
     if len(gradients) != len(variables):
         raise ValueError(

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.training.first_step import FirstStep, StepOutcome
 from keras_sparseflow.training.half_batches import half_new_pairs
 from keras_sparseflow.training.loss_at import LossAt
@@ -100,6 +101,7 @@ def rescale_init(
         are trained by Adam, as in the authors' code; each of the two objectives has moments of its own here. That
         code takes g for a constant in the trial step; here it is differentiated through.
     """
+    check_tensorflow("rescale_init")
     _check(iterations, learning_rate, gamma, eta, min_scale)
     pairs = half_new_pairs(data, batch_size, seed)
     loss_at = LossAt(model, loss, training=training)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.structure import variables_of
 from keras_sparseflow.training.counting import steps_done
 
@@ -30,6 +31,7 @@ class RewindPoint(keras.callbacks.Callback):
 
     def __init__(self, step: int = 0, on_kept: Callable[[dict[str, np.ndarray]], None] | None = None):
         super().__init__()
+        check_tensorflow("RewindPoint")
         if step < 0:
             raise ValueError(f"`step` must be at least 0; received {step}.")
         self.state: dict[str, np.ndarray] | None = None

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -60,6 +60,7 @@ def test_gradients_and_masks_must_pair_up():
         egf(GRADIENTS, MASKS[:1])
 
 
+@settings(deadline=None)  # JAX compiles operations at their first call
 @given(
     st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=4),
     st.integers(1, 2),
@@ -72,6 +73,7 @@ def test_dense_networks_have_egf_of_the_mean_norm(values, p):
     np.testing.assert_allclose(egf(gradients, [None] * len(gradients), p), np.mean(norms), rtol=1e-4, atol=1e-15)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 2))
 def test_egf_ignores_inactive_entries_and_raw_norms_do_not(seed, p):
     rng = np.random.default_rng(seed)

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from keras_sparseflow.layers import MaskedDense, MaskedLSTM, dense_gradients
 
+pytestmark = pytest.mark.tensorflow("graphs, which are traced once")
+
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 
 
@@ -48,6 +50,19 @@ def test_gradient_is_masked_and_within_dense_gradients_is_that_of_every_weight(w
     with dense_gradients(layer):
         np.testing.assert_allclose(gradient(layer, call), full, rtol=1e-5)
     np.testing.assert_allclose(gradient(layer, call), np.where(mask, full, 0), rtol=1e-5)
+
+
+def test_sparse_inputs_give_masked_gradients():
+    layer, x = layer_of(use_bias=False), np.eye(5, 3, dtype="float32")
+    assert layer(tf.sparse.from_dense(x)).shape == (5, 4)
+
+    def found():
+        return gradient(layer, lambda _: layer(tf.sparse.from_dense(x)))
+
+    full, mask = 2 * x.T @ (x @ layer.kernel.numpy()), layer.mask.numpy()
+    np.testing.assert_allclose(found(), np.where(mask, full, 0), rtol=1e-5)
+    with dense_gradients(layer):
+        np.testing.assert_allclose(found(), full, rtol=1e-5)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

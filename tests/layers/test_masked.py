@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_sparseflow.layers import (
     MaskedConv1D,
@@ -15,6 +14,7 @@ from keras_sparseflow.layers import (
 )
 from keras_sparseflow.layers.variables import KEEP_ZEROS
 from keras_sparseflow.training import SparseModel
+from tests.backend import BACKEND, EACH_MODEL_CLASS, MODEL_CLASS, not_on
 
 CASES = {
     "dense": (MaskedDense, keras.layers.Dense, {"units": 5}, (7,)),
@@ -29,6 +29,7 @@ CASES = {
         (4, 5),
     ),
 }
+OF_A_PROPERTY = not_on("torch", "PyTorch's modules put an AttributeError of their own in place of a property's.")
 EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
@@ -127,6 +128,7 @@ def test_set_mask_refuses_another_shape_other_values_and_an_unbuilt_layer():
     assert layer.density == 1
 
 
+@OF_A_PROPERTY
 def test_active_count_of_an_unbuilt_layer_is_a_clear_error_and_density_is_what_was_asked_for():
     layer = MaskedDense(2, density=0.25)
     assert layer.density == 0.25
@@ -139,13 +141,21 @@ SLOTTED = {"momentum": 0, "adam": 0, "rmsprop": 0, "adagrad": 0.1, "ftrl": 0.1}
 
 
 @pytest.mark.parametrize("name", SLOTTED)
-@pytest.mark.parametrize("how", ["the optimizer is passed", "a SparseModel begins to fit"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "the optimizer is passed",
+        pytest.param("a SparseModel begins to fit", marks=pytest.mark.tensorflow("SparseModel")),
+    ],
+)
 def test_weights_do_not_grow_again_after_the_mask_of_a_trained_layer_changes(how, name):
     """Slots of weights that become inactive return to what they began with, averages too."""
     layer = MaskedDense(6, density=0.5, mask_seed=0)
     inputs = keras.Input((8,))
     model = (SparseModel if how.startswith("a") else keras.Model)(inputs, layer(inputs))
-    optimizer = OPTIMIZERS[name](use_ema=True, ema_overwrite_frequency=2)
+    # On JAX a second `fit` with averages fails in Keras, for stock layers too.
+    averages = {} if BACKEND == "jax" else {"use_ema": True, "ema_overwrite_frequency": 2}
+    optimizer = OPTIMIZERS[name](**averages)
     model.compile(optimizer, "mse")
     x, y = batch((8,)), batch((6,), seed=1)
     model.fit(x, y, epochs=3, verbose=0)
@@ -155,7 +165,7 @@ def test_weights_do_not_grow_again_after_the_mask_of_a_trained_layer_changes(how
     assert not stored(layer)[inactive].any()
     slots = [v for v in optimizer.variables if tuple(v.shape) == layer.mask.shape]
     found = {float(value) for slot in slots for value in np.unique(keras.ops.convert_to_numpy(slot)[inactive])}
-    assert found == {0.0, float(np.float32(SLOTTED[name]))}
+    assert found == {*([0.0] if averages else []), float(np.float32(SLOTTED[name]))}
     assert np.isfinite(stored(layer)).all()
 
 
@@ -171,6 +181,7 @@ def test_set_weights_goes_through_the_mask_that_comes_with_them_and_clones_keep_
     assert np.array_equal(mask_of(clone), mask)
 
 
+@OF_A_PROPERTY
 def test_the_kernel_of_an_unbuilt_layer_is_a_clear_error():
     with pytest.raises(AttributeError, match="`kernel` needs the kernel of layer"):
         _ = MaskedDense(3).kernel
@@ -197,6 +208,7 @@ OPTIMIZERS = {
     "schedule_free_adamw": lambda **k: keras.optimizers.ScheduleFreeAdamW(0.01, **k),
     "muon": lambda **k: keras.optimizers.Muon(0.01, **k),
 }
+READS_MASKS = not_on("jax", "On JAX an optimizer's step cannot read a mask; see tests/test_backends.py.")
 OPTIMIZER_OPTIONS = {
     "clipnorm": {"clipnorm": 0.1},
     "global_clipnorm": {"global_clipnorm": 0.1},
@@ -236,8 +248,10 @@ def check_invariant(model, steps=7, **compile_arguments):
                 assert np.all(inactive == first[~mask]), f"{slot.path}: inactive entries moved"
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@EACH_MODEL_CLASS
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=READS_MASKS if name == "muon" else ()) for name in OPTIMIZERS]
+)
 def test_inactive_entries_stay_zero_under_every_optimizer(name, model_class):
     check_invariant(classifier(model_class), optimizer=OPTIMIZERS[name]())
 
@@ -250,7 +264,8 @@ def several(**k):
     )
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@READS_MASKS
+@EACH_MODEL_CLASS
 def test_inactive_entries_stay_zero_under_several_optimizers(model_class):
     check_invariant(classifier(model_class), optimizer=several())
 
@@ -259,7 +274,8 @@ def test_every_optimizer_that_keras_ships_is_tried_or_refused():
     shipped = {each for each in vars(keras.optimizers).values() if isinstance(each, type)}
     no_steps_of_their_own = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"}
     shipped = {each for each in shipped if each.__name__ not in {*no_steps_of_their_own, "Adafactor"}}
-    assert shipped == {type(make()) for make in OPTIMIZERS.values()}
+    # On PyTorch Keras makes optimizers of classes that it does not ship by name.
+    assert shipped == {getattr(keras.optimizers, type(make()).__name__) for make in OPTIMIZERS.values()}
     assert shipped - KEEP_ZEROS == {keras.optimizers.Muon} and shipped >= KEEP_ZEROS
 
 
@@ -270,8 +286,11 @@ class Noise(keras.optimizers.SGD):
         super().update_step(gradient + 1.0, variable, learning_rate)
 
 
+@pytest.mark.tensorflow("a loop with tf.GradientTape")
 @pytest.mark.parametrize("make", [OPTIMIZERS["muon"], lambda: Noise(0.1)], ids=["muon", "somebody's own"])
 def test_the_mask_holds_in_a_loop_of_ones_own_too(make):
+    import tensorflow as tf
+
     layer = MaskedDense(3, density=0.4, mask_seed=0)
     layer.build((None, 7))
     optimizer, x = make(), batch((7,))
@@ -282,7 +301,7 @@ def test_the_mask_holds_in_a_loop_of_ones_own_too(make):
         assert np.array_equal(stored(layer) != 0, mask_of(layer))
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@EACH_MODEL_CLASS
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
@@ -292,6 +311,8 @@ def test_the_mask_holds_in_a_loop_of_ones_own_too(make):
     ],
     ids=["adafactor", "muon with averages", "somebody's own with averages"],
 )
+@not_on("jax", "Where a first step fails on JAX, Keras leaves variables without values.")
+@not_on("torch", "A step is taken there before an optimizer looks at constraints.")
 def test_an_optimizer_that_cannot_keep_a_mask_is_refused_before_the_first_step(optimizer, message, model_class):
     model = classifier(model_class)
     before = [stored(layer) for layer in model.layers if hasattr(layer, "mask")]
@@ -308,7 +329,7 @@ def test_inactive_entries_stay_zero_under_every_optimizer_option(option, name):
     check_invariant(classifier(), optimizer=OPTIMIZERS[name](**OPTIMIZER_OPTIONS[option]))
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@EACH_MODEL_CLASS
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_inactive_entries_stay_zero_in_mixed_precision(precision, model_class):
     model = classifier(model_class, dtype=precision)
@@ -318,13 +339,20 @@ def test_inactive_entries_stay_zero_in_mixed_precision(precision, model_class):
     check_invariant(model, optimizer=optimizer)
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
-@pytest.mark.parametrize("arguments", [{"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}])
+@EACH_MODEL_CLASS
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"jit_compile": True},
+        pytest.param({"steps_per_execution": 3}, marks=not_on("torch", "Keras takes one step at a time there.")),
+        {"run_eagerly": True},
+    ],
+)
 def test_inactive_entries_stay_zero_however_the_step_is_compiled(arguments, model_class):
     check_invariant(classifier(model_class), optimizer=keras.optimizers.SGD(0.1, momentum=0.9), **arguments)
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@EACH_MODEL_CLASS
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -441,7 +469,7 @@ def test_masks_of_nested_shared_and_frozen_layers_hold_and_survive(tmp_path):
     frozen = MaskedDense(4, density=0.5, mask_seed=2, name="frozen", trainable=False)
     inputs = keras.Input((3, 4))
     x = keras.layers.TimeDistributed(block)(inputs)
-    model = SparseModel(inputs, shared(frozen(shared(x))))
+    model = MODEL_CLASS(inputs, shared(frozen(shared(x))))
     before = stored(frozen)
     model.compile(keras.optimizers.Adam(0.1), "mse")
     model.fit(batch((3, 4)), batch((3, 4), seed=1), epochs=3, verbose=0)

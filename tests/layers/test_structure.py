@@ -12,6 +12,7 @@ from keras_sparseflow.masks import make_masks, set_masks
 from keras_sparseflow.training import GradientFlow, SparseModel, weights_of
 from keras_sparseflow.training.scalars import flow_tags
 from keras_sparseflow.twins import load_compressed, save_compressed, sparsify, sparsity_summary
+from tests.backend import MODEL_CLASS
 
 
 def paths(model):
@@ -76,7 +77,7 @@ class Block(layers.Layer):
         return inputs
 
 
-class Net(SparseModel):
+class Net(MODEL_CLASS):
     """A subclassed model that owns a kernel itself."""
 
     def __init__(self):
@@ -117,6 +118,7 @@ def named(request):
     return make(), expected
 
 
+@pytest.mark.tensorflow("measure_flow")
 def test_one_name_in_masks_flow_and_summaries(named):
     model, expected = named
     assert paths(model) == expected
@@ -206,6 +208,7 @@ def test_a_kernel_of_two_layers_is_the_inner_ones():
     assert list(weights_of(model)) == ["norm/inner/kernel", "norm/vector_u", "norm/inner/bias"]
 
 
+@pytest.mark.tensorflow("GradientFlow and RigL")
 def test_callbacks_name_kernels_of_one_name_apart(tmp_path):
     twin = sparsify(two_towers(SparseModel), 0.5, exclude="head")
     twin.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -2,10 +2,20 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_sparseflow.layers import MaskedDense
+from keras_sparseflow.masks import SCORES
 
 INPUTS, HIDDEN, CLASSES = 3, 4, 3
+
+EACH_SCORE = pytest.mark.parametrize(
+    "score",
+    [
+        pytest.param(name, marks=() if name in ("random", "magnitude") else pytest.mark.tensorflow(name))
+        for name in SCORES.names()
+    ],
+)
 
 
 def data(examples=7):

@@ -27,6 +27,7 @@ MASKS = {
 }
 
 
+@pytest.mark.tensorflow("mask_report(paths=True)")
 def test_rows_units_and_paths_by_hand():
     report = mask_report(chain(), MASKS, paths=True)
     frame = report.to_frame().set_index("path")
@@ -39,6 +40,7 @@ def test_rows_units_and_paths_by_hand():
     assert mask_report(chain(), MASKS).to_frame()["on_paths"].isna().all()
 
 
+@pytest.mark.tensorflow("mask_report(paths=True)")
 def test_a_kernel_collapses_without_active_weights_or_if_known_without_paths():
     empty = mask_report(chain(), {**MASKS, "layer_2": np.zeros((3, 2), bool)})
     assert empty.collapsed == ("layer_2",) and "Nothing flows through 1 of 3: layer_2" in str(empty)

@@ -11,6 +11,8 @@ from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import MaskProblem, hessian_products, loss_gradients
 from tests.masks import small
 
+pytestmark = pytest.mark.tensorflow("gradients and products with the Hessian")
+
 layers = keras.layers
 
 

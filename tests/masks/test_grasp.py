@@ -10,6 +10,8 @@ from keras_sparseflow.masks.grasp import grasp_scores
 from tests.masks import small
 from tests.masks.test_gradients import problem
 
+pytestmark = pytest.mark.tensorflow("GraSP")
+
 
 @pytest.mark.parametrize("batch_size", [7, 2])
 def test_scores_are_weights_times_the_explicit_hessian_times_the_gradient(batch_size):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_sparseflow.masks import SCORES, make_masks
+from tests.masks import small
 from tests.masks.test_gradients import problem
 
 layers = keras.layers
@@ -26,22 +27,22 @@ def data():
     return rng.normal(size=(12, 6, 6, 2)).astype("float32"), np.arange(12) % 3
 
 
-@pytest.mark.parametrize("name", SCORES.names())
-def test_every_score_has_the_kernels_shapes_is_finite_and_repeats_itself(name, model, data):
-    found = [SCORES.get(name)(problem(model, data)) for _ in range(2)]
+@small.EACH_SCORE
+def test_every_score_has_the_kernels_shapes_is_finite_and_repeats_itself(score, model, data):
+    found = [SCORES.get(score)(problem(model, data)) for _ in range(2)]
     kernels = problem(model, data).kernels
     for kernel, one, other in zip(kernels, *found, strict=True):
         assert one.shape == kernel.shape and not np.isnan(one).any()
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", SCORES.names())
+@small.EACH_SCORE
 @pytest.mark.parametrize("distribution", ["uniform", "erk", "er", "global"])
 def test_every_score_with_every_distribution_has_exact_counts_and_leaves_the_model_alone(
-    name, distribution, model, data
+    score, distribution, model, data
 ):
     before = [np.array(variable) for variable in model.variables]
-    masks = make_masks(model, 0.3, score=name, distribution=distribution, data=data)
+    masks = make_masks(model, 0.3, score=score, distribution=distribution, data=data)
     sizes = {path: mask.size for path, mask in masks.items()}
     assert all(mask.dtype == bool for mask in masks.values())
     if distribution == "uniform":

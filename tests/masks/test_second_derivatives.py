@@ -9,6 +9,8 @@ from keras.src.backend.tensorflow import nn
 from keras_sparseflow.layers.ghost import GhostSkip, GhostSwish
 from keras_sparseflow.masks.second_derivatives import second_derivatives
 
+pytestmark = pytest.mark.tensorflow("second derivatives")
+
 X = np.random.default_rng(0).normal(size=(5, 2, 3))
 
 

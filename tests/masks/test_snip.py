@@ -8,6 +8,8 @@ from keras_sparseflow.masks.snip import snip_scores
 from tests.masks import small
 from tests.masks.test_gradients import problem
 
+pytestmark = pytest.mark.tensorflow("SNIP")
+
 
 @pytest.mark.parametrize("batch_size", [7, 3])
 def test_scores_are_what_scaling_each_weight_does_to_the_loss_summed_before_the_absolute_value(batch_size):

@@ -13,6 +13,8 @@ from keras_sparseflow.masks import MaskProblem, make_masks, mask_report, synflow
 from tests.masks import small
 from tests.masks.test_gradients import problem
 
+pytestmark = pytest.mark.tensorflow("SynFlow")
+
 layers = keras.layers
 
 

@@ -11,6 +11,8 @@ from keras_sparseflow.diagnostics.landscape import random_directions
 from keras_sparseflow.masks import make_masks, mask_report
 from keras_sparseflow.training import measure_flow
 
+pytestmark = pytest.mark.tensorflow("graphs, which are traced once")
+
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(24, 6)).astype("float32"), np.arange(24) % 3
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
