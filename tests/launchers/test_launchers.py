@@ -1,5 +1,6 @@
 """The launchers as a user types them: help, refusals, interruption at any moment, and the same results after it."""
 
+import configparser
 import functools
 import os
 import random
@@ -19,6 +20,7 @@ from tests import processes
 from tests.processes import Program
 
 ROOT = Path(__file__).parents[2]
+LAUNCHERS = sorted(path.stem for path in (ROOT / "launchers").glob("*.py"))
 TINY = ["--image_size=4", "--train_size=300", "--batch_size=32", "--hidden_layers=1", "--learning_rate=0.1"]
 STUDY = [*TINY, "--variant=NR,BN", "--seeds=0,1", "--width_fractions=0.5", "--epochs=4"]
 
@@ -51,7 +53,17 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         assert "(default: 0.001)" in text and "--runs_dir" in text and "--data_dir" in text
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "launchers").glob("*.py"))])
+def test_every_launcher_is_a_command():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options.entry_points"]["console_scripts"].split("\n")
+    declared = dict(line.split(" = ") for line in lines if line)
+    assert declared == {
+        f"sparseflow-{name.replace('_', '-')}": f"keras_sparseflow.launchers.{name}:run" for name in LAUNCHERS
+    }
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
 def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, tmp_path):
     done = launch(name, "--list_plugins", run=functools.partial(processes.run, cwd=tmp_path))
     assert done.returncode == 0, done.stderr
