@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-bazel test-cluster test-install test-models test-user lint docs api benchmark dist \
+.PHONY: help setup demo test test-bazel test-cluster test-install test-kill test-models test-user lint docs api benchmark dist \
 	clean lock
 
 help:            ## show this list
@@ -35,6 +35,9 @@ test-cluster: $(INSTALLED)  ## several devices, and workers that find each other
 
 test-install: $(INSTALLED)  ## the wheel and the example of a plugin in fresh virtual environments
 	$(BIN)/python -m pytest suites/install
+
+test-kill: $(INSTALLED)  ## launchers that are killed at any moment
+	$(BIN)/python -m pytest suites/kill
 
 test-models: $(INSTALLED)  ## published architectures of Keras
 	$(BIN)/python -m pytest suites/models
