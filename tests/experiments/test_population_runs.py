@@ -221,7 +221,9 @@ def test_a_measure_of_a_plugin_gives_the_same_rows_as_one_by_one(spec, data, tmp
     train("population", specs, tmp_path / "population", data)
     for one in specs:
         flow = pd.read_csv(RunFolder(tmp_path / "population", one.run_id).path / "flow.csv")
-        assert (flow[flow["measure"] == largest_column]["value"] > 0).sum() == 2 * 2 * 3, "by both readings, two layers and the network"
+        assert (flow[flow["measure"] == largest_column]["value"] > 0).sum() == 2 * 2 * 3, (
+            "by both readings, two layers and the network"
+        )
     for one in alone:
         assert_same_files(one, tmp_path / "serial", tmp_path / "population")
 
