@@ -237,6 +237,8 @@ def test_two_processes_do_not_run_one_study(tmp_path):
     assert last_line(done.stderr).startswith(f"error: Another process (pid {os.getpid()}) is running the study")
 
 
-def test_report_can_be_written_elsewhere(whole, tmp_path):
-    done = launch("report", str(whole[0]), f"--output_dir={tmp_path}")
-    assert done.returncode == 0 and (tmp_path / "report.html").is_file() and list((tmp_path / "report").glob("*.csv"))
+def test_report_can_be_written_elsewhere_and_without_figures(whole, tmp_path):
+    done = launch("report", str(whole[0]), f"--output_dir={tmp_path}", "--nofigures")
+    assert done.returncode == 0 and (tmp_path / "report.html").is_file()
+    assert {path.suffix for path in (tmp_path / "report").iterdir()} == {".csv", ".md", ".tex"}
+    assert (whole[0] / "report" / "figures").is_dir(), "unless they are left out"
