@@ -5,10 +5,11 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-keras test-backends lint docs api benchmark dist clean lock
+.PHONY: help setup demo test test-backends test-bazel test-cluster test-install test-keras test-kill test-models test-user \
+	lint docs api benchmark dist clean lock
 
 help:            ## show this list
-	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 15
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
 
 setup: $(INSTALLED)  ## make .venv and install everything into it
 
@@ -21,8 +22,28 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## 120 networks on digits: is sparse better than dense here? Ends in an HTML report
 	$(BIN)/python launchers/scsdc.py --preset=demo
 
-test: $(INSTALLED)  ## every test, in parallel
+test: $(INSTALLED)  ## all tests of tests/ and of docstrings, in parallel, in under 8 minutes
 	$(BIN)/python -m pytest
+
+# Suites that are slow by nature, one a folder of suites/, each in under 10 minutes.
+
+test-bazel: $(INSTALLED)  ## Bazel reads the BUILD file
+	$(BIN)/python -m pytest suites/bazel
+
+test-cluster: $(INSTALLED)  ## several devices, and workers that find each other over loopback
+	$(BIN)/python -m pytest suites/cluster
+
+test-install: $(INSTALLED)  ## the wheel and the example of a plugin in fresh virtual environments
+	$(BIN)/python -m pytest suites/install
+
+test-kill: $(INSTALLED)  ## launchers that are killed at any moment
+	$(BIN)/python -m pytest suites/kill
+
+test-models: $(INSTALLED)  ## published architectures of Keras
+	$(BIN)/python -m pytest suites/models
+
+test-user: $(INSTALLED)  ## code of every page of docs, and the examples
+	$(BIN)/python -m pytest suites/user
 
 test-keras: $(INSTALLED)  ## Keras' own tests of its layers, run on their masked twins
 	@# Warnings are Keras' own business.

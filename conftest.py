@@ -1,8 +1,33 @@
-"""Where the examples of docstrings run: a folder that holds a small finished study, `runs/demo`."""
+"""Settings of every test, and the folder where examples of docstrings run: it holds a finished study, `runs/demo`.
+
+One thread a worker, quiet TensorFlow, no GPU.
+"""
+
+import gc
+import os
 
 import pytest
 
 from tests.analysis import pairs
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+
+def pytest_collection_finish():
+    """Keeps what was imported out of garbage collections: `keras.utils.clear_session` does one after every training."""
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Keeps what a file of tests leaves out of them, too: a worker holds millions of objects in the end."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

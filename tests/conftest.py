@@ -1,16 +1,8 @@
-"""Settings of every test: one thread a worker, quiet TensorFlow, no GPU."""
+"""Tests on another Keras backend than TensorFlow, which KERAS_BACKEND names."""
 
-import gc
 import os
 
 import pytest
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-
 
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 
@@ -29,8 +21,3 @@ def pytest_runtest_setup(item):
     mark = item.get_closest_marker("tensorflow")
     if mark is not None and BACKEND != "tensorflow":
         pytest.skip(f"TensorFlow's alone: {', '.join(mark.args)}")
-
-
-def pytest_collection_finish():
-    """Keeps what was imported out of garbage collections: `keras.utils.clear_session` does one after every training."""
-    gc.freeze()

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
@@ -27,6 +29,18 @@ def train(executor, specs, study_dir, data, **options):
     with StudyProgress(specs, Console(file=output, width=200)) as progress:
         executors.EXECUTORS.get(executor)(specs, study_dir, data, progress, Options(**options))
     return output.getvalue()
+
+
+@contextlib.contextmanager
+def untraced():
+    """Within it, steps run operation by operation: a few of them take longer to trace than to run."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 @contextlib.contextmanager

@@ -36,16 +36,34 @@ def assert_agree(spec, alone, together, rtol=1e-4):
 
 OVER_UNITS = {"softmax", "log_softmax", "sparsemax"}
 
-# By optimizer: learning rate, variant, and activation of the paper.
+# By optimizer: every part of a variant, activation of the paper and other choice in one of them at least.
 NETWORKS = {
-    "sgd": (0.02, "L2_BN", "elu"),
-    "momentum": (0.005, "DA_L2_SC_BN", "relu"),
-    "adam": (0.002, "NR", "sigmoid"),
-    "adamw": (0.002, "L2_SC", "prelu"),
-    "adagrad": (0.02, "DA_L2", "swish"),
-    "rmsprop": (0.001, "L2", "srelu"),
-}
-OTHERS = [name for name in ACTIVATIONS.names() if name not in {row[2] for row in NETWORKS.values()} | OVER_UNITS]
+    "sgd": {
+        "learning_rate": 0.02, "variant": "L2_BN", "activation": "elu", "flow_readings": ("end",),
+        "batch_size": 20, "norm_place": "after", "init_fan_in": "active",
+    },
+    "momentum": {
+        "learning_rate": 0.005, "variant": "DA_L2_SC_BN", "activation": "relu", "skip_span": 1,
+        "optimizer_options": ("momentum.nesterov=true",), "l2_form": "decoupled",
+    },
+    "adam": {"learning_rate": 0.002, "variant": "NR", "activation": "sigmoid"},
+    "adamw": {
+        "learning_rate": 0.002, "variant": "L2_SC", "activation": "prelu", "flow_cost": "data",
+        "flow_measures": ("egf_1",), "flow_epochs": 3, "loss": "squared_error",
+    },
+    "adagrad": {
+        "learning_rate": 0.02, "variant": "DA_L2_SC_BN", "activation": "swish",
+        "flow_readings": ("end",), "flow_mode": "inference", "flow_tensors": "all", "score": "snip",
+        "schedule": "cosine", "skip_place": "after", "augment_flip": "never",
+    },
+    # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which tells SReLU's side.
+    "rmsprop": {
+        "learning_rate": 0.001, "variant": "L2", "activation": "srelu",
+        "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all",
+    },
+}  # fmt: skip
+PAPER = {choices["activation"] for choices in NETWORKS.values()}
+OTHERS = [name for name in ACTIVATIONS.names() if name not in PAPER | OVER_UNITS]
 
 
 def contract(spec, tmp_path, data, seeds=(0, 1), arms=("dense", "sparse"), **values):
@@ -68,19 +86,16 @@ def contract(spec, tmp_path, data, seeds=(0, 1), arms=("dense", "sparse"), **val
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
-def test_every_optimizer_and_part_of_a_variant_and_activation_of_the_paper(spec, tmp_path, data, optimizer):
+def test_every_optimizer_and_every_choice(spec, tmp_path, data, optimizer):
     """Sigmoid is 0.5 where a unit is not there: padding must not reach the raw norms."""
-    rate, variant, activation = NETWORKS[optimizer]
-    values = {"learning_rate": rate, "variant": variant, "activation": activation, "augment_pad": 1, "l2": 0.05}
-    contract(spec, tmp_path, data, optimizer=optimizer, **values)
+    contract(spec, tmp_path, data, optimizer=optimizer, augment_pad=1, l2=0.05, **NETWORKS[optimizer])
 
 
 def test_every_part_of_a_variant_and_every_activation_of_the_paper_are_among_them():
-    variants = [parse_variant(variant) for _, variant, _ in NETWORKS.values()]
+    variants = [parse_variant(choices["variant"]) for choices in NETWORKS.values()]
     for part in PARTS:
         assert any(part in variant for variant in variants) and any(part not in variant for variant in variants)
-    activations = {activation for _, _, activation in NETWORKS.values()}
-    assert activations == {"relu", "prelu", "elu", "swish", "srelu", "sigmoid"}
+    assert {"relu", "prelu", "elu", "swish", "srelu", "sigmoid"} == PAPER
 
 
 @pytest.mark.parametrize("names", [OTHERS[first::4] for first in range(4)], ids="-".join)
@@ -96,36 +111,10 @@ def test_every_other_activation_of_single_units(spec, tmp_path, data, monkeypatc
     contract(spec, tmp_path, data, seeds=(0,), arms=("dense",), **values)
 
 
-CHOICES = [
-    {
-        "flow_cost": "data", "flow_measures": ("egf_1",), "flow_epochs": 3, "loss": "squared_error",
-        "variant": "DA_L2_SC_BN", "skip_span": 1, "augment_pad": 1,
-    },
-    {
-        "flow_readings": ("end",), "flow_mode": "inference", "flow_tensors": "all", "score": "snip",
-        "schedule": "cosine",
-        "variant": "DA_L2_SC_BN", "skip_place": "after", "augment_pad": 1, "augment_flip": "never",
-    },
-    {"flow_readings": ("end",), "batch_size": 20, "norm_place": "after", "init_fan_in": "active"},
-    {
-        "flow_epochs": 0, "optimizer": "momentum", "optimizer_options": ("momentum.nesterov=true",),
-        "learning_rate": 0.005, "l2_form": "decoupled",
-    },
-    # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which tells SReLU's side.
-    {
-        "variant": "L2", "activation": "srelu", "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all",
-    },
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("choices", CHOICES, ids=str)
-def test_every_choice(spec, tmp_path, data, choices):
-    contract(spec, tmp_path, data, **{"variant": "L2_BN", "l2": 0.05, "activation": "sigmoid", **choices})
-
-
 def test_networks_that_train_together_decay_by_their_own_lambda(spec, tmp_path, data):
+    """Without any flow, too."""
     choices = ({"variant": "L2", "l2": 0.5}, {"variant": "NR"}, {"variant": "L2", "l2": 2.0})
-    base = {"epochs": 6, "batch_size": 4, "optimizer": "adamw", "learning_rate": 0.01}
+    base = {"flow_epochs": 0, "epochs": 6, "batch_size": 4, "optimizer": "adamw", "learning_rate": 0.01}
     specs = [s for choice in choices for s in both_arms(spec, **base, **choice)]
     assert (
         len(executors.plan(specs, tmp_path, data.input_shape, data.num_classes, "population", Options()).populations)

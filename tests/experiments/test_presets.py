@@ -1,5 +1,6 @@
 """The paper's tables and figures as studies: every cell of them, and no other."""
 
+import functools
 import math
 
 import pytest
@@ -13,6 +14,7 @@ PAPER_OPTIMIZERS = {"adagrad": "Adagrad", "adam": "Adam", "rmsprop": "RMSProp", 
 EPOCHS = {"fashion_mnist": 500, "cifar10": 1000, "cifar100": 1000}
 
 
+@functools.cache
 def specs_of(name):
     study = PRESETS.get(name)
     size = data_size(study.value("dataset"))

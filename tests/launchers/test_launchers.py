@@ -1,8 +1,8 @@
-"""The launchers as a user types them: help, refusals, interruption at any moment, and the same results after it."""
+"""The launchers as a user types them: help, refusals, one network, a study, and its interruption."""
 
+import configparser
 import functools
 import os
-import random
 import re
 import signal
 import subprocess
@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from keras_sparseflow import records
@@ -19,6 +18,7 @@ from tests import processes
 from tests.processes import Program
 
 ROOT = Path(__file__).parents[2]
+LAUNCHERS = sorted(path.stem for path in (ROOT / "launchers").glob("*.py"))
 TINY = ["--image_size=4", "--train_size=300", "--batch_size=32", "--hidden_layers=1", "--learning_rate=0.1"]
 STUDY = [*TINY, "--variant=NR,BN", "--seeds=0,1", "--width_fractions=0.5", "--epochs=4"]
 
@@ -51,7 +51,17 @@ def test_help_shows_how_to_call_it_and_every_flag(name):
         assert "(default: 0.001)" in text and "--runs_dir" in text and "--data_dir" in text
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "launchers").glob("*.py"))])
+def test_every_launcher_is_a_command():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options.entry_points"]["console_scripts"].split("\n")
+    declared = dict(line.split(" = ") for line in lines if line)
+    assert declared == {
+        f"sparseflow-{name.replace('_', '-')}": f"keras_sparseflow.launchers.{name}:run" for name in LAUNCHERS
+    }
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
 def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, tmp_path):
     done = launch(name, "--list_plugins", run=functools.partial(processes.run, cwd=tmp_path))
     assert done.returncode == 0, done.stderr
@@ -164,7 +174,7 @@ def test_presets_are_listed_with_what_refuses_them():
     assert done.stdout.count("received 99") == len(PRESETS.names())
 
 
-# --- a study, and its end at any moment ------------------------------------------------------------------------
+# --- a study, and its end; suites/kill has the end at any moment -----------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -194,80 +204,6 @@ def test_the_record_says_what_was_changed_against_the_preset(whole):
         "epochs": ("100", "4"), "width_fractions": ("0.1, 0.3, 0.5, 0.7, 0.9", "0.5"), "seeds": ("0, 1, 2", "0, 1"),
     }  # fmt: skip
     assert study["cost"]["networks"] == 8 and study["cost"]["steps"] == 8 * 4 * (300 // 32)
-
-
-def check_same_results(study_dir, other_dir):
-    read = [records.read_results, records.read_history, records.read_flow]
-    for frames in ([function(folder) for folder in (study_dir, other_dir)] for function in read):
-        first, second = (frame.drop(columns="seconds", errors="ignore") for frame in frames)
-        pd.testing.assert_frame_equal(first, second, rtol=1e-4)
-
-
-def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(whole, tmp_path):
-    """Killed again and again, at moments drawn at random, until it ends; files are whole at every one of them."""
-    rng = random.Random(0)
-    command = [ROOT / "launchers/scsdc.py", *STUDY, "--executor=serial", f"--runs_dir={tmp_path}"]
-    study_dir = tmp_path / "single"
-    kills, finished = 0, 0
-    while True:
-        process = Program(*command)
-        began = len(list(study_dir.glob("*/result.json")))
-        limit = began + (2 if kills < 3 else 100)
-        while process.poll() is None and len(list(study_dir.glob("*/result.json"))) < limit:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.5))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        done = process.end()
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        kills += 1
-        results = records.read_results(study_dir)
-        assert len(results) == len(set(results["run_id"])) >= finished
-        finished = len(results)
-        records.read_history(study_dir), records.read_flow(study_dir)
-        if kills == 2:
-            launch_report = launch("report", str(study_dir))
-            assert launch_report.returncode == 0, launch_report.stderr
-    assert kills >= 3
-    check_same_results(study_dir, whole[0])
-    assert not list(study_dir.glob("*/.*.tmp")) and not list(study_dir.glob("*/checkpoint.npz"))
-
-
-# The launcher, saving its state after every epoch and not only now and then.
-SAVING = """
-import runpy, sys
-from keras_sparseflow.experiments.executors import Options
-from keras_sparseflow.experiments.log import CheckpointClock
-Options.__init__.__kwdefaults__["checkpoint_seconds"] = 0
-CheckpointClock.due = lambda clock: True
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def test_kill_9_between_checkpoints_goes_on_from_the_last_one_under_either_executor(tmp_path):
-    network = [*TINY, "--optimizer=adam", "--variant=DA_BN", "--epochs=60", "--study=one"]
-    assert launch("train", *network, f"--runs_dir={tmp_path / 'whole'}").returncode == 0
-    command = [SAVING, str(ROOT / "launchers" / "train.py"), *network, f"--runs_dir={tmp_path / 'killed'}"]
-    study_dir, rng, reached = tmp_path / "killed" / "one", random.Random(0), []
-    for executor in ("population", "serial", "population"):
-        process = Program(*command, f"--executor={executor}")
-        began = [path.stat().st_mtime_ns for path in study_dir.glob("*/checkpoint.npz")]
-        while process.poll() is None and began == [p.stat().st_mtime_ns for p in study_dir.glob("*/checkpoint.npz")]:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.1))
-        process.kill()
-        done = process.end()
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        (run_id,) = records.read_study(study_dir)["run_ids"]
-        _, progress = records.RunFolder(study_dir, run_id).load_checkpoint()
-        reached.append(len(progress["history"]))
-    assert 0 < reached[0] < reached[1] < reached[2] < 60
-    done = processes.run(*command, "--executor=serial")
-    assert done.returncode == 0, done.stderr
-    check_same_results(study_dir, tmp_path / "whole" / "one")
 
 
 # A process that was started with SIGINT ignored (in the background, say) hands that down; here it must be heard.
@@ -301,6 +237,8 @@ def test_two_processes_do_not_run_one_study(tmp_path):
     assert last_line(done.stderr).startswith(f"error: Another process (pid {os.getpid()}) is running the study")
 
 
-def test_report_can_be_written_elsewhere(whole, tmp_path):
-    done = launch("report", str(whole[0]), f"--output_dir={tmp_path}")
-    assert done.returncode == 0 and (tmp_path / "report.html").is_file() and list((tmp_path / "report").glob("*.csv"))
+def test_report_can_be_written_elsewhere_and_without_figures(whole, tmp_path):
+    done = launch("report", str(whole[0]), f"--output_dir={tmp_path}", "--nofigures")
+    assert done.returncode == 0 and (tmp_path / "report.html").is_file()
+    assert {path.suffix for path in (tmp_path / "report").iterdir()} == {".csv", ".md", ".tex"}
+    assert (whole[0] / "report" / "figures").is_dir(), "unless they are left out"

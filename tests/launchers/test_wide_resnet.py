@@ -56,7 +56,8 @@ def test_bad_input_is_refused_in_a_line_and_nothing_is_written(arguments, messag
 
 
 def test_a_study_is_trained_reported_and_added_to(tmp_path):
-    command = [*TINY, f"--runs_dir={tmp_path}"]
+    """Of the smallest networks that there are; other tests train the convolutions."""
+    command = [*TINY, "--model=mlp", "--depth=2", "--width=8", "--variant=BN", f"--runs_dir={tmp_path}"]
     done = launch(*command, "--density=0.2", "--method=static,magnitude")
     assert done.returncode == 0, done.stderr
     assert "2 networks, 20 gradient steps" in done.stdout, "the cost is printed first"

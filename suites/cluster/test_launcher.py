@@ -12,8 +12,8 @@ import pytest
 from keras_sparseflow import records
 from keras_sparseflow.experiments import launch
 from keras_sparseflow.records import RunFolder
+from suites.cluster.test_workers import free_ports
 from tests.processes import Program
-from tests.training.test_multiworker import free_ports
 
 LAUNCHER = Path(__file__).parents[2] / "launchers" / "train.py"
 TIMEOUT = 300  # seconds; they take about 20 on two quiet cores

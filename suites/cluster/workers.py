@@ -1,6 +1,6 @@
 """A program that trains one small network, alone or, where TF_CONFIG says so, as one of several workers.
 
-It is run by `test_multiworker.py`; its argument is the folder that its findings go to.
+It is run by `test_workers.py`; its argument is the folder that its findings go to.
 """
 
 import json
@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
     (folder / f"{name}.json").write_text(json.dumps(findings), encoding="utf-8")
 
 
-def images() -> ImageData:
+def _images() -> ImageData:
     """Returns the data: brighter images for later classes."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, STEPS * BATCH).astype("int32")
@@ -55,7 +55,7 @@ def images() -> ImageData:
 
 
 def _train(model: keras.Model) -> dict[str, Any]:
-    data, flow, steps = images(), GradientFlow(), _Steps()
+    data, flow, steps = _images(), GradientFlow(), _Steps()
     schedule = import_tfmot().sparsity.keras.ConstantSparsity(0.8, begin_step=7, end_step=7)
     test = ordered_batches(data.test_images, data.test_labels, 10)  # the last batch leaves one image to share
     history = model.fit(
@@ -79,7 +79,7 @@ def _train(model: keras.Model) -> dict[str, Any]:
 
 
 def _batches() -> tf.data.Dataset:
-    return training_batches(images(), BATCH, seed=0, epochs=EPOCHS)
+    return training_batches(_images(), BATCH, seed=0, epochs=EPOCHS)
 
 
 def _model(strategy: tf.distribute.Strategy, model_class: Any = MultiWorkerModel, **options: Any) -> keras.Model:

@@ -9,7 +9,7 @@ from keras_sparseflow.analysis import compare_arms
 from keras_sparseflow.records import read_results
 from tests import processes
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def printed_by(name, folder):
