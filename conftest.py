@@ -5,6 +5,7 @@ One thread a worker, quiet TensorFlow, no GPU.
 
 import gc
 import os
+import sys
 
 import pytest
 
@@ -24,8 +25,14 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Keeps what a file of tests leaves out of them, too: a worker holds millions of objects in the end."""
+    """Begins each file with a fresh state of Keras, and keeps what a file leaves out of collections, too.
+
+    A worker holds millions of objects in the end. Keras leaves a name scope open where a layer's name is none for
+    TensorFlow.
+    """
     if nextitem is None or nextitem.path != item.path:
+        if "keras" in sys.modules:
+            sys.modules["keras"].utils.clear_session()
         gc.collect()
         gc.freeze()
 

@@ -44,19 +44,20 @@ NETWORKS = {
     },
     "momentum": {
         "learning_rate": 0.005, "variant": "DA_L2_SC_BN", "activation": "relu", "skip_span": 1,
-        "optimizer_options": ("momentum.nesterov=true",), "l2_form": "decoupled",
+        "optimizer_options": ("momentum.nesterov=true",), "l2_form": "decoupled", "flow_readings": ("end",),
+        "flow_mode": "inference",
     },
     "adam": {"learning_rate": 0.002, "variant": "NR", "activation": "sigmoid"},
     "adamw": {
         "learning_rate": 0.002, "variant": "L2_SC", "activation": "prelu", "flow_cost": "data",
         "flow_measures": ("egf_1",), "flow_epochs": 3, "loss": "squared_error",
     },
+    # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which Adagrad scales up, and
+    # which tells SReLU's side.
     "adagrad": {
-        "learning_rate": 0.02, "variant": "DA_L2_SC_BN", "activation": "swish",
-        "flow_readings": ("end",), "flow_mode": "inference", "flow_tensors": "all", "score": "snip",
+        "learning_rate": 0.02, "variant": "DA_L2_SC", "activation": "swish", "flow_tensors": "all", "score": "snip",
         "schedule": "cosine", "skip_place": "after", "augment_flip": "never",
     },
-    # Without BatchNorm: it takes a constant unit's gradient to zero but for rounding, which tells SReLU's side.
     "rmsprop": {
         "learning_rate": 0.001, "variant": "L2", "activation": "srelu",
         "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all",
