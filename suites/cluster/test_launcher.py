@@ -150,4 +150,5 @@ def check_same(found, expected):
         pd.testing.assert_frame_equal(*frames, rtol=1e-5, atol=1e-7)
     results = [records.read_json(folder.path / "result.json") for folder in (found, expected)]
     assert all(result.pop("seconds") > 0 for result in results)
+    assert results[0].pop("flow_reading") == results[1].pop("flow_reading")
     assert results[0] == pytest.approx(results[1], rel=1e-5)
