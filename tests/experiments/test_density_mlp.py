@@ -38,10 +38,10 @@ def test_its_run_is_named_after_it_and_survives_a_dict():
 
 
 def test_operations_by_hand():
-    """3 batches of 16 in each of 2 epochs, and 12 test images: 6 * 96 + 2 * 24 for each product."""
+    """3 batches of 16 in each of 2 epochs, an end of 48 images, and 12 test images, for each product."""
     products = 16 * 10 + 10 * 10 + 10 * 10 + 10 * 3
     found = cost([network(density=0.1)], SIZE)
-    assert (found.steps, found.flops, found.active_weights) == (6, (6 * 96 + 2 * 24) * products, 39)
+    assert (found.steps, found.flops, found.active_weights) == (6, (6 * (96 + 48) + 2 * 24) * products, 39)
     assert found.stored_weights == products
     ends = {kernel.name: kernel.active for kernel in kernels_of(network(ends="dense"), SIZE)}
     assert ends == {"hidden_1": 160, "hidden_2": 10, "hidden_3": 10, "output": 30}
