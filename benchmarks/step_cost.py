@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import turns
-from turns import BATCH, DENSITY, compiled, measuring, print_ratios  # before TensorFlow, which it silences
+from turns import BATCH, DENSITY, UnknownSGD, compiled, measuring, print_ratios  # before TensorFlow, which it silences
 
 # isort: split
 import keras
@@ -27,12 +27,16 @@ CLASSES = flags.DEFINE_integer("classes", 100, "number of outputs.", lower_bound
 flags.adopt_module_key_flags(turns)  # they stand in --help
 
 
-def network(model_class: type[keras.Model], layer: Callable[[int], keras.layers.Layer]) -> Any:
+def network(
+    model_class: type[keras.Model],
+    layer: Callable[[int], keras.layers.Layer],
+    optimizer: type[keras.optimizers.Optimizer] = keras.optimizers.SGD,
+) -> Any:
     """Returns a compiled perceptron with 4 hidden layers."""
     inputs = x = keras.Input((INPUTS.value,))
     for _ in range(4):
         x = keras.layers.ReLU()(layer(WIDTH.value)(x))
-    return compiled(model_class(inputs, layer(CLASSES.value)(x)))
+    return compiled(model_class(inputs, layer(CLASSES.value)(x)), optimizer)
 
 
 def stock(units: int) -> keras.layers.Layer:
@@ -49,6 +53,7 @@ def main(argv: list[str]) -> None:
         "stock Dense, keras.Model": network(keras.Model, stock),
         "stock Dense again (noise)": network(keras.Model, stock),
         "MaskedDense, keras.Model": network(keras.Model, masked),
+        "MaskedDense, keras.Model, unknown optimizer": network(keras.Model, masked, UnknownSGD),
         "MaskedDense, SparseModel": network(SparseModel, masked),
         "the same, all four flows in every step": measuring(network(SparseModel, masked)),
     }

@@ -23,10 +23,14 @@ STEPS = flags.DEFINE_integer("steps", 2, "steps a turn.", lower_bound=1)
 JIT = flags.DEFINE_bool("jit", False, "compile the step with XLA.")
 
 
-def compiled(model: keras.Model) -> keras.Model:
+class UnknownSGD(keras.optimizers.SGD):
+    """The same steps by an optimizer that is not known to keep weights at zero."""
+
+
+def compiled(model: keras.Model, optimizer: type[keras.optimizers.Optimizer] = keras.optimizers.SGD) -> keras.Model:
     """Returns the model, ready to be trained by SGD with momentum."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss, jit_compile=JIT.value)
+    model.compile(optimizer(1e-3, momentum=0.9), loss, jit_compile=JIT.value)
     return model
 
 
