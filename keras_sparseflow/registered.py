@@ -47,7 +47,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
 
 def register_when_keras_loads() -> None:
     """Lets Keras find the classes from now on if it is loaded, otherwise as soon as it is; loads nothing itself."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras") is not None:
         _register()
     else:
         sys.meta_path.insert(0, _WhenKerasLoads())

@@ -216,7 +216,7 @@ def test_bad_arguments_are_refused(method, options, message):
 
 
 def test_further_bad_arguments():
-    with pytest.raises(ValueError, match="`seed` must be at least 0; received -1"):
+    with pytest.raises(ValueError, match="`seed` must be an integer of at least 0; received -1"):
         SET(seed=-1)
     with pytest.raises(ValueError, match="`cost` must be one of total, data; received 'l2'"):
         RigL(cost="l2")
