@@ -179,7 +179,7 @@ def test_every_activation_is_used_and_has_a_gradient(name):
         first, second = first(), second()
     hidden = keras.ops.convert_to_numpy(first(images(60).reshape(60, 16) @ a)) @ b
     expected = keras.ops.convert_to_numpy(second(hidden)) @ c
-    np.testing.assert_allclose(model(images(60)), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model(images(60)), expected, rtol=3e-4, atol=1e-6)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(images(60), np.arange(60) % 3, verbose=0)
     assert all(np.any(new != old) for new, old in zip(kernels(model), (a, b, c), strict=True))
