@@ -34,7 +34,7 @@ class DensitySpec(TrainingSpec):
 
     Example:
         >>> DensitySpec(density=0.05, method="magnitude", variant="SC_BN").run_id
-        'sgd-SC_BN-wide_resnet_28_10-magnitude-d0.05-s0-a581d20959'
+        'sgd-SC_BN-wide_resnet_28_10-magnitude-d0.05-s0-e930c516ba'
     """
 
     method: str = spec_field(

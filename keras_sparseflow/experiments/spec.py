@@ -16,7 +16,7 @@ class RunSpec(TrainingSpec):
 
     Example:
         >>> RunSpec(dense_width=20, max_width=68, arm="sparse", variant="BN").run_id
-        'sgd-BN-h4-w20-sparse-s0-41f09d8b79'
+        'sgd-BN-h4-w20-sparse-s0-fe855fb772'
     """
 
     dense_width: int = spec_field(dataclasses.MISSING, "width of the dense arm's hidden layers", PAPER, minimum=1)

@@ -143,10 +143,10 @@ class BatchMean:
 
     Example:
         >>> mean = BatchMean()
-        >>> mean.add([([np.array([1.0])], 2)], examples=2)
-        >>> mean.add([([np.array([4.0])], 1)], examples=1)
+        >>> mean.add([([1.0], 2)], examples=2)  # one part, of one number, which is the mean of two examples
+        >>> mean.add([([4.0], 1)], examples=1)
         >>> mean.result()
-        [array([2.])]
+        [2.0]
     """
 
     def __init__(self, divide_sums: bool = True):
