@@ -182,9 +182,9 @@ class _OfEffectiveKernel(keras.regularizers.Regularizer):
 class _KeepMask(keras.constraints.Constraint):
     """What an optimizer applies to a masked kernel after each step: the constraint asked for, and the mask.
 
-    Under Keras' optimizers of `KEEP_ZEROS` inactive weights stay at zero by themselves, so nothing is done: to mask
-    the kernel costs 15% of a step of a large perceptron on two cores (docs/performance.md). Which optimizer calls is read from the name
-    scope that Keras opens around a step.
+    Under Keras' optimizers of `KEEP_ZEROS` inactive weights stay at zero by themselves, so nothing is done: to mask the
+    kernel costs 15% of a step of a large perceptron on two cores (docs/performance.md). Which optimizer calls is read
+    from the name scope that Keras opens around a step.
     """
 
     def __init__(self, kernel: MaskedVariable, constraint: Any):

@@ -146,7 +146,7 @@ def test_a_changed_byte_of_content_is_noticed(tmp_path):
     with zipfile.ZipFile(path) as archive:
         places = [(info.header_offset + 30 + len(info.filename), info.compress_size) for info in archive.infolist()]
     for start, size in places:
-        # Not the last bytes, which hold the code for the end and a few bits that mean nothing: no content is lost there.
+        # Not the last bytes, which hold the code for the end and bits that mean nothing: no content is lost there.
         for place in range(start, start + size - 4, max(1, size // 25)):
             path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
             with pytest.raises(ValueError, match="is corrupt"):
