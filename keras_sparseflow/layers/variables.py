@@ -200,7 +200,7 @@ class _KeepMask(keras.constraints.Constraint):
             return kernel
         values = kernel if self._constraint is None else self._constraint(kernel)
         if self._kernel._can_read_mask():
-            if kernel is self._kernel:  # to which the optimizer assigns them: it masks them then
+            if kernel is self._kernel and optimizer is not None:  # which assigns them to the kernel: it masks them then
                 return kernel.value if values is kernel else values
             return apply_mask(ops.convert_to_tensor(values), self._kernel.mask)
         # All that is known of the mask: under an optimizer that keeps zeros, inactive weights are zero.
