@@ -324,6 +324,30 @@ def test_an_optimizer_that_cannot_keep_a_mask_is_refused_before_the_first_step(o
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
+class Halving(keras.optimizers.SGD):
+    """Stands for an optimizer of somebody else that says of itself what those of Keras are known for."""
+
+    keeps_zeros = True
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient / 2, variable, learning_rate)
+
+
+@READS_MASKS
+def test_an_optimizer_of_ones_own_may_say_that_it_keeps_zeros():
+    check_invariant(classifier(), optimizer=Halving(0.1, use_ema=True))  # refused of any that may move zeros
+
+
+@READS_MASKS
+@not_on("torch", "A step is taken there before an optimizer looks at constraints.")
+def test_a_subclass_must_say_so_itself():
+    class Moving(Halving):
+        pass
+
+    with pytest.raises(ValueError, match="received Moving, .* its averages"):
+        check_invariant(classifier(), optimizer=Moving(0.1, use_ema=True))
+
+
 @pytest.mark.parametrize("name", ["nesterov", "adam"])
 @pytest.mark.parametrize("option", OPTIMIZER_OPTIONS)
 def test_inactive_entries_stay_zero_under_every_optimizer_option(option, name):
