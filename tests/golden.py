@@ -30,8 +30,9 @@ def main(study_dir: str, *options: str) -> None:
         return
     golden = pd.read_csv(GOLDEN, index_col=list(range(len(NETWORK))))
     networks = golden.index.intersection(found.index)
-    apart = (found.loc[networks] - golden.loc[networks]).abs() / golden.loc[networks].abs()
-    print(f"{len(networks)} networks of {len(golden)}; {int((apart == 0).all(axis=1).sum())} equal to the bit.")
+    ours, theirs = found.loc[networks], golden.loc[networks]
+    apart = (ours - theirs).abs() / theirs.abs().clip(lower=1e-12)
+    print(f"{len(networks)} networks of {len(golden)}; {int((ours == theirs).all(axis=1).sum())} equal to the bit.")
     print(pd.DataFrame({"largest relative difference": apart.max(), "median": apart.median()}))
 
 

@@ -182,10 +182,9 @@ class _OfEffectiveKernel(keras.regularizers.Regularizer):
 class _KeepMask(keras.constraints.Constraint):
     """What an optimizer applies to a masked kernel after each step: the constraint asked for, and the mask.
 
-    Under Keras' optimizers of `KEEP_ZEROS` inactive weights stay at zero by themselves, so nothing is done, and so it is
-    under any whose class has the attribute `keeps_zeros = True`: to mask the kernel costs 10% of a step of a large
-    perceptron on two cores (docs/performance.md). Which optimizer calls is read from the name scope that Keras opens
-    around a step.
+    Under Keras' optimizers of `KEEP_ZEROS`, and any whose class says `keeps_zeros = True`, inactive weights stay at
+    zero by themselves, so nothing is done: to mask the kernel costs 10% of a step of a large perceptron on two cores
+    (docs/performance.md). Which optimizer calls is read from the name scope that Keras opens around a step.
     """
 
     def __init__(self, kernel: MaskedVariable, constraint: Any):
@@ -210,7 +209,7 @@ class _KeepMask(keras.constraints.Constraint):
 
 
 def _keeps_zeros(optimizer: keras.optimizers.Optimizer | None) -> bool:
-    """Returns whether an optimizer's class says so of itself, or is of `KEEP_ZEROS`, or Keras' form of one on PyTorch."""
+    """Returns whether an optimizer's class says so itself, or is of `KEEP_ZEROS`, or Keras' form of one on PyTorch."""
     kind = type(optimizer)
     declared = vars(kind).get("keeps_zeros")  # not inherited: a subclass may add what moves zeros
     if declared is not None:
