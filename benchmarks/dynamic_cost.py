@@ -21,10 +21,10 @@ from rich.table import Table
 
 from keras_sparseflow.models import wide_resnet
 from keras_sparseflow.training import SparseModel
-from keras_sparseflow.training.gradual import GradualMagnitude
-from keras_sparseflow.training.mask_updates import MaskUpdates
-from keras_sparseflow.training.rigl import RigL
-from keras_sparseflow.training.set import SET
+from keras_sparseflow.training.dynamic.gradual import GradualMagnitude
+from keras_sparseflow.training.dynamic.mask_updates import MaskUpdates
+from keras_sparseflow.training.dynamic.rigl import RigL
+from keras_sparseflow.training.dynamic.set import SET
 
 DEPTH = flags.DEFINE_integer("depth", 16, "6 n + 4 layers.", lower_bound=10)
 WIDTH = flags.DEFINE_integer("width", 2, "how many times as many channels as a ResNet's.", lower_bound=1)

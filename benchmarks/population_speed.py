@@ -31,13 +31,13 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_sparseflow.data import ImageData, load_images, steps_per_epoch
-from keras_sparseflow.experiments.executors import EXECUTORS, Options, plan
-from keras_sparseflow.experiments.presets import PRESETS
-from keras_sparseflow.experiments.progress import StudyProgress
-from keras_sparseflow.experiments.spec import RunSpec
-from keras_sparseflow.experiments.study import Study
-from keras_sparseflow.experiments.training_spec import TrainingSpec
-from keras_sparseflow.training.device import use_cores_for_stacks
+from keras_sparseflow.studies.executors.executors import EXECUTORS, Options, plan
+from keras_sparseflow.studies.executors.progress import StudyProgress
+from keras_sparseflow.studies.presets.preset_table import PRESETS
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.study import Study
+from keras_sparseflow.training.distributed.device import use_cores_for_stacks
 
 TURNS = flags.DEFINE_integer("turns", 3, "how often each executor is timed.", lower_bound=1)
 CASES = flags.DEFINE_list("cases", ["digits", "cifar", "width788"], "which cases to measure.")

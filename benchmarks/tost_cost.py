@@ -24,7 +24,7 @@ from keras_sparseflow.diagnostics import Hessian, activation_sparsity
 from keras_sparseflow.layers.ghost import GhostSkip, ghosts_of
 from keras_sparseflow.models import resnet
 from keras_sparseflow.training import SparseModel
-from keras_sparseflow.training.rescaling import rescale_init
+from keras_sparseflow.training.tost.rescaling import rescale_init
 from keras_sparseflow.twins import ghostify, strip_ghosts
 
 DEPTH = flags.DEFINE_integer("depth", 20, "18, 34, 50, 101, 152 or 6 n + 2 layers.", lower_bound=8)

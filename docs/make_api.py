@@ -26,30 +26,30 @@ MODULES = (
     "records",
     "plugins",
     "layers.rectifiers",
-    "experiments.combined",
-    "experiments.spec",
-    "experiments.named",
-    "experiments.recipe",
-    "experiments.capacity",
-    "experiments.study",
-    "experiments.density_spec",
-    "experiments.density_study",
-    "experiments.lottery_study",
-    "experiments.presets",
-    "experiments.launch",
-    "experiments.executors",
-    "experiments.plan",
-    "training.population",
-    "training.stack",
-    "training.elementwise",
+    "studies.spec.combined",
+    "studies.spec.run_spec",
+    "studies.spec.name_tables",
+    "studies.run.recipe",
+    "studies.size.capacity",
+    "studies.study",
+    "studies.spec.density_spec",
+    "studies.density_study",
+    "studies.lottery_study",
+    "studies.presets.preset_table",
+    "studies.launch",
+    "studies.executors.executors",
+    "studies.executors.plan",
+    "training.population.trainer",
+    "training.population.stack",
+    "training.population.elementwise",
     "training.optimizers",
     "training.schedules",
     "training.losses",
-    "training.curves",
+    "training.tensorboard.curves",
     "training.precision",
-    "training.strategy",
-    "training.multiworker",
-    "training.tfmot",
+    "training.distributed.strategy",
+    "training.distributed.multiworker",
+    "training.dynamic.tfmot",
     "models.wide_resnet_kernels",
 )
 
@@ -149,7 +149,8 @@ def lazily_loaded(path: Path) -> dict[str, tuple[str, ...]]:
 def stub(path: Path, homes: dict[str, tuple[str, ...]]) -> str:
     """Returns the stub of one package: its modules, and its public names from them."""
     package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
-    modules = [f"from {package} import {home} as {home}" for home in sorted(homes)]
+    within = sorted({home.partition(".")[0] for home in homes})
+    modules = [f"from {package} import {module} as {module}" for module in within]
     names = [
         f"from {package}.{home} import {name} as {name}"
         for home in sorted(homes)

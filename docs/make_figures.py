@@ -21,11 +21,11 @@ from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
 from keras_sparseflow.analysis import accuracy_by_width, activation_functions, arrange, figure_bytes, p_value_heatmap
 from keras_sparseflow.analysis.colours import line_styles
 from keras_sparseflow.analysis.panels import finish, make_grid, styled
-from keras_sparseflow.experiments.capacity import match_capacity
 from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
 from keras_sparseflow.models.wide_resnet_kernels import kernel_shapes
 from keras_sparseflow.records import write_atomic
+from keras_sparseflow.studies.size.capacity import match_capacity
 
 HERE = Path(__file__).parent
 TABLE_4 = HERE / "results" / "table_4" / "report"

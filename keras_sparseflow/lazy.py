@@ -12,7 +12,7 @@ def lazy_names(
 
     Args:
         package: the package's `__name__`.
-        homes: for each module of the package, the public names that live there.
+        homes: for each module of the package, or of a folder in it, the public names that live there.
 
     Example:
         >>> getattr_, dir_, all_ = lazy_names("collections", {"abc": ["Mapping", "Sequence"]})
@@ -20,15 +20,16 @@ def lazy_names(
         <class 'collections.abc.Mapping'>
     """
     module_of = {name: module for module, names in homes.items() for name in names}
+    modules = {module.partition(".")[0] for module in homes}
 
     def get(name: str) -> Any:
-        if name in homes:
+        if name in modules:
             return import_module(f"{package}.{name}")
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{module_of[name]}"), name)
 
     def names() -> list[str]:
-        return sorted({*module_of, *homes})
+        return sorted({*module_of, *modules})
 
     return get, names, sorted(module_of)

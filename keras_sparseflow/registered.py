@@ -28,7 +28,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "MaskedDepthwiseConv2D",
         "MaskedEinsumDense",
     ),
-    "layers.parts": (
+    "layers.several_kernels": (
         "MaskedGroupQueryAttention",
         "MaskedMultiHeadAttention",
         "MaskedSeparableConv1D",
@@ -38,7 +38,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "layers.recurrent": ("MaskedGRU", "MaskedLSTM", "MaskedSimpleRNN"),
     "training.losses": ("SmoothedCrossEntropy", "SquaredError"),
     "training.model": ("SparseModel",),
-    "training.multiworker": ("MultiWorkerModel",),
+    "training.distributed.multiworker": ("MultiWorkerModel",),
     "training.optimizers": ("AdamW",),
     "twins.ghost_graph": ("GhostedSequential",),
 }

@@ -17,9 +17,9 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         "keras_sparseflow.analysis.report",
-        "keras_sparseflow.experiments.launch",
-        "keras_sparseflow.experiments.population",
-        "keras_sparseflow.experiments.run",
+        "keras_sparseflow.studies.launch",
+        "keras_sparseflow.studies.executors.populations",
+        "keras_sparseflow.studies.run.run",
         "matplotlib.backends.backend_agg",
         "matplotlib.backends.backend_svg",
     ]

@@ -6,7 +6,7 @@ import pytest
 
 import keras_sparseflow as ks
 from keras_sparseflow import diagnostics, masks, training
-from keras_sparseflow.experiments.launch import run_network, run_study
+from keras_sparseflow.studies.launch import run_network, run_study
 from keras_sparseflow.twins import sparsify
 from tests.backend import BACKEND, gradients_of_variables
 

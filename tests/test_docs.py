@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import keras_sparseflow
-from keras_sparseflow.experiments.paper_tost import TOST_PRESETS
-from keras_sparseflow.experiments.presets import DENSITY_PRESETS, preset_names
+from keras_sparseflow.studies.presets.preset_table import DENSITY_PRESETS, preset_names
+from keras_sparseflow.studies.presets.tost import TOST_PRESETS
 from tests import processes
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +135,7 @@ from make_api import public_items
 from site_api import api_pages
 directives = [line for text in api_pages().values() for line in text.splitlines() if line.startswith("::: ")]
 assert len(directives) == len(public_items())
-for name in ("layers.masked.MaskedDense", "masks.named.SCORES", "training.model.SparseModel"):
+for name in ("layers.masked.MaskedDense", "masks.score_table.SCORES", "training.model.SparseModel"):
     assert f"::: keras_sparseflow.{name}" in directives
 """
 

@@ -11,12 +11,12 @@ PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
 
 # From the top of the house to the ground; a room imports itself and what stands below it.
 ROOMS = [
-    "launchers", "analysis", "experiments", "records", "diagnostics", "training", "twins", "masks", "models", "flow",
+    "launchers", "analysis", "studies", "records", "diagnostics", "training", "twins", "masks", "models", "flow",
     "data", "layers", "plugins", "lazy", "checks", "registered",
 ]  # fmt: skip
 # Rooms beside each other on a floor, where the order above would allow what the design does not.
 FORBIDDEN = {
-    ("analysis", "experiments"),
+    ("analysis", "studies"),
     ("models", "data"),
     ("models", "flow"),
     ("flow", "data"),
@@ -104,8 +104,8 @@ def loaded_by(code):
         "import keras_sparseflow.records",
         "import keras_sparseflow.plugins",
         "import keras_sparseflow.analysis.report, keras_sparseflow.analysis.figures",
-        "from keras_sparseflow.experiments.presets import PRESETS; PRESETS.get('demo').choices()",
-        "from keras_sparseflow.experiments import flags; flags.define_spec_flags(); flags.define_run_flags()",
+        "from keras_sparseflow.studies.presets.preset_table import PRESETS; PRESETS.get('demo').choices()",
+        "from keras_sparseflow.launchers import flags; flags.define_spec_flags(); flags.define_run_flags()",
         "from keras_sparseflow.data import load_images; load_images('digits')",
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_sparseflow.experiments.executors import EXECUTORS
+from keras_sparseflow.studies.executors.executors import EXECUTORS
 
 ROOT = Path(__file__).parents[1]
 PRINTS_TIMES = {"preview_study", "preview_studies"}

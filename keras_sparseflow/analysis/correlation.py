@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from keras_sparseflow.analysis.cells import RESULT_COLUMNS, cell_columns, hashable, require_columns, spec_columns
 from keras_sparseflow.analysis.published import MEASURES, load_kendall_tau
 from keras_sparseflow.analysis.readings import of_one_reading
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.flow.measure_table import TOTAL
 
 TARGETS = ("test_loss", "test_accuracy")
 """What flow is correlated with."""

@@ -16,7 +16,7 @@ def activation_functions(curves: pd.DataFrame) -> Figure:
 
     Args:
         curves: the columns `activation`, `x`, `value` and `derivative`, as
-            `keras_sparseflow.training.curves.activation_curves` returns them. Lines stand in the order in
+            `keras_sparseflow.training.tensorboard.curves.activation_curves` returns them. Lines stand in the order in
             which the activations first occur.
 
     Raises:

@@ -16,7 +16,7 @@ from keras_sparseflow.analysis.labels import is_share, measure_label
 from keras_sparseflow.analysis.panels import NotApplicableError, styled
 from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_layers, room_for_layers
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.flow.measure_table import TOTAL
 
 _PRUNED = "magnitude"
 """The method that trains a dense network until it prunes it."""

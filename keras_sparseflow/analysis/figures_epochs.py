@@ -25,7 +25,7 @@ from keras_sparseflow.analysis.panels import (
 )
 from keras_sparseflow.analysis.readings import of_one_reading, reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.flow.measure_table import TOTAL
 
 
 @styled

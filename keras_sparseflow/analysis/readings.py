@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.flow.measure_table import TOTAL
 
 _COLUMNS = ("flow_reading", "reading")
 """The column that names the reading: of results, and of rows of flow."""

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "training_batches",
             "whole_batches",
         ),
-        "datasets": (
+        "datasets.loading": (
             "DATASETS",
             "data_size",
             "describe",
@@ -27,6 +27,6 @@ __getattr__, __dir__, __all__ = lazy_names(
             "ImageData",
             "augmentation_pad",
         ),
-        "known": ("DataSize",),
+        "datasets.known": ("DataSize",),
     },
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_sparseflow.data.datasets.sources import chunk_size
 from keras_sparseflow.data.resizing import Shape, too_large
-from keras_sparseflow.data.sources import chunk_size
 
 _PROBED_IMAGES = 32
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_sparseflow.masks.examples import Batch, as_batches
+from keras_sparseflow.masks.scores.examples import Batch, as_batches
 
 
 def batches_of(data: Any, batch_size: int) -> list[Batch]:

@@ -11,10 +11,10 @@ from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.activations import activation_sparsity
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.hessian import Hessian
-from keras_sparseflow.flow.named import TOTAL
+from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.flow.schedule import measured_epochs
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.training.scalars import ScalarWriter, diagnostic_tags
+from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, diagnostic_tags
 
 Row = dict[str, Any]
 

@@ -11,11 +11,11 @@ import tensorflow as tf
 from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.gradients import gradients_of_parts
-from keras_sparseflow.masks.objective import Part
-from keras_sparseflow.masks.tracing import graph_function
-from keras_sparseflow.training.loss_at import LossAt, as_arrays
+from keras_sparseflow.masks.scores.examples import Batch
+from keras_sparseflow.masks.scores.gradients import gradients_of_parts
+from keras_sparseflow.masks.scores.objective import Part
+from keras_sparseflow.masks.scores.tracing import graph_function
+from keras_sparseflow.training.tost.loss_at import LossAt, as_arrays
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from keras_sparseflow.checks import check_seed
 from keras_sparseflow.diagnostics.batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.masks.examples import Batch
-from keras_sparseflow.masks.objective import weight_in
-from keras_sparseflow.masks.tracing import graph_function
-from keras_sparseflow.training.loss_at import LossAt, weights_by_path
+from keras_sparseflow.masks.scores.examples import Batch
+from keras_sparseflow.masks.scores.objective import weight_in
+from keras_sparseflow.masks.scores.tracing import graph_function
+from keras_sparseflow.training.tost.loss_at import LossAt, weights_by_path
 
 Direction = Mapping[str, Any]
 """By path, such as `hidden/kernel`, how far each weight is moved; weights that are not named stay."""

@@ -5,7 +5,7 @@ from keras_sparseflow.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "kernels": ("flow_kernels",),
+        "tensors": ("flow_kernels",),
         "measures": (
             "FlowMeasure",
             "NormMeasure",
@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "grad_norm",
             "layer_values",
         ),
-        "named": (
+        "measure_table": (
             "DEFAULT_MEASURES",
             "MEASURES",
         ),

@@ -124,7 +124,7 @@ def layer_values(measures: Sequence[FlowMeasure], gradient: Any, mask: Any, *, i
         Float32 scalars, one a measure.
 
     Example:
-        >>> from keras_sparseflow.flow.named import MEASURES
+        >>> from keras_sparseflow.flow.measure_table import MEASURES
         >>> measures = [MEASURES.get("grad_norm_1"), MEASURES.get("egf_1")]
         >>> values = layer_values(measures, ops.array([3.0, -4.0]), ops.array([True, False]))
         >>> [float(value) for value in values]

@@ -12,8 +12,8 @@ from pathlib import Path
 from absl import flags
 
 from keras_sparseflow import records
-from keras_sparseflow.experiments.terminal import load_training_quietly, plain_errors, refuse_arguments
 from keras_sparseflow.launchers.command import start
+from keras_sparseflow.launchers.terminal import load_training_quietly, plain_errors, refuse_arguments
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
 
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_quietly("serial")
         from keras_sparseflow.analysis.figures import activation_functions, write_figures
-        from keras_sparseflow.training.curves import activation_curves
+        from keras_sparseflow.training.tensorboard.curves import activation_curves
 
         curves = activation_curves(FLAGS.activation, FLAGS.low, FLAGS.high)
         table = Path(FLAGS.output_dir) / "activations.csv"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from keras_sparseflow.experiments.flags import define_plugin_flag
+from keras_sparseflow.launchers.flags import define_plugin_flag
 
 PREFIX = "sparseflow-"
 """What the names of commands begin with; the launcher's name follows, with hyphens."""

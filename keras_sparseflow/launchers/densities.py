@@ -2,9 +2,9 @@
 
 from absl import flags
 
-from keras_sparseflow.experiments.density_flags import run_given_study
-from keras_sparseflow.experiments.flags import given_report_options, load_training_as_given
-from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.launchers.density_flags import run_given_study
+from keras_sparseflow.launchers.flags import given_report_options, load_training_as_given
+from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
 from keras_sparseflow.plugins import Table
 
 

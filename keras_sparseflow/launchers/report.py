@@ -10,9 +10,9 @@ from absl import flags
 
 from keras_sparseflow.analysis.report import write_report
 from keras_sparseflow.analysis.view import FOLDER
-from keras_sparseflow.experiments.flags import define_report_flags, given_report_options
-from keras_sparseflow.experiments.terminal import plain_errors
 from keras_sparseflow.launchers.command import start
+from keras_sparseflow.launchers.flags import define_report_flags, given_report_options
+from keras_sparseflow.launchers.terminal import plain_errors
 
 FLAGS = flags.FLAGS
 

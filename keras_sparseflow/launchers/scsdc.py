@@ -13,7 +13,8 @@ finished are not trained again: after an interruption, or to add to a study, typ
 
 from absl import flags
 
-from keras_sparseflow.experiments.flags import (
+from keras_sparseflow.launchers.command import start
+from keras_sparseflow.launchers.flags import (
     define_executor_flags,
     define_name,
     define_numbers,
@@ -28,10 +29,9 @@ from keras_sparseflow.experiments.flags import (
     load_training_as_given,
     override,
 )
-from keras_sparseflow.experiments.presets import PRESETS, preset_names, studies_of
-from keras_sparseflow.experiments.study import Study
-from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
-from keras_sparseflow.launchers.command import start
+from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.studies.presets.preset_table import PRESETS, preset_names, studies_of
+from keras_sparseflow.studies.study import Study
 
 FLAGS = flags.FLAGS
 
@@ -60,8 +60,8 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
-        from keras_sparseflow.experiments.devices import is_chief
-        from keras_sparseflow.experiments.launch import check_data, preview_studies, preview_study, run_study
+        from keras_sparseflow.studies.executors.devices import is_chief
+        from keras_sparseflow.studies.launch import check_data, preview_studies, preview_study, run_study
 
         how = {"data_dir": FLAGS.data_dir, "executor": FLAGS.executor, "options": given_options()}
         if FLAGS.list_presets:

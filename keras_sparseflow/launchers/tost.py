@@ -12,10 +12,10 @@ interruption type the command again.
 
 from absl import flags
 
-from keras_sparseflow.experiments.density_flags import define_density_flags
-from keras_sparseflow.experiments.paper_tost import TOST_PRESETS
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.densities import train_and_report
+from keras_sparseflow.launchers.density_flags import define_density_flags
+from keras_sparseflow.studies.presets.tost import TOST_PRESETS
 
 flags.disclaim_key_flags()  # they stand in the --help of the program that starts this
 

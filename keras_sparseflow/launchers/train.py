@@ -9,7 +9,8 @@ width, in hidden layers of width `max_width`.
 
 from absl import flags
 
-from keras_sparseflow.experiments.flags import (
+from keras_sparseflow.launchers.command import start
+from keras_sparseflow.launchers.flags import (
     define_executor_flags,
     define_run_flags,
     define_spec_flags,
@@ -17,8 +18,7 @@ from keras_sparseflow.experiments.flags import (
     given_spec_values,
     load_training_as_given,
 )
-from keras_sparseflow.experiments.terminal import plain_errors, refuse_arguments
-from keras_sparseflow.launchers.command import start
+from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
 
 FLAGS = flags.FLAGS
 
@@ -38,9 +38,9 @@ def main(argv: list[str]) -> None:
     with plain_errors(FLAGS.debug):
         refuse_arguments(argv)
         load_training_as_given()
-        from keras_sparseflow.experiments.devices import is_chief
-        from keras_sparseflow.experiments.launch import run_network
-        from keras_sparseflow.experiments.summary import print_result
+        from keras_sparseflow.studies.executors.devices import is_chief
+        from keras_sparseflow.studies.launch import run_network
+        from keras_sparseflow.studies.printing import print_result
 
         options = given_options()
         folder = run_network(

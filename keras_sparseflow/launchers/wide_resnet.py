@@ -16,10 +16,10 @@ with the values of before and the new ones.
 
 from absl import flags
 
-from keras_sparseflow.experiments.density_flags import define_density_flags
-from keras_sparseflow.experiments.presets import DENSITY_PRESETS
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.densities import train_and_report
+from keras_sparseflow.launchers.density_flags import define_density_flags
+from keras_sparseflow.studies.presets.preset_table import DENSITY_PRESETS
 
 flags.disclaim_key_flags()  # they stand in the --help of the program that starts this
 

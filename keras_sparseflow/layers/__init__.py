@@ -6,8 +6,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "activations": ("ACTIVATIONS",),
-        "gradients": ("dense_gradients",),
-        "kernels": ("random_mask",),
+        "mask.switches": ("dense_gradients",),
+        "mask.arrays": ("random_mask",),
         "convolutions": (
             "MaskedConv1DTranspose",
             "MaskedConv2DTranspose",
@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "MaskedEinsumDense",
             "MaskedKernel",
         ),
-        "parts": (
+        "several_kernels": (
             "MaskedGroupQueryAttention",
             "MaskedMultiHeadAttention",
             "MaskedParts",

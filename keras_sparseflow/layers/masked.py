@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.checks import check_seed, refuse_sparsity
-from keras_sparseflow.layers.kernels import (
+from keras_sparseflow.layers.mask.arrays import (
     active_count,
     apply_mask,
     check_density,
@@ -22,8 +22,8 @@ from keras_sparseflow.layers.kernels import (
     encode_mask,
     random_mask,
 )
-from keras_sparseflow.layers.slots import reset_inactive_slots
-from keras_sparseflow.layers.variables import MaskedVariable, MaskVariable, attach_mask
+from keras_sparseflow.layers.mask.slots import reset_inactive_slots
+from keras_sparseflow.layers.mask.variables import MaskedVariable, MaskVariable, attach_mask
 
 _FROM_STOCK = (
     "To give a model the weights of its stock twin, call `rewind(model, weights_of(stock_model))`, both of "

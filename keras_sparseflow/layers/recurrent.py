@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_sparseflow.layers.parts import MaskedParts
+from keras_sparseflow.layers.several_kernels import MaskedParts
 
 _kernels_of_loop: ContextVar[Mapping[int, Any]] = ContextVar("kernels_of_loop", default=MappingProxyType({}))
 """The effective kernels of the layer that runs over time now, by the `id` of their parts."""

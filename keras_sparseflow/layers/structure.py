@@ -23,7 +23,7 @@ from keras.src.models.functional import Functional
 from keras.src.utils.naming import to_snake_case
 
 from keras_sparseflow.layers.masked import MaskedKernel
-from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.several_kernels import KernelPart
 
 Chain = tuple[keras.layers.Layer, ...]
 

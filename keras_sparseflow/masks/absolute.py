@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.gradients import dense_gradients
+from keras_sparseflow.layers.mask.switches import dense_gradients
 from keras_sparseflow.layers.structure import Kernel, input_tensors
-from keras_sparseflow.masks.tracing import graph_function
+from keras_sparseflow.masks.scores.tracing import graph_function
 
 Flow = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 

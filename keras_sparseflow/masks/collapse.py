@@ -12,8 +12,8 @@ from keras import ops
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
-from keras_sparseflow.masks.choice import check_not_quantized
-from keras_sparseflow.masks.units import alive
+from keras_sparseflow.masks.removable import alive
+from keras_sparseflow.masks.which_kernels import check_not_quantized
 
 
 class CollapseError(ValueError):
@@ -197,7 +197,7 @@ def _on_paths(model: keras.Model, kernels: Sequence[Kernel], masks: Mapping[str,
     """Returns how many active weights of each kernel change the outputs of the network with absolute weights."""
     check_tensorflow("mask_report(paths=True)")
     from keras_sparseflow.masks.absolute import absolute_flow, check_flow
-    from keras_sparseflow.masks.examples import as_batches
+    from keras_sparseflow.masks.scores.examples import as_batches
 
     with merged_lora(model):
         flow = absolute_flow(model, kernels, None if data is None else as_batches(data)[0][0])

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.kernels import active_count, check_density
+from keras_sparseflow.layers.mask.arrays import active_count, check_density
 from keras_sparseflow.layers.structure import kernels_of
 
 

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from keras_sparseflow.checks import check_seed, takes_density
-from keras_sparseflow.layers.kernels import check_density
 from keras_sparseflow.layers.lora import merged_lora
+from keras_sparseflow.layers.mask.arrays import check_density
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
-from keras_sparseflow.masks.choice import Exclusion, check_not_quantized, choose_kernels
 from keras_sparseflow.masks.collapse import CollapseError, check_masks
-from keras_sparseflow.masks.named import DISTRIBUTIONS, SCORES
-from keras_sparseflow.masks.problem import MaskProblem, Score
+from keras_sparseflow.masks.score_table import DISTRIBUTIONS, SCORES
+from keras_sparseflow.masks.scores.problem import MaskProblem, Score
+from keras_sparseflow.masks.which_kernels import Exclusion, check_not_quantized, choose_kernels
 
 Distribution = str | Mapping[str, int] | Callable[[Sequence[Sequence[int]], float], Sequence[int] | int]
 

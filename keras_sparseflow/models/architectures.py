@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_sparseflow.layers.kernels import active_count
+from keras_sparseflow.layers.mask.arrays import active_count
 from keras_sparseflow.models.densities import kernel_densities
 from keras_sparseflow.models.kernels import CLASSIFIER, STEM
 from keras_sparseflow.models.mlp import kernel_names, mlp

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from math import prod
 
-from keras_sparseflow.layers.kernels import active_count, check_density
+from keras_sparseflow.layers.mask.arrays import active_count, check_density
 
 
 def kernel_densities(

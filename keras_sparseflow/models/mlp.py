@@ -9,7 +9,7 @@ import numpy as np
 from keras_sparseflow.checks import check_seed
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.activations import ACTIVATIONS
-from keras_sparseflow.layers.kernels import random_mask
+from keras_sparseflow.layers.mask.arrays import random_mask
 
 
 def mlp(

@@ -1,17 +1,17 @@
 """Training on TensorFlow: the model, its callbacks, and what they record."""
 
 from keras_sparseflow.training.callbacks import GradientFlow
-from keras_sparseflow.training.ghost_schedule import GhostSchedule
-from keras_sparseflow.training.gradual import GradualMagnitude
+from keras_sparseflow.training.dynamic.gradual import GradualMagnitude
+from keras_sparseflow.training.dynamic.pruning import MagnitudePruning
+from keras_sparseflow.training.dynamic.rewinding import RewindPoint, rewind, weights_of
+from keras_sparseflow.training.dynamic.rigl import RigL
+from keras_sparseflow.training.dynamic.set import SET
 from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import measure_flow
-from keras_sparseflow.training.pruning import MagnitudePruning
 from keras_sparseflow.training.recorder import flow_of_gradients
-from keras_sparseflow.training.rescaling import Rescaling, rescale_init
-from keras_sparseflow.training.rewinding import RewindPoint, rewind, weights_of
-from keras_sparseflow.training.rigl import RigL
-from keras_sparseflow.training.set import SET
+from keras_sparseflow.training.tost.ghost_schedule import GhostSchedule
+from keras_sparseflow.training.tost.rescaling import Rescaling, rescale_init
 
 __all__ = [
     "SET",

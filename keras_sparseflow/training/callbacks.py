@@ -7,14 +7,14 @@ from typing import Any
 import keras
 import pandas as pd
 
-from keras_sparseflow.flow.kernels import check_tensors
-from keras_sparseflow.flow.named import DEFAULT_MEASURES, TOTAL
+from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
+from keras_sparseflow.flow.tensors import check_tensors
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.probe import FlowProbe
 from keras_sparseflow.training.recorder import FlowRecorder, check_cost, check_readings, find_measures
-from keras_sparseflow.training.scalars import ScalarWriter, flow_tags
+from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, flow_tags
 
 
 class GradientFlow(keras.callbacks.Callback):

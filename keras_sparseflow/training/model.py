@@ -13,11 +13,11 @@ from keras.src.models.model import functional_init_arguments
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.layers.gradients import dense_gradients, switches_of
-from keras_sparseflow.layers.kernels import apply_mask
-from keras_sparseflow.layers.slots import follow_masks
+from keras_sparseflow.layers.mask.arrays import apply_mask
+from keras_sparseflow.layers.mask.slots import follow_masks
+from keras_sparseflow.layers.mask.switches import dense_gradients, switches_of
 from keras_sparseflow.layers.structure import Kernel
-from keras_sparseflow.masks.gradients import full_gradient
+from keras_sparseflow.masks.scores.gradients import full_gradient
 from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.losses import hard_labels
 from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost

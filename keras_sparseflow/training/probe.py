@@ -7,14 +7,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import flow_kernels
-from keras_sparseflow.flow.named import DEFAULT_MEASURES
+from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES
+from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.layers.gradients import dense_gradients
+from keras_sparseflow.layers.mask.switches import dense_gradients
 from keras_sparseflow.layers.structure import Kernel
-from keras_sparseflow.masks.examples import Batch, batches_in_turn
-from keras_sparseflow.masks.gradients import gradients_of_parts
-from keras_sparseflow.masks.objective import EXAMPLES, BatchMean, Part, has_own_loss, objective_of, together
+from keras_sparseflow.masks.scores.examples import Batch, batches_in_turn
+from keras_sparseflow.masks.scores.gradients import gradients_of_parts
+from keras_sparseflow.masks.scores.objective import EXAMPLES, BatchMean, Part, has_own_loss, objective_of, together
 from keras_sparseflow.training.model import SparseModel
 from keras_sparseflow.training.recorder import (
     check_cost,

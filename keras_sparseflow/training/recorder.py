@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.flow.kernels import check_tensors, flow_kernels
+from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, MEASURES, READINGS, TOTAL
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
-from keras_sparseflow.flow.named import DEFAULT_MEASURES, MEASURES, READINGS, TOTAL
+from keras_sparseflow.flow.tensors import check_tensors, flow_kernels
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.structure import Kernel
-from keras_sparseflow.masks.gradients import full_gradient
+from keras_sparseflow.masks.scores.gradients import full_gradient
 
 COSTS = ("total", "data")
 

@@ -7,9 +7,9 @@ import keras
 
 from keras_sparseflow.checks import takes_density
 from keras_sparseflow.layers.structure import Kernel, is_rebuildable, kernels_of
-from keras_sparseflow.masks.choice import Exclusion
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
-from keras_sparseflow.masks.problem import Score
+from keras_sparseflow.masks.scores.problem import Score
+from keras_sparseflow.masks.which_kernels import Exclusion
 from keras_sparseflow.twins.kinds import MASKED_OF, STOCK_OF, has_twin
 from keras_sparseflow.twins.rebuilding import WRAPPERS, rebuild
 

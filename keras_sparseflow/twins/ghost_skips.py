@@ -10,7 +10,7 @@ from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
 from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 from keras.src.models.functional import Functional
 
-from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.several_kernels import KernelPart
 from keras_sparseflow.layers.structure import is_rebuildable, kernels_of
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.twins.ghost_graph import graph_of, nodes_of

@@ -9,13 +9,13 @@ from keras_sparseflow.layers.convolutions import (
     MaskedConv3DTranspose,
     MaskedDepthwiseConv1D,
 )
-from keras_sparseflow.layers.parts import (
+from keras_sparseflow.layers.recurrent import MaskedGRU, MaskedLSTM, MaskedSimpleRNN
+from keras_sparseflow.layers.several_kernels import (
     MaskedGroupQueryAttention,
     MaskedMultiHeadAttention,
     MaskedSeparableConv1D,
     MaskedSeparableConv2D,
 )
-from keras_sparseflow.layers.recurrent import MaskedGRU, MaskedLSTM, MaskedSimpleRNN
 
 _MASKED = (
     masked.MaskedDense,

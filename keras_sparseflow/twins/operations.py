@@ -13,9 +13,9 @@ from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
 from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 
-from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.several_kernels import KernelPart
 from keras_sparseflow.layers.structure import Kernel, input_tensors
-from keras_sparseflow.masks.tracing import inlined
+from keras_sparseflow.masks.scores.tracing import inlined
 
 Shape = tuple[int, ...]
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.layers.parts import KernelPart, MaskedParts
+from keras_sparseflow.layers.several_kernels import KernelPart, MaskedParts
 from keras_sparseflow.layers.structure import is_rebuildable, own_variables, sublayers, walk
 
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer | None]

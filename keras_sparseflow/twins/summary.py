@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.layers.parts import KernelPart
+from keras_sparseflow.layers.several_kernels import KernelPart
 from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_of, walk
 from keras_sparseflow.twins.operations import uses_per_example
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_sparseflow.experiments.executors import Options
-from keras_sparseflow.experiments.log import CheckpointClock, RunLog
-from keras_sparseflow.experiments.terminal import load_training_quietly
+from keras_sparseflow.launchers.terminal import load_training_quietly
+from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
 
 ONE, TWO = Options(), Options(strategy="mirrored", devices=2)
 
@@ -22,11 +22,11 @@ def main(folder):
     import keras
 
     from keras_sparseflow.data import load_images
-    from keras_sparseflow.experiments import run as run_module
-    from keras_sparseflow.experiments.density_spec import DIAGNOSTICS, DensitySpec
-    from keras_sparseflow.experiments.devices import strategy_for
-    from keras_sparseflow.experiments.spec import RunSpec
     from keras_sparseflow.records import RunFolder
+    from keras_sparseflow.studies.executors.devices import strategy_for
+    from keras_sparseflow.studies.run import run as run_module
+    from keras_sparseflow.studies.spec.density_spec import DIAGNOSTICS, DensitySpec
+    from keras_sparseflow.studies.spec.run_spec import RunSpec
 
     data = load_images("digits", image_size=4, train_size=170)  # 5 steps an epoch; 359 test images, an odd number
     states = {}

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.experiments import launch
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.studies import launch
 from suites.cluster.test_workers import free_ports
 from tests.processes import Program
 
@@ -27,7 +27,7 @@ FLAGS = [f"--{name}={value}" for name, value in VALUES.items()]
 # The launcher, which says what it trains, and saves after every epoch. It stops within the epoch that STOP names.
 PROGRAM = """
 import os, runpy, sys, time
-from keras_sparseflow.experiments.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
 
 add = RunLog.add
 

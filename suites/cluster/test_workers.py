@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_sparseflow.training.multiworker import MultiWorkerModel
+from keras_sparseflow.training.distributed.multiworker import MultiWorkerModel
 from suites.cluster.workers import main
 from tests.processes import Program
 

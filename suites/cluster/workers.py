@@ -15,15 +15,15 @@ import tensorflow as tf
 
 from keras_sparseflow import GradientFlow, MagnitudePruning, mlp
 from keras_sparseflow.data import ImageData, ordered_batches, training_batches
-from keras_sparseflow.training.multiworker import (
+from keras_sparseflow.training.distributed.multiworker import (
     MultiWorkerModel,
     is_chief,
     multiworker,
     wait_for_workers,
     worker_count,
 )
-from keras_sparseflow.training.strategy import synchronize_norms
-from keras_sparseflow.training.tfmot import import_tfmot
+from keras_sparseflow.training.distributed.strategy import synchronize_norms
+from keras_sparseflow.training.dynamic.tfmot import import_tfmot
 
 EPOCHS, STEPS, BATCH, TEST_COUNT = 4, 5, 8, 21
 

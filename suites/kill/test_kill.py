@@ -55,8 +55,8 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(tm
 # The launcher, saving its state after every epoch and not only now and then.
 SAVING = """
 import runpy, sys
-from keras_sparseflow.experiments.executors import Options
-from keras_sparseflow.experiments.log import CheckpointClock
+from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.run.log import CheckpointClock
 Options.__init__.__kwdefaults__["checkpoint_seconds"] = 0
 CheckpointClock.due = lambda clock: True
 sys.argv = sys.argv[1:]

@@ -16,7 +16,7 @@ from keras_sparseflow.analysis.published import (
     with_published,
 )
 from keras_sparseflow.analysis.statistics import compare_arms
-from keras_sparseflow.experiments.presets import PRESETS
+from keras_sparseflow.studies.presets.preset_table import PRESETS
 
 
 def test_every_published_cell_is_there():

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_sparseflow.diagnostics import Hessian
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import MaskProblem, hessian_products
-from keras_sparseflow.training.loss_at import LossAt
+from keras_sparseflow.training.tost.loss_at import LossAt
 from tests.diagnostics.networks import DATA, convolutional, same, state
 from tests.masks import small
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.experiments.presets import PRESETS
+from keras_sparseflow.studies.presets.preset_table import PRESETS
 from tests import processes
 from tests.processes import Program
 

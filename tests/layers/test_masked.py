@@ -12,7 +12,7 @@ from keras_sparseflow.layers import (
     MaskedDepthwiseConv2D,
     MaskedEinsumDense,
 )
-from keras_sparseflow.layers.variables import KEEP_ZEROS
+from keras_sparseflow.layers.mask.variables import KEEP_ZEROS
 from keras_sparseflow.training import SparseModel
 from tests.backend import BACKEND, EACH_MODEL_CLASS, MODEL_CLASS, not_on
 

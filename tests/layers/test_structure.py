@@ -10,7 +10,7 @@ from keras_sparseflow.layers import MaskedDense, kernels_of
 from keras_sparseflow.layers.structure import variables_of, walk
 from keras_sparseflow.masks import make_masks, set_masks
 from keras_sparseflow.training import GradientFlow, SparseModel, weights_of
-from keras_sparseflow.training.scalars import flow_tags
+from keras_sparseflow.training.tensorboard.scalars import flow_tags
 from keras_sparseflow.twins import load_compressed, save_compressed, sparsify, sparsity_summary
 from tests.backend import MODEL_CLASS
 

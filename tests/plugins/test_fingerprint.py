@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keras_sparseflow.masks.scores import magnitude_scores
+from keras_sparseflow.masks.scores.simple import magnitude_scores
 from keras_sparseflow.plugins.fingerprint import fingerprint
 
 ENCLOSING = """

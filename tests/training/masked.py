@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_sparseflow.layers import MaskedConv2D, MaskedDense
-from keras_sparseflow.layers.slots import slots_of
+from keras_sparseflow.layers.mask.slots import slots_of
 from keras_sparseflow.training import SparseModel
 
 RNG = np.random.default_rng(0)

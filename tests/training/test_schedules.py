@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sparseflow.experiments.named import SCHEDULES
+from keras_sparseflow.studies.spec.name_tables import SCHEDULES
 from keras_sparseflow.training.schedules import Scheduled, constant, cosine, step, wide_resnet
 
 

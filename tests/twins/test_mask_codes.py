@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_sparseflow.layers.kernels import random_mask
+from keras_sparseflow.layers.mask.arrays import random_mask
 from keras_sparseflow.twins import mask_codes
 
 CODES = ["bits", "gaps8", "gaps16"]

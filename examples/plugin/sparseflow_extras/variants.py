@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_sparseflow.experiments.combined import Part
+from keras_sparseflow.studies.spec.combined import Part
 
 STRENGTH = 1e-4
 

@@ -1,0 +1,346 @@
+"""absl flags made from the fields of specs, for the launchers."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+
+from keras_sparseflow.flow.measure_table import MEASURES
+from keras_sparseflow.launchers.terminal import load_training_quietly
+from keras_sparseflow.plugins import Table, unknown_name
+from keras_sparseflow.studies.executors.devices import STRATEGIES
+from keras_sparseflow.studies.executors.executors import EXECUTORS, Options
+from keras_sparseflow.studies.grid_study import StudyT
+from keras_sparseflow.studies.spec.fields import check_value, valid_names
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+
+FLAGS = flags.FLAGS
+
+flags.disclaim_key_flags()  # flags defined here are the launcher's that asks for them, and stand in its --help
+
+
+def define_spec_flags(
+    spec_class: type[TrainingSpec] = RunSpec, *, lists: Sequence[str] = (), without: Sequence[str] = ()
+) -> None:
+    """Defines a flag for each field of a spec; a flag that is not given is None.
+
+    A bad value is refused as the flags are parsed, with the argument, what was expected and what came.
+
+    Args:
+        spec_class: whose fields.
+        lists: fields whose flag takes several values, separated by commas.
+        without: fields that get no flag.
+    """
+    for field in dataclasses.fields(spec_class):
+        if field.name in without:
+            continue
+        several = field.name in lists or _is_list(field)
+        default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
+        names = valid_names(field)
+        note = (f"; one of {', '.join(names)}" if names else "") + ("; several separated by commas" if several else "")
+        flags.DEFINE(
+            _FieldParser(field, several), field.name, None, f"{field.metadata['help']}{note}{default}.", serializer=None
+        )
+
+
+def define_plugin_flag() -> None:
+    """Defines the flag that lists everything that has a name, and ends the process as soon as it is read."""
+    flags.DEFINE_flag(_ListPlugins())
+
+
+def define_run_flags() -> None:
+    """Defines the flags that say where data and results are kept, and how runs are executed."""
+    flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
+    flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
+    flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
+    flags.DEFINE_enum(
+        "jit",
+        "auto",
+        ("auto", "true", "false"),
+        "compile training with XLA; auto: on a GPU alone, without a strategy, and not if deterministic.",
+    )
+    define_name(
+        "strategy",
+        "none",
+        STRATEGIES.kind,
+        STRATEGIES.names(),
+        "how several devices train one network: mirrored shares each batch among the GPUs of this machine (or parts of "
+        "its CPU), multiworker among the processes that TF_CONFIG names, each called alike, tpu among the cores of a "
+        "TPU. Results are the same.",
+    )
+    flags.DEFINE_integer(
+        "devices", None, "how many devices share each batch (default: all that the strategy finds).", lower_bound=1
+    )
+    flags.DEFINE_bool("memory_growth", False, "take a GPU's memory as it is needed, not all of it at once.")
+    flags.DEFINE_bool(
+        "deterministic",
+        False,
+        "the same seed gives the same bytes in history.csv and flow.csv; slower, above all on GPUs.",
+    )
+    flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
+
+
+def define_executor_flags(executor: str) -> None:
+    """Defines the flags that say which networks are trained together; without them each is trained alone.
+
+    Args:
+        executor: which one it is unless another is named.
+    """
+    define_name(
+        "executor",
+        executor,
+        EXECUTORS.kind,
+        EXECUTORS.names(),
+        "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
+        "one after the other; auto takes population wherever the optimizer allows it. Results are the same.",
+    )
+    flags.DEFINE_float(
+        "population_memory_gb",
+        None,
+        "memory in GB (1e9 bytes) that a population may take; larger ones are split (default: half of what the "
+        "device has free).",
+        lower_bound=0,
+    )
+
+
+def define_mask_flags() -> None:
+    """Defines the flag that lets masks leave a kernel empty, for launchers whose scores decide over all kernels."""
+    flags.DEFINE_bool(
+        "allow_collapse",
+        False,
+        "train networks of which the score, over all kernels together, leaves a kernel without any active weight too; "
+        "they are refused otherwise.",
+    )
+
+
+def given_executor() -> str:
+    """Returns the executor that the flags of `define_executor_flags` give; "serial" where they are not defined."""
+    return str(FLAGS.executor) if "executor" in FLAGS else "serial"
+
+
+def given_options() -> Options:
+    """Returns the options of executors that the launcher's flags give."""
+    memory = FLAGS.population_memory_gb if "population_memory_gb" in FLAGS else None
+    return Options(
+        tensorboard=FLAGS.tensorboard,
+        jit={"auto": False if FLAGS.deterministic else None, "true": True, "false": False}[FLAGS.jit],
+        population_memory=None if memory is None else int(memory * 1e9),
+        strategy=FLAGS.strategy,
+        devices=FLAGS.devices,
+        allow_collapse="allow_collapse" in FLAGS and FLAGS.allow_collapse,
+    )
+
+
+def load_training_as_given() -> None:
+    """Imports TensorFlow and sets it up as the flags of `define_run_flags` say; to be called before anything else.
+
+    Raises:
+        ValueError, RuntimeError: devices that are not there.
+    """
+    load_training_quietly(
+        given_executor(), given_options(), memory_growth=FLAGS.memory_growth, deterministic=FLAGS.deterministic
+    )
+
+
+def define_report_flags() -> None:
+    """Defines the flags that say what a report compares and draws."""
+    flags.DEFINE_enum(
+        "compare_by",
+        "test_accuracy",
+        ("test_accuracy", "best_test_accuracy", "test_loss"),
+        "the result by which a report compares the arms: the test accuracy or loss after the last epoch, or the best "
+        "test accuracy of all epochs.",
+    )
+    define_name(
+        "measure",
+        None,
+        MEASURES.kind,
+        MEASURES.names(),
+        "the measure of gradient flow that a report draws (default: the one that the study names, else egf_2).",
+    )
+    flags.DEFINE_enum(
+        "diverged",
+        "worst",
+        ("worst", "drop"),
+        "how a diverged run counts in a report: as the worst of its pair, or not at all, nor does its pair.",
+    )
+
+
+def given_report_options() -> dict[str, Any]:
+    """Returns the options of `write_report` that the flags of `define_report_flags` give.
+
+    Returns:
+        `value` and `diverged`, and `measure` if it was given: the study may name another one than the report.
+    """
+    options = {"value": FLAGS.compare_by, "diverged": FLAGS.diverged}
+    return options if FLAGS.measure is None else {**options, "measure": FLAGS.measure}
+
+
+def define_preview_flags() -> None:
+    """Defines the flags that only print what a launcher would do."""
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "only print what the study costs, how long it would take, and which networks would train together.",
+    )
+    flags.DEFINE_bool(
+        "list_presets",
+        False,
+        "only print every preset, changed by the other flags: what it costs and how long it would take.",
+    )
+
+
+def define_name(flag: str, default: str | None, kind: str, names: Sequence[str], help: str) -> flags.FlagHolder:
+    """Defines a flag that takes one of several names; another one is refused with these, and the nearest.
+
+    Args:
+        flag: its name.
+        default: a valid name, or None for none.
+        kind: what the names are of, in words.
+        names: the valid ones.
+        help: what it means.
+    """
+    return flags.DEFINE(_NameParser(kind, names), flag, default, f"{help} One of {', '.join(names)}.")
+
+
+def listed_presets(presets: Table) -> list[Any]:
+    """Returns every preset of a table; of those of other packages that can't be had it prints the reason."""
+    found, broken = presets.load_all()
+    for reason in broken.values():
+        print(f"Left out: {reason}", file=sys.stderr)
+    return list(found.values())
+
+
+def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:
+    """Defines a flag of numbers separated by commas.
+
+    Args:
+        name: of the flag.
+        convert: `int` or `float`.
+        help: what it means.
+    """
+    return flags.DEFINE(_NumbersParser(name, convert), name, None, help)
+
+
+def given_spec_values(spec_class: type[TrainingSpec] = RunSpec) -> dict[str, Any]:
+    """Returns the values of the flags of `define_spec_flags` that were given on the command line."""
+    names = [field.name for field in dataclasses.fields(spec_class)]
+    return {name: FLAGS[name].value for name in names if name in FLAGS and FLAGS[name].value is not None}
+
+
+def override(study: StudyT, values: dict[str, Any], **fields: Any) -> StudyT:
+    """Returns the study with these flag values in place of its own.
+
+    Args:
+        study: for instance a preset.
+        values: as `given_spec_values` returns them; those of its grid fields are lists, see `GridStudy.with_choices`.
+        **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
+    """
+    return study.with_choices(values, **{name: value for name, value in fields.items() if value is not None})
+
+
+class _FieldParser(flags.ArgumentParser):
+    """Turns the text of a flag into a field's value, and checks it."""
+
+    syntactic_help = ""
+
+    def __init__(self, field: dataclasses.Field[Any], several: bool):
+        self._field = field
+        self._several = several
+
+    def parse(self, argument: Any) -> Any:
+        if not isinstance(argument, str):
+            return argument
+        if not self._several:
+            return check_value(self._field, self._convert(argument))
+        parts = [self._convert(part.strip()) for part in argument.split(",")]
+        if _is_list(self._field):
+            return check_value(self._field, tuple(parts))
+        return tuple(check_value(self._field, part) for part in parts)
+
+    def flag_type(self) -> str:
+        return "list" if self._several else "value"
+
+    def _convert(self, text: str) -> Any:
+        kind = str(self._field.type)
+        if "None" in kind and text.lower() == "none":
+            return None
+        for name, convert in (("int", int), ("float", float)):
+            if name in kind:
+                try:
+                    return convert(text)
+                except ValueError:
+                    return text  # the check names the argument, what was expected and this
+        return text
+
+
+class _NameParser(flags.ArgumentParser):
+    """Takes one of several names as it is."""
+
+    syntactic_help = ""
+
+    def __init__(self, kind: str, names: Sequence[str]):
+        self._kind = kind
+        self._names = list(names)
+
+    def parse(self, argument: Any) -> str:
+        if argument not in self._names:
+            raise unknown_name(self._kind, argument, self._names)
+        return str(argument)
+
+    def flag_type(self) -> str:
+        return "name"
+
+
+class _ListPlugins(flags.BooleanFlag):
+    """Prints all named things and ends the process, as --help does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "list_plugins",
+            False,
+            "only print everything that has a name: kind, name, where it comes from, and what it is.",
+        )
+
+    def parse(self, argument: Any) -> None:
+        super().parse(argument)
+        if self.value:
+            from keras_sparseflow.launchers.plugin_list import print_plugins
+
+            print_plugins()
+            sys.exit(0)
+
+
+class _NumbersParser(flags.ArgumentParser):
+    """Turns "0,1,2" into a tuple of numbers."""
+
+    syntactic_help = ""
+
+    def __init__(self, name: str, convert: Callable[[str], Any]):
+        self._name = name
+        self._convert = convert
+
+    def parse(self, argument: Any) -> tuple[Any, ...]:
+        if not isinstance(argument, str):
+            return argument
+        try:
+            return tuple(self._convert(part) for part in argument.split(","))
+        except ValueError as error:
+            kind = "whole numbers" if self._convert is int else "numbers"
+            raise ValueError(f"`{self._name}` must be {kind} separated by commas; received {argument!r}.") from error
+
+    def flag_type(self) -> str:
+        return "list of numbers"
+
+
+def _is_list(field: dataclasses.Field[Any]) -> bool:
+    return str(field.type).startswith("tuple")
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

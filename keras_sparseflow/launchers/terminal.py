@@ -1,0 +1,105 @@
+"""What a launcher shows: no start-up notices, and errors in one line."""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from absl import logging
+
+from keras_sparseflow.studies.executors.devices import strategy_for
+from keras_sparseflow.studies.executors.executors import DEFAULT_OPTIONS, Options
+
+
+@contextlib.contextmanager
+def plain_errors(debug: bool = False) -> Iterator[None]:
+    """Ends the process with one line where the user's input or surroundings are at fault.
+
+    Args:
+        debug: whether to show where in the code an error arose instead.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nInterrupted. Nothing finished is lost; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def refuse_arguments(argv: Sequence[str]) -> None:
+    """Raises a ValueError for words beside the flags: the end of a list with spaces, such as `--seeds 0, 1`.
+
+    Args:
+        argv: what is left of the command line, the program first.
+    """
+    if len(argv) > 1:
+        raise ValueError(
+            f"Only flags are taken, and lists without spaces, such as --seeds=0,1,2; received {' '.join(argv[1:])!r}."
+        )
+
+
+def load_training_quietly(
+    executor: str, options: Options = DEFAULT_OPTIONS, *, memory_growth: bool = False, deterministic: bool = False
+) -> None:
+    """Imports TensorFlow while its notices, which no setting silences, go to a file that is shown if it fails.
+
+    What can be set only before TensorFlow has done anything is set here.
+
+    Args:
+        executor: a name in `EXECUTORS`; populations want TensorFlow's threads set in their own way.
+        options: whose strategy finds its devices, or makes them of the CPU.
+        memory_growth: whether GPUs take memory as it is needed; nothing without a GPU.
+        deterministic: whether operations give the same bits in every run.
+
+    Raises:
+        ValueError, RuntimeError: the devices that `options` ask for are not there.
+    """
+    # Where a worker is lost, TensorFlow logs it as several errors, before the one that is raised.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if options.strategy == "multiworker" else "2")
+    logging.set_verbosity(logging.WARNING)
+    with _stderr_in_file():
+        from keras_sparseflow.training.distributed import device
+
+        if memory_growth:
+            device.grow_memory()
+        if deterministic:
+            device.make_deterministic()
+        if executor in ("auto", "population") and options.strategy == "none":
+            device.use_cores_for_stacks()
+        if options.strategy == "multiworker":
+            _meet_workers(options)
+        strategy_for([], options)
+
+
+def _meet_workers(options: Options) -> None:
+    """Waits for the workers within TensorFlow, where Python hears no Ctrl-C: the system's own handler hears it."""
+    print("Waiting for all workers.", flush=True)
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        strategy_for([], options)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextlib.contextmanager
+def _stderr_in_file() -> Iterator[None]:
+    """Keeps what is written to the terminal within it, and shows it where an error is not one of the user's input."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as notices, os.fdopen(os.dup(2), "wb") as terminal:
+        os.dup2(notices.fileno(), 2)
+        try:
+            yield
+        except (ValueError, RuntimeError):
+            raise
+        except BaseException:
+            notices.seek(0)
+            terminal.write(notices.read())
+            raise
+        finally:
+            os.dup2(terminal.fileno(), 2)

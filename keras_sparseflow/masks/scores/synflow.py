@@ -1,0 +1,53 @@
+"""SynFlow: weights are kept by the share of all paths from inputs to outputs that runs through them."""
+
+import numpy as np
+
+from keras_sparseflow.layers.backend import check_tensorflow
+from keras_sparseflow.masks.absolute import absolute_flow, check_flow
+from keras_sparseflow.masks.scores.problem import MaskProblem
+
+
+def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
+    """Returns abs(w * dR/dw) in the last of several rounds of pruning, minus infinity where an earlier one pruned.
+
+    R is the sum of the outputs of the network with absolute weights for inputs of ones. After round k of n
+    N - int((1 - density^(k / n)) N) of N weights are left, as in the authors' code, and in the end the exact count. No
+    data are needed, unless the model does not know the shape of its inputs.
+
+    Args:
+        problem: whose network gives logits, with activations that do not saturate, such as ReLU.
+        rounds: at least 1; 100 in the paper.
+
+    Raises:
+        ValueError: `rounds` is out of its range, the inputs' shapes are not known, R exceeds float64, or nothing
+            flows, because an activation is constant or so few weights are wanted that no path is left.
+
+    Example:
+        >>> import keras
+        >>> from keras_sparseflow.layers.structure import kernels_of
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([np.array([[2.0], [1.0]])])
+        >>> problem = MaskProblem(model, kernels_of(model), counts=1, generators=[np.random.default_rng(0)])
+        >>> synflow_scores(problem, rounds=1)[0].tolist()
+        [[2.0], [1.0]]
+
+    References:
+        Tanaka, Kunin, Yamins, Ganguli 2020, Pruning neural networks without any data by iteratively conserving
+        synaptic flow, algorithm 1.
+    """
+    check_tensorflow("synflow_scores")
+    if rounds < 1:
+        raise ValueError(f"`rounds` must be at least 1; received {rounds}.")
+    flow = absolute_flow(problem.model, problem.kernels, None if problem.data is None else problem.batches[0][0])
+    weights = [np.abs(values, dtype=np.float64) for values in problem.values()]
+    removed = [np.zeros(values.shape, dtype=bool) for values in weights]
+    for number in range(1, rounds + 1):
+        scores = flow(weights)
+        check_flow(problem.model, scores)
+        for array, gone in zip(scores, removed, strict=True):
+            array[gone] = -np.inf
+        if number < rounds:
+            removed = [~mask for mask in problem.select(scores, number / rounds)]
+            for values, gone in zip(weights, removed, strict=True):
+                values[gone] = 0
+    return scores

@@ -1,0 +1,411 @@
+"""Plans which networks train together as one program, and how they are stacked inside it."""
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import filesize
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from keras_sparseflow.studies.size.capacity import match_capacity
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+
+FREE_FIELDS = (
+    "dense_width",
+    "arm",
+    "seed",
+    "learning_rate",
+    "l2",
+    "augment_pad",
+    "augment_flip",
+    "init_fan_in",
+    "score",
+    "score_samples",
+    "variant",
+)
+"""Fields in which the networks of one population may differ; `variant` outside `GRAPH_PARTS` only."""
+
+GRAPH_PARTS = frozenset({"SC", "BN"})
+"""Parts of a variant that change the graph, and so separate populations."""
+
+MEMBERS_LIMIT = 64
+"""Networks in one population; more of them train no faster (docs/performance.md), and finish later."""
+
+STACK_OVERHEAD = 5e7
+"""Floating-point operations that take as long as the overhead of one more stack in a step, measured."""
+
+FLOPS_PER_WEIGHT = 6
+"""Floating-point operations of a step per weight and image: two forward, four backward."""
+
+FLOAT_BYTES = 4
+MASK_BYTES = 5
+"""Of a weight: a factor of 0 or 1 for whether it is active, and whether it is the network's own and not padding."""
+
+VARIABLES = 1
+GRADIENTS = 3
+"""Tensors like a weight's gradient that are held at once: before and after masking, and the step made of it."""
+
+HIDDEN_TENSORS = 3
+HIDDEN_TENSORS_WITH_BATCH_NORM = 6
+"""Tensors of a hidden layer that are held at once for each image of a batch."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the stacks and the memory of a population depend on besides its networks.
+
+    Args:
+        inputs: number of values of one image.
+        classes: number of classes.
+        slots: slot variables that the optimizer keeps for each weight.
+        chains: how many stacks run side by side.
+
+    Example:
+        >>> Setting(inputs=64, classes=10, slots=2, chains=2).slots
+        2
+    """
+
+    inputs: int
+    classes: int
+    slots: int
+    chains: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Members of a population whose variables are stacked, each zero-padded to one width.
+
+    Args:
+        width: of every hidden layer, that of the widest member.
+        members: positions in the population's specs.
+
+    Example:
+        >>> Stack(width=400, members=(0, 2, 3)).width
+        400
+    """
+
+    width: int
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Networks that train together as one compiled program.
+
+    Args:
+        specs: widest first, otherwise in the order given.
+        stacks: widest first; they hold every member once.
+        first_epoch: epochs that its members have behind them.
+        memory: estimated bytes at the peak of training.
+        setting: what stacks and memory were planned for.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=arm) for arm in ("sparse", "dense")]
+        >>> (planned,) = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
+        >>> [stack.width for stack in planned.stacks], planned.first_epoch
+        ([68, 20], 0)
+    """
+
+    specs: tuple[RunSpec, ...]
+    stacks: tuple[Stack, ...]
+    first_epoch: int
+    memory: int
+    setting: Setting
+
+    def halves(self) -> tuple["Population", "Population"]:
+        """Returns two populations, of the wider and the narrower half of the members; pairs stay together.
+
+        Only a single pair is parted.
+
+        Raises:
+            ValueError: it has a single member.
+        """
+        if len(self.specs) == 1:
+            raise ValueError(
+                f"A population must have at least 2 networks to be halved; received 1, {self.specs[0].run_id}."
+            )
+        pairs = _pairs(self.specs)
+        units = _widest_first(self.specs, pairs if len(pairs) > 1 else _alone(pairs[0]))
+        cuts = [(_join(units[:place]), _join(units[place:])) for place in range(1, len(units))]
+        wider, narrower = min(cuts, key=lambda cut: abs(len(cut[0]) - len(cut[1])))
+        return (
+            _population(self.specs, wider, self.first_epoch, self.setting),
+            _population(self.specs, narrower, self.first_epoch, self.setting),
+        )
+
+    def of(self, specs: Sequence[RunSpec], first_epoch: int) -> "Population":
+        """Returns the population of some of its networks, which have so many epochs behind them."""
+        return _population(specs, range(len(specs)), first_epoch, self.setting)
+
+
+def plan_populations(
+    specs: Sequence[RunSpec],
+    *,
+    input_shape: Sequence[int],
+    classes: int,
+    slots: Callable[[RunSpec], int],
+    memory: int,
+    chains: int = 2,
+    first_epochs: Mapping[str, int] | None = None,
+    members_limit: int = MEMBERS_LIMIT,
+) -> list[Population]:
+    """Returns the fewest populations, of about equal sizes, that hold every network.
+
+    Networks of one population differ in `FREE_FIELDS` alone. The two arms of a matched pair stand in
+    one population wherever both fit into one.
+
+    Args:
+        specs: of one dataset and its options.
+        input_shape: of one image.
+        classes: number of classes.
+        slots: gives the number of slot variables per weight of a network's optimizer: 0 for sgd, 2 for adam.
+        memory: bytes that a population may take.
+        chains: how many stacks run side by side: 2 on a CPU, 1 on a GPU.
+        first_epochs: for each `run_id`, epochs it has behind it; 0 where it is missing.
+        members_limit: networks that a population may have, at least 1.
+
+    Returns:
+        Populations in the order in which the first of their kind was given; of one kind, the widest first.
+
+    Raises:
+        MemoryError: a network needs more than `memory` even alone.
+        ValueError: `chains` or `members_limit` is below 1.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=a, variant=v) for v in ("NR", "BN") for a in
+        ...          ("sparse", "dense")]
+        >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
+        >>> [[spec.variant for spec in population.specs] for population in plan]
+        [['NR', 'NR'], ['BN', 'BN']]
+    """
+    for name, value in (("chains", chains), ("members_limit", members_limit)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be at least 1; received {value}.")
+    kinds: dict[tuple[int, tuple[object, ...]], list[RunSpec]] = {}
+    for spec in specs:
+        first_epoch = (first_epochs or {}).get(spec.run_id, 0)
+        kinds.setdefault((first_epoch, _kind(spec)), []).append(spec)
+    plan = []
+    for (first_epoch, _), members in kinds.items():
+        setting = Setting(math.prod(input_shape), classes, slots(members[0]), chains)
+        _check_each_fits(members, setting, memory)
+        plan += _split(members, first_epoch, setting, memory, members_limit)
+    return plan
+
+
+def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: int) -> tuple[Stack, ...]:
+    """Returns how the networks of one population are stacked: widest first, each network once.
+
+    Padding to a stack's width costs operations, another stack costs overhead: the widths are grouped
+    so that the sum of both is least. Then, `chains` times at most, the costliest stack that can be
+    halved is, while there are fewer stacks than chains or the longest chain gets shorter.
+
+    Args:
+        specs: networks that differ in `FREE_FIELDS` alone.
+        inputs: number of values of one image.
+        classes: number of classes.
+        chains: how many stacks run side by side.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=w, max_width=400, arm=a) for w in (40, 380) for a in ("sparse", "dense")]
+        >>> plan_stacks(specs, inputs=396, classes=10, chains=1)
+        (Stack(width=400, members=(0, 2, 3)), Stack(width=40, members=(1,)))
+    """
+    order = sorted(range(len(specs)), key=lambda member: -specs[member].width)
+    same_width = [list(same) for _, same in itertools.groupby(order, key=lambda member: specs[member].width)]
+
+    def cost(members: Sequence[int]) -> float:
+        widest = specs[members[0]]
+        weights = _weights(inputs, classes, widest.hidden_layers, widest.width)
+        return STACK_OVERHEAD + len(members) * FLOPS_PER_WEIGHT * weights * widest.batch_size
+
+    stacks = _balance(_cheapest_partition(same_width, cost), cost, chains)
+    return tuple(Stack(specs[members[0]].width, tuple(members)) for members in stacks)
+
+
+def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots: int) -> int:
+    """Returns the estimated bytes that a network takes at the peak of training.
+
+    Args:
+        spec: the network.
+        width: to which its hidden layers are padded.
+        inputs: number of values of one image.
+        classes: number of classes.
+        slots: slot variables that its optimizer keeps for each weight.
+
+    Example:
+        >>> spec = RunSpec(dense_width=10, max_width=20, hidden_layers=1, batch_size=100)
+        >>> member_bytes(spec, width=20, inputs=6, classes=4, slots=2)  # 200 weights of 29 bytes, 100 x 70 floats
+        33800
+    """
+    weight_bytes = FLOAT_BYTES * (VARIABLES + slots + GRADIENTS) + MASK_BYTES
+    hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.parts else HIDDEN_TENSORS
+    image_bytes = FLOAT_BYTES * (inputs + spec.hidden_layers * width * hidden_tensors + classes)
+    return _weights(inputs, classes, spec.hidden_layers, width) * weight_bytes + spec.batch_size * image_bytes
+
+
+def plan_table(plan: Sequence[Population]) -> Table:
+    """Returns a plan as a table for the terminal, a row for each population.
+
+    Args:
+        plan: as `plan_populations` returns it.
+
+    Example:
+        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=arm) for arm in ("sparse", "dense")]
+        >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
+        >>> plan_table(plan).caption
+        '2 networks in 1 population'
+    """
+    networks = sum(len(population.specs) for population in plan)
+    table = Table(
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+        show_edge=False,
+        title="Networks that train together",
+        caption=f"{counted(networks, 'network')} in {counted(len(plan), 'population')}",
+    )
+    for name in ("", "networks"):
+        table.add_column(name, justify="right")
+    for name in ("optimizer", "hidden\nlayers", "variant", "activation", "stacks", "epochs\nleft", "memory"):
+        table.add_column(name, no_wrap=name not in ("variant", "stacks"))
+    for number, population in enumerate(plan, start=1):
+        first = population.specs[0]
+        left = first.epochs - population.first_epoch
+        table.add_row(
+            str(number),
+            str(len(population.specs)),
+            first.optimizer,
+            str(first.hidden_layers),
+            ", ".join(dict.fromkeys(spec.variant for spec in population.specs)),
+            first.activation,
+            ", ".join(f"{len(stack.members)} x {stack.width}" for stack in population.stacks),
+            f"{left} of {first.epochs}" if population.first_epoch else str(left),
+            filesize.decimal(population.memory),
+        )
+    return table
+
+
+def _kind(spec: RunSpec) -> tuple[object, ...]:
+    """Returns what is the same in all networks of a population."""
+    fixed = [field.name for field in dataclasses.fields(spec) if field.name not in FREE_FIELDS]
+    return (spec.parts & GRAPH_PARTS, *(getattr(spec, name) for name in fixed))
+
+
+@functools.cache
+def _weights(inputs: int, classes: int, hidden_layers: int, width: int) -> int:
+    return sum(kernel.active for kernel in match_capacity(inputs, classes, hidden_layers, width, width))
+
+
+def _check_each_fits(specs: Sequence[RunSpec], setting: Setting, memory: int) -> None:
+    """Refuses the network that needs the most memory, where that is too much."""
+    alone = [_population(specs, [member], 0, setting) for member in range(len(specs))]
+    largest = max(alone, key=lambda population: population.memory)
+    if largest.memory > memory:
+        spec = largest.specs[0]
+        raise MemoryError(
+            f"The network {spec.run_id} needs an estimated {largest.memory:,} bytes; {memory:,} are allowed. "
+            f"Use `--population_memory_gb={math.ceil(largest.memory / 1e8) / 10}` or more, a smaller "
+            "`--batch_size`, or `--executor=serial`."
+        )
+
+
+def _split(
+    specs: Sequence[RunSpec], first_epoch: int, setting: Setting, memory: int, members_limit: int
+) -> list[Population]:
+    """Returns the fewest populations that fit, their sizes as equal as they can be."""
+
+    def population(members: Sequence[int]) -> Population:
+        return _population(specs, members, first_epoch, setting)
+
+    def fits(members: Sequence[int]) -> bool:
+        return len(members) <= members_limit and population(members).memory <= memory
+
+    def cost(members: Sequence[int]) -> float:
+        """One population more outweighs any difference in the sum of squares, which is least for equal sizes."""
+        return len(specs) ** 2 + len(members) ** 2 if fits(members) else math.inf
+
+    units = itertools.chain.from_iterable([pair] if fits(pair) else _alone(pair) for pair in _pairs(specs))
+    return [population(members) for members in _cheapest_partition(_widest_first(specs, units), cost)]
+
+
+def _population(specs: Sequence[RunSpec], members: Iterable[int], first_epoch: int, setting: Setting) -> Population:
+    """Returns the population of the specs at the positions `members`."""
+    chosen = tuple(specs[m] for m in sorted(members, key=lambda member: (-specs[member].width, member)))
+    sizes = {"inputs": setting.inputs, "classes": setting.classes}
+    stacks = plan_stacks(chosen, **sizes, chains=setting.chains)
+    memory = sum(
+        member_bytes(chosen[member], width=stack.width, **sizes, slots=setting.slots)
+        for stack in stacks
+        for member in stack.members
+    )
+    return Population(chosen, stacks, first_epoch, memory, setting)
+
+
+def _pairs(specs: Sequence[RunSpec]) -> list[list[int]]:
+    """Returns positions in the specs, together where specs differ in their arm alone."""
+    pairs: dict[RunSpec, list[int]] = {}
+    for member, spec in enumerate(specs):
+        pairs.setdefault(dataclasses.replace(spec, arm="sparse"), []).append(member)
+    return list(pairs.values())
+
+
+def _alone(members: Iterable[int]) -> list[list[int]]:
+    return [[member] for member in members]
+
+
+def _widest_first(specs: Sequence[RunSpec], units: Iterable[list[int]]) -> list[list[int]]:
+    """Returns groups of positions by the widths in them, so that neighbours need few stacks."""
+    return sorted(units, key=lambda unit: sorted((specs[m].width for m in unit), reverse=True), reverse=True)
+
+
+def _join(units: Iterable[Sequence[int]]) -> list[int]:
+    return list(itertools.chain.from_iterable(units))
+
+
+def _cheapest_partition(units: Sequence[Sequence[int]], cost: Callable[[Sequence[int]], float]) -> list[list[int]]:
+    """Returns neighbouring units joined into parts such that the sum of the parts' costs is least."""
+    best: list[tuple[float, list[list[int]]]] = [(0.0, [])]
+    for end in range(1, len(units) + 1):
+        total, begin = min((best[begin][0] + cost(_join(units[begin:end])), begin) for begin in range(end))
+        best.append((total, [*best[begin][1], _join(units[begin:end])]))
+    return best[-1][1]
+
+
+def _balance(parts: list[list[int]], cost: Callable[[Sequence[int]], float], chains: int) -> list[list[int]]:
+    """Returns the parts, the costliest ones halved where a chain would stay empty or all would end sooner."""
+    for _ in range(chains):
+        costliest = max((part for part in parts if len(part) > 1), key=cost, default=None)
+        if costliest is None:
+            break
+        place, middle = parts.index(costliest), math.ceil(len(costliest) / 2)
+        finer = [*parts[:place], costliest[:middle], costliest[middle:], *parts[place + 1 :]]
+        if len(parts) >= chains and _longest_chain(finer, cost, chains) >= _longest_chain(parts, cost, chains):
+            break
+        parts = finer
+    return parts
+
+
+def _longest_chain(parts: list[list[int]], cost: Callable[[Sequence[int]], float], chains: int) -> float:
+    """Returns the cost of the longest chain, the parts dealt out from the costliest on, each to the shortest chain."""
+    loads = [0.0] * chains
+    for part_cost in sorted(map(cost, parts), reverse=True):
+        loads[loads.index(min(loads))] += part_cost
+    return max(loads)
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, which takes an s unless it is one.
+
+    Args:
+        number: how many.
+        noun: of one.
+
+    Example:
+        >>> counted(1, "network"), counted(3, "network")
+        ('1 network', '3 networks')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,215 @@
+"""Trains the networks of a planned population together, each into its own folder."""
+
+import functools
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_sparseflow.data import ImageData
+from keras_sparseflow.data.equal_batches import EqualBatches
+from keras_sparseflow.data.streams import BatchStreams, Stream
+from keras_sparseflow.flow import measured_epochs
+from keras_sparseflow.records import RunFolder
+from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.plan import Population as PlannedPopulation
+from keras_sparseflow.studies.executors.plan import Stack as PlannedStack
+from keras_sparseflow.studies.executors.plan import counted
+from keras_sparseflow.studies.executors.progress import StudyProgress
+from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.pair_network import build_template, initial_kernels, variable_shapes
+from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
+from keras_sparseflow.studies.spec.name_tables import SCHEDULES
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.training.population.stack import Member, Stack
+from keras_sparseflow.training.population.trainer import Population
+from keras_sparseflow.training.recorder import flow_rows
+
+EVALUATION_BATCH = 250
+"""Test images that every network of a population evaluates at once: few, so that they stay in the cache."""
+
+
+def run_populations(
+    planned: Iterable[PlannedPopulation], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+) -> None:
+    """Trains one population after the other; one that the device has no room for is halved.
+
+    Args:
+        planned: of one dataset and its options.
+        study_dir: the study's folder.
+        data: that dataset.
+        progress: told of every epoch and every finished run.
+        options: see `Options`.
+
+    Raises:
+        MemoryError: there is no room for a single network.
+    """
+    waiting = list(planned)
+    while waiting:
+        population = waiting.pop(0)
+        try:
+            _PopulationRun(population, study_dir, data, progress, options).train()
+        except MemoryError as error:
+            if len(population.specs) == 1:
+                raise
+            waiting[:0] = [part for half in population.halves() for part in _left_of(half, study_dir)]
+            progress.note(f"{str(error) or 'Memory has run out'}. Going on with half as many networks at once.")
+        keras.utils.clear_session()  # the graph of the population before
+
+
+def _left_of(population: PlannedPopulation, study_dir: Path) -> list[PlannedPopulation]:
+    """Returns what is left to train: runs that are finished left out, and runs that stand at other epochs apart."""
+    standing: dict[int, list[RunSpec]] = {}
+    for spec in population.specs:
+        folder = RunFolder(study_dir, spec.run_id)
+        if not folder.finished:
+            standing.setdefault(len(folder.checkpoint_rows()), []).append(spec)
+    return [population.of(specs, first_epoch) for first_epoch, specs in standing.items()]
+
+
+class _PopulationRun:
+    """The training of one population: its members' logs on one side, the compiled program on the other."""
+
+    def __init__(
+        self,
+        planned: PlannedPopulation,
+        study_dir: Path,
+        data: ImageData,
+        progress: StudyProgress,
+        options: Options,
+    ):
+        self._began = time.monotonic()
+        specs = planned.specs
+        self._specs = specs
+        self._spec = specs[0]  # for all that members share
+        self._data = data
+        self._progress = progress
+        self._clock = CheckpointClock(options.checkpoint_seconds)
+        self._logs = [RunLog(spec, RunFolder(study_dir, spec.run_id), options.tensorboard) for spec in specs]
+        saved = [log.restore() for log in self._logs]
+        self._active: list[list[int]] = [[] for _ in specs]
+        self._stacked = [stack.members for stack in planned.stacks]
+        streams = list(dict.fromkeys(_stream(spec, data) for spec in specs))
+        self._batches = BatchStreams(data, self._spec.batch_size, streams)
+        stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
+        test = EqualBatches.of(data.test_images, data.test_labels, EVALUATION_BATCH)
+        self._population = Population(stacks, self._batches, test, options.jit)
+
+    def train(self) -> None:
+        """Trains all epochs that are left, and finishes every run."""
+        for log, active in zip(self._logs, self._active, strict=True):
+            log.start(active)
+        measured = measured_epochs(self._spec.epochs, self._spec.flow_epochs)
+        for log in self._logs:  # a run that was killed just before its result
+            if log.over:
+                self._finish(log)
+        while self._training():
+            epoch = self._training()[0].next_epoch
+            self._train_epoch(epoch, epoch in measured)
+        for log in self._logs:
+            log.close()
+
+    def _train_epoch(self, epoch: int, measured: bool) -> None:
+        training = self._training()
+        by_steps = measured and "steps" in self._spec.flow_readings
+        self._population.train_epoch(epoch, by_steps, functools.partial(self._show, epoch, "step"))
+        metrics, flow = self._measure(epoch, measured)
+        seconds = (time.monotonic() - self._began) / len(training)
+        self._began = time.monotonic()
+        for member, log in enumerate(self._logs):
+            if log.over:
+                continue
+            log.add(metrics[member], flow[member], seconds)
+            self._progress.epoch_of(log.spec)(epoch, {"val_accuracy": metrics[member]["test_accuracy"]})
+            if log.over:
+                self._finish(log)
+        if self._clock.due() and self._training():
+            with self._clock.saving():
+                self._save()
+
+    def _measure(self, epoch: int, measured: bool) -> tuple[dict[int, dict[str, float]], dict[int, list[Any]]]:
+        """Returns metrics and flow rows of the epoch just trained, by member."""
+        trained = self._population.train_means()
+        tested = self._population.evaluate()
+        tables = self._flow_tables(epoch, [flow for _, flow in trained]) if measured else {}
+        metrics, rows = {}, {}
+        for place, (stack, members) in enumerate(zip(self._population.stacks, self._stacked, strict=True)):
+            for position, member in enumerate(members):
+                values = map(float, (*trained[place][0][position], *tested[place][position]))
+                metrics[member] = dict(zip(("loss", "accuracy", "test_loss", "test_accuracy"), values, strict=True))
+                rows[member] = [
+                    row
+                    for reading, of_stacks in tables.items()
+                    for row in flow_rows(epoch, reading, list(stack.measures), stack.layers, of_stacks[place][position])
+                ]
+        return metrics, rows
+
+    def _flow_tables(self, epoch: int, of_steps: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
+        """Returns the flow of the epoch just trained by reading: for each stack, as `Stack.flow_of` does."""
+        readings = self._spec.flow_readings
+        tables = {"steps": of_steps} if "steps" in readings else {}
+        if "end" in readings:
+            on_call = functools.partial(self._show, epoch, "flow of batch")
+            tables["end"] = self._population.probe(self._spec.flow_mode == "training", on_call)
+        return tables
+
+    def _show(self, epoch: int, doing: str, done: int) -> None:
+        where = f"epoch {epoch + 1}/{self._spec.epochs}, {doing} {done}/{self._batches.steps}"
+        self._progress.show(f"{counted(len(self._training()), 'network')} together: {where}")
+
+    def _training(self) -> list[RunLog]:
+        return [log for log in self._logs if not log.over]
+
+    def _finish(self, log: RunLog) -> None:
+        self._progress.finish(log.spec, log.finish(self._active[self._logs.index(log)]))
+
+    def _save(self) -> None:
+        for members, states in zip(self._stacked, self._population.states(), strict=True):
+            for member, state in zip(members, states, strict=True):
+                if not self._logs[member].over:
+                    self._logs[member].save(state)
+
+    def _stack(self, planned: PlannedStack, streams: list[Stream], saved: list[dict[str, np.ndarray] | None]) -> Stack:
+        """Returns a stack as planned, its members taken up from what `saved` holds of them."""
+        template = build_template(self._spec, self._data, planned.width)
+        spec = self._spec
+        stack = Stack(
+            template,
+            [self._member(template, planned.width, member, streams) for member in planned.members],
+            optimizer_factory(spec),
+            loss(spec),
+            spec.flow_measures if spec.flow_epochs else (),
+            spec.flow_tensors,
+            spec.flow_cost,
+            SCHEDULES.get(spec.schedule),
+            spec.epochs * self._batches.steps,
+        )
+        states = [state for member in planned.members if (state := saved[member]) is not None]
+        if states:  # of all members: those that have come to another epoch are in another population
+            stack.restore(states, [self._logs[member].folder.path for member in planned.members])
+        return stack
+
+    def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:
+        spec = self._specs[index]
+        variables, masks = initial_kernels(spec, self._data)
+        shapes = variable_shapes(template, width, variables, spec.width)
+        self._active[index] = [
+            int(np.count_nonzero(masks[path])) if path in masks else values.size for path, values in variables.items()
+        ]
+        return Member(
+            variables=variables,
+            shapes=shapes,
+            masks=masks,
+            learning_rate=spec.learning_rate,
+            l2=l2_penalty(spec),
+            decay=l2_decay(spec),
+            stream=streams.index(_stream(spec, self._data)),
+        )
+
+
+def _stream(spec: TrainingSpec, data: ImageData) -> Stream:
+    return Stream(spec.seed, spec.batch_augment_pad(data.input_shape), spec.augment_flip == "random")

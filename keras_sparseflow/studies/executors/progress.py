@@ -1,0 +1,111 @@
+"""How far a study is: runs done, time left, current accuracy; on a terminal as a bar, elsewhere as lines."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+
+LINE_SECONDS = 15.0
+"""Without a terminal, a line is printed this often."""
+
+
+class StudyProgress:
+    """Shows the progress of a study while it is used as a context manager.
+
+    The time left is that of the runs trained so far: epochs still to train over epochs a second.
+
+    Args:
+        specs_planned: every run of the study.
+        console: where to show it; None for standard output.
+
+    Attributes:
+        done: finished runs, skipped ones included.
+        skipped: runs that had been finished before.
+        diverged: runs that diverged in this process.
+    """
+
+    def __init__(self, specs_planned: Sequence[TrainingSpec], console: Console | None = None):
+        self.done = self.skipped = self.diverged = 0
+        self._console = console or Console()
+        self._runs = len(specs_planned)
+        self._epochs_left = {spec.run_id: spec.epochs for spec in specs_planned}
+        self._epochs_trained = 0
+        self._started = time.monotonic()
+        self._line_at = self._started
+        self._bar = Progress(
+            TextColumn("[bold]{task.fields[study]}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("runs,"),
+            TimeElapsedColumn(),
+            TextColumn("gone, {task.fields[left]} left  {task.fields[now]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=self._runs, study="Training", left="-:--:--", now="")
+
+    def __enter__(self) -> "StudyProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def epoch_of(self, spec: TrainingSpec) -> Callable[[int, dict[str, float]], None]:
+        """Returns what a run calls after each epoch, with the epoch and its metrics."""
+
+        def on_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
+            self._epochs_trained += 1
+            self._epochs_left[spec.run_id] = spec.epochs - epoch - 1
+            accuracy = (logs or {}).get("val_accuracy", float("nan"))
+            self.show(f"{spec.name}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
+
+        return on_epoch
+
+    def say_of(self, spec: TrainingSpec) -> Callable[[str], None]:
+        """Returns what a run calls before its first epoch, with what it is doing."""
+        return lambda words: self.show(f"{spec.name}: {words}")
+
+    def skip(self, spec: TrainingSpec) -> None:
+        """Counts a run that had been finished before."""
+        self.done += 1
+        self.skipped += 1
+        self._epochs_left[spec.run_id] = 0
+        self.show(f"{spec.name}: finished before")
+
+    def finish(self, spec: TrainingSpec, result: dict[str, Any]) -> None:
+        """Counts a run that has just been finished."""
+        self.done += 1
+        self._epochs_left[spec.run_id] = 0
+        self.diverged += bool(result["diverged"])
+        self.show(f"{spec.name}: {'diverged' if result['diverged'] else 'finished'}")
+
+    def refuse(self, spec: TrainingSpec, reason: str) -> None:
+        """Says why a run is not trained, which stays unfinished."""
+        self._epochs_left[spec.run_id] = 0
+        self.note(f"Not trained: {spec.name}. {reason}")
+
+    def note(self, text: str) -> None:
+        """Prints a line that stays."""
+        self._console.print(text, soft_wrap=True, highlight=False)
+
+    def time_left(self) -> str:
+        """Returns the time left as h:mm:ss, or dashes before anything is trained."""
+        if not self._epochs_trained:
+            return "-:--:--"
+        seconds = sum(self._epochs_left.values()) * (time.monotonic() - self._started) / self._epochs_trained
+        return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{int(seconds % 60):02}"
+
+    def show(self, now: str) -> None:
+        """Shows what is going on, with the runs done and the time left."""
+        left = self.time_left()
+        self._bar.update(self._task, completed=self.done, left=left, now=now)
+        if self._console.is_terminal:
+            return
+        if time.monotonic() - self._line_at >= LINE_SECONDS or self.done == self._runs:
+            self._line_at = time.monotonic()
+            self._console.print(f"{self.done}/{self._runs} runs, {left} left; {now}", soft_wrap=True, highlight=False)

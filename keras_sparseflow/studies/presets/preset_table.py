@@ -1,0 +1,140 @@
+"""Studies that can be named."""
+
+from keras_sparseflow.plugins import Table
+from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.grids import Grid
+from keras_sparseflow.studies.lottery_study import LotteryTicket
+from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
+from keras_sparseflow.studies.presets.wide_resnets import WIDE_RESNETS
+from keras_sparseflow.studies.study import Study
+
+_MAGNITUDE = (
+    "Magnitude before training keeps its share of each kernel: over all kernels together it would take those with few "
+    "inputs, whose initial values are the larger ones, and leave others without any weight."
+)
+
+
+def _every_mask(shared: Grid) -> list[Grid]:
+    """Returns grids of every way in which a network becomes sparse, each with the distribution that its authors use.
+
+    Args:
+        shared: the fields that all of them have in common.
+    """
+    ways: list[Grid] = [
+        {"score": ("random", "magnitude"), "distribution": ("uniform",)},
+        {"score": ("random",), "distribution": ("erk",)},
+        {"score": ("snip", "grasp", "synflow"), "distribution": ("global",)},
+        {"method": ("rigl", "set"), "distribution": ("erk",)},
+        {"method": ("magnitude",)},
+        {"method": ("lottery",), "distribution": ("global",), "density": (*_FIRST_ROUNDS, *shared["density"])},
+    ]
+    return [{**shared, **way} for way in ways]
+
+
+_FIRST_ROUNDS = (0.7, 0.4)
+"""Densities through which lottery tickets fall to those of other methods."""
+
+_WRN_16_2 = {"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4}
+_RECIPE: Grid = {"variant": ("DA_L2_SC_BN",), "optimizer": ("momentum",), "learning_rate": (0.1,)}
+
+
+PRESETS = Table(
+    "preset",
+    "keras_sparseflow.preset",
+    {
+        "demo": Study(
+            name="demo",
+            title="Does a sparse network beat a dense one of equal capacity on digits?",
+            grids=[{"optimizer": ("sgd", "adam"), "variant": ("NR", "BN"), "learning_rate": (0.03,)}],
+            base={"dataset": "digits", "epochs": 30, "batch_size": 64},
+        ),
+        "single": Study(
+            name="single",
+            title="Does a sparse network beat a dense one of equal capacity?",
+        ),
+        **TABLE_1,
+        **TABLES,
+        **FIGURES,
+    },
+    expects="keras_sparseflow.studies.study:Study",
+)
+"""`demo` ends within minutes on two cores; `single` is one configuration, every choice its default; the rest repeat a
+table or a figure of a paper, at its full size."""
+
+DENSITY_PRESETS = Table(
+    "preset of a density study",
+    "keras_sparseflow.density_preset",
+    {
+        "single_density": DensityStudy(
+            name="single_density",
+            title="How does a network fare with a share of its weights?",
+            base={"dataset": "cifar10"},
+        ),
+        "masks": DensityStudy(
+            name="masks",
+            title="Which masks keep gradients flowing and networks accurate?",
+            grids=_every_mask({"density": (0.02, 0.05, 0.1, 0.2), **_RECIPE}),
+            base={**_WRN_16_2, "rewind_step": 1000},
+            notes=[_MAGNITUDE],
+        ),
+        "lottery": LotteryTicket(
+            name="lottery",
+            title="How few weights does a lottery ticket need?",
+            grids=({"distribution": ("global",), **_RECIPE},),
+            base={**_WRN_16_2, "rewind_step": 1000},
+            rounds=15,
+        ),
+        "masks_mlp": DensityStudy(
+            name="masks_mlp",
+            title="Which masks keep gradients flowing in multilayer perceptrons, with which optimizer?",
+            grids=_every_mask(
+                {
+                    "density": (0.02, 0.05, 0.1, 0.2, 1.0),
+                    "variant": ("NR", "BN"),
+                    "optimizer": ("adam", "momentum"),
+                    "learning_rate": (LOW,),
+                }
+            ),
+            base={"dataset": "fashion_mnist", "model": "mlp", "depth": 5, "width": 788, "epochs": 100},
+            notes=[
+                _MAGNITUDE,
+                "Of Table 4 the preset has the dataset, the four hidden layers of its widest networks, two optimizers, "
+                "two variants and the learning rate, and a fifth of its epochs.",
+            ],
+        ),
+        **WIDE_RESNETS,
+    },
+    expects="keras_sparseflow.studies.density_study:DensityStudy",
+)
+"""Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
+`masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`
+fifteen rounds of lottery tickets."""
+
+GROUPS = {"table_1": tuple(TABLE_1)}
+"""Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""
+
+
+def preset_names() -> list[str]:
+    """Returns every name that `studies_of` takes.
+
+    Example:
+        >>> "demo" in preset_names(), "table_1" in preset_names()
+        (True, True)
+    """
+    return [*PRESETS.names(), *GROUPS]
+
+
+def studies_of(name: str) -> list[Study]:
+    """Returns the study of a preset, or the several of a group.
+
+    Args:
+        name: of a preset or of a group of presets.
+
+    Raises:
+        ValueError: the name is unknown.
+
+    Example:
+        >>> [study.name for study in studies_of("table_1")]
+        ['table_1_fashion_mnist', 'table_1_cifar10', 'table_1_cifar100']
+    """
+    return [PRESETS.get(member) for member in GROUPS.get(name, (name,))]

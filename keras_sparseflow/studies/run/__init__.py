@@ -1,0 +1,1 @@
+"""One run: its network, its training and its files."""

@@ -1,0 +1,115 @@
+"""The diagnostics that a spec names: along the training, and of the trained network."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from keras_sparseflow.data import ImageData
+from keras_sparseflow.data.subsets import balanced_subset
+from keras_sparseflow.diagnostics import ActivationSparsity, Hessian, TopEigenvalue, loss_along, loss_surface
+from keras_sparseflow.diagnostics.callbacks import AtEpochs
+from keras_sparseflow.flow import measured_epochs
+from keras_sparseflow.studies.run.recipe import plain_loss
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+
+BATCH = 250
+"""Images at once; no number depends on it."""
+
+_SUBSET_SEED = 0
+"""All runs of a dataset look at the same images."""
+
+Row = dict[str, Any]
+Say = Callable[[str], None]
+
+
+class Diagnostics:
+    """Measures the diagnostics of a run, of the loss of labels as they are, whatever tweaks it is trained with.
+
+    Args:
+        spec: of the run; kinds of specs that name no diagnostics have none.
+        data: whose images are looked at, the same ones for each run.
+        say: told now and then what is measured.
+
+    Attributes:
+        callbacks: what measures along the training.
+    """
+
+    def __init__(self, spec: TrainingSpec, data: ImageData, say: Say = lambda _: None):
+        self.callbacks: list[AtEpochs] = []
+        self._spec = spec
+        self._data = data
+        self._say = say
+        if isinstance(spec, DensitySpec):
+            self.callbacks = self._along_training(spec)
+
+    def rows(self, epoch: int) -> list[Row]:
+        """Returns what was measured after an epoch: rows with the keys `DIAGNOSTICS_COLUMNS`."""
+        return [row for callback in self.callbacks for row in callback.rows_by_measure(epoch)]
+
+    @property
+    def has_landscape(self) -> bool:
+        """Whether anything is measured of the trained network."""
+        return isinstance(self._spec, DensitySpec) and bool({"loss_along", "loss_surface"} & {*self._spec.diagnostics})
+
+    def landscape(self, model: keras.Model) -> list[Row]:
+        """Returns the test losses around a trained network's weights: rows with the keys `LANDSCAPE_COLUMNS`.
+
+        The direction of `loss_along` is the top eigenvector of the loss of training images.
+        """
+        spec = self._spec
+        if not isinstance(spec, DensitySpec):
+            return []
+        images = self._images(self._data.test_images, self._data.test_labels, spec.diagnostic_samples)
+        options: dict[str, Any] = {"steps": spec.landscape_steps, "loss": plain_loss(spec), "batch_size": BATCH}
+        rows: list[Row] = []
+        if "loss_along" in spec.diagnostics:
+            pair = Hessian(model, self._training_images(spec), plain_loss(spec), batch_size=BATCH).top_eigenpair(
+                iterations=spec.eigenvalue_iterations, seed=spec.seed, progress=self._progress("top eigenvector")
+            )
+            line = loss_along(model, images, pair.vector, progress=self._progress("loss along it"), **options)
+            rows += _rows("loss_along", line["distance"], [0.0] * len(line), line["loss"])
+        if "loss_surface" in spec.diagnostics:
+            surface = loss_surface(model, images, seed=spec.seed, progress=self._progress("loss surface"), **options)
+            rows += _rows("loss_surface", surface["x"], surface["y"], surface["loss"])
+        return rows
+
+    def _along_training(self, spec: DensitySpec) -> list[AtEpochs]:
+        images = self._training_images(spec)
+        epochs = measured_epochs(spec.epochs, spec.diagnostic_epochs)
+        callbacks: list[AtEpochs] = []
+        if "top_eigenvalue" in spec.diagnostics:
+            callbacks.append(
+                TopEigenvalue(
+                    images,
+                    epochs,
+                    loss=plain_loss(spec),
+                    batch_size=BATCH,
+                    iterations=spec.eigenvalue_iterations,
+                    seed=spec.seed,
+                    progress=self._progress("top eigenvalue"),
+                )
+            )
+        if "activation_sparsity" in spec.diagnostics:
+            callbacks.append(ActivationSparsity(images, epochs, batch_size=BATCH))
+        return callbacks
+
+    def _training_images(self, spec: DensitySpec) -> tuple[Any, Any]:
+        return self._images(self._data.train_images, self._data.train_labels, spec.diagnostic_samples)
+
+    def _images(self, images: Any, labels: Any, count: int) -> tuple[Any, Any]:
+        """Returns so many images and their labels, the classes as equal in number as they can be."""
+        chosen = balanced_subset(labels, min(count, len(labels)), _SUBSET_SEED)
+        return images[chosen], labels[chosen]
+
+    def _progress(self, what: str) -> Callable[[int, int], None]:
+        return lambda done, most: self._say(f"{what}, {done}/{most}")
+
+
+def _rows(diagnostic: str, *columns: Iterable[float]) -> list[Row]:
+    """Returns rows with the keys `LANDSCAPE_COLUMNS` of the columns x, y and loss."""
+    return [
+        {"diagnostic": diagnostic, "x": float(x), "y": float(y), "loss": float(loss)}
+        for x, y, loss in zip(*columns, strict=True)
+    ]

@@ -1,0 +1,235 @@
+"""What a run has come to, whichever executor trains it: its rows, its events, its checkpoint, its result."""
+
+import contextlib
+import math
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_sparseflow.flow.measure_table import READINGS, TOTAL
+from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
+from keras_sparseflow.studies.executors.dashboard import hyperparameters
+from keras_sparseflow.studies.provenance import versions
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.training.tensorboard.hparams import session_end, session_start
+from keras_sparseflow.training.tensorboard.pictures import picture
+from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, diagnostic_tags, flow_tags, metric_tags
+
+
+class RunLog:
+    """Keeps the rows of a run and writes all its files, so that it can be interrupted at any moment and go on.
+
+    Args:
+        spec: of the run.
+        folder: where its files go; see `keras_sparseflow.records`.
+        tensorboard: whether to write TensorBoard events.
+        first_epoch: the epoch, from 0, that the run begins in.
+
+    Attributes:
+        history: a dict per epoch with the keys `HISTORY_COLUMNS`.
+        flow: rows with the keys `FLOW_COLUMNS`.
+        diagnostics: likewise.
+        diverged: whether the training or the test loss became NaN or infinite.
+        seconds: time spent on this run, in earlier processes too.
+    """
+
+    def __init__(self, spec: TrainingSpec, folder: RunFolder, tensorboard: bool, first_epoch: int = 0):
+        self.spec = spec
+        self.folder = folder
+        self.first_epoch = first_epoch
+        self.history: list[dict[str, Any]] = []
+        self.flow: list[dict[str, Any]] = []
+        self.diagnostics: list[dict[str, Any]] = []
+        self.diverged = False
+        self.seconds = 0.0
+        self._events = ScalarWriter(str(folder.events)) if tensorboard else None
+
+    @property
+    def next_epoch(self) -> int:
+        return self.first_epoch + len(self.history)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to train: all epochs are done, or it diverged."""
+        return self.diverged or self.next_epoch >= self.spec.epochs
+
+    def restore(self) -> dict[str, np.ndarray] | None:
+        """Takes the rows up from the checkpoint, if there is one, and returns its arrays."""
+        saved = self.folder.load_checkpoint()
+        if saved is None:
+            return None
+        arrays, progress = saved
+        self.history, self.flow = progress["history"], progress["flow"]
+        self.diagnostics = progress.get("diagnostics", [])
+        self.diverged, self.seconds = progress["diverged"], progress["seconds"]
+        return arrays
+
+    def start(self, active_weights: Sequence[int]) -> None:
+        """Writes what is known before training; events after the checkpoint went with the interruption.
+
+        Args:
+            active_weights: of each kernel, as realised.
+        """
+        shutil.rmtree(self.folder.events, ignore_errors=True)
+        if self._events is not None:
+            self._events.write_summary(session_start(self.spec.run_id, hyperparameters(self.spec)))
+        for row in self.history:
+            self._write_epoch(row)
+        self.folder.start(
+            {
+                "run_id": self.spec.run_id,
+                "spec": self.spec.to_dict(),
+                "plugins": list(self.spec.plugins),
+                "active_weights": list(active_weights),
+                "versions": versions(),
+            }
+        )
+
+    def add(
+        self,
+        metrics: Mapping[str, float],
+        flow: Sequence[dict[str, Any]],
+        seconds: float,
+        diagnostics: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Adds an epoch.
+
+        Args:
+            metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`.
+            flow: its rows, none if it is not measured.
+            seconds: what it took.
+            diagnostics: as `flow`.
+        """
+        row = {name: float(metrics[name]) for name in HISTORY_COLUMNS if name != "epoch"} | {"epoch": self.next_epoch}
+        self.history.append(row)
+        self.flow.extend(flow)
+        self.diagnostics.extend(diagnostics)
+        self.seconds += seconds
+        self.diverged = not (math.isfinite(row["loss"]) and math.isfinite(row["test_loss"]))
+        self._write_epoch(row)
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes a checkpoint: the network's state, and all rows so far."""
+        progress = {**self._tables(), "seconds": self.seconds, "diverged": self.diverged}
+        self.folder.save_checkpoint(arrays, progress)
+
+    def finish(self, active_weights: Sequence[int], landscape: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+        """Writes the rows and the result, and returns the result.
+
+        Args:
+            active_weights: of each kernel, as realised.
+            landscape: rows with the keys `LANDSCAPE_COLUMNS`.
+        """
+        if self._events is not None:
+            self._write_landscape(self._events, landscape)
+            self._events.write_summary(session_end(success=not self.diverged))
+        self.close()
+        result = self._result(active_weights)
+        self.folder.finish(result, {**self._tables(), "landscape": landscape})
+        return result
+
+    def close(self) -> None:
+        """Closes the events file."""
+        if self._events is not None:
+            self._events.close()
+
+    def _tables(self) -> dict[str, list[dict[str, Any]]]:
+        return {"history": self.history, "flow": self.flow, "diagnostics": self.diagnostics}
+
+    def _result(self, active_weights: Sequence[int]) -> dict[str, Any]:
+        return {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
+
+    def _summary(self) -> dict[str, Any]:
+        """Returns the last epoch's metrics, the best accuracy, and each measure's mean by one reading, best the end."""
+        last = self.history[-1]
+        sparse = [row for row in self.history if row["epoch"] >= self.spec.sparse_from]  # none if it diverged before
+        reading = max((row["reading"] for row in self.flow), key=READINGS.index, default=None)
+        totals = [row for row in self.flow if row["layer"] == TOTAL and row["reading"] == reading]
+        flow = {
+            measure: np.mean([row["value"] for row in totals if row["measure"] == measure])
+            for measure in dict.fromkeys(row["measure"] for row in totals)
+        }
+        return {
+            "test_accuracy": last["test_accuracy"],
+            "test_loss": last["test_loss"],
+            "best_test_accuracy": max(row["test_accuracy"] for row in sparse or self.history),
+            "train_accuracy": last["accuracy"],
+            "train_loss": last["loss"],
+            "diverged": self.diverged,
+            "epochs_run": len(self.history),
+            "flow_reading": reading,
+            **flow,
+        }
+
+    @staticmethod
+    def _write_landscape(events: ScalarWriter, landscape: Sequence[dict[str, Any]]) -> None:
+        """Writes the loss along the eigenvector, a step for each point, and the surface as a picture."""
+        along, surface = (
+            [row for row in landscape if row["diagnostic"] == name] for name in ("loss_along", "loss_surface")
+        )
+        for step, row in enumerate(along):
+            events.write(step, {"loss_along/top_eigenvector": row["loss"]})
+        if surface:
+            columns = len({row["x"] for row in surface})
+            losses = np.array([row["loss"] for row in surface])  # x changes fastest
+            events.write_summary(picture("loss_surface", losses.reshape(-1, columns)))
+
+    def _write_epoch(self, row: Mapping[str, Any]) -> None:
+        """Writes the events of an epoch, of which all rows are there."""
+        if self._events is None:
+            return
+        epoch = row["epoch"]
+        flow, diagnostics = ([r for r in rows if r["epoch"] == epoch] for rows in (self.flow, self.diagnostics))
+        metrics = {name: value for name, value in row.items() if name != "epoch"}
+        self._events.write(epoch, {**metric_tags(metrics), **flow_tags(flow), **diagnostic_tags(diagnostics)})
+
+
+class FollowerLog(RunLog):
+    """The log of a run on a worker that is not the chief: it keeps the rows that the chief's does, and writes nothing.
+
+    Args:
+        spec: of the run.
+        folder: the chief's, to go on from its checkpoint.
+        first_epoch: see `RunLog`.
+    """
+
+    def __init__(self, spec: TrainingSpec, folder: RunFolder, first_epoch: int = 0):
+        super().__init__(spec, folder, tensorboard=False, first_epoch=first_epoch)
+
+    def start(self, active_weights: Sequence[int]) -> None:
+        """Does nothing."""
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Does nothing."""
+
+    def finish(self, active_weights: Sequence[int], landscape: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+        """Returns the result, whose seconds are this worker's."""
+        return self._result(active_weights)
+
+
+class CheckpointClock:
+    """Says when checkpoints are due: so often, unless saving them would take more than a tenth of the time.
+
+    Args:
+        seconds: at least so many lie between two.
+    """
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._took = 0.0
+        self._saved = time.monotonic()
+
+    def due(self) -> bool:
+        """Returns whether it is time to save."""
+        return time.monotonic() - self._saved >= max(self._seconds, 9 * self._took)
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Around the saving: it counts from its end on."""
+        began = time.monotonic()
+        yield
+        self._saved = time.monotonic()
+        self._took = self._saved - began

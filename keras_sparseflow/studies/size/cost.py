@@ -1,0 +1,141 @@
+"""What a study costs: networks, steps, weights and floating-point operations, counted and not measured."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.flow import measured_epochs
+from keras_sparseflow.studies.size.kernel_counts import kernels_of
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+
+FORWARD = 2
+"""Floating-point operations of a forward pass for each product of a weight and a value: that and a sum."""
+
+TRAINING = 6
+"""Those of a training step: one forward and twice that backward."""
+
+SECOND_ORDER = 2
+"""Gradients that a derivative of a gradient takes."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of training networks, summed over them; only the weights of kernels are counted.
+
+    Args:
+        networks: how many.
+        steps: gradient steps.
+        active_weights: weights that a network uses; both arms of a pair have as many.
+        stored_weights: weights that are stored and computed with, inactive ones included.
+        flops: floating-point operations with all stored weights: training, evaluation, gradient flow at the end of
+            epochs, rescaling of initial weights, and diagnostics, of which power iteration may end sooner.
+        active_flops: those that active weights alone would need.
+    """
+
+    networks: int = 0
+    steps: int = 0
+    active_weights: int = 0
+    stored_weights: int = 0
+    flops: int = 0
+    active_flops: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+
+
+def cost(specs: Iterable[TrainingSpec], size: DataSize) -> Cost:
+    """Returns what it costs to train networks from their start.
+
+    Padding of networks that train together is not counted: that depends on the executor.
+
+    Args:
+        specs: the networks.
+        size: of their dataset.
+
+    Raises:
+        ValueError: a batch is larger than the training set.
+
+    Example:
+        >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
+        >>> spec = RunSpec(dense_width=308, max_width=3076, hidden_layers=1, epochs=1000, arm="dense")
+        >>> cost([spec], DataSize((32, 32, 3), 10, 50_000, 10_000)).active_weights
+        949256
+    """
+    return sum((_cost_of(spec, size) for spec in specs), Cost())
+
+
+def steps_an_epoch(spec: TrainingSpec, size: DataSize) -> int:
+    """Returns the number of full batches in the training images.
+
+    Raises:
+        ValueError: not even one batch is full.
+    """
+    if spec.batch_size > size.train_images:
+        raise ValueError(
+            f"`batch_size` must be in [1, {size.train_images}], the number of training images; "
+            f"received {spec.batch_size}."
+        )
+    return size.train_images // spec.batch_size
+
+
+def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int, int]:
+    """Returns how many images a network is trained on, its flow is measured on at the end, and it is evaluated on.
+
+    The numbers are of all epochs.
+    """
+    steps = steps_an_epoch(spec, size)
+    trained = (spec.epochs * steps - spec.first_step) * spec.batch_size
+    measured = _epochs_among(measured_epochs(spec.epochs, spec.flow_epochs), spec, size)
+    ends = len(measured) if "end" in spec.flow_readings else 0
+    epochs = spec.epochs - spec.first_step // steps
+    return trained, ends * size.train_images, epochs * size.test_images
+
+
+def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
+    kernels = kernels_of(spec, size)
+    products = sum(kernel.size * kernel.positions for kernel in kernels)
+    active = sum(kernel.active * kernel.positions for kernel in kernels)
+    dense = _dense_share(spec)
+    trained, at_ends, evaluated = image_passes(spec, size)
+    gradients, forward = _besides(spec, size)
+    per_product = TRAINING * (trained + at_ends + gradients) + FORWARD * (evaluated + forward)
+    return Cost(
+        networks=1,
+        steps=spec.epochs * steps_an_epoch(spec, size) - spec.first_step,
+        active_weights=sum(kernel.active for kernel in kernels),
+        stored_weights=sum(kernel.size for kernel in kernels),
+        flops=per_product * products,
+        active_flops=round(per_product * (dense * products + (1 - dense) * active)),
+    )
+
+
+def _besides(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
+    """Returns on how many images gradients are taken besides those of the training, and how many are evaluated."""
+    if not isinstance(spec, DensitySpec):
+        return 0, 0
+    chosen, points = spec.diagnostics, spec.landscape_steps
+    training, test = (min(spec.diagnostic_samples, images) for images in (size.train_images, size.test_images))
+    epochs = len(_epochs_among(measured_epochs(spec.epochs, spec.diagnostic_epochs), spec, size))
+    eigenvalues = epochs * ("top_eigenvalue" in chosen) + ("loss_along" in chosen)
+    losses = points * ("loss_along" in chosen) + points**2 * ("loss_surface" in chosen)
+    products = SECOND_ORDER * spec.eigenvalue_iterations * eigenvalues
+    rescaled = (1 + SECOND_ORDER) * spec.rescale_iterations * spec.batch_size if spec.rescales else 0
+    looked_at = epochs * training * ("activation_sparsity" in chosen)
+    return rescaled + products * training, looked_at + losses * test
+
+
+def _epochs_among(measured: Sequence[int], spec: TrainingSpec, size: DataSize) -> set[int]:
+    """Returns those of measured epochs that the run trains: one that begins later leaves out the first."""
+    return set(measured).intersection(range(spec.first_step // steps_an_epoch(spec, size), spec.epochs))
+
+
+def _dense_share(spec: TrainingSpec) -> float:
+    """Returns the share of training in which a network is dense.
+
+    While a cubic schedule prunes it, a quarter of what goes is there on average.
+    """
+    if isinstance(spec, DensitySpec) and spec.prunes:
+        return spec.prune_from + (spec.prune_until - spec.prune_from) / 4
+    return 0

@@ -1,0 +1,1 @@
+"""Masks that change while a network trains: magnitude pruning, RigL, SET, and rewinding."""

@@ -1,0 +1,136 @@
+"""What callbacks that change masks between the steps of `fit` have in common."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import pandas as pd
+
+from keras_sparseflow.layers import MaskedKernel
+from keras_sparseflow.layers.backend import check_tensorflow
+from keras_sparseflow.layers.lora import has_lora
+from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
+from keras_sparseflow.masks.which_kernels import names_kernel
+from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
+
+
+class MaskUpdates(keras.callbacks.Callback, abc.ABC):
+    """Base of the callbacks that change the masks of a model's layers between training steps.
+
+    Steps are counted from 1 and follow the optimizer's iterations: a training that is resumed goes on where it
+    was. Where the optimizer accumulates gradients, a step is all the batches of one of its updates.
+
+    Args:
+        layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all.
+        first_step: iterations that the optimizer has done when step 0 is.
+
+    Attributes:
+        rows: list of dicts, one for each kernel and update, with the `columns` of the class; `layer` is its path.
+
+    Raises:
+        ValueError: `first_step` is negative; when `fit` begins: no masked layer, unknown names, or several
+            steps in one execution.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+
+    def __init__(self, layers: Sequence[str] | None, first_step: int):
+        super().__init__()
+        check_tensorflow(type(self).__name__)
+        if first_step < 0:
+            raise ValueError(f"`first_step` must be at least 0; received {first_step}.")
+        self.rows: list[dict[str, Any]] = []
+        self._names = layers
+        self._first_step = first_step
+        self._kernels: list[Kernel] = []
+        self._batches_done = 0
+
+    @abc.abstractmethod
+    def _before_step(self, step: int) -> None:
+        """Changes the masks if that is due before this step, counted from 1."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns the rows as a DataFrame."""
+        return pd.DataFrame(self.rows, columns=list(self.columns))
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.model.steps_per_execution != 1:
+            raise ValueError(
+                f"{type(self).__name__} updates masks between steps: `steps_per_execution` must be 1; received "
+                f"{self.model.steps_per_execution}."
+            )
+        self._kernels = self._find_kernels()
+        with self.model.distribute_strategy.scope():
+            # Slots that are made later would not be zero where the first masks remove weights.
+            if not self.model.optimizer.built:  # Keras' loss scale would start anew
+                self.model.optimizer.build(self.model.trainable_variables)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Read now, for a callback may have restored a training in `on_train_begin`.
+        self._batches_done = batches_done(self.model)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        iterations, accumulated = divmod(self._batches_done + batch, batches_per_step(self.model))
+        step = iterations - self._first_step + 1
+        if not accumulated and step >= 1:
+            self._before_step(step)
+
+    @property
+    def _steps_done(self) -> int:
+        """Steps since `first_step`, negative before it."""
+        return steps_done(self.model) - self._first_step
+
+    def _set_masks(self, step: int, masks: Sequence[np.ndarray], **columns: Any) -> None:
+        """Gives every kernel its mask, in the order of `self._kernels`, and adds a row for each."""
+        with self.model.distribute_strategy.scope():
+            for kernel, mask in zip(self._kernels, masks, strict=True):
+                layer: Any = kernel.layer
+                before = keras.ops.convert_to_numpy(layer.mask)
+                layer.set_mask(mask, self.model.optimizer)
+                row = {"step": step, "layer": kernel.path, **columns, **self._changes(before, mask)}
+                self.rows.append({**row, "density": layer.density})
+
+    def _changes(self, before: np.ndarray, after: np.ndarray) -> Mapping[str, Any]:
+        """Returns what a row says about a kernel's old and new mask, beside the density."""
+        return {}
+
+    def _check_not_over(self, last_step: int | None) -> None:
+        """Refuses a schedule of which nothing is left although nothing is pruned; None for one that never ends."""
+        done = self._steps_done
+        dense = all(bool(keras.ops.all(kernel.mask)) for kernel in self._kernels)
+        if last_step is not None and last_step <= done and dense:
+            done += self._first_step
+            raise ValueError(
+                f"The last step of the schedule is {last_step}, after `first_step` {self._first_step}; the optimizer "
+                f"has done {done} steps, and nothing is pruned. Let the schedule begin later, or pass "
+                f"first_step={done}."
+            )
+
+    def _find_kernels(self) -> list[Kernel]:
+        layers = [layer for layer in self.model._flatten_layers() if isinstance(layer, MaskedKernel)]
+        if not layers:
+            raise ValueError(
+                f"{type(self).__name__} needs masked layers; model {self.model.name!r} has none. Make it of "
+                "`MaskedDense` and its kin; their density is 1 unless you choose another."
+            )
+        if not all(layer.built for layer in layers):
+            raise ValueError(
+                f"{type(self).__name__} needs the kernels of model {self.model.name!r}, which are not made yet: call "
+                "the model on a batch first."
+            )
+        found = masked_kernels_of(self.model)
+        for name in self._names or ():
+            if not any(names_kernel(kernel, name) for kernel in found):
+                raise unknown_name("masked layer", name, [kernel.path for kernel in found])
+        if self._names is not None:
+            found = [kernel for kernel in found if any(names_kernel(kernel, name) for name in self._names)]
+        of_lora = [kernel.path for kernel in found if has_lora(kernel)]
+        if of_lora:
+            raise ValueError(
+                f"{type(self).__name__} needs kernels that train, not such as LoRA adds to; received {of_lora}. Leave "
+                "these layers out of `layers`, or load the model's saved weights into one built without LoRA."
+            )
+        return found

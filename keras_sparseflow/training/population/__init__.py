@@ -1,0 +1,1 @@
+"""Many networks stacked into one program."""

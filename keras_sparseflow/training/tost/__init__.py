@@ -1,0 +1,1 @@
+"""What ToST does while a network trains, and to its initial weights."""

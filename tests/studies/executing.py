@@ -1,0 +1,110 @@
+"""Running and interrupting executors on runs of a second, and comparing what they leave."""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
+
+from keras_sparseflow.records import RunFolder, read_json
+from keras_sparseflow.studies.executors import executors
+from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.progress import StudyProgress
+from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def train(executor, specs, study_dir, data, **options):
+    """Trains specs; returns the lines of progress."""
+    output = io.StringIO()
+    with StudyProgress(specs, Console(file=output, width=200)) as progress:
+        executors.EXECUTORS.get(executor)(specs, study_dir, data, progress, Options(**options))
+    return output.getvalue()
+
+
+@contextlib.contextmanager
+def untraced():
+    """Within it, steps run operation by operation: a few of them take longer to trace than to run."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@contextlib.contextmanager
+def interrupted_after(epoch, runs):
+    """Within it, training ends by an exception when that many runs have saved their state after this epoch."""
+    save, saved = RunLog.save, []
+
+    def save_and_interrupt(log, arrays):
+        save(log, arrays)
+        saved.append(log) if log.next_epoch == epoch + 1 else None
+        if len(saved) == runs:
+            raise InterruptionError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptionError):
+        patch.setattr(RunLog, "save", save_and_interrupt)
+        patch.setattr(CheckpointClock, "due", lambda clock: True)  # however long the last one took
+        yield
+
+
+def stopped(executor, specs, study_dir, data, epoch):
+    """Returns the checkpoints, `(arrays, progress)` by run id, of runs that are interrupted after an epoch."""
+    for group in [[spec] for spec in specs] if executor == "serial" else [specs]:
+        with interrupted_after(epoch, len(group)):
+            train(executor, group, study_dir, data, checkpoint_seconds=0)
+    return {spec.run_id: RunFolder(study_dir, spec.run_id).load_checkpoint() for spec in specs}
+
+
+def trained_epochs(patch):
+    """Returns the epochs that are trained from here on, by run id, whichever executor trains them."""
+    add, trained = RunLog.add, {}
+
+    def watched(log, *arguments):
+        trained.setdefault(log.spec.run_id, []).append(log.next_epoch)
+        add(log, *arguments)
+
+    patch.setattr(RunLog, "add", watched)
+    return trained
+
+
+def scalars(folder):
+    """Returns what TensorBoard reads from a run's events: pairs of step and value by tag."""
+    events = EventAccumulator(str(folder.events)).Reload()
+    return {
+        tag: [(event.step, float(tensor_util.make_ndarray(event.tensor_proto))) for event in events.Tensors(tag)]
+        for tag in events.Tags()["tensors"]
+        if events.SummaryMetadata(tag).plugin_data.plugin_name == "scalars"
+    }
+
+
+def assert_same_files(spec, expected_dir, found_dir, rtol=1e-4):
+    """All that two executions left of a run agrees: spec, result (but the seconds), rows, TensorBoard scalars."""
+    expected, found = (RunFolder(study_dir, spec.run_id) for study_dir in (expected_dir, found_dir))
+    names = {path.name for path in expected.path.iterdir()}
+    assert names == {path.name for path in found.path.iterdir()}
+    assert read_json(expected.path / "spec.json") == read_json(found.path / "spec.json")
+    results = [read_json(folder.path / "result.json") for folder in (expected, found)]
+    assert list(results[0]) == list(results[1]) and all(result.pop("seconds") > 0 for result in results)
+    assert results[0].pop("flow_reading") == results[1].pop("flow_reading")
+    assert results[1] == pytest.approx(results[0], rel=rtol), spec.run_id
+    for name in sorted(names & {"history.csv", "flow.csv", "diagnostics.csv", "landscape.csv"}):
+        frames = [pd.read_csv(folder.path / name) for folder in (expected, found)]
+        pd.testing.assert_frame_equal(frames[1], frames[0], rtol=rtol, atol=0)
+    if "events" in names:
+        shown = [scalars(folder) for folder in (expected, found)]
+        assert set(shown[0]) == set(shown[1]) and shown[0]
+        for tag, values in shown[0].items():
+            np.testing.assert_allclose(shown[1][tag], values, rtol=rtol, err_msg=tag)
