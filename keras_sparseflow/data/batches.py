@@ -79,10 +79,12 @@ def training_batches(
     count = len(data.train_images)
     images, labels = _on_host(data.train_images), _on_host(data.train_labels)
 
+    @tf.autograph.experimental.do_not_convert
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
         indices = tf.data.Dataset.from_tensor_slices(batch_indices(seed, epoch, count, batch_size))
         return tf.data.Dataset.zip(tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps), indices)
 
+    @tf.autograph.experimental.do_not_convert
     def batch(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch_images = tf.gather(images, indices)
         if augment_pad is not None:
@@ -125,6 +127,7 @@ def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> 
         raise ValueError(f"`labels` must be one per image, {len(images)}; received {len(labels)}.")
     all_images, all_labels = _on_host(images), _on_host(labels)
 
+    @tf.autograph.experimental.do_not_convert
     def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return all_images[start : start + batch_size], all_labels[start : start + batch_size]
 
@@ -157,6 +160,7 @@ def whole_batches(data: ImageData, batch_size: int) -> tf.data.Dataset:
     images, labels = _on_host(data.train_images), _on_host(data.train_labels)
     order = _on_host(whole_order(len(data.train_images)))
 
+    @tf.autograph.experimental.do_not_convert
     def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         indices = order[start : start + batch_size]
         return tf.gather(images, indices), tf.gather(labels, indices)

@@ -122,7 +122,7 @@ def _of_batch(
     """Returns what gives the gradients of the parts of a batch's loss, of each kernel's effective values."""
     variables = [kernel.variable.value for kernel in kernels]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def of_batch(batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
         with dense_gradients(model):
             return gradients_of_parts(lambda: parts(batch), variables, batch)
