@@ -9,10 +9,9 @@ import sys
 
 import pytest
 
-gc.set_threshold(100_000, 20, 50)  # tracing makes so many objects that collections take a tenth of the tests' time
-
 from tests.analysis import pairs
 
+gc.set_threshold(100_000, 20, 50)  # tracing makes so many objects that collections take a tenth of the tests' time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 if "PYTEST_XDIST_WORKER" in os.environ:
