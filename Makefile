@@ -69,7 +69,7 @@ docs: $(INSTALLED)  ## docs/ as a site in build/site, the API made from the docs
 	@# Not --quiet: what is not printed is not counted by --strict.
 	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/mkdocs build --strict
 
-api: $(INSTALLED)  ## tests/public_api.txt and the stubs of packages anew, where public names or signatures are meant to change
+api: $(INSTALLED)  ## tests/public_api.txt anew, where public names or signatures are meant to change
 	$(BIN)/python docs/make_api.py
 
 benchmark: $(INSTALLED)  ## cost of masks and of measuring flow; populations against one network after the other

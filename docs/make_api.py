@@ -1,11 +1,10 @@
-"""What is public, and how it is called: writes tests/public_api.txt, a line for each name, and stubs of packages.
+"""What is public, and how it is called: writes tests/public_api.txt, a line for each name.
 
     python docs/make_api.py
 
-What is public is listed here, and only here.
+Which modules are public is listed here, and only here; the names of a package stand in its `__init__.pyi` or `__all__`.
 """
 
-import ast
 import re
 from functools import cached_property
 from importlib import import_module
@@ -20,7 +19,6 @@ OBJECT = re.compile(r"<([\w.]+) object at 0x\w+>|<(?:function|factory) [^>]*>")
 CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 """What Python prints for a default that is a class; its module may be a private one of another library."""
 
-PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
 PACKAGES = ("layers", "twins", "masks", "flow", "training", "diagnostics", "models", "data", "analysis")
 MODULES = (
     "records",
@@ -133,42 +131,5 @@ def snapshot() -> str:
     return "".join(f"{line}\n" for line in [*shortest, *found])
 
 
-def stubs() -> dict[Path, str]:
-    """Returns for each package whose names load lazily the stub in which type checkers find them."""
-    files = {path: lazily_loaded(path) for path in sorted(PACKAGE.rglob("__init__.py"))}
-    return {path.with_suffix(".pyi"): stub(path, homes) for path, homes in files.items() if homes}
-
-
-def lazily_loaded(path: Path) -> dict[str, tuple[str, ...]]:
-    """Returns what a package gives to `lazy_names`: its public names by the module that they live in."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    given = [node.args[1] for node in calls if isinstance(node.func, ast.Name) and node.func.id == "lazy_names"]
-    return ast.literal_eval(given[0]) if given else {}
-
-
-def stub(path: Path, homes: dict[str, tuple[str, ...]]) -> str:
-    """Returns the stub of one package: its modules, and its public names from them."""
-    package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
-    within = sorted({home.partition(".")[0] for home in homes})
-    modules = [f"from {package} import {module} as {module}" for module in within]
-    names = [
-        f"from {package}.{home} import {name} as {name}"
-        for home in sorted(homes)
-        for name in sorted(homes[home], key=_by_kind)
-    ]
-    version = ["", "__version__: str"] if path.parent == PACKAGE else []
-    return (
-        "\n".join(["# Written by `make api`: what __init__.py names, for type checkers.", *modules, *names, *version])
-        + "\n"
-    )
-
-
-def _by_kind(name: str) -> tuple[int, str]:
-    """Returns where imports of names are sorted: constants, then classes, then functions."""
-    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
-
-
 if __name__ == "__main__":
-    (PACKAGE.parent / "tests" / "public_api.txt").write_text(snapshot())
-    for file, text in stubs().items():
-        file.write_text(text)
+    (Path(__file__).parents[1] / "tests" / "public_api.txt").write_text(snapshot())

@@ -44,6 +44,8 @@ def test_every_room_is_a_target_with_all_its_files_and_the_deps_that_it_imports(
         files = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py" and room_of(path) == room]
         assert build[room]["srcs"] == sorted(str(path.relative_to(ROOT)) for path in files)
         assert build[room]["deps"] == imported_rooms(files) - {room}, room
+        stubs = {str(path.relative_to(ROOT)) for path in (PACKAGE / room).rglob("*.pyi")}
+        assert stubs <= set(build[room].get("data", ())), "packages read their stubs when they are imported"
 
 
 def test_the_package_depends_on_every_room():

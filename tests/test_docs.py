@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -118,6 +119,8 @@ def test_every_public_name_has_a_changelog_entry_and_stands_in_a_page():
     changelog = (ROOT / "CHANGELOG.md").read_text()
     pages = "".join(page.read_text() for page in PAGES if page.name not in ("CHANGELOG.md", "api.md"))
     for name in keras_sparseflow.__all__:
+        if isinstance(getattr(keras_sparseflow, name), ModuleType):
+            continue  # a room
         assert f"`{name}" in changelog, f"{name} has no changelog entry"
         assert name in pages or re.sub(r"\dD$", "", name) in pages, f"{name} stands in no page of docs"
 

@@ -1,13 +1,17 @@
 """One named thing: what it is, where it comes from, what it says of itself, and how it is loaded."""
 
+import ast
+import inspect
+import pkgutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from keras_sparseflow.plugins.sources import help_of, problem_of
-
 _ROOM = __name__.rpartition(".")[0]
+_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Plugin:
         name: by which flags and specs name it.
         item: itself, or a reference "module:attribute" to it.
         origin: where it comes from.
-        misnamed: why it can't be used under its name; empty where it can.
+        problem: why it can't be used under its name; empty where it can.
         fingerprint: a hash of the code of what was registered, by which a changed one is told from what it was; empty
             of others.
 
@@ -70,18 +74,17 @@ class Plugin:
     name: str
     item: Any
     origin: Origin
-    misnamed: str = ""
+    problem: str = ""
     fingerprint: str = ""
 
     @property
     def help(self) -> str:
-        """The first sentence of its docstring, read without importing it; its package's summary if it has none."""
-        return help_of(self.item) or self.origin.summary
-
-    @property
-    def problem(self) -> str:
-        """Why it can't be used, as far as that is known without importing it; empty if nothing is."""
-        return self.misnamed or (problem_of(self.item) if self.origin.installed else "")
+        """A line about it, for which nothing is imported: its own, its package's summary, or the reference to it."""
+        if not isinstance(self.item, str):
+            text = _said_by(self.item)
+        else:
+            text = (_docstring(self.item) if self.origin.built_in else self.origin.summary) or self.item
+        return text.partition("\n")[0].rstrip(".")
 
     @property
     def identity(self) -> str:
@@ -98,14 +101,12 @@ class Plugin:
         """
         if not isinstance(self.item, str):
             return self.item
-        entry = metadata.EntryPoint(self.name, self.item, "")
-        if self.origin.built_in:
-            return entry.load()
         try:
-            return entry.load()
+            return pkgutil.resolve_name(self.item.partition("[")[0].rstrip())  # entry points may name extras in []
         except (Exception, SystemExit) as error:  # whatever somebody else's module raises
-            reason = self.problem or f"{type(error).__name__}: {error}"
-            raise ValueError(f"{self} is broken: {reason}.") from error
+            if self.origin.built_in:
+                raise
+            raise ValueError(f"{self} is broken: {type(error).__name__}: {error}.") from error
 
     def __str__(self) -> str:
         where = f", {self.item}" if isinstance(self.item, str) else ""
@@ -118,6 +119,31 @@ def origin_of(entry: metadata.EntryPoint) -> Origin:
     if package is None:
         return Origin(entry.value.partition(":")[0].partition(".")[0], "unknown")
     return Origin(package.metadata["Name"], package.version, package.metadata["Summary"] or "")
+
+
+def _said_by(item: Any) -> str:
+    """Returns the `help` or `title` of an object, or its docstring."""
+    said = [getattr(item, name, None) for name in ("help", "title")]
+    return next((text for text in said if isinstance(text, str)), inspect.getdoc(item) or "")
+
+
+def _docstring(reference: str) -> str:
+    """Returns the docstring of a function, class or constant of this package; empty for what is Keras' own.
+
+    It is read from the file, because importing the module would load TensorFlow.
+    """
+    module, _, name = reference.partition(":")
+    package, *path = module.split(".")
+    if package != _PACKAGE.name:
+        return ""
+    statements = ast.parse(_PACKAGE.joinpath(*path).with_suffix(".py").read_text(encoding="utf-8")).body
+    for pair in pairwise([*statements, None]):
+        match pair:
+            case (ast.FunctionDef() | ast.ClassDef() as defined, _) if defined.name == name:
+                return ast.get_docstring(defined) or ""
+            case (ast.Assign([ast.Name(assigned)]), ast.Expr(ast.Constant(str(text)))) if assigned == name:
+                return text
+    return ""
 
 
 def registering_module() -> str:

@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import inspect
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
-
-from keras_sparseflow.plugins.sources import source_of
 
 _LENGTH = 8
 _OWN = __name__.partition(".")[0]
@@ -37,8 +37,18 @@ def fingerprint(item: Any) -> str:
         >>> fingerprint(functools.partial(pow, 2)) == fingerprint(functools.partial(pow, 3))
         False
     """
-    parts: Iterable[str] = [item, source_of(item)] if isinstance(item, str) else _parts(item, ())
+    parts: Iterable[str] = [item, _file_of(item)] if isinstance(item, str) else _parts(item, ())
     return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()[:_LENGTH]
+
+
+def _file_of(reference: str) -> str:
+    """Returns the text of a reference's module, of which only the packages are imported; empty where there is none."""
+    try:
+        found = importlib.util.find_spec(reference.partition(":")[0])
+        file = found.origin if found is not None and found.has_location else None
+        return "" if file is None else Path(file).read_text(encoding="utf-8", errors="replace")
+    except (ImportError, OSError, ValueError):  # no such module, or no file of it
+        return ""
 
 
 def _parts(item: Any, above: tuple[int, ...]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -89,7 +90,7 @@ class Table:
         return [*self._own, *sorted(others - self._own.keys())]
 
     def plugins(self) -> list[Plugin]:
-        """Returns every named thing without importing any: all those of one name, with `misnamed` set."""
+        """Returns every named thing without importing any: all those of one name, with `problem` set."""
         claims = [*self._own.values(), *sorted(self._others(), key=lambda plugin: plugin.name)]
         return [self._judged(plugin, claims) for plugin in claims]
 
@@ -105,8 +106,8 @@ class Table:
         found = next((plugin for plugin in self.plugins() if plugin.name == name), None)
         if found is None:
             raise unknown_name(self.kind, name, self.names())
-        if found.misnamed:
-            raise ValueError(f"The {self.kind} {name!r} can't be used: {found.misnamed}.")
+        if found.problem:
+            raise ValueError(f"The {self.kind} {name!r} can't be used: {found.problem}.")
         return found
 
     def get(self, name: str) -> Any:
@@ -184,7 +185,7 @@ class Table:
         same = [other for other in claims if other.name == plugin.name]
         two = f"{' and '.join(map(_claim, same))} have one name; uninstall or rename one" if len(same) > 1 else ""
         wrong = self._wrong_name(plugin.name) or two
-        return dataclasses.replace(plugin, misnamed=wrong) if wrong else plugin
+        return dataclasses.replace(plugin, problem=wrong) if wrong else plugin
 
     def _wrong_name(self, name: str) -> str:
         if isinstance(name, str) and re.fullmatch(self._pattern, name):
@@ -195,7 +196,7 @@ class Table:
         """Returns why an object can't be one of this table; empty if it can."""
         if not self._expects:
             return ""
-        expected = callable if self._expects == "callable" else metadata.EntryPoint("", self._expects, "").load()
+        expected = callable if self._expects == "callable" else pkgutil.resolve_name(self._expects)
         if isinstance(item, expected) if isinstance(expected, type) else expected(item):
             return ""
         wanted = f"{'an' if expected.__name__[0] in 'AEIOU' else 'a'} {expected.__name__}"

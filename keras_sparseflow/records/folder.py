@@ -1,7 +1,6 @@
 """The folder of one run, and the lock of a study's."""
 
 import contextlib
-import fcntl
 import io
 import json
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from keras_sparseflow.records import files
 from keras_sparseflow.records.files import REMEDY
@@ -137,16 +137,15 @@ def study_lock(study_dir: Path) -> Iterator[None]:
         True
     """
     study_dir.mkdir(parents=True, exist_ok=True)
-    with open(study_dir / ".lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise RuntimeError(
-                f"Another process ({file.read().strip() or 'unknown'}) is running the study in {study_dir}; "
-                "wait for it, or choose another --study name."
-            ) from error
-        file.truncate(0)
-        file.write(f"pid {os.getpid()}")
-        file.flush()
+    holder = study_dir / ".holder"  # beside the lock, which Windows lets nobody else read while it is held
+    try:
+        held = FileLock(study_dir / ".lock").acquire(timeout=0)
+    except Timeout as error:
+        known = holder.read_text() if holder.is_file() else "unknown"
+        raise RuntimeError(
+            f"Another process ({known}) is running the study in {study_dir}; wait for it, or choose another --study "
+            "name."
+        ) from error
+    with held:
+        files.write_atomic(holder, f"pid {os.getpid()}".encode())
         yield

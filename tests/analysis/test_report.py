@@ -482,5 +482,5 @@ def test_an_unknown_name_of_the_room_is_an_attribute_error():
     from keras_sparseflow import analysis
 
     assert {"write_report", "compare_arms"} <= set(dir(analysis))
-    with pytest.raises(AttributeError, match="no attribute 'wilcoxon'"):
+    with pytest.raises(AttributeError, match="attribute wilcoxon"):
         _ = analysis.wilcoxon

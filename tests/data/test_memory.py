@@ -1,6 +1,5 @@
 """The question whether a dataset fits, with memories of any size."""
 
-import builtins
 import os
 
 import pytest
@@ -17,21 +16,3 @@ def test_half_of_the_available_memory_is_the_limit(monkeypatch):
     memory.require_memory("tiny", 10, (5, 5, 3))
     with pytest.raises(MemoryError, match=r"'tiny' needs .*\(3300 bytes\).*11 images of 5x5x3.*\(6000 bytes\)"):
         memory.require_memory("tiny", 11, (5, 5, 3))
-
-
-def test_system_without_meminfo_is_taken_to_have_half_its_memory_free(monkeypatch):
-    def refuse(*_):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(builtins, "open", refuse)
-    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.__getitem__)
-    assert memory.available_memory() == 500 * 4096
-
-
-def test_system_that_tells_nothing_is_taken_to_have_four_gib(monkeypatch):
-    def refuse(*_):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(builtins, "open", refuse)
-    monkeypatch.delattr(os, "sysconf")
-    assert memory.available_memory() == 4 * 2**30

@@ -34,10 +34,10 @@ def installed(package, group, values, summary=""):
     return entries
 
 
-def install(monkeypatch, table, package, **values):
+def install(monkeypatch, table, package, summary="", **values):
     """Lets a package such as "my-masks 1.2" have these references as entry points of a table."""
     kind = table.group.rpartition(".")[2]
-    entries = installed(package, table.group, values)
+    entries = installed(package, table.group, values, summary)
     monkeypatch.setattr(table, "_installed", [Plugin(kind, e.name, e.value, origin_of(e)) for e in entries])
     monkeypatch.setattr(table, "_loaded", {})
 

@@ -12,9 +12,9 @@ from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.flow.measures import FlowMeasure
+from keras_sparseflow.training.population import trainer as population_module
 from keras_sparseflow.training.population.stack import Member, Stack
 from keras_sparseflow.training.population.trainer import CALL_SECONDS, Population
-from keras_sparseflow.training.population import trainer as population_module
 
 NO_TEST = EqualBatches.of(np.zeros((1, 1)), np.zeros(1), 1)
 
