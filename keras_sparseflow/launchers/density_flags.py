@@ -20,9 +20,8 @@ from keras_sparseflow.launchers.flags import (
     override,
 )
 from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.density_study import DensityStudy
-from keras_sparseflow.studies.lottery_study import LotteryTicket
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 FLAGS = flags.FLAGS
 
@@ -38,7 +37,7 @@ def define_density_flags(presets: Table, preset: str) -> None:
         presets: the studies that can be named.
         preset: the one that other flags change where none is named.
     """
-    define_spec_flags(DensitySpec, lists=DensityStudy.grid_fields, without=DensityStudy.derived_fields)
+    define_spec_flags(RunSpec, lists=Study.grid_fields, without=Study.derived_fields)
     define_run_flags()
     define_mask_flags()
     define_report_flags()
@@ -80,28 +79,28 @@ def run_given_study(presets: Table) -> Path | None:
     return study_dir if is_chief(options) else None
 
 
-def _given_study(presets: Table) -> DensityStudy:
+def _given_study(presets: Table) -> Study:
     """Returns the preset that the flags name, changed as they say."""
     study = presets.get(FLAGS.preset)
     for name in _OF_TICKETS:
-        if FLAGS[name].value is not None and not isinstance(study, LotteryTicket):
+        if FLAGS[name].value is not None and not isinstance(study, Study):
             raise ValueError(
                 f"`{name}` is of lottery tickets, such as --preset=lottery; received --preset={study.name}."
             )
-    return _changed(study, given_spec_values(DensitySpec), FLAGS.study)
+    return _changed(study, given_spec_values(RunSpec), FLAGS.study)
 
 
-def _listed_studies(presets: Table) -> list[DensityStudy]:
+def _listed_studies(presets: Table) -> list[Study]:
     """Returns every preset, changed by those flags that it has a place for."""
-    given = given_spec_values(DensitySpec)
+    given = given_spec_values(RunSpec)
 
-    def listed(study: DensityStudy) -> DensityStudy:
+    def listed(study: Study) -> Study:
         taken = {field: value for field, value in given.items() if field not in study.derived_fields}
         return _changed(study, taken)
 
     return [listed(study) for study in listed_presets(presets)]
 
 
-def _changed(study: DensityStudy, values: dict[str, Any], name: str | None = None) -> DensityStudy:
-    own = {field: FLAGS[field].value for field in _OF_TICKETS} if isinstance(study, LotteryTicket) else {}
+def _changed(study: Study, values: dict[str, Any], name: str | None = None) -> Study:
+    own = {field: FLAGS[field].value for field in _OF_TICKETS} if isinstance(study, Study) else {}
     return override(study, values, name=name, seeds=FLAGS.seeds, **own)

@@ -12,10 +12,9 @@ from keras_sparseflow.launchers.terminal import load_training_quietly
 from keras_sparseflow.plugins import Table, unknown_name
 from keras_sparseflow.studies.executors.devices import STRATEGIES
 from keras_sparseflow.studies.executors.executors import EXECUTORS, Options
-from keras_sparseflow.studies.grid_study import StudyT
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.spec.fields import check_value, valid_names
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 
 FLAGS = flags.FLAGS
 
@@ -23,7 +22,7 @@ flags.disclaim_key_flags()  # flags defined here are the launcher's that asks fo
 
 
 def define_spec_flags(
-    spec_class: type[TrainingSpec] = RunSpec, *, lists: Sequence[str] = (), without: Sequence[str] = ()
+    spec_class: type[RunSpec] = RunSpec, *, lists: Sequence[str] = (), without: Sequence[str] = ()
 ) -> None:
     """Defines a flag for each field of a spec; a flag that is not given is None.
 
@@ -225,7 +224,7 @@ def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags
     return flags.DEFINE(_NumbersParser(name, convert), name, None, help)
 
 
-def given_spec_values(spec_class: type[TrainingSpec] = RunSpec) -> dict[str, Any]:
+def given_spec_values(spec_class: type[RunSpec] = RunSpec) -> dict[str, Any]:
     """Returns the values of the flags of `define_spec_flags` that were given on the command line."""
     names = [field.name for field in dataclasses.fields(spec_class)]
     return {name: FLAGS[name].value for name in names if name in FLAGS and FLAGS[name].value is not None}
@@ -236,7 +235,7 @@ def override(study: StudyT, values: dict[str, Any], **fields: Any) -> StudyT:
 
     Args:
         study: for instance a preset.
-        values: as `given_spec_values` returns them; those of its grid fields are lists, see `GridStudy.with_choices`.
+        values: as `given_spec_values` returns them; those of its grid fields are lists, see `Study.with_choices`.
         **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
     """
     return study.with_choices(values, **{name: value for name, value in fields.items() if value is not None})

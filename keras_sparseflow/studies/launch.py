@@ -24,7 +24,7 @@ from keras_sparseflow.studies.executors.executors import (
 )
 from keras_sparseflow.studies.executors.plan import counted
 from keras_sparseflow.studies.executors.progress import StudyProgress
-from keras_sparseflow.studies.grid_study import GridStudy
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.printing import calibration_bar, print_estimates, print_plan, print_study
 from keras_sparseflow.studies.provenance import command_line
 from keras_sparseflow.studies.same_images import check_same_images, check_same_kind, describe_images
@@ -36,12 +36,10 @@ from keras_sparseflow.studies.spec.arguments import check_used
 from keras_sparseflow.studies.spec.fields import OPTION_FIELDS, load_plugins
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
-from keras_sparseflow.studies.study import Study
 
 
 def run_study(
-    study: GridStudy,
+    study: Study,
     *,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
@@ -84,7 +82,7 @@ def run_study(
     return study_dir
 
 
-def check_data(studies: Sequence[GridStudy], *, data_dir: str | None) -> None:
+def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
     """Loads the images of several studies once, so that a dataset that is missing is said before the first is trained.
 
     Args:
@@ -97,7 +95,7 @@ def check_data(studies: Sequence[GridStudy], *, data_dir: str | None) -> None:
     Example:
         >>> check_data([Study(name="s", title="", base={"dataset": "digits"})], data_dir=None)
     """
-    defaults = TrainingSpec.defaults()
+    defaults = RunSpec.defaults()
     names = ("dataset", "image_size", "train_size", "subset_seed")
     chosen = [tuple({**defaults, **study.base}[name] for name in names) for study in studies]
     for dataset, *others in dict.fromkeys(chosen):
@@ -105,7 +103,7 @@ def check_data(studies: Sequence[GridStudy], *, data_dir: str | None) -> None:
 
 
 def plan_study(
-    study: GridStudy,
+    study: Study,
     *,
     runs_dir: str | Path = "runs",
     data_dir: str | None = None,
@@ -138,7 +136,7 @@ def plan_study(
 
 
 def preview_study(
-    study: GridStudy, *, runs_dir: str | Path, data_dir: str | None, executor: str, options: Options
+    study: Study, *, runs_dir: str | Path, data_dir: str | None, executor: str, options: Options
 ) -> None:
     """Prints what a study costs, how long it would take here, and which networks would train together.
 
@@ -163,7 +161,7 @@ def preview_study(
     print_plan(planned)
 
 
-def preview_studies(studies: Sequence[GridStudy], *, data_dir: str | None, executor: str, options: Options) -> None:
+def preview_studies(studies: Sequence[Study], *, data_dir: str | None, executor: str, options: Options) -> None:
     """Prints what studies cost and how long they would take here from their start, a row for each.
 
     Args:
@@ -214,8 +212,8 @@ def run_network(
     spec = RunSpec(**{"dense_width": max(1, max_width // 2), **values, "max_width": max_width})
     for field in OPTION_FIELDS:
         check_used(field, values.get(field, ()), [getattr(spec, field.removesuffix("_options"))])
-    match_capacity(prod(input_shape), classes, spec.hidden_layers, spec.dense_width, max_width)
-    images = [spec.dataset, spec.image_size and f"{spec.image_size}px", spec.train_size, spec.subset_seed or None]
+    match_capacity(prod(input_shape), classes, spec.model.hidden_layers, spec.dense_width, max_width)
+    images = [spec.data.dataset, spec.data.image_size and f"{spec.data.image_size}px", spec.data.train_size, spec.data.subset_seed or None]
     name = study or "-".join(["networks", *(re.sub(r"[^\w.-]", "_", str(part)) for part in images if part is not None)])
     study_dir = Path(runs_dir) / name
 
@@ -231,7 +229,7 @@ def run_network(
 
 
 def _run(
-    specs: Sequence[TrainingSpec],
+    specs: Sequence[RunSpec],
     study_dir: Path,
     kind: str,
     record: Callable[[], dict[str, Any]],
@@ -271,7 +269,7 @@ def _run(
             train(specs, study_dir, data, progress, options)
 
 
-def _load(specs: Sequence[TrainingSpec], data_dir: str | None) -> tuple[ImageData, Cost]:
+def _load(specs: Sequence[RunSpec], data_dir: str | None) -> tuple[ImageData, Cost]:
     """Returns the images of runs and what these cost, if the images are enough for all of them."""
     from keras_sparseflow.studies.run.mask_changes import check_mask_changes
     from keras_sparseflow.studies.run.masking import check_samples
@@ -287,7 +285,7 @@ def _load(specs: Sequence[TrainingSpec], data_dir: str | None) -> tuple[ImageDat
     return data, planned
 
 
-def _note_others(specs: Sequence[TrainingSpec], study_dir: Path, progress: StudyProgress) -> None:
+def _note_others(specs: Sequence[RunSpec], study_dir: Path, progress: StudyProgress) -> None:
     """Says how many finished networks of the folder the study no longer plans, and its report so leaves out."""
     planned = {spec.run_id for spec in specs}
     others = sum(file.parent.name not in planned for file in study_dir.glob("*/result.json"))
@@ -295,14 +293,14 @@ def _note_others(specs: Sequence[TrainingSpec], study_dir: Path, progress: Study
         progress.note(f"{counted(others, 'finished network')} in {study_dir} not planned now, and so in no report.")
 
 
-def _common(specs: Sequence[TrainingSpec], study_dir: Path, images: dict[str, Any]) -> dict[str, Any]:
+def _common(specs: Sequence[RunSpec], study_dir: Path, images: dict[str, Any]) -> dict[str, Any]:
     """Returns what workers that train together must find alike; images may differ in their last bits."""
     left = [spec.run_id for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
     exact = {name: images[name] for name in ("name", "train_images", "test_images", "labels")}
     return {"study": study_dir.name, "images": exact, "networks": left}
 
 
-def _write_experiment(specs: Sequence[TrainingSpec], study_dir: Path, options: Options) -> None:
+def _write_experiment(specs: Sequence[RunSpec], study_dir: Path, options: Options) -> None:
     if options.tensorboard:
         from keras_sparseflow.studies.executors.dashboard import write_experiment
 
@@ -311,6 +309,6 @@ def _write_experiment(specs: Sequence[TrainingSpec], study_dir: Path, options: O
 
 def _describe(values: dict[str, Any], data_dir: str | None) -> tuple[tuple[int, ...], int]:
     """Returns image shape and number of classes of the dataset that fields of a spec name."""
-    defaults = TrainingSpec.defaults()
+    defaults = RunSpec.defaults()
     chosen = {**defaults, **values}
     return describe(chosen["dataset"], data_dir=data_dir, image_size=chosen["image_size"])

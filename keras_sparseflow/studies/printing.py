@@ -12,7 +12,7 @@ from rich.text import Text
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.studies.executors.executors import StudyPlan
 from keras_sparseflow.studies.executors.plan import counted, plan_table
-from keras_sparseflow.studies.grid_study import GridStudy
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.size.estimate import Estimate
 from keras_sparseflow.studies.size.units import duration, short
 
@@ -45,7 +45,7 @@ def print_plan(plan: StudyPlan, console: Console | None = None) -> None:
         console.print(f"Finished before: {counted(plan.finished, 'network')}.", highlight=False)
 
 
-def print_study(study: GridStudy, cost: str, seconds: float, console: Console | None = None) -> None:
+def print_study(study: Study, cost: str, seconds: float, console: Console | None = None) -> None:
     """Prints what a study is about, what it costs, and how long it would take.
 
     Args:

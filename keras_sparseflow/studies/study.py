@@ -1,124 +1,252 @@
-"""A study: grids of configurations, each compared in matched pairs of a sparse and a dense network."""
+"""A study: grids of configurations, what is compared in each, and every choice recorded."""
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from datetime import datetime, timezone
+from typing import Any
 
-from keras_sparseflow.studies.grid_study import GridStudy
-from keras_sparseflow.studies.grids import cells
-from keras_sparseflow.studies.size.capacity import (
-    DENSE_WIDTH_FRACTIONS,
-    default_max_width,
-    dense_widths,
-    match_capacity,
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.flow.measure_table import MEASURES
+from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.studies.comparisons import COMPARISONS, Member
+from keras_sparseflow.studies.grids import Grid, cells, choose, values_of
+from keras_sparseflow.studies.provenance import machine, plugin_versions, versions
+from keras_sparseflow.studies.size.capacity import DENSE_WIDTH_FRACTIONS, default_max_width
+from keras_sparseflow.studies.spec.arguments import check_used
+from keras_sparseflow.studies.spec.fields import OPTION_FIELDS, OURS
+from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
+
+GRID_FIELDS = (
+    *("hidden_layers", "method", "score", "distribution", "density", "tweaks", "ghost_activation"),
+    *("variant", "activation", "optimizer", "learning_rate"),
 )
-from keras_sparseflow.studies.spec.fields import OURS, PAPER
-from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+"""The fields of a spec that a grid can vary; a configuration is one value of each."""
 
-ARMS = ("sparse", "dense")
-
-_KERAS = "Keras' default, unless `optimizer_options` say otherwise"
-
-_FIXED_CHOICES = (
-    ("biases", "none", "no kernel has a bias", PAPER),
-    ("BatchNorm", "counts for neither arm", "its scales and shifts are no weights of the matched capacity", OURS),
-    ("skip connections", "identity", "from the first hidden layer's output on; they have no weights", OURS),
-    ("masks", "fixed", "those of the score; exact count in each kernel", PAPER),
-    ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
-    ("augmentation padding value", "0 after standardisation", "the training mean", OURS),
-    ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),
-    (
-        "Adagrad accumulator",
-        "starts at 0",
-        "unless `optimizer_options` say otherwise; Keras' own default is 0.1",
-        PAPER,
-    ),
-    ("RMSprop", "rho 0.9, epsilon 1e-7", _KERAS, OURS),
-    ("Adam", "beta 0.9 and 0.999, epsilon 1e-7", _KERAS, OURS),
-    ("test", "one-tailed paired Wilcoxon signed-rank", "H1: sparse networks are the more accurate", PAPER),
-)
+_ANY_SIZE = DataSize((8, 8, 1), 10, 10**9, 10**9)
+"""Stands for a dataset where it does not matter which."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(GridStudy):
-    """Configurations x dense widths x seeds x both arms; see `GridStudy`.
+class Study:
+    """Configurations x seeds, each with the networks that are compared in it.
 
     Args:
-        width_fractions: dense widths as fractions of the maximum width, in (0, 1].
-        max_width: width of the sparse arm; None for inputs + 4.
+        name: the folder it is kept in.
+        title: what it asks, in words.
+        comparison: a name in `COMPARISONS`: pairs of equal capacity, or networks over densities.
+        grids: each crosses the values it gives for any of `GRID_FIELDS`; the study is the union of them.
+        base: values of other fields of its specs, where they differ from their defaults.
+        seeds: one repetition for each.
+        width_fractions: of pairs, the dense widths as fractions of the maximum width, in (0, 1].
+        max_width: of pairs, the width of the sparse arm; None for that of `base`, or inputs + 4 of an mlp.
+        rounds: of lottery tickets, how often the network is pruned, at least 1; its densities follow from it and the
+            next. None where densities are given.
+        fraction: of the active weights that each round removes, in (0, 1).
+        reproduces: the published result that it repeats, such as "Table 4"; empty for none.
+        published: which published numbers its report sets beside its own, as
+            `keras_sparseflow.analysis.published_tost.beside_published_tost` takes them; none by default.
+        measure: the measure of gradient flow that its report draws.
+        notes: what the published account leaves open here, and how it was decided.
+        preset: the study that this one was made from, see `with_choices`.
 
     Raises:
-        ValueError: a field that can't be in a grid or in `base`.
+        ValueError: a field that can't be in a grid or in `base`, or a value out of its range.
 
     Example:
+        >>> size = DataSize((8, 8, 1), 10, 1000, 100)
         >>> study = Study(name="s", title="", grids=[{"variant": ("NR", "BN")}], seeds=(0, 1, 2))
-        >>> len(study.specs(inputs=64, classes=10))  # 2 variants x 5 widths x 3 seeds x 2 arms
+        >>> len(study.specs(size))  # 2 variants x 5 widths x 3 seeds x 2 arms
         60
         >>> study.with_choices({"epochs": 10, "variant": ("BN",)}).overrides()[0]
         {'choice': 'variant', 'preset': 'NR, BN', 'here': 'BN'}
+        >>> grids = [{"density": (0.05, 0.2, 1.0), "score": ("snip",)}]
+        >>> len(Study(name="s", title="", comparison="densities", grids=grids).specs(size))  # 3 densities x 3 seeds
+        9
     """
 
-    kind: ClassVar[str] = "pairs"
-    spec_class: ClassVar[type[TrainingSpec]] = RunSpec
-    grid_fields: ClassVar[tuple[str, ...]] = (
-        "hidden_layers",
-        "variant",
-        "activation",
-        "optimizer",
-        "learning_rate",
-        "score",
-    )
-    derived_fields: ClassVar[tuple[str, ...]] = ("dense_width", "max_width", "arm", "seed")
-    fixed_choices: ClassVar[tuple[tuple[str, str, str, str], ...]] = _FIXED_CHOICES
-
+    name: str
+    title: str
+    comparison: str = "pairs"
+    grids: Sequence[Grid] = ({},)
+    base: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seeds: Sequence[int] = (0, 1, 2)
     width_fractions: Sequence[float] = DENSE_WIDTH_FRACTIONS
     max_width: int | None = None
+    rounds: int | None = None
+    fraction: float = 0.2
+    reproduces: str = ""
+    published: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    measure: str = "egf_2"
+    notes: Sequence[str] = ()
+    preset: "Study | None" = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
+            raise ValueError(
+                f"`name` names a folder: expected letters, digits, '_', '-' and '.'; received {self.name!r}."
+            )
+        for field, value, table in (("measure", self.measure, MEASURES), ("comparison", self.comparison, COMPARISONS)):
+            if value not in table:
+                raise unknown_name(f"`{field}`", value, table.names())
+        if not self.grids:
+            raise ValueError("`grids` must list at least one grid; received none.")
+        varied, derived = {*GRID_FIELDS}, {*self.derived_fields}
+        given = [*(("grids", grid, varied - derived) for grid in self.grids)]
+        given.append(("base", self.base, {*LEAVES} - varied - derived))
+        for kind, fields, valid in given:
+            wrong = set(fields) - valid
+            if wrong:
+                raise ValueError(f"`{kind}` takes {', '.join(sorted(valid))}; received {', '.join(sorted(wrong))}.")
+        lists = {"seeds": self.seeds, "width_fractions": self.width_fractions}
+        for name, values in itertools.chain.from_iterable(fields.items() for fields in (*self.grids, lists)):
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"`{name}` must list at least one value, and each once; received {list(values)}.")
         if self.max_width is not None and self.max_width < 1:
             raise ValueError(f"`max_width` must be at least 1; received {self.max_width}.")
+        self._check_rounds()
 
-    @classmethod
-    def of_networks(cls, name: str, specs: Sequence[RunSpec]) -> "Study":
-        """Returns the study whose choices are those of single networks, for the record."""
+    @property
+    def derived_fields(self) -> tuple[str, ...]:
+        """The fields of a spec that neither a grid nor `base` gives."""
+        of_rounds = () if self.rounds is None else ("method", "density", "score", "score_samples")
+        return ("seed", "earlier_densities", *COMPARISONS.get(self.comparison).derived, *of_rounds)
 
-        def values(field: str) -> tuple[Any, ...]:
-            return tuple(dict.fromkeys(getattr(spec, field) for spec in specs))
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """Of the rounds of lottery tickets, to six significant digits; none where `rounds` are not given."""
+        rounds = range(0 if self.rounds is None else self.rounds + 1)
+        return tuple(float(f"{(1 - self.fraction) ** number:.6g}") for number in rounds)
 
-        fixed = [f.name for f in dataclasses.fields(RunSpec) if f.name not in (*cls.grid_fields, *cls.derived_fields)]
-        several = {field: values(field) for field in fixed}
-        return cls(
-            name=name,
-            title="Single networks",
-            grids=({field: values(field) for field in cls.grid_fields},),
-            base={field: found[0] if len(found) == 1 else found for field, found in several.items()},
-            width_fractions=tuple(dict.fromkeys(spec.dense_width / spec.max_width for spec in specs)),
-            seeds=values("seed"),
-            max_width=specs[0].max_width,
-        )
+    def members(self, size: DataSize) -> list[Member]:
+        """Returns every network of the study, and as what it stands in the comparison.
 
-    def _specs(self, inputs: int, classes: int) -> list[RunSpec]:
-        """Returns every run, the two arms of a pair next to each other; refuses a pair that can't be matched."""
-        max_width = self.max_width or default_max_width(inputs)
-        widths = dense_widths(max_width, self.width_fractions)
-        specs = []
-        for cell in cells(self.grids):
-            for width, seed, arm in itertools.product(widths, self.seeds, ARMS):
-                spec = RunSpec(**self.base, **cell, dense_width=width, max_width=max_width, seed=seed, arm=arm)
-                match_capacity(inputs, classes, spec.hidden_layers, width, max_width)
-                specs.append(spec)
-        return specs
+        Args:
+            size: of the dataset, which the widths of multilayer perceptrons follow.
 
-    def _lists(self) -> dict[str, Sequence[Any]]:
-        return {**super()._lists(), "width_fractions": self.width_fractions}
+        Raises:
+            ValueError: a value is wrong, or a cell is infeasible, or options are given to an optimizer or
+                activation that is not in it.
+        """
+        found = list(COMPARISONS.get(self.comparison).members(self, size))
+        for field in OPTION_FIELDS:
+            used = [member.spec.values[field.removesuffix("_options")] for member in found]
+            check_used(field, self.base.get(field, ()), used)
+        return list({(member.spec, *member.labels.items()): member for member in found}.values())  # grids may overlap
 
-    def _own_choices(self) -> list[tuple[str, Any, str, str]]:
+    def specs(self, size: DataSize) -> list[RunSpec]:
+        """Returns every run of the study, each once; see `members`."""
+        return list(dict.fromkeys(member.spec for member in self.members(size)))
+
+    def configurations(self) -> Iterator[dict[str, Any]]:
+        """Yields the values that each cell of the grids and `base` give, by the names of fields."""
+        rounds = {} if self.rounds is None else {"method": ("lottery",), "density": self.densities}
+        for cell in cells([{**grid, **rounds} for grid in self.grids]):
+            yield {**self.base, **cell}
+
+    def width(self, size: DataSize) -> int | None:
+        """Returns the width of the study's networks; None for the default of networks for images."""
+        given: int | None = self.max_width or self.base.get("width")
+        if given is None and self.value("model") == "mlp":
+            return default_max_width(size.inputs)
+        return given
+
+    def with_choices(self, values: Mapping[str, Any], **fields: Any) -> "Study":
+        """Returns the study with other choices, which remembers this one as its preset.
+
+        Args:
+            values: of any fields of its specs that a study decides; those of `GRID_FIELDS` are lists, see `choose`.
+            **fields: other values of the study's own fields (name, seeds, ...).
+
+        Raises:
+            ValueError: a field that follows from others in this kind of study.
+        """
+        for name in self.derived_fields:
+            if name in values:
+                raise ValueError(
+                    f"`{name}` follows from other choices in study {self.name!r}; received {values[name]!r}."
+                )
+        varied = {name: LEAVES[name].default for name in GRID_FIELDS}
+        grids = choose(self.grids, {name: values[name] for name in GRID_FIELDS if name in values}, varied)
+        base = {**self.base, **{name: value for name, value in values.items() if name not in GRID_FIELDS}}
+        return dataclasses.replace(self, grids=grids, base=base, preset=self, **fields)
+
+    def value(self, field: str) -> Any:
+        """Returns what every run of the study has for a field of its specs that is not in a grid."""
+        return self.base.get(field, LEAVES[field].default)
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Returns every choice that decides something here, one dict each: `choice`, `value`, `meaning`, `source`."""
+        comparison, rows = COMPARISONS.get(self.comparison), []
+        specs = dataclasses.replace(self, seeds=(0,)).specs(_ANY_SIZE)
+        for name, leaf in LEAVES.items():
+            if name in self.derived_fields or not any(leaf.applies(spec.values) for spec in specs):
+                continue
+            if name in GRID_FIELDS:
+                value = values_of(self.grids, name, leaf.default)
+                default = not any(name in grid for grid in self.grids)
+            else:
+                value, default = self.value(name), name not in self.base
+            rows.append(_choice(name, value, leaf.help, leaf.source if default else "set for this study"))
+        own = [*comparison.choices(self), ("seeds", self.seeds, "repetitions of each configuration", OURS)]
+        return rows + [_choice(*row) for row in (*own, *comparison.fixed_choices)]
+
+    def overrides(self) -> list[dict[str, str]]:
+        """Returns what differs from the preset, one dict a choice: `choice`, `preset`, `here`."""
+        if self.preset is None:
+            return []
+        before, here = ({row["choice"]: row["value"] for row in study.choices()} for study in (self.preset, self))
         return [
-            ("width_fractions", self.width_fractions, "dense widths over the maximum width", PAPER),
-            ("max_width", self.max_width or "inputs + 4", "width of the sparse arm", PAPER),
-            ("seeds", self.seeds, "matched pairs for each width", PAPER),
+            {"choice": name, "preset": before.get(name, "none"), "here": here.get(name, "none")}
+            for name in dict.fromkeys([*before, *here])
+            if before.get(name, "none") != here.get(name, "none")
         ]
+
+    def record(self, members: Sequence[Member], command: str) -> dict[str, Any]:
+        """Returns what `study.json` holds: the plan, every choice, versions and machine."""
+        specs = list(dict.fromkeys(member.spec for member in members))
+        return {
+            "name": self.name,
+            "comparison": self.comparison,
+            "title": self.title,
+            "preset": self.preset.name if self.preset else None,
+            "reproduces": self.reproduces or None,
+            "published": dict(self.published) or None,
+            "notes": list(self.notes),
+            "measure": self.measure,
+            "overrides": self.overrides(),
+            "command": command,
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "runs_planned": len(specs),
+            "run_ids": [spec.run_id for spec in specs],
+            "members": [{"run_id": member.spec.run_id, **member.labels} for member in members],
+            "choices": self.choices(),
+            "defaults": {name: leaf.default for name, leaf in LEAVES.items()},
+            "versions": {**versions(), **plugin_versions({plugin for spec in specs for plugin in spec.plugins})},
+            "machine": machine(),
+        }
+
+    def _check_rounds(self) -> None:
+        if self.rounds is None:
+            return
+        if not isinstance(self.rounds, int) or self.rounds < 1:
+            raise ValueError(f"`rounds` must be a whole number of at least 1; received {self.rounds!r}.")
+        if not 0 < self.fraction < 1:
+            raise ValueError(f"`fraction` must be above 0 and below 1; received {self.fraction!r}.")
+        if len(set(self.densities)) <= self.rounds or not self.densities[-1]:
+            raise ValueError(
+                f"`fraction` must give each of {self.rounds} rounds a density of its own above 0, in six significant "
+                f"digits; received {self.fraction!r}."
+            )
+
+
+def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any]:
+    return {"choice": choice, "value": _shown(value), "meaning": meaning, "source": source}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_shown, value)) or "none"
+    return "none" if value is None else str(value)

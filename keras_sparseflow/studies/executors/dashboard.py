@@ -9,7 +9,7 @@ from typing import Any
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.records import read_study
 from keras_sparseflow.studies.spec.saved import saved_specs
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training.tensorboard.hparams import experiment
 from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, flow_tag, metric_tag
 
@@ -44,7 +44,7 @@ METRICS = {"test_accuracy": "test accuracy", "test_loss": "test loss", "loss": "
 """Columns by the metric of the history that they show."""
 
 
-def hyperparameters(spec: TrainingSpec) -> dict[str, float | str]:
+def hyperparameters(spec: RunSpec) -> dict[str, float | str]:
     """Returns the fields of a run that the dashboard shows: numbers, and all else as a flag would spell it.
 
     A field that may be none is text in every run, since a column holds values of one type.
@@ -60,7 +60,7 @@ def hyperparameters(spec: TrainingSpec) -> dict[str, float | str]:
     return {field.name: _value(spec, field) for field in dataclasses.fields(spec) if _shows(spec, field)}
 
 
-def write_experiment(study_dir: Path, specs: Sequence[TrainingSpec]) -> None:
+def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
     """Writes into `study_dir/events` which columns the dashboard has for a study, in place of what stood there.
 
     Args:
@@ -80,30 +80,30 @@ def write_experiment(study_dir: Path, specs: Sequence[TrainingSpec]) -> None:
     writer.close()
 
 
-def _metric_columns(specs: Sequence[TrainingSpec]) -> dict[str, str]:
+def _metric_columns(specs: Sequence[RunSpec]) -> dict[str, str]:
     """Returns names of columns by the tags of the scalars in them."""
     flow = {
         (measure, reading)
         for spec in specs
-        if spec.flow_epochs
-        for measure in spec.flow_measures
-        for reading in spec.flow_readings
+        if spec.measurement.flow_epochs
+        for measure in spec.measurement.flow.flow_measures
+        for reading in spec.measurement.flow.flow_readings
     }
     return {metric_tag(name): shown for name, shown in METRICS.items()} | {
         flow_tag(reading, measure, TOTAL): f"{measure} ({reading})" for measure, reading in sorted(flow)
     }
 
 
-def _begun_before(study_dir: Path, known: set[str], kind: type[TrainingSpec]) -> list[TrainingSpec]:
+def _begun_before(study_dir: Path, known: set[str], kind: type[RunSpec]) -> list[RunSpec]:
     """Returns the specs of other runs that the study lists and that have a folder."""
     return saved_specs(study_dir, [run_id for run_id in read_study(study_dir)["run_ids"] if run_id not in known], kind)
 
 
-def _shows(spec: TrainingSpec, field: dataclasses.Field[Any]) -> bool:
+def _shows(spec: RunSpec, field: dataclasses.Field[Any]) -> bool:
     return field.name in ALWAYS_SHOWN or getattr(spec, field.name) != field.default
 
 
-def _value(spec: TrainingSpec, field: dataclasses.Field[Any]) -> Any:
+def _value(spec: RunSpec, field: dataclasses.Field[Any]) -> Any:
     """Returns a field as a number or as text, of one type whatever the spec."""
     value = getattr(spec, field.name)
     if isinstance(value, tuple):

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from keras_sparseflow.studies.executors.executors import Options
@@ -24,7 +23,7 @@ STRATEGIES = Table(
 """Each is called with a number of devices, or None, and returns a `tf.distribute.Strategy`."""
 
 
-def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
+def strategy_for(specs: Iterable[RunSpec], options: "Options") -> Any:
     """Returns the `tf.distribute.Strategy` that options name, if it can train these runs.
 
     Args:
@@ -45,7 +44,7 @@ def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
             "Tweak LRsI rescales initial weights in one process: several would come to other last digits; received "
             f"--strategy=multiworker with {rescaled[0].run_id}. Use none or mirrored."
         )
-    diagnosed = [spec for spec in specs if isinstance(spec, DensitySpec) and spec.diagnostics]
+    diagnosed = [spec for spec in specs if isinstance(spec, RunSpec) and spec.measurement.diagnostics]
     if diagnosed and options.strategy == "multiworker":
         raise ValueError(
             f"Diagnostics are measured in one process; received --strategy=multiworker with {diagnosed[0].run_id}, "
@@ -53,7 +52,7 @@ def strategy_for(specs: Iterable[TrainingSpec], options: "Options") -> Any:
         )
     strategy = STRATEGIES.get(options.strategy)(options.devices)
     compiles(options.jit, strategy)
-    for batch_size in sorted({spec.batch_size for spec in specs}):
+    for batch_size in sorted({spec.training.batch_size for spec in specs}):
         check_batch(batch_size, strategy)
     return strategy
 

@@ -11,9 +11,7 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.devices import STRATEGIES, strategy_for
 from keras_sparseflow.studies.executors.plan import Population, plan_populations
 from keras_sparseflow.studies.executors.progress import StudyProgress
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 
 CHECKPOINT_SECONDS = 20.0
 """Half-finished runs are saved at the first end of an epoch after this time; that is what a kill can lose."""
@@ -59,7 +57,7 @@ DEFAULT_OPTIONS = Options()
 
 
 def serial(
-    specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
 ) -> None:
     """Trains one network after the other, in the order of the specs.
 
@@ -104,7 +102,7 @@ def serial(
 
 
 def population(
-    specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
 ) -> None:
     """Trains the networks that share a graph and an optimizer together, as one program.
 
@@ -124,7 +122,7 @@ def population(
 
 
 def auto(
-    specs: Sequence[TrainingSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+    specs: Sequence[RunSpec], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
 ) -> None:
     """Trains as populations what can be, and the rest one after the other.
 
@@ -173,13 +171,13 @@ class StudyPlan:
     """
 
     populations: tuple[Population, ...]
-    alone: tuple[TrainingSpec, ...]
+    alone: tuple[RunSpec, ...]
     reasons: Mapping[str, str]
     finished: int
 
 
 def plan(
-    specs: Sequence[TrainingSpec],
+    specs: Sequence[RunSpec],
     study_dir: Path,
     input_shape: Sequence[int],
     classes: int,
@@ -254,7 +252,7 @@ def _only_on_one_device(executor: str, options: Options) -> dict[str, str]:
     return {f"--strategy={options.strategy}": "a population trains on one device"}
 
 
-def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
+def not_stackable(specs: Sequence[RunSpec]) -> dict[str, str]:
     """Returns what in these specs can't be stacked, such as "optimizer 'lamb'", and why.
 
     Args:
@@ -270,28 +268,28 @@ def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
     return {part: reason for part, reason in reasons.items() if reason is not None}
 
 
-def _stacked_parts(spec: TrainingSpec) -> dict[str, Callable[[], str | None]]:
+def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
     from keras_sparseflow.models.mlp import activation_layer
     from keras_sparseflow.studies.run.recipe import optimizer_factory
     from keras_sparseflow.studies.run.varying import hooked_parts
     from keras_sparseflow.training.population.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
-    if isinstance(spec, DensitySpec):
-        return {f"model {spec.model!r}": lambda: "only the multilayer perceptrons of matched pairs can be stacked"}
+    if isinstance(spec, RunSpec):
+        return {f"model {spec.model.architecture!r}": lambda: "only the multilayer perceptrons of matched pairs can be stacked"}
     return {
         **{called: lambda: "what it does, it does to one network" for called in hooked_parts(spec)},
         **{
             f"flow measure {name!r}": lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
-            for name in spec.flow_measures
-            if spec.flow_epochs
+            for name in spec.measurement.flow.flow_measures
+            if spec.measurement.flow_epochs
         },
-        f"precision {spec.precision!r}": lambda: None if spec.precision == "float32" else "a population's is float32",
-        _named("optimizer", spec.optimizer, spec.optimizer_options): lambda: why_not_elementwise(
+        f"precision {spec.training.precision!r}": lambda: None if spec.training.precision == "float32" else "a population's is float32",
+        _named("optimizer", spec.training.optimizer, spec.training.optimizer_options): lambda: why_not_elementwise(
             optimizer_factory(spec)
         ),
-        _named("activation", spec.activation, spec.activation_options): lambda: why_not_unitwise(
-            lambda: activation_layer(spec.activation, arguments=spec.activation_arguments)
+        _named("activation", spec.model.activation, spec.model.activation_options): lambda: why_not_unitwise(
+            lambda: activation_layer(spec.model.activation, arguments=spec.model.activation_arguments)
         ),
     }
 
@@ -303,7 +301,7 @@ def _named(kind: str, name: str, options: Sequence[str]) -> str:
 
 def _run(
     planned: StudyPlan,
-    specs: Sequence[TrainingSpec],
+    specs: Sequence[RunSpec],
     study_dir: Path,
     data: ImageData,
     progress: StudyProgress,
@@ -316,7 +314,7 @@ def _run(
     serial(planned.alone, study_dir, data, progress, options)
 
 
-def _unfinished(specs: Sequence[TrainingSpec], study_dir: Path, progress: StudyProgress) -> list[TrainingSpec]:
+def _unfinished(specs: Sequence[RunSpec], study_dir: Path, progress: StudyProgress) -> list[RunSpec]:
     """Returns the specs that are left to train, and counts the others as skipped."""
     left = []
     for spec in specs:

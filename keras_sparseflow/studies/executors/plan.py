@@ -179,7 +179,7 @@ def plan_populations(
         >>> specs = [RunSpec(dense_width=20, max_width=68, arm=a, variant=v) for v in ("NR", "BN") for a in
         ...          ("sparse", "dense")]
         >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
-        >>> [[spec.variant for spec in population.specs] for population in plan]
+        >>> [[spec.training.variant for spec in population.specs] for population in plan]
         [['NR', 'NR'], ['BN', 'BN']]
     """
     for name, value in (("chains", chains), ("members_limit", members_limit)):
@@ -220,8 +220,8 @@ def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: 
 
     def cost(members: Sequence[int]) -> float:
         widest = specs[members[0]]
-        weights = _weights(inputs, classes, widest.hidden_layers, widest.width)
-        return STACK_OVERHEAD + len(members) * FLOPS_PER_WEIGHT * weights * widest.batch_size
+        weights = _weights(inputs, classes, widest.model.hidden_layers, widest.model.width)
+        return STACK_OVERHEAD + len(members) * FLOPS_PER_WEIGHT * weights * widest.training.batch_size
 
     stacks = _balance(_cheapest_partition(same_width, cost), cost, chains)
     return tuple(Stack(specs[members[0]].width, tuple(members)) for members in stacks)
@@ -243,9 +243,9 @@ def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots:
         33800
     """
     weight_bytes = FLOAT_BYTES * (VARIABLES + slots + GRADIENTS) + MASK_BYTES
-    hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.parts else HIDDEN_TENSORS
-    image_bytes = FLOAT_BYTES * (inputs + spec.hidden_layers * width * hidden_tensors + classes)
-    return _weights(inputs, classes, spec.hidden_layers, width) * weight_bytes + spec.batch_size * image_bytes
+    hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.training.parts else HIDDEN_TENSORS
+    image_bytes = FLOAT_BYTES * (inputs + spec.model.hidden_layers * width * hidden_tensors + classes)
+    return _weights(inputs, classes, spec.model.hidden_layers, width) * weight_bytes + spec.training.batch_size * image_bytes
 
 
 def plan_table(plan: Sequence[Population]) -> Table:
@@ -274,16 +274,16 @@ def plan_table(plan: Sequence[Population]) -> Table:
         table.add_column(name, no_wrap=name not in ("variant", "stacks"))
     for number, population in enumerate(plan, start=1):
         first = population.specs[0]
-        left = first.epochs - population.first_epoch
+        left = first.training.epochs - population.first_epoch
         table.add_row(
             str(number),
             str(len(population.specs)),
-            first.optimizer,
-            str(first.hidden_layers),
-            ", ".join(dict.fromkeys(spec.variant for spec in population.specs)),
-            first.activation,
+            first.training.optimizer,
+            str(first.model.hidden_layers),
+            ", ".join(dict.fromkeys(spec.training.variant for spec in population.specs)),
+            first.model.activation,
             ", ".join(f"{len(stack.members)} x {stack.width}" for stack in population.stacks),
-            f"{left} of {first.epochs}" if population.first_epoch else str(left),
+            f"{left} of {first.training.epochs}" if population.first_epoch else str(left),
             filesize.decimal(population.memory),
         )
     return table
@@ -292,7 +292,7 @@ def plan_table(plan: Sequence[Population]) -> Table:
 def _kind(spec: RunSpec) -> tuple[object, ...]:
     """Returns what is the same in all networks of a population."""
     fixed = [field.name for field in dataclasses.fields(spec) if field.name not in FREE_FIELDS]
-    return (spec.parts & GRAPH_PARTS, *(getattr(spec, name) for name in fixed))
+    return (spec.training.parts & GRAPH_PARTS, *(getattr(spec, name) for name in fixed))
 
 
 @functools.cache

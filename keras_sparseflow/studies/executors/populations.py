@@ -24,7 +24,6 @@ from keras_sparseflow.studies.run.pair_network import build_template, initial_ke
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
 from keras_sparseflow.studies.spec.name_tables import SCHEDULES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.training.population.stack import Member, Stack
 from keras_sparseflow.training.population.trainer import Population
 from keras_sparseflow.training.recorder import flow_rows
@@ -94,7 +93,7 @@ class _PopulationRun:
         self._active: list[list[int]] = [[] for _ in specs]
         self._stacked = [stack.members for stack in planned.stacks]
         streams = list(dict.fromkeys(_stream(spec, data) for spec in specs))
-        self._batches = BatchStreams(data, self._spec.batch_size, streams)
+        self._batches = BatchStreams(data, self._spec.training.batch_size, streams)
         stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
         test = EqualBatches.of(data.test_images, data.test_labels, EVALUATION_BATCH)
         self._population = Population(stacks, self._batches, test, options.jit)
@@ -103,7 +102,7 @@ class _PopulationRun:
         """Trains all epochs that are left, and finishes every run."""
         for log, active in zip(self._logs, self._active, strict=True):
             log.start(active)
-        measured = measured_epochs(self._spec.epochs, self._spec.flow_epochs)
+        measured = measured_epochs(self._spec.training.epochs, self._spec.measurement.flow_epochs)
         for log in self._logs:  # a run that was killed just before its result
             if log.over:
                 self._finish(log)
@@ -115,7 +114,7 @@ class _PopulationRun:
 
     def _train_epoch(self, epoch: int, measured: bool) -> None:
         training = self._training()
-        by_steps = measured and "steps" in self._spec.flow_readings
+        by_steps = measured and "steps" in self._spec.measurement.flow.flow_readings
         self._population.train_epoch(epoch, by_steps, functools.partial(self._show, epoch, "step"))
         metrics, flow = self._measure(epoch, measured)
         seconds = (time.monotonic() - self._began) / len(training)
@@ -150,15 +149,15 @@ class _PopulationRun:
 
     def _flow_tables(self, epoch: int, of_steps: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
         """Returns the flow of the epoch just trained by reading: for each stack, as `Stack.flow_of` does."""
-        readings = self._spec.flow_readings
+        readings = self._spec.measurement.flow.flow_readings
         tables = {"steps": of_steps} if "steps" in readings else {}
         if "end" in readings:
             on_call = functools.partial(self._show, epoch, "flow of batch")
-            tables["end"] = self._population.probe(self._spec.flow_mode == "training", on_call)
+            tables["end"] = self._population.probe(self._spec.measurement.flow.flow_mode == "training", on_call)
         return tables
 
     def _show(self, epoch: int, doing: str, done: int) -> None:
-        where = f"epoch {epoch + 1}/{self._spec.epochs}, {doing} {done}/{self._batches.steps}"
+        where = f"epoch {epoch + 1}/{self._spec.training.epochs}, {doing} {done}/{self._batches.steps}"
         self._progress.show(f"{counted(len(self._training()), 'network')} together: {where}")
 
     def _training(self) -> list[RunLog]:
@@ -182,11 +181,11 @@ class _PopulationRun:
             [self._member(template, planned.width, member, streams) for member in planned.members],
             optimizer_factory(spec),
             loss(spec),
-            spec.flow_measures if spec.flow_epochs else (),
-            spec.flow_tensors,
-            spec.flow_cost,
-            SCHEDULES.get(spec.schedule),
-            spec.epochs * self._batches.steps,
+            spec.measurement.flow.flow_measures if spec.measurement.flow_epochs else (),
+            spec.measurement.flow.flow_tensors,
+            spec.measurement.flow.flow_cost,
+            SCHEDULES.get(spec.training.schedule),
+            spec.training.epochs * self._batches.steps,
         )
         states = [state for member in planned.members if (state := saved[member]) is not None]
         if states:  # of all members: those that have come to another epoch are in another population
@@ -196,7 +195,7 @@ class _PopulationRun:
     def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:
         spec = self._specs[index]
         variables, masks = initial_kernels(spec, self._data)
-        shapes = variable_shapes(template, width, variables, spec.width)
+        shapes = variable_shapes(template, width, variables, spec.model.width)
         self._active[index] = [
             int(np.count_nonzero(masks[path])) if path in masks else values.size for path, values in variables.items()
         ]
@@ -204,12 +203,12 @@ class _PopulationRun:
             variables=variables,
             shapes=shapes,
             masks=masks,
-            learning_rate=spec.learning_rate,
+            learning_rate=spec.training.learning_rate,
             l2=l2_penalty(spec),
             decay=l2_decay(spec),
             stream=streams.index(_stream(spec, self._data)),
         )
 
 
-def _stream(spec: TrainingSpec, data: ImageData) -> Stream:
-    return Stream(spec.seed, spec.batch_augment_pad(data.input_shape), spec.augment_flip == "random")
+def _stream(spec: RunSpec, data: ImageData) -> Stream:
+    return Stream(spec.seed, spec.batch_augment_pad(data.input_shape), spec.data.augment_flip == "random")

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 LINE_SECONDS = 15.0
 """Without a terminal, a line is printed this often."""
@@ -28,11 +28,11 @@ class StudyProgress:
         diverged: runs that diverged in this process.
     """
 
-    def __init__(self, specs_planned: Sequence[TrainingSpec], console: Console | None = None):
+    def __init__(self, specs_planned: Sequence[RunSpec], console: Console | None = None):
         self.done = self.skipped = self.diverged = 0
         self._console = console or Console()
         self._runs = len(specs_planned)
-        self._epochs_left = {spec.run_id: spec.epochs for spec in specs_planned}
+        self._epochs_left = {spec.run_id: spec.training.epochs for spec in specs_planned}
         self._epochs_trained = 0
         self._started = time.monotonic()
         self._line_at = self._started
@@ -55,36 +55,36 @@ class StudyProgress:
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def epoch_of(self, spec: TrainingSpec) -> Callable[[int, dict[str, float]], None]:
+    def epoch_of(self, spec: RunSpec) -> Callable[[int, dict[str, float]], None]:
         """Returns what a run calls after each epoch, with the epoch and its metrics."""
 
         def on_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
             self._epochs_trained += 1
-            self._epochs_left[spec.run_id] = spec.epochs - epoch - 1
+            self._epochs_left[spec.run_id] = spec.training.epochs - epoch - 1
             accuracy = (logs or {}).get("val_accuracy", float("nan"))
-            self.show(f"{spec.name}: epoch {epoch + 1}/{spec.epochs}, test accuracy {accuracy:.3f}")
+            self.show(f"{spec.name}: epoch {epoch + 1}/{spec.training.epochs}, test accuracy {accuracy:.3f}")
 
         return on_epoch
 
-    def say_of(self, spec: TrainingSpec) -> Callable[[str], None]:
+    def say_of(self, spec: RunSpec) -> Callable[[str], None]:
         """Returns what a run calls before its first epoch, with what it is doing."""
         return lambda words: self.show(f"{spec.name}: {words}")
 
-    def skip(self, spec: TrainingSpec) -> None:
+    def skip(self, spec: RunSpec) -> None:
         """Counts a run that had been finished before."""
         self.done += 1
         self.skipped += 1
         self._epochs_left[spec.run_id] = 0
         self.show(f"{spec.name}: finished before")
 
-    def finish(self, spec: TrainingSpec, result: dict[str, Any]) -> None:
+    def finish(self, spec: RunSpec, result: dict[str, Any]) -> None:
         """Counts a run that has just been finished."""
         self.done += 1
         self._epochs_left[spec.run_id] = 0
         self.diverged += bool(result["diverged"])
         self.show(f"{spec.name}: {'diverged' if result['diverged'] else 'finished'}")
 
-    def refuse(self, spec: TrainingSpec, reason: str) -> None:
+    def refuse(self, spec: RunSpec, reason: str) -> None:
         """Says why a run is not trained, which stays unfinished."""
         self._epochs_left[spec.run_id] = 0
         self.note(f"Not trained: {spec.name}. {reason}")

@@ -1,12 +1,10 @@
 """Studies that can be named."""
 
 from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.grids import Grid
-from keras_sparseflow.studies.lottery_study import LotteryTicket
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.studies.presets.wide_resnets import WIDE_RESNETS
-from keras_sparseflow.studies.study import Study
 
 _MAGNITUDE = (
     "Magnitude before training keeps its share of each kernel: over all kernels together it would take those with few "
@@ -65,26 +63,26 @@ DENSITY_PRESETS = Table(
     "preset of a density study",
     "keras_sparseflow.density_preset",
     {
-        "single_density": DensityStudy(
+        "single_density": Study(
             name="single_density",
             title="How does a network fare with a share of its weights?",
             base={"dataset": "cifar10"},
         ),
-        "masks": DensityStudy(
+        "masks": Study(
             name="masks",
             title="Which masks keep gradients flowing and networks accurate?",
             grids=_every_mask({"density": (0.02, 0.05, 0.1, 0.2), **_RECIPE}),
             base={**_WRN_16_2, "rewind_step": 1000},
             notes=[_MAGNITUDE],
         ),
-        "lottery": LotteryTicket(
+        "lottery": Study(
             name="lottery",
             title="How few weights does a lottery ticket need?",
             grids=({"distribution": ("global",), **_RECIPE},),
             base={**_WRN_16_2, "rewind_step": 1000},
             rounds=15,
         ),
-        "masks_mlp": DensityStudy(
+        "masks_mlp": Study(
             name="masks_mlp",
             title="Which masks keep gradients flowing in multilayer perceptrons, with which optimizer?",
             grids=_every_mask(
@@ -104,7 +102,7 @@ DENSITY_PRESETS = Table(
         ),
         **WIDE_RESNETS,
     },
-    expects="keras_sparseflow.studies.density_study:DensityStudy",
+    expects="keras_sparseflow.studies.density_study:Study",
 )
 """Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
 `masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`

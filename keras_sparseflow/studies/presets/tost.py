@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.grids import Grid
 
 _TRAINING = {
@@ -73,9 +73,9 @@ def _masks(names: Sequence[str], densities: tuple[float, ...], tweaks: tuple[str
 
 
 def _study(name: str, title: str, reproduces: str, network: str, dataset: str, grids: Sequence[Grid],
-           notes: Sequence[str], published: Mapping[str, str] | None = None, **base: Any) -> DensityStudy:  # fmt: skip
+           notes: Sequence[str], published: Mapping[str, str] | None = None, **base: Any) -> Study:  # fmt: skip
     tickets = [_TICKETS] if any("lottery" in grid.get("method", ()) for grid in grids) else []
-    return DensityStudy(
+    return Study(
         name=name,
         title=title,
         grids=grids,
@@ -86,7 +86,7 @@ def _study(name: str, title: str, reproduces: str, network: str, dataset: str, g
     )
 
 
-def _table_2(network: str, dataset: str) -> DensityStudy:
+def _table_2(network: str, dataset: str) -> Study:
     grids = _masks(("random", "snip", "grasp", "synflow", "lth"), (0.1, 0.05, 0.02), ("none", "tost"), "DA_L2_SC_BN")
     return _study(
         f"tost_2_{dataset}_{network}",
@@ -100,7 +100,7 @@ def _table_2(network: str, dataset: str) -> DensityStudy:
     )
 
 
-def _figure_6(decay: str) -> DensityStudy:
+def _figure_6(decay: str) -> Study:
     kept = decay == "none"
     return _study(
         f"tost_figure_6_{'kept' if kept else 'faded'}",
@@ -114,7 +114,7 @@ def _figure_6(decay: str) -> DensityStudy:
     )
 
 
-def _figure_7(network: str, dataset: str) -> DensityStudy:
+def _figure_7(network: str, dataset: str) -> Study:
     return _study(
         f"tost_figure_7_{dataset}_{network}",
         "Do the tweaks of ToST help lottery tickets of other networks?",
@@ -136,7 +136,7 @@ def _watched(
     published: Mapping[str, str] | None = None,
     soft: tuple[str, ...] = ("swish",),
     **base: Any,
-) -> DensityStudy:
+) -> Study:
     """Returns a study of the ticket that the paper looks into: 90% sparse, of ResNet-18, on CIFAR-100."""
     grids = [{**grid, "ghost_activation": soft} for grid in _masks(("lth",), (0.1,), tweaks, "DA_L2_SC_BN")]
     base = {"diagnostics": diagnostics, **_OFTEN, **base}
@@ -244,6 +244,6 @@ TOST_PRESETS = Table(
     "preset of ToST",
     "keras_sparseflow.tost_preset",
     {study.name: study for study in _STUDIES},
-    expects="keras_sparseflow.studies.density_study:DensityStudy",
+    expects="keras_sparseflow.studies.density_study:Study",
 )
 """Those of `launchers/tost.py`, at the paper's full size."""

@@ -1,6 +1,6 @@
 """A study for every figure of Wide ResNets in "Keep the Gradients Flowing"."""
 
-from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.grids import Grid
 
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -37,7 +37,7 @@ def _grid(methods: tuple[str, ...], optimizers: tuple[str, ...], variants: tuple
 
 
 WIDE_RESNETS = {
-    "wrn_random": DensityStudy(
+    "wrn_random": Study(
         name="wrn_random",
         title="Do the findings on optimizers, regularization and Swish hold for a Wide ResNet with random masks?",
         grids=[
@@ -54,7 +54,7 @@ WIDE_RESNETS = {
         reproduces="Figures 4 and 24",
         notes=_OPEN,
     ),
-    "wrn_magnitude": DensityStudy(
+    "wrn_magnitude": Study(
         name="wrn_magnitude",
         title="Do they hold where a Wide ResNet is trained dense, pruned by magnitude and fine-tuned?",
         grids=[

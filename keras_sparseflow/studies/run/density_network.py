@@ -9,15 +9,14 @@ from keras_sparseflow.studies.run.masking import set_scored_masks
 from keras_sparseflow.studies.run.recipe import l2_penalty
 from keras_sparseflow.studies.run.tickets import begin_round
 from keras_sparseflow.studies.size.kernel_counts import decides_over_all
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MODELS
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.precision import precision_policy
 
 
 def density_model(
-    spec: DensitySpec,
+    spec: RunSpec,
     data: ImageData,
     model_class: type[SparseModel],
     *,
@@ -36,20 +35,20 @@ def density_model(
     Raises:
         ValueError: a kernel is left without any active weight, and that is not allowed; or see `begin_round`.
     """
-    lottery = spec.method == "lottery"
-    seeded = spec.score == "random" and spec.distribution == "uniform"  # what layers draw by themselves
-    model: SparseModel = MODELS.get(spec.model).build(
+    lottery = spec.sparsity.method == "lottery"
+    seeded = spec.sparsity.score == "random" and spec.sparsity.distribution == "uniform"  # what layers draw by themselves
+    model: SparseModel = MODELS.get(spec.model.architecture).build(
         data.input_shape,
         data.num_classes,
-        depth=spec.depth,
-        width=spec.width,
-        density=spec.density if seeded and not spec.prunes and not lottery else 1.0,
-        dense_ends=spec.ends == "dense",
-        activation=spec.activation,
-        activation_arguments=spec.activation_arguments,
-        batch_norm="BN" in spec.parts,
-        skip_connections="SC" in spec.parts,
-        dropout=spec.dropout,
+        depth=spec.model.depth,
+        width=spec.model.width,
+        density=spec.sparsity.density if seeded and not spec.prunes and not lottery else 1.0,
+        dense_ends=spec.sparsity.ends == "dense",
+        activation=spec.model.activation,
+        activation_arguments=spec.model.activation_arguments,
+        batch_norm="BN" in spec.training.parts,
+        skip_connections="SC" in spec.training.parts,
+        dropout=spec.model.dropout,
         l2=l2_penalty(spec),
         seed=spec.seed,
         model_class=model_class,
@@ -59,14 +58,14 @@ def density_model(
         begin_round(model, spec, study_dir, allow_collapse=allow_collapse)
     elif not seeded:
         try:
-            set_scored_masks(model, spec, data, spec.density, spec.distribution, allow_collapse=allow_collapse)
+            set_scored_masks(model, spec, data, spec.sparsity.density, spec.sparsity.distribution, allow_collapse=allow_collapse)
         except CollapseError as error:
             remedy = "As flags of a study: --density, --distribution=erk or --allow_collapse."
             raise CollapseError(f"Masks of {spec.run_id}: {error} {remedy}") from error
     return model
 
 
-def check_collapse(specs: Iterable[TrainingSpec], data: ImageData, say: Callable[[str], None] = lambda _: None) -> None:
+def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Callable[[str], None] = lambda _: None) -> None:
     """Refuses scores that leave a kernel without any weight before anything is trained.
 
     Tried is the lowest density of each score and network, with its first seed. The masks of lottery tickets come from
@@ -80,16 +79,16 @@ def check_collapse(specs: Iterable[TrainingSpec], data: ImageData, say: Callable
     Raises:
         CollapseError: a kernel is left without any active weight.
     """
-    lowest: dict[tuple[object, ...], DensitySpec] = {}
+    lowest: dict[tuple[object, ...], RunSpec] = {}
     for spec in specs:
-        if not isinstance(spec, DensitySpec) or spec.method == "lottery":
+        if not isinstance(spec, RunSpec) or spec.sparsity.method == "lottery":
             continue
         if decides_over_all(spec):
             alike = tuple(getattr(spec, name) for name in _DECIDE_MASKS)
-            lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.density)
+            lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.sparsity.density)
     for spec in lowest.values():
         say(f"Looking whether {spec.name} leaves a kernel without any weight.")
-        with precision_policy(spec.precision):
+        with precision_policy(spec.training.precision):
             density_model(spec, data, SparseModel)
 
 

@@ -11,8 +11,7 @@ from keras_sparseflow.diagnostics import ActivationSparsity, Hessian, TopEigenva
 from keras_sparseflow.diagnostics.callbacks import AtEpochs
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.studies.run.recipe import plain_loss
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 BATCH = 250
 """Images at once; no number depends on it."""
@@ -36,12 +35,12 @@ class Diagnostics:
         callbacks: what measures along the training.
     """
 
-    def __init__(self, spec: TrainingSpec, data: ImageData, say: Say = lambda _: None):
+    def __init__(self, spec: RunSpec, data: ImageData, say: Say = lambda _: None):
         self.callbacks: list[AtEpochs] = []
         self._spec = spec
         self._data = data
         self._say = say
-        if isinstance(spec, DensitySpec):
+        if isinstance(spec, RunSpec):
             self.callbacks = self._along_training(spec)
 
     def rows(self, epoch: int) -> list[Row]:
@@ -51,7 +50,7 @@ class Diagnostics:
     @property
     def has_landscape(self) -> bool:
         """Whether anything is measured of the trained network."""
-        return isinstance(self._spec, DensitySpec) and bool({"loss_along", "loss_surface"} & {*self._spec.diagnostics})
+        return isinstance(self._spec, RunSpec) and bool({"loss_along", "loss_surface"} & {*self._spec.measurement.diagnostics})
 
     def landscape(self, model: keras.Model) -> list[Row]:
         """Returns the test losses around a trained network's weights: rows with the keys `LANDSCAPE_COLUMNS`.
@@ -59,44 +58,44 @@ class Diagnostics:
         The direction of `loss_along` is the top eigenvector of the loss of training images.
         """
         spec = self._spec
-        if not isinstance(spec, DensitySpec):
+        if not isinstance(spec, RunSpec):
             return []
-        images = self._images(self._data.test_images, self._data.test_labels, spec.diagnostic_samples)
-        options: dict[str, Any] = {"steps": spec.landscape_steps, "loss": plain_loss(spec), "batch_size": BATCH}
+        images = self._images(self._data.test_images, self._data.test_labels, spec.measurement.diagnostic_samples)
+        options: dict[str, Any] = {"steps": spec.measurement.landscape_steps, "loss": plain_loss(spec), "batch_size": BATCH}
         rows: list[Row] = []
-        if "loss_along" in spec.diagnostics:
+        if "loss_along" in spec.measurement.diagnostics:
             pair = Hessian(model, self._training_images(spec), plain_loss(spec), batch_size=BATCH).top_eigenpair(
-                iterations=spec.eigenvalue_iterations, seed=spec.seed, progress=self._progress("top eigenvector")
+                iterations=spec.measurement.eigenvalue_iterations, seed=spec.seed, progress=self._progress("top eigenvector")
             )
             line = loss_along(model, images, pair.vector, progress=self._progress("loss along it"), **options)
             rows += _rows("loss_along", line["distance"], [0.0] * len(line), line["loss"])
-        if "loss_surface" in spec.diagnostics:
+        if "loss_surface" in spec.measurement.diagnostics:
             surface = loss_surface(model, images, seed=spec.seed, progress=self._progress("loss surface"), **options)
             rows += _rows("loss_surface", surface["x"], surface["y"], surface["loss"])
         return rows
 
-    def _along_training(self, spec: DensitySpec) -> list[AtEpochs]:
+    def _along_training(self, spec: RunSpec) -> list[AtEpochs]:
         images = self._training_images(spec)
-        epochs = measured_epochs(spec.epochs, spec.diagnostic_epochs)
+        epochs = measured_epochs(spec.training.epochs, spec.measurement.diagnostic_epochs)
         callbacks: list[AtEpochs] = []
-        if "top_eigenvalue" in spec.diagnostics:
+        if "top_eigenvalue" in spec.measurement.diagnostics:
             callbacks.append(
                 TopEigenvalue(
                     images,
                     epochs,
                     loss=plain_loss(spec),
                     batch_size=BATCH,
-                    iterations=spec.eigenvalue_iterations,
+                    iterations=spec.measurement.eigenvalue_iterations,
                     seed=spec.seed,
                     progress=self._progress("top eigenvalue"),
                 )
             )
-        if "activation_sparsity" in spec.diagnostics:
+        if "activation_sparsity" in spec.measurement.diagnostics:
             callbacks.append(ActivationSparsity(images, epochs, batch_size=BATCH))
         return callbacks
 
-    def _training_images(self, spec: DensitySpec) -> tuple[Any, Any]:
-        return self._images(self._data.train_images, self._data.train_labels, spec.diagnostic_samples)
+    def _training_images(self, spec: RunSpec) -> tuple[Any, Any]:
+        return self._images(self._data.train_images, self._data.train_labels, spec.measurement.diagnostic_samples)
 
     def _images(self, images: Any, labels: Any, count: int) -> tuple[Any, Any]:
         """Returns so many images and their labels, the classes as equal in number as they can be."""

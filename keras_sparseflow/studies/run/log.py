@@ -13,7 +13,7 @@ from keras_sparseflow.flow.measure_table import READINGS, TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.studies.executors.dashboard import hyperparameters
 from keras_sparseflow.studies.provenance import versions
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training.tensorboard.hparams import session_end, session_start
 from keras_sparseflow.training.tensorboard.pictures import picture
 from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, diagnostic_tags, flow_tags, metric_tags
@@ -36,7 +36,7 @@ class RunLog:
         seconds: time spent on this run, in earlier processes too.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: RunFolder, tensorboard: bool, first_epoch: int = 0):
+    def __init__(self, spec: RunSpec, folder: RunFolder, tensorboard: bool, first_epoch: int = 0):
         self.spec = spec
         self.folder = folder
         self.first_epoch = first_epoch
@@ -54,7 +54,7 @@ class RunLog:
     @property
     def over(self) -> bool:
         """Whether nothing is left to train: all epochs are done, or it diverged."""
-        return self.diverged or self.next_epoch >= self.spec.epochs
+        return self.diverged or self.next_epoch >= self.spec.training.epochs
 
     def restore(self) -> dict[str, np.ndarray] | None:
         """Takes the rows up from the checkpoint, if there is one, and returns its arrays."""
@@ -196,7 +196,7 @@ class FollowerLog(RunLog):
         first_epoch: see `RunLog`.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: RunFolder, first_epoch: int = 0):
+    def __init__(self, spec: RunSpec, folder: RunFolder, first_epoch: int = 0):
         super().__init__(spec, folder, tensorboard=False, first_epoch=first_epoch)
 
     def start(self, active_weights: Sequence[int]) -> None:

@@ -7,16 +7,15 @@ import keras
 
 from keras_sparseflow.data import DataSize, ImageData, steps_per_epoch
 from keras_sparseflow.studies.size.cost import steps_an_epoch
-from keras_sparseflow.studies.spec.density_spec import MOVING, DensitySpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MASK_SCHEDULES
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.training.dynamic.pruning import MagnitudePruning
 from keras_sparseflow.training.dynamic.rigl import RigL
 from keras_sparseflow.training.dynamic.set import SET
 from keras_sparseflow.training.dynamic.tfmot import import_tfmot
 
 
-def mask_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.Callback]:
+def mask_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that change the masks of the spec's network; none where they stay as they are.
 
     Args:
@@ -26,45 +25,45 @@ def mask_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.
     Raises:
         ImportError: tfmot prunes, and is not installed.
     """
-    if not isinstance(spec, DensitySpec):
+    if not isinstance(spec, RunSpec):
         return []
-    steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
-    return list(MASK_SCHEDULES.get(spec.method)(spec, steps))
+    steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
+    return list(MASK_SCHEDULES.get(spec.sparsity.method)(spec, steps))
 
 
-def static(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+def static(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks by a score before training, which stay as they are."""
     del spec, steps
     return []
 
 
-def lottery(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+def lottery(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Rounds of training, pruning and going back to early weights; within a round masks stay as they are."""
     return static(spec, steps)
 
 
-def magnitude(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+def magnitude(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Pruning of a network that is dense until then, of its smallest weights, at once or by and by."""
     return [_magnitude_pruning(spec, steps)]
 
 
-def rigl(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+def rigl(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks that move: the smallest weights make place for those whose gradient is largest."""
     return [RigL(**_moved(spec, steps))]
 
 
-def set_(spec: DensitySpec, steps: int) -> list[keras.callbacks.Callback]:
+def set_(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks that move: the smallest weights make place for random ones."""
     return [SET(**_moved(spec, steps), seed=spec.seed)]
 
 
-def check_pruning(specs: Iterable[TrainingSpec]) -> None:
+def check_pruning(specs: Iterable[RunSpec]) -> None:
     """Raises ImportError, with the extra to install, if a run is to be pruned by tfmot and that is missing."""
-    if any(isinstance(spec, DensitySpec) and spec.prunes for spec in specs):
+    if any(isinstance(spec, RunSpec) and spec.prunes for spec in specs):
         import_tfmot()
 
 
-def check_mask_changes(specs: Iterable[TrainingSpec], size: DataSize) -> None:
+def check_mask_changes(specs: Iterable[RunSpec], size: DataSize) -> None:
     """Refuses runs too short for their masks to change as their method says.
 
     Args:
@@ -76,51 +75,51 @@ def check_mask_changes(specs: Iterable[TrainingSpec], size: DataSize) -> None:
             rounds of a lottery ticket.
     """
     for spec in specs:
-        if not isinstance(spec, DensitySpec):
+        if not isinstance(spec, RunSpec):
             continue
-        steps = spec.epochs * steps_an_epoch(spec, size)
+        steps = spec.training.epochs * steps_an_epoch(spec, size)
         if spec.prunes and _pruning_steps(spec, steps)[1] > steps:
             raise ValueError(
-                f"`prune_until` must leave at least one of the {steps} steps of {spec.epochs} epochs after it; "
-                f"received {spec.prune_until}."
+                f"`prune_until` must leave at least one of the {steps} steps of {spec.training.epochs} epochs after it; "
+                f"received {spec.sparsity.pruning.prune_until}."
             )
-        if spec.rewind_step >= steps:
+        if spec.sparsity.tickets.rewind_step >= steps:
             raise ValueError(
-                f"`rewind_step` must be below {steps}, the steps of {spec.epochs} epochs; received {spec.rewind_step}."
+                f"`rewind_step` must be below {steps}, the steps of {spec.training.epochs} epochs; received {spec.sparsity.tickets.rewind_step}."
             )
-        if spec.method in MOVING:
+        if spec.sparsity.method in MOVING:
             last = _last_move(spec, steps)
-            if spec.move_frequency >= last:
+            if spec.sparsity.moving.move_frequency >= last:
                 raise ValueError(
-                    f"`move_frequency` must be below {last}, the steps in which {spec.method} moves masks in "
-                    f"{spec.epochs} epochs (`move_until` {spec.move_until}); received {spec.move_frequency}."
+                    f"`move_frequency` must be below {last}, the steps in which {spec.sparsity.method} moves masks in "
+                    f"{spec.training.epochs} epochs (`move_until` {spec.sparsity.moving.move_until}); received {spec.sparsity.moving.move_frequency}."
                 )
 
 
-def _moved(spec: DensitySpec, steps: int) -> dict[str, Any]:
+def _moved(spec: RunSpec, steps: int) -> dict[str, Any]:
     """Returns when RigL and SET move masks, and how much of them."""
     return {
         "end_step": _last_move(spec, steps),
-        "frequency": spec.move_frequency,
-        "drop_fraction": spec.move_fraction,
+        "frequency": spec.sparsity.moving.move_frequency,
+        "drop_fraction": spec.sparsity.moving.move_fraction,
     }
 
 
-def _last_move(spec: DensitySpec, steps: int) -> int:
-    return max(1, round(spec.move_until * steps))
+def _last_move(spec: RunSpec, steps: int) -> int:
+    return max(1, round(spec.sparsity.moving.move_until * steps))
 
 
-def _pruning_steps(spec: DensitySpec, steps: int) -> tuple[int, int]:
+def _pruning_steps(spec: RunSpec, steps: int) -> tuple[int, int]:
     """Returns the steps, counted from 1, before which the first and the last weights are pruned."""
-    return round(spec.prune_from * steps) + 1, round(spec.prune_until * steps) + 1
+    return round(spec.sparsity.pruning.prune_from * steps) + 1, round(spec.sparsity.pruning.prune_until * steps) + 1
 
 
-def _magnitude_pruning(spec: DensitySpec, steps: int) -> MagnitudePruning:
+def _magnitude_pruning(spec: RunSpec, steps: int) -> MagnitudePruning:
     first, last = _pruning_steps(spec, steps)
     schedules = import_tfmot().sparsity.keras
     if first == last:
-        return MagnitudePruning(schedules.ConstantSparsity(1 - spec.density, begin_step=first, end_step=first))
-    frequency = min(spec.prune_frequency, last - first)
+        return MagnitudePruning(schedules.ConstantSparsity(1 - spec.sparsity.density, begin_step=first, end_step=first))
+    frequency = min(spec.sparsity.pruning.prune_frequency, last - first)
     last -= (last - first) % frequency  # tfmot updates at whole multiples: the last must be one
-    gradual = schedules.PolynomialDecay(0.0, 1 - spec.density, begin_step=first, end_step=last, frequency=frequency)
+    gradual = schedules.PolynomialDecay(0.0, 1 - spec.sparsity.density, begin_step=first, end_step=last, frequency=frequency)
     return MagnitudePruning(gradual)

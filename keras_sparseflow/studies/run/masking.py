@@ -8,13 +8,14 @@ from keras_sparseflow.data import ImageData
 from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.masks import make_masks, samples_per_class, set_masks
 from keras_sparseflow.studies.run.recipe import plain_loss
-from keras_sparseflow.studies.spec.training_spec import DATA_FREE_SCORES, TrainingSpec
+from keras_sparseflow.studies.spec.sparsity_spec import DATA_FREE_SCORES
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
 
 
 def set_scored_masks(
     model: SparseModel,
-    spec: TrainingSpec,
+    spec: RunSpec,
     data: ImageData,
     density: float | None,
     distribution: str | Mapping[str, int],
@@ -35,12 +36,12 @@ def set_scored_masks(
         ValueError: see `make_masks`.
     """
     examples = None
-    if spec.score not in DATA_FREE_SCORES:
-        examples = samples_per_class(data.train_images, data.train_labels, spec.score_samples, spec.seed)
+    if spec.sparsity.score not in DATA_FREE_SCORES:
+        examples = samples_per_class(data.train_images, data.train_labels, spec.sparsity.score_samples, spec.seed)
     masks = make_masks(
         model,
         density,
-        score=spec.score,
+        score=spec.sparsity.score,
         distribution=distribution,
         data=examples,
         loss=plain_loss(spec),
@@ -51,7 +52,7 @@ def set_scored_masks(
     set_masks(model, masks)
 
 
-def check_samples(specs: Iterable[TrainingSpec], data: ImageData) -> None:
+def check_samples(specs: Iterable[RunSpec], data: ImageData) -> None:
     """Refuses scores that look at more images of a class than there are.
 
     Args:
@@ -63,8 +64,8 @@ def check_samples(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     """
     fewest = int(np.bincount(data.train_labels, minlength=data.num_classes).min())
     for spec in specs:
-        if spec.score not in DATA_FREE_SCORES and spec.score_samples > fewest:
+        if spec.sparsity.score not in DATA_FREE_SCORES and spec.sparsity.score_samples > fewest:
             raise ValueError(
                 f"`score_samples` must be at most {fewest}, the training images of the smallest class; received "
-                f"{spec.score_samples}."
+                f"{spec.sparsity.score_samples}."
             )

@@ -14,16 +14,14 @@ from keras_sparseflow.studies.run.recipe import l2_decay, learning_rates, loss, 
 from keras_sparseflow.studies.run.tweaking import Say, rescaled, with_ghosts
 from keras_sparseflow.studies.run.varying import prepare_by_parts
 from keras_sparseflow.studies.size.kernel_counts import decides_over_all, kernels_of
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.distributed.multiworker import network_class
 from keras_sparseflow.training.optimizers import decay_kernels
 
 
 def build_network(
-    spec: TrainingSpec,
+    spec: RunSpec,
     data: ImageData,
     *,
     jit: bool | None = None,
@@ -53,7 +51,7 @@ def build_network(
     model = with_ghosts(model, spec)
     prepare_by_parts(model, spec)
     _check_active(model, spec, data)
-    optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.learning_rate, data))
+    optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.training.learning_rate, data))
     if l2_decay(spec):
         decay_kernels(optimizer, l2_decay(spec), model.trainable_variables)
     model.compile(
@@ -77,16 +75,16 @@ def _active(kernel: Kernel) -> int:
     return int(keras.ops.convert_to_numpy(kernel.mask).sum())
 
 
-def _model(spec: TrainingSpec, data: ImageData, study_dir: Path | None, allow_collapse: bool) -> SparseModel:
+def _model(spec: RunSpec, data: ImageData, study_dir: Path | None, allow_collapse: bool) -> SparseModel:
     if isinstance(spec, RunSpec):
         return arm_model(spec, data)
-    assert isinstance(spec, DensitySpec)
+    assert isinstance(spec, RunSpec)
     return density_model(spec, data, network_class(), study_dir=study_dir, allow_collapse=allow_collapse)
 
 
-def _check_active(model: SparseModel, spec: TrainingSpec, data: ImageData) -> None:
+def _check_active(model: SparseModel, spec: RunSpec, data: ImageData) -> None:
     """Holds what was built against what was counted without building it."""
-    pruned_later = isinstance(spec, DensitySpec) and spec.prunes
+    pruned_later = isinstance(spec, RunSpec) and spec.prunes
     kernels = kernels_of(spec, DataSize(data.input_shape, data.num_classes, len(data.train_images), 0))
     expected = {kernel.name: kernel.size if pruned_later else kernel.active for kernel in kernels}
     realised = {kernel.path: _active(kernel) for kernel in flow_kernels(model)}

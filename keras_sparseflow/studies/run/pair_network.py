@@ -25,40 +25,40 @@ def arm_model(spec: RunSpec, data: ImageData) -> SparseModel:
         spec: what to build.
         data: whose image shape and classes it fits.
     """
-    kernels = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
-    sparse, seeded = spec.arm == "sparse", spec.score == "random"
+    kernels = match_capacity(data.inputs, data.num_classes, spec.model.hidden_layers, spec.dense_width, spec.max_width)
+    sparse, seeded = spec.arm == "sparse", spec.sparsity.score == "random"
     model: SparseModel = mlp(
         data.input_shape,
         data.num_classes,
-        [spec.width] * spec.hidden_layers,
+        [spec.model.width] * spec.model.hidden_layers,
         active=[kernel.active if seeded else prod(kernel.sparse_shape) for kernel in kernels] if sparse else None,
-        fan_ins=[initial_fan_in(kernel, spec.init_fan_in) for kernel in kernels],
+        fan_ins=[initial_fan_in(kernel, spec.model.init_fan_in) for kernel in kernels],
         l2=l2_penalty(spec),
         seed=spec.seed,
         model_class=network_class(),
         **_hidden_layers(spec),
     )
     if sparse and not seeded:
-        counts = {name: kernel.active for name, kernel in zip(kernel_names(spec.hidden_layers), kernels, strict=True)}
+        counts = {name: kernel.active for name, kernel in zip(kernel_names(spec.model.hidden_layers), kernels, strict=True)}
         set_scored_masks(model, spec, data, None, counts)
     return model
 
 
 def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
     """Returns the graph that networks of a population share: the spec's, `width` wide, without masks or penalties."""
-    return mlp(data.input_shape, data.num_classes, [width] * spec.hidden_layers, **_hidden_layers(spec))
+    return mlp(data.input_shape, data.num_classes, [width] * spec.model.hidden_layers, **_hidden_layers(spec))
 
 
 def initial_kernels(spec: RunSpec, data: ImageData) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns the initial kernels of `build_network` and the sparse arm's masks, by the kernels' paths."""
-    if spec.arm == "sparse" and spec.score != "random":
+    if spec.arm == "sparse" and spec.sparsity.score != "random":
         return _kernels_and_masks(arm_model(spec, data))
-    capacity = match_capacity(data.inputs, data.num_classes, spec.hidden_layers, spec.dense_width, spec.max_width)
+    capacity = match_capacity(data.inputs, data.num_classes, spec.model.hidden_layers, spec.dense_width, spec.max_width)
     kernels, masks = {}, {}
-    for index, (name, kernel) in enumerate(zip(kernel_names(spec.hidden_layers), capacity, strict=True)):
+    for index, (name, kernel) in enumerate(zip(kernel_names(spec.model.hidden_layers), capacity, strict=True)):
         path = f"{name}/kernel"
         shape = kernel.sparse_shape if spec.arm == "sparse" else kernel.dense_shape
-        initializer = kernel_initializer(spec.seed, index, shape[0], initial_fan_in(kernel, spec.init_fan_in))
+        initializer = kernel_initializer(spec.seed, index, shape[0], initial_fan_in(kernel, spec.model.init_fan_in))
         kernels[path] = keras.ops.convert_to_numpy(initializer(shape, dtype="float32"))
         if spec.arm == "sparse":
             masks[path] = kernel_mask(spec.seed, index, shape, kernel.active)
@@ -110,11 +110,11 @@ def _kernels_and_masks(model: SparseModel) -> tuple[dict[str, np.ndarray], dict[
 def _hidden_layers(spec: RunSpec) -> dict[str, Any]:
     """Returns what `mlp` needs to know of a hidden layer besides its kernel."""
     return {
-        "activation": spec.activation,
-        "activation_arguments": spec.activation_arguments,
-        "batch_norm": "BN" in spec.parts,
-        "norm_place": spec.norm_place,
-        "skip_connections": "SC" in spec.parts,
-        "skip_span": spec.skip_span,
-        "skip_place": spec.skip_place,
+        "activation": spec.model.activation,
+        "activation_arguments": spec.model.activation_arguments,
+        "batch_norm": "BN" in spec.training.parts,
+        "norm_place": spec.model.norm_place,
+        "skip_connections": "SC" in spec.training.parts,
+        "skip_span": spec.model.skip_span,
+        "skip_place": spec.model.skip_place,
     }

@@ -11,7 +11,7 @@ from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.mlp import activation_layer
 from keras_sparseflow.studies.spec.name_tables import LOSSES, OPTIMIZERS, SCHEDULES
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.population.elementwise import OptimizerFactory
 from keras_sparseflow.training.schedules import Scheduled
@@ -20,7 +20,7 @@ SET_BY_FIELDS = {"learning_rate": "`learning_rate`", "weight_decay": "`l2` and `
 """Arguments of optimizers that other fields of a spec set, which would win in silence, and those fields."""
 
 
-def optimizer_factory(spec: TrainingSpec) -> OptimizerFactory:
+def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
     """Returns what makes the spec's optimizer of `learning_rate=`; it has no weight decay yet.
 
     Args:
@@ -32,10 +32,10 @@ def optimizer_factory(spec: TrainingSpec) -> OptimizerFactory:
         >>> optimizer_factory(spec)(learning_rate=0.1).rho
         0.99
     """
-    return functools.partial(OPTIMIZERS.get(spec.optimizer), **spec.optimizer_arguments)
+    return functools.partial(OPTIMIZERS.get(spec.training.optimizer), **spec.training.optimizer_arguments)
 
 
-def learning_rates(spec: TrainingSpec, rate: Any, data: ImageData) -> Any:
+def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
     """Returns what an optimizer takes as its learning rate.
 
     Args:
@@ -51,13 +51,13 @@ def learning_rates(spec: TrainingSpec, rate: Any, data: ImageData) -> Any:
         >>> [round(float(rates(step)), 4) for step in (0, 4, 8)]
         [0.1, 0.05, 0.0]
     """
-    if spec.schedule == "constant" and isinstance(rate, float):
+    if spec.training.schedule == "constant" and isinstance(rate, float):
         return rate
-    steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
-    return Scheduled(rate, SCHEDULES.get(spec.schedule), steps, spec.first_step)
+    steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
+    return Scheduled(rate, SCHEDULES.get(spec.training.schedule), steps, spec.first_step)
 
 
-def loss(spec: TrainingSpec) -> keras.losses.Loss:
+def loss(spec: RunSpec) -> keras.losses.Loss:
     """Returns the spec's loss of labels and logits, which smooths those of training if the spec does.
 
     Args:
@@ -71,23 +71,23 @@ def loss(spec: TrainingSpec) -> keras.losses.Loss:
     return SmoothedCrossEntropy(**spec.smoothing) if spec.smoothing else plain_loss(spec)
 
 
-def plain_loss(spec: TrainingSpec) -> keras.losses.Loss:
+def plain_loss(spec: RunSpec) -> keras.losses.Loss:
     """Returns the spec's loss of labels as they are, and logits.
 
     Args:
         spec: of one run.
 
     Example:
-        >>> from keras_sparseflow.studies.spec.density_spec import DensitySpec
-        >>> spec = DensitySpec(tweaks="LS")
+        >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
+        >>> spec = RunSpec(tweaks="LS")
         >>> type(plain_loss(spec)).__name__, type(loss(spec)).__name__
         ('SparseCategoricalCrossentropy', 'SmoothedCrossEntropy')
     """
-    made: keras.losses.Loss = LOSSES.get(spec.loss)()
+    made: keras.losses.Loss = LOSSES.get(spec.training.loss)()
     return made
 
 
-def l2_penalty(spec: TrainingSpec) -> float:
+def l2_penalty(spec: RunSpec) -> float:
     """Returns lambda of the L2 term of the loss; 0 for none.
 
     Args:
@@ -99,10 +99,10 @@ def l2_penalty(spec: TrainingSpec) -> float:
         >>> [l2_penalty(RunSpec(**widths, variant=variant, l2=0.001)) for variant in ("NR", "L2")]
         [0.0, 0.001]
     """
-    return spec.l2 if "L2" in spec.parts and not _decoupled(spec) else 0.0
+    return spec.training.l2 if "L2" in spec.training.parts and not _decoupled(spec) else 0.0
 
 
-def l2_decay(spec: TrainingSpec) -> float:
+def l2_decay(spec: RunSpec) -> float:
     """Returns lambda of the decoupled decay of the kernels; 0 for none.
 
     Args:
@@ -114,10 +114,10 @@ def l2_decay(spec: TrainingSpec) -> float:
         >>> [l2_decay(RunSpec(**widths, variant="L2", optimizer=name, l2=0.001)) for name in ("sgd", "adamw")]
         [0.0, 0.001]
     """
-    return spec.l2 if "L2" in spec.parts and _decoupled(spec) else 0.0
+    return spec.training.l2 if "L2" in spec.training.parts and _decoupled(spec) else 0.0
 
 
-def check_arguments(specs: Iterable[TrainingSpec]) -> None:
+def check_arguments(specs: Iterable[RunSpec]) -> None:
     """Makes every optimizer and activation that specs name once, with their arguments.
 
     Args:
@@ -133,21 +133,21 @@ def check_arguments(specs: Iterable[TrainingSpec]) -> None:
     specs = list(specs)
     for spec in {(s.optimizer, s.optimizer_options): s for s in specs}.values():
         for argument, fields in SET_BY_FIELDS.items():
-            if argument in spec.optimizer_arguments:
+            if argument in spec.training.optimizer_arguments:
                 raise ValueError(
-                    f"`optimizer_options` must leave `{argument}` to {fields}; received {spec.optimizer_options}."
+                    f"`optimizer_options` must leave `{argument}` to {fields}; received {spec.training.optimizer_options}."
                 )
-        maker = functools.partial(optimizer_factory(spec), learning_rate=spec.learning_rate)
-        _try(maker, "optimizer_options", spec.optimizer_options, OPTIMIZERS.get(spec.optimizer))
+        maker = functools.partial(optimizer_factory(spec), learning_rate=spec.training.learning_rate)
+        _try(maker, "optimizer_options", spec.training.optimizer_options, OPTIMIZERS.get(spec.training.optimizer))
     for spec in {(s.activation, s.activation_options): s for s in specs}.values():
-        maker = functools.partial(activation_layer, spec.activation, arguments=spec.activation_arguments)
-        _try(maker, "activation_options", spec.activation_options, ACTIVATIONS.get(spec.activation))
+        maker = functools.partial(activation_layer, spec.model.activation, arguments=spec.model.activation_arguments)
+        _try(maker, "activation_options", spec.model.activation_options, ACTIVATIONS.get(spec.model.activation))
 
 
-def _decoupled(spec: TrainingSpec) -> bool:
-    if spec.l2_form == "auto":
-        return bool(getattr(OPTIMIZERS.get(spec.optimizer), "decouples_l2", False))
-    return spec.l2_form == "decoupled"
+def _decoupled(spec: RunSpec) -> bool:
+    if spec.training.l2_form == "auto":
+        return bool(getattr(OPTIMIZERS.get(spec.training.optimizer), "decouples_l2", False))
+    return spec.training.l2_form == "decoupled"
 
 
 def _try(make: Callable[[], Any], field: str, options: tuple[str, ...], item: Any) -> None:

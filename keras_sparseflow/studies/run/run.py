@@ -19,7 +19,7 @@ from keras_sparseflow.studies.run.network import active_weights, build_network
 from keras_sparseflow.studies.run.tickets import keep_round, rewind_points
 from keras_sparseflow.studies.run.tweaking import ghost_callbacks, without_ghosts
 from keras_sparseflow.studies.run.varying import part_callbacks
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import GradientFlow
 from keras_sparseflow.training.distributed.multiworker import check_agreement, is_chief, worker_count
 from keras_sparseflow.training.distributed.strategy import (
@@ -40,7 +40,7 @@ EpochListener = Callable[[int, dict[str, float]], None]
 
 
 def run(
-    spec: TrainingSpec,
+    spec: RunSpec,
     folder: RunFolder,
     data: ImageData,
     *,
@@ -78,13 +78,13 @@ def run(
     if folder.finished:
         return read_json(folder.path / "result.json")
     strategy = one_device() if strategy is None else strategy
-    check_batch(spec.batch_size, strategy)
+    check_batch(spec.training.batch_size, strategy)
     chief = is_chief(strategy)
-    steps = steps_per_epoch(data, spec.batch_size)
+    steps = steps_per_epoch(data, spec.training.batch_size)
     first_epoch = spec.first_step // steps
     log = RunLog(spec, folder, tensorboard, first_epoch) if chief else FollowerLog(spec, folder, first_epoch)
     saved = log.restore()
-    with strategy.scope(), precision_policy(spec.precision):
+    with strategy.scope(), precision_policy(spec.training.precision):
         model = build_network(
             spec,
             data,
@@ -129,7 +129,7 @@ def _fit(
     listeners: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Trains a network from where its log is to the end, or until it diverges."""
-    steps = steps_per_epoch(data, log.spec.batch_size)
+    steps = steps_per_epoch(data, log.spec.training.batch_size)
     test_batch = evaluation_batch(len(data.test_images), TEST_BATCH, strategy)
     for skipped, end in _stretches(log, steps):
         if log.over:
@@ -183,20 +183,20 @@ def _stretches(log: RunLog, steps: int) -> list[tuple[int, int]]:
         log: of the run.
         steps: of a whole epoch.
     """
-    epochs = log.spec.epochs
+    epochs = log.spec.training.epochs
     skipped = log.spec.first_step % steps if log.next_epoch == log.first_epoch else 0
     return [(skipped, log.next_epoch + 1), (0, epochs)] if skipped else [(0, epochs)]
 
 
-def _batches(spec: TrainingSpec, data: ImageData, initial_epoch: int, skipped: int) -> Any:
+def _batches(spec: RunSpec, data: ImageData, initial_epoch: int, skipped: int) -> Any:
     batches = training_batches(
         data,
-        spec.batch_size,
+        spec.training.batch_size,
         seed=spec.seed,
-        epochs=spec.epochs,
+        epochs=spec.training.epochs,
         initial_epoch=initial_epoch,
         augment_pad=spec.batch_augment_pad(data.input_shape),
-        augment_flip=spec.augment_flip == "random",
+        augment_flip=spec.data.augment_flip == "random",
     )
     return batches.skip(skipped) if skipped else batches
 
@@ -209,14 +209,14 @@ def _beginning(log: RunLog, model: keras.Model) -> dict[str, Any]:
     return {"run": log.spec.run_id, "epochs done": log.next_epoch, "state": f"{digest:08x}"}
 
 
-def _flow_callback(spec: TrainingSpec, data: ImageData) -> GradientFlow:
+def _flow_callback(spec: RunSpec, data: ImageData) -> GradientFlow:
     return GradientFlow(
-        data=whole_batches(data, spec.batch_size) if "end" in spec.flow_readings else None,
-        epochs=measured_epochs(spec.epochs, spec.flow_epochs),
-        measures=spec.flow_measures,
-        tensors=spec.flow_tensors,
-        cost=spec.flow_cost,
-        training=spec.flow_mode == "training",
-        readings=spec.flow_readings,
-        total_epochs=spec.epochs,
+        data=whole_batches(data, spec.training.batch_size) if "end" in spec.measurement.flow.flow_readings else None,
+        epochs=measured_epochs(spec.training.epochs, spec.measurement.flow_epochs),
+        measures=spec.measurement.flow.flow_measures,
+        tensors=spec.measurement.flow.flow_tensors,
+        cost=spec.measurement.flow.flow_cost,
+        training=spec.measurement.flow.flow_mode == "training",
+        readings=spec.measurement.flow.flow_readings,
+        total_epochs=spec.training.epochs,
     )

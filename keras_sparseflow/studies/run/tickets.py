@@ -8,8 +8,7 @@ import keras
 from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.masks import CollapseError, make_masks, set_masks
 from keras_sparseflow.records import RunFolder, read_json
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import RewindPoint, SparseModel, rewind
 from keras_sparseflow.training.dynamic.rewinding import weights_of
 
@@ -20,7 +19,7 @@ class RoundError(ValueError):
     """A round of a lottery ticket that cannot be trained, whereas the rest of its study can."""
 
 
-def begin_round(model: SparseModel, spec: DensitySpec, study_dir: Path, *, allow_collapse: bool = False) -> None:
+def begin_round(model: SparseModel, spec: RunSpec, study_dir: Path, *, allow_collapse: bool = False) -> None:
     """Gives a dense network the masks and the weights that a round of a lottery ticket begins with.
 
     Active are the weights of greatest magnitude at the end of the round before, of those that were active in it.
@@ -46,9 +45,9 @@ def begin_round(model: SparseModel, spec: DensitySpec, study_dir: Path, *, allow
     try:
         masks = make_masks(
             model,
-            spec.density,
+            spec.sparsity.density,
             score="magnitude",
-            distribution=spec.distribution,
+            distribution=spec.sparsity.distribution,
             allow_collapse=allow_collapse,
             kernels=masked_kernels_of(model),
         )
@@ -58,7 +57,7 @@ def begin_round(model: SparseModel, spec: DensitySpec, study_dir: Path, *, allow
     rewind(model, RunFolder(study_dir, spec.first_round.run_id).load_arrays(REWIND))
 
 
-def rewind_points(spec: TrainingSpec, folder: RunFolder, first_step: int) -> list[keras.callbacks.Callback]:
+def rewind_points(spec: RunSpec, folder: RunFolder, first_step: int) -> list[keras.callbacks.Callback]:
     """Returns the callback that a run needs to keep what later rounds begin with; none if it need not.
 
     Args:
@@ -66,22 +65,22 @@ def rewind_points(spec: TrainingSpec, folder: RunFolder, first_step: int) -> lis
         folder: of the run.
         first_step: that it goes on from: after a checkpoint behind that point it has been kept.
     """
-    if not isinstance(spec, DensitySpec) or spec.method != "lottery" or spec != spec.first_round:
+    if not isinstance(spec, RunSpec) or spec.sparsity.method != "lottery" or spec != spec.first_round:
         return []
-    if first_step > spec.rewind_step:
+    if first_step > spec.sparsity.tickets.rewind_step:
         return []
-    return [RewindPoint(spec.rewind_step, functools.partial(folder.save_arrays, REWIND))]
+    return [RewindPoint(spec.sparsity.tickets.rewind_step, functools.partial(folder.save_arrays, REWIND))]
 
 
-def keep_round(model: SparseModel, spec: TrainingSpec, folder: RunFolder) -> None:
+def keep_round(model: SparseModel, spec: RunSpec, folder: RunFolder) -> None:
     """Writes masks and weights of a finished round of a lottery ticket into its folder; of another run nothing."""
-    if isinstance(spec, DensitySpec) and spec.method == "lottery":
+    if isinstance(spec, RunSpec) and spec.sparsity.method == "lottery":
         masks = {kernel.path: keras.ops.convert_to_numpy(kernel.mask) for kernel in masked_kernels_of(model)}
         folder.save_arrays(MASKS, masks)
         folder.save_arrays(WEIGHTS, weights_of(model))
 
 
-def _check_trained(spec: DensitySpec, folder: RunFolder) -> None:
+def _check_trained(spec: RunSpec, folder: RunFolder) -> None:
     if not folder.finished:
         raise RoundError(f"{spec.run_id} prunes the weights of {folder.run_id}, which is not finished.")
     if read_json(folder.path / "result.json")["diverged"]:

@@ -8,9 +8,8 @@ import keras
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.layers.ghost import ghosts_of
 from keras_sparseflow.studies.run.recipe import plain_loss
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MODELS
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.tost.ghost_schedule import GhostSchedule
 from keras_sparseflow.training.tost.rescaling import rescale_init
@@ -20,7 +19,7 @@ Say = Callable[[str], None]
 """Is told in a few words what goes on."""
 
 
-def check_tweaks(specs: Iterable[TrainingSpec], data: ImageData) -> None:
+def check_tweaks(specs: Iterable[RunSpec], data: ImageData) -> None:
     """Refuses tweaks that have no place in their network, or too few images, before anything is trained.
 
     Args:
@@ -30,22 +29,22 @@ def check_tweaks(specs: Iterable[TrainingSpec], data: ImageData) -> None:
     Raises:
         ValueError: a network has no ReLU or no layer for a ghost, or LRsI wants more images.
     """
-    tweaked = {spec for spec in specs if isinstance(spec, DensitySpec) and spec.tweaks != "none"}
+    tweaked = {spec for spec in specs if isinstance(spec, RunSpec) and spec.training.tweaks != "none"}
     for spec in tweaked:
-        if spec.rescales and 2 * len(data.train_images) < 3 * spec.batch_size:
+        if spec.rescales and 2 * len(data.train_images) < 3 * spec.training.batch_size:
             raise ValueError(
                 f"Tweak LRsI draws batches of which half is new: `batch_size` must be at most "
                 f"{2 * len(data.train_images) // 3}, for {len(data.train_images)} training images; received "
-                f"{spec.batch_size}."
+                f"{spec.training.batch_size}."
             )
     for spec in {_graph(spec): spec for spec in tweaked}.values():
-        architecture = MODELS.get(spec.model)
-        options = {"batch_norm": "BN" in spec.parts, "skip_connections": "SC" in spec.parts}
-        size = {"depth": spec.depth, "width": spec.width}
+        architecture = MODELS.get(spec.model.architecture)
+        options = {"batch_norm": "BN" in spec.training.parts, "skip_connections": "SC" in spec.training.parts}
+        size = {"depth": spec.model.depth, "width": spec.model.width}
         with_ghosts(architecture.build(data.input_shape, data.num_classes, **size, **options), spec)
 
 
-def rescaled(model: SparseModel, spec: TrainingSpec, data: ImageData, say: Say = lambda _: None) -> None:
+def rescaled(model: SparseModel, spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> None:
     """Rescales the initial weights of a network, if the spec's tweaks do so.
 
     Args:
@@ -57,34 +56,34 @@ def rescaled(model: SparseModel, spec: TrainingSpec, data: ImageData, say: Say =
     Raises:
         ValueError: a norm or loss is not finite.
     """
-    if not isinstance(spec, DensitySpec) or not spec.rescales:
+    if not isinstance(spec, RunSpec) or not spec.rescales:
         return
 
     def progress(row: Mapping[str, Any]) -> None:
-        say(f"rescaling initial weights, {row['iteration'] + 1}/{spec.rescale_iterations}")
+        say(f"rescaling initial weights, {row['iteration'] + 1}/{spec.training.rescaling.rescale_iterations}")
 
     rescale_init(
         model,
         (data.train_images, data.train_labels),
         loss=plain_loss(spec),
-        iterations=spec.rescale_iterations,
-        batch_size=spec.batch_size,
+        iterations=spec.training.rescaling.rescale_iterations,
+        batch_size=spec.training.batch_size,
         seed=spec.seed,
         progress=progress,
     )
 
 
-def with_ghosts(model: SparseModel, spec: TrainingSpec) -> SparseModel:
+def with_ghosts(model: SparseModel, spec: RunSpec) -> SparseModel:
     """Returns the network with the ghosts of the spec's tweaks: the model itself where these have none.
 
     Raises:
         ValueError: the network has no place for them.
     """
     tweaks = _ghosts(spec)
-    if not isinstance(spec, DensitySpec) or not tweaks:
+    if not isinstance(spec, RunSpec) or not tweaks:
         return model
     haunted: SparseModel = ghostify(
-        model, swish=spec.ghost_activation if "GSw" in tweaks else False, skips="GSk" in tweaks
+        model, swish=spec.training.ghosts.ghost_activation if "GSw" in tweaks else False, skips="GSk" in tweaks
     )
     return haunted
 
@@ -98,23 +97,23 @@ def without_ghosts(model: SparseModel) -> SparseModel:
     return plain
 
 
-def ghost_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.Callback]:
+def ghost_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Callback]:
     """Returns the callback that lets the ghosts of the spec's network fade; none where there are none, or they stay.
 
     Args:
         spec: of the run.
         data: gives the steps of an epoch.
     """
-    if not isinstance(spec, DensitySpec) or not _ghosts(spec) or spec.ghost_decay == "none":
+    if not isinstance(spec, RunSpec) or not _ghosts(spec) or spec.training.ghosts.ghost_decay == "none":
         return []
-    end = round(spec.ghost_until * spec.epochs * steps_per_epoch(data, spec.batch_size)) - spec.first_step
-    return [GhostSchedule(end_step=max(1, end), alpha=spec.ghost_decay)]
+    end = round(spec.training.ghosts.ghost_until * spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)) - spec.first_step
+    return [GhostSchedule(end_step=max(1, end), alpha=spec.training.ghosts.ghost_decay)]
 
 
-def _graph(spec: DensitySpec) -> tuple[object, ...]:
+def _graph(spec: RunSpec) -> tuple[object, ...]:
     """Returns what decides whether there is a place for the spec's ghosts."""
-    return (spec.model, spec.depth, spec.width, spec.parts & {"SC", "BN"}, _ghosts(spec))
+    return (spec.model.architecture, spec.model.depth, spec.model.width, spec.training.parts & {"SC", "BN"}, _ghosts(spec))
 
 
-def _ghosts(spec: TrainingSpec) -> frozenset[str]:
-    return spec.tweak_names & {"GSk", "GSw"} if isinstance(spec, DensitySpec) else frozenset()
+def _ghosts(spec: RunSpec) -> frozenset[str]:
+    return spec.training.tweak_names & {"GSk", "GSw"} if isinstance(spec, RunSpec) else frozenset()

@@ -7,13 +7,12 @@ import keras
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.studies.spec.combined import Part
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.tweaks import TWEAKS
 from keras_sparseflow.studies.spec.variants import PARTS
 
 
-def hooked_parts(spec: TrainingSpec) -> dict[str, Part]:
+def hooked_parts(spec: RunSpec) -> dict[str, Part]:
     """Returns the parts and tweaks of a spec that have hooks, each by what it is called in words.
 
     Args:
@@ -22,15 +21,15 @@ def hooked_parts(spec: TrainingSpec) -> dict[str, Part]:
     Raises:
         ValueError: one is of another package, and can't be imported or is no `Part`.
     """
-    tweaks = spec.tweak_names if isinstance(spec, DensitySpec) else frozenset()
-    named = [(PARTS, name) for name in PARTS if name in spec.parts] + [
+    tweaks = spec.training.tweak_names if isinstance(spec, RunSpec) else frozenset()
+    named = [(PARTS, name) for name in PARTS if name in spec.training.parts] + [
         (TWEAKS, name) for name in TWEAKS if name in tweaks
     ]
     found = {f"{table.kind} {name!r}": table.get(name) for table, name in named}
     return {called: part for called, part in found.items() if part.changes_training}
 
 
-def prepare_by_parts(model: keras.Model, spec: TrainingSpec) -> None:
+def prepare_by_parts(model: keras.Model, spec: RunSpec) -> None:
     """Lets the parts of a spec change its network, and adds their penalties to its loss.
 
     Args:
@@ -55,14 +54,14 @@ def prepare_by_parts(model: keras.Model, spec: TrainingSpec) -> None:
                 kernel.variable.regularizer = _Penalised(kernel.variable.regularizer, part.penalty)
 
 
-def part_callbacks(spec: TrainingSpec, data: ImageData) -> list[keras.callbacks.Callback]:
+def part_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of the parts of a spec.
 
     Args:
         spec: of the run.
         data: gives the steps of an epoch.
     """
-    steps = spec.epochs * steps_per_epoch(data, spec.batch_size)
+    steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
     hooks = [part.callbacks for part in hooked_parts(spec).values() if part.callbacks is not None]
     return [callback for hook in hooks for callback in hook(spec, steps)]
 

@@ -28,7 +28,6 @@ from keras_sparseflow.studies.executors.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import FORWARD, TRAINING, image_passes, steps_an_epoch
 from keras_sparseflow.studies.size.workload import Load, Workload, graph_of
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 
 LARGEST_SIDE = 1000
 """Kernels larger than this take about as long per weight as these; networks of them would take long to calibrate."""
@@ -129,20 +128,20 @@ def calibrate(
     return Speed(tuple(timings), augmenting)
 
 
-def measured_share(spec: TrainingSpec) -> float:
+def measured_share(spec: RunSpec) -> float:
     """Returns the share of epochs in whose steps flow is measured; its measuring at their end counts as images."""
-    measured = measured_epochs(spec.epochs, spec.flow_epochs) if "steps" in spec.flow_readings else []
-    return len(measured) / spec.epochs
+    measured = measured_epochs(spec.training.epochs, spec.measurement.flow_epochs) if "steps" in spec.measurement.flow.flow_readings else []
+    return len(measured) / spec.training.epochs
 
 
 class _Clock(StudyProgress):
     """Notes when each epoch ended, and shows nothing."""
 
-    def __init__(self, specs: Sequence[TrainingSpec]):
+    def __init__(self, specs: Sequence[RunSpec]):
         super().__init__(specs, Console(file=StringIO()))
         self._ends: dict[str, list[float]] = defaultdict(list)
 
-    def epoch_of(self, spec: TrainingSpec) -> Callable[..., None]:
+    def epoch_of(self, spec: RunSpec) -> Callable[..., None]:
         return lambda *epoch_and_metrics: self._ends[spec.run_id].append(time.perf_counter())
 
     def show(self, now: str) -> None:
@@ -164,7 +163,7 @@ def _timing(spec: RunSpec, side: int, executor: str, options: Options) -> Timing
     """Measures networks whose kernels are squares of that side."""
     from keras_sparseflow.training.distributed.device import parallel_stacks  # loads TensorFlow
 
-    variant = "BN" if "BN" in spec.parts else "NR"
+    variant = "BN" if "BN" in spec.training.parts else "NR"
     weights = HIDDEN_LAYERS * side**2 + side * CLASSES
     networks = 1 if executor == "serial" else max(2, min(MOST_NETWORKS, round(MOST_WEIGHTS / weights) // 2 * 2))
     square = dataclasses.replace(
@@ -173,12 +172,12 @@ def _timing(spec: RunSpec, side: int, executor: str, options: Options) -> Timing
     )  # fmt: skip
     specs = [dataclasses.replace(square, seed=seed) for seed in range(networks)]
     graphs = 1 if executor == "serial" else parallel_stacks()
-    step_flops = TRAINING * weights * spec.batch_size * networks
+    step_flops = TRAINING * weights * spec.training.batch_size * networks
     steps = max(3, min(MOST_STEPS, round(EPOCH_FLOPS / step_flops)))
     start, plain, measured = epoch_seconds(specs, (1, side, 1), steps, executor, options)
     return Timing(
         side=math.sqrt(weights / (HIDDEN_LAYERS + 1)),
-        per_weight=plain / (steps * spec.batch_size * networks * weights),
+        per_weight=plain / (steps * spec.training.batch_size * networks * weights),
         measuring=max(1.0, measured / plain),
         building=start / (HIDDEN_LAYERS + 1) / graphs,
     )
@@ -195,11 +194,11 @@ def _augmenting(load: Load, executor: str, options: Options) -> float:
         )  # fmt: skip
         seconds.append(epoch_seconds([spec], load.size.input_shape, steps, executor, options)[1])
     without, augmented = seconds
-    return max(0.0, augmented - without) / (steps * load.spec.batch_size * load.size.inputs)
+    return max(0.0, augmented - without) / (steps * load.spec.training.batch_size * load.size.inputs)
 
 
 def epoch_seconds(
-    specs: Sequence[TrainingSpec], shape: tuple[int, int, int], steps: int, executor: str, options: Options
+    specs: Sequence[RunSpec], shape: tuple[int, int, int], steps: int, executor: str, options: Options
 ) -> tuple[float, float, float]:
     """Trains networks on random images; returns the seconds before the first epoch, of one, and of a measured one.
 

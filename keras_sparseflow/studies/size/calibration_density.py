@@ -20,7 +20,7 @@ from keras_sparseflow.studies.size.calibration import (
 )
 from keras_sparseflow.studies.size.cost import TRAINING, cost
 from keras_sparseflow.studies.size.kernel_counts import kernels_of
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MODELS
 
 FEWEST_STEPS = 3
@@ -31,7 +31,7 @@ STEP_FLOPS = 1e10
 
 
 def density_seconds(
-    specs: Sequence[DensitySpec],
+    specs: Sequence[RunSpec],
     size: DataSize,
     options: Options,
     on_progress: Callable[[int, int], None] = lambda *_: None,
@@ -45,10 +45,10 @@ def density_seconds(
         on_progress: called with how many measurements are done, and of how many.
     """
     small = _relative(specs, size)
-    steps = max(FEWEST_STEPS, min(MOST_STEPS, round(EPOCH_FLOPS / (small.batch_size * _flops_an_image(small, size)))))
+    steps = max(FEWEST_STEPS, min(MOST_STEPS, round(EPOCH_FLOPS / (small.training.batch_size * _flops_an_image(small, size)))))
     start, plain, measured = epoch_seconds([small], size.input_shape, steps, "serial", options)
     on_progress(1, 1)
-    trained = DataSize(size.input_shape, size.classes, steps * small.batch_size, 0)
+    trained = DataSize(size.input_shape, size.classes, steps * small.training.batch_size, 0)
     a_flop = plain / (cost([small], trained).flops / EPOCHS)
     a_kernel = start / len(kernels_of(small, size))
     slower = max(1.0, measured / plain)
@@ -59,26 +59,26 @@ def density_seconds(
     )
 
 
-def _relative(specs: Sequence[DensitySpec], size: DataSize) -> DensitySpec:
+def _relative(specs: Sequence[RunSpec], size: DataSize) -> RunSpec:
     """Returns a network of the most common variant that is as small as tells the time of the others' operations."""
-    most = Counter(spec.variant for spec in specs).most_common(1)[0][0]
-    spec = next(spec for spec in specs if spec.variant == most)
-    architecture = MODELS.get(spec.model)
+    most = Counter(spec.training.variant for spec in specs).most_common(1)[0][0]
+    spec = next(spec for spec in specs if spec.training.variant == most)
+    architecture = MODELS.get(spec.model.architecture)
     small = dataclasses.replace(
         spec,
         method="static",
         tweaks="none",
         diagnostics=(),
         density=1.0,  # masks take no longer, and one of a low density might leave a small kernel no weight
-        depth=min(spec.depth, architecture.small_depth),
-        width=min(spec.width, architecture.small_width),
+        depth=min(spec.model.depth, architecture.small_depth),
+        width=min(spec.model.width, architecture.small_width),
         epochs=EPOCHS,
         flow_epochs=FLOW_EPOCHS,
         flow_readings=("steps",),
     )
     fits = int(STEP_FLOPS / _flops_an_image(small, size))
-    return dataclasses.replace(small, batch_size=max(1, min(spec.batch_size, fits)))
+    return dataclasses.replace(small, batch_size=max(1, min(spec.training.batch_size, fits)))
 
 
-def _flops_an_image(spec: DensitySpec, size: DataSize) -> int:
+def _flops_an_image(spec: RunSpec, size: DataSize) -> int:
     return TRAINING * sum(kernel.size * kernel.positions for kernel in kernels_of(spec, size))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.studies.size.kernel_counts import kernels_of
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 FORWARD = 2
 """Floating-point operations of a forward pass for each product of a weight and a value: that and a sum."""
@@ -45,7 +44,7 @@ class Cost:
         return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
 
 
-def cost(specs: Iterable[TrainingSpec], size: DataSize) -> Cost:
+def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
     """Returns what it costs to train networks from their start.
 
     Padding of networks that train together is not counted: that depends on the executor.
@@ -66,34 +65,34 @@ def cost(specs: Iterable[TrainingSpec], size: DataSize) -> Cost:
     return sum((_cost_of(spec, size) for spec in specs), Cost())
 
 
-def steps_an_epoch(spec: TrainingSpec, size: DataSize) -> int:
+def steps_an_epoch(spec: RunSpec, size: DataSize) -> int:
     """Returns the number of full batches in the training images.
 
     Raises:
         ValueError: not even one batch is full.
     """
-    if spec.batch_size > size.train_images:
+    if spec.training.batch_size > size.train_images:
         raise ValueError(
             f"`batch_size` must be in [1, {size.train_images}], the number of training images; "
-            f"received {spec.batch_size}."
+            f"received {spec.training.batch_size}."
         )
-    return size.train_images // spec.batch_size
+    return size.train_images // spec.training.batch_size
 
 
-def image_passes(spec: TrainingSpec, size: DataSize) -> tuple[int, int, int]:
+def image_passes(spec: RunSpec, size: DataSize) -> tuple[int, int, int]:
     """Returns how many images a network is trained on, its flow is measured on at the end, and it is evaluated on.
 
     The numbers are of all epochs.
     """
     steps = steps_an_epoch(spec, size)
-    trained = (spec.epochs * steps - spec.first_step) * spec.batch_size
-    measured = _epochs_among(measured_epochs(spec.epochs, spec.flow_epochs), spec, size)
-    ends = len(measured) if "end" in spec.flow_readings else 0
-    epochs = spec.epochs - spec.first_step // steps
+    trained = (spec.training.epochs * steps - spec.first_step) * spec.training.batch_size
+    measured = _epochs_among(measured_epochs(spec.training.epochs, spec.measurement.flow_epochs), spec, size)
+    ends = len(measured) if "end" in spec.measurement.flow.flow_readings else 0
+    epochs = spec.training.epochs - spec.first_step // steps
     return trained, ends * size.train_images, epochs * size.test_images
 
 
-def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
+def _cost_of(spec: RunSpec, size: DataSize) -> Cost:
     kernels = kernels_of(spec, size)
     products = sum(kernel.size * kernel.positions for kernel in kernels)
     active = sum(kernel.active * kernel.positions for kernel in kernels)
@@ -103,7 +102,7 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     per_product = TRAINING * (trained + at_ends + gradients) + FORWARD * (evaluated + forward)
     return Cost(
         networks=1,
-        steps=spec.epochs * steps_an_epoch(spec, size) - spec.first_step,
+        steps=spec.training.epochs * steps_an_epoch(spec, size) - spec.first_step,
         active_weights=sum(kernel.active for kernel in kernels),
         stored_weights=sum(kernel.size for kernel in kernels),
         flops=per_product * products,
@@ -111,31 +110,31 @@ def _cost_of(spec: TrainingSpec, size: DataSize) -> Cost:
     )
 
 
-def _besides(spec: TrainingSpec, size: DataSize) -> tuple[int, int]:
+def _besides(spec: RunSpec, size: DataSize) -> tuple[int, int]:
     """Returns on how many images gradients are taken besides those of the training, and how many are evaluated."""
-    if not isinstance(spec, DensitySpec):
+    if not isinstance(spec, RunSpec):
         return 0, 0
-    chosen, points = spec.diagnostics, spec.landscape_steps
-    training, test = (min(spec.diagnostic_samples, images) for images in (size.train_images, size.test_images))
-    epochs = len(_epochs_among(measured_epochs(spec.epochs, spec.diagnostic_epochs), spec, size))
+    chosen, points = spec.measurement.diagnostics, spec.measurement.landscape_steps
+    training, test = (min(spec.measurement.diagnostic_samples, images) for images in (size.train_images, size.test_images))
+    epochs = len(_epochs_among(measured_epochs(spec.training.epochs, spec.measurement.diagnostic_epochs), spec, size))
     eigenvalues = epochs * ("top_eigenvalue" in chosen) + ("loss_along" in chosen)
     losses = points * ("loss_along" in chosen) + points**2 * ("loss_surface" in chosen)
-    products = SECOND_ORDER * spec.eigenvalue_iterations * eigenvalues
-    rescaled = (1 + SECOND_ORDER) * spec.rescale_iterations * spec.batch_size if spec.rescales else 0
+    products = SECOND_ORDER * spec.measurement.eigenvalue_iterations * eigenvalues
+    rescaled = (1 + SECOND_ORDER) * spec.training.rescaling.rescale_iterations * spec.training.batch_size if spec.rescales else 0
     looked_at = epochs * training * ("activation_sparsity" in chosen)
     return rescaled + products * training, looked_at + losses * test
 
 
-def _epochs_among(measured: Sequence[int], spec: TrainingSpec, size: DataSize) -> set[int]:
+def _epochs_among(measured: Sequence[int], spec: RunSpec, size: DataSize) -> set[int]:
     """Returns those of measured epochs that the run trains: one that begins later leaves out the first."""
-    return set(measured).intersection(range(spec.first_step // steps_an_epoch(spec, size), spec.epochs))
+    return set(measured).intersection(range(spec.first_step // steps_an_epoch(spec, size), spec.training.epochs))
 
 
-def _dense_share(spec: TrainingSpec) -> float:
+def _dense_share(spec: RunSpec) -> float:
     """Returns the share of training in which a network is dense.
 
     While a cubic schedule prunes it, a quarter of what goes is there on average.
     """
-    if isinstance(spec, DensitySpec) and spec.prunes:
-        return spec.prune_from + (spec.prune_until - spec.prune_from) / 4
+    if isinstance(spec, RunSpec) and spec.prunes:
+        return spec.sparsity.pruning.prune_from + (spec.sparsity.pruning.prune_until - spec.sparsity.pruning.prune_from) / 4
     return 0

@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keras_sparseflow.data import DataSize, data_size
-from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.executors.executors import Options, StudyPlan
-from keras_sparseflow.studies.grid_study import GridStudy
 from keras_sparseflow.studies.size.calibration import calibrate
 from keras_sparseflow.studies.size.calibration_density import density_seconds
 from keras_sparseflow.studies.size.cost import Cost, cost
 from keras_sparseflow.studies.size.workload import Workload, population_workload, serial_workload
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 
@@ -26,13 +24,13 @@ class Estimate:
         refusal: why it can't be trained; empty if it can.
     """
 
-    study: GridStudy
+    study: Study
     cost: Cost | None = None
     seconds: float | None = None
     refusal: str = ""
 
 
-def size_of(study: GridStudy, data_dir: str | None) -> DataSize:
+def size_of(study: Study, data_dir: str | None) -> DataSize:
     """Returns how large the dataset of a study is, as the study reduces it.
 
     Raises:
@@ -43,7 +41,7 @@ def size_of(study: GridStudy, data_dir: str | None) -> DataSize:
 
 
 def estimate_studies(
-    studies: Sequence[GridStudy],
+    studies: Sequence[Study],
     *,
     data_dir: str | None,
     executor: str,
@@ -64,7 +62,7 @@ def estimate_studies(
         try:
             size = size_of(study, data_dir)
             specs = study.specs(size.inputs, size.classes)
-            if isinstance(study, DensityStudy):
+            if isinstance(study, Study):
                 estimate = Estimate(study, cost(specs, size), density_seconds(specs, size, options))
                 counted.append((estimate, None))
                 continue
@@ -94,7 +92,7 @@ def estimate_plan(
     """
     together = [spec for population in plan.populations for spec in population.specs]
     alone = [spec for spec in plan.alone if isinstance(spec, RunSpec)]
-    at_densities = [spec for spec in plan.alone if isinstance(spec, DensitySpec)]
+    at_densities = [spec for spec in plan.alone if isinstance(spec, RunSpec)]
     seconds = density_seconds(at_densities, size, options, on_progress) if at_densities else 0.0
     for specs, executor in ((together, "population"), (alone, "serial")):
         if specs:

@@ -9,10 +9,8 @@ from keras_sparseflow.masks.score_table import DISTRIBUTIONS
 from keras_sparseflow.models.architectures import KernelUse
 from keras_sparseflow.models.mlp import kernel_names
 from keras_sparseflow.studies.size.capacity import match_capacity
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
+from keras_sparseflow.studies.spec.name_tables import MODELS
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class CountedKernel(KernelUse):
     active: int
 
 
-def kernels_of(spec: TrainingSpec, size: DataSize) -> tuple[CountedKernel, ...]:
+def kernels_of(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
     """Returns the kernels of the spec's network in order.
 
     Args:
@@ -43,13 +41,13 @@ def kernels_of(spec: TrainingSpec, size: DataSize) -> tuple[CountedKernel, ...]:
         [946176, 3080]
     """
     if isinstance(spec, RunSpec):
-        arm = (spec.hidden_layers, spec.dense_width, spec.max_width, spec.arm == "sparse")
+        arm = (spec.model.hidden_layers, spec.dense_width, spec.max_width, spec.arm == "sparse")
         return _kernels_of_arm(size.inputs, size.classes, *arm)
-    assert isinstance(spec, DensitySpec)
+    assert isinstance(spec, RunSpec)
     return _kernels_at_density(spec, size)
 
 
-def _active_counts(spec: DensitySpec, kernels: list[KernelUse]) -> dict[str, int] | int:
+def _active_counts(spec: RunSpec, kernels: list[KernelUse]) -> dict[str, int] | int:
     """Returns how many weights of each kernel with a mask are active, or of all of them together.
 
     Args:
@@ -63,28 +61,28 @@ def _active_counts(spec: DensitySpec, kernels: list[KernelUse]) -> dict[str, int
     if not masked:
         raise ValueError(
             f"`ends` must be 'sparse' for a network without other kernels than {' and '.join(_dense_ends(spec))}; "
-            f"received {spec.ends!r}."
+            f"received {spec.sparsity.ends!r}."
         )
-    counts = DISTRIBUTIONS.get(spec.distribution)([kernel.shape for kernel in masked], spec.density)
+    counts = DISTRIBUTIONS.get(spec.sparsity.distribution)([kernel.shape for kernel in masked], spec.sparsity.density)
     if isinstance(counts, int):
         return counts
     for kernel, count in zip(masked, counts, strict=True):
         if not count:
             raise ValueError(
-                f"`density` must leave every kernel at least one active weight; {spec.density} leaves none of the "
+                f"`density` must leave every kernel at least one active weight; {spec.sparsity.density} leaves none of the "
                 f"{kernel.size} of {kernel.name!r}."
             )
     return {kernel.name: count for kernel, count in zip(masked, counts, strict=True)}
 
 
-def decides_over_all(spec: TrainingSpec) -> bool:
+def decides_over_all(spec: RunSpec) -> bool:
     """Returns whether the score decides how many weights of each kernel are active."""
-    return isinstance(spec, DensitySpec) and isinstance(DISTRIBUTIONS.get(spec.distribution)([(1,)], 1.0), int)
+    return isinstance(spec, RunSpec) and isinstance(DISTRIBUTIONS.get(spec.sparsity.distribution)([(1,)], 1.0), int)
 
 
-def _dense_ends(spec: DensitySpec) -> tuple[str, ...]:
-    ends: tuple[str, ...] = MODELS.get(spec.model).ends
-    return ends if spec.ends == "dense" else ()
+def _dense_ends(spec: RunSpec) -> tuple[str, ...]:
+    ends: tuple[str, ...] = MODELS.get(spec.model.architecture).ends
+    return ends if spec.sparsity.ends == "dense" else ()
 
 
 def _spread(active: int, sizes: dict[str, int]) -> dict[str, int]:
@@ -94,10 +92,10 @@ def _spread(active: int, sizes: dict[str, int]) -> dict[str, int]:
     return {name: end - start for name, (start, end) in zip(sizes, itertools.pairwise(ends), strict=True)}
 
 
-def _kernels_at_density(spec: DensitySpec, size: DataSize) -> tuple[CountedKernel, ...]:
-    architecture = MODELS.get(spec.model)
+def _kernels_at_density(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
+    architecture = MODELS.get(spec.model.architecture)
     kernels = architecture.kernels(
-        size.input_shape, size.classes, spec.depth, spec.width, skip_connections="SC" in spec.parts
+        size.input_shape, size.classes, spec.model.depth, spec.model.width, skip_connections="SC" in spec.training.parts
     )
     counts = _active_counts(spec, kernels)
     if isinstance(counts, int):

@@ -28,13 +28,13 @@ class Load:
     @property
     def weights(self) -> int:
         """Weights of the kernels that are computed with."""
-        kernels = match_capacity(self.size.inputs, self.size.classes, self.spec.hidden_layers, self.width, self.width)
+        kernels = match_capacity(self.size.inputs, self.size.classes, self.spec.model.hidden_layers, self.width, self.width)
         return sum(kernel.active for kernel in kernels)
 
     @property
     def side(self) -> float:
         """Side of a square kernel of average size."""
-        return math.sqrt(self.weights / (self.spec.hidden_layers + 1))
+        return math.sqrt(self.weights / (self.spec.model.hidden_layers + 1))
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Workload:
 def serial_workload(specs: Iterable[RunSpec], size: DataSize) -> Workload:
     """Returns the workload of networks that are trained one after the other."""
     specs = list(specs)
-    loads = tuple(Load(spec, spec.width, size) for spec in specs)
-    augmented = tuple(load for load in loads if "DA" in load.spec.parts)
-    return Workload(loads, augmented, sum(spec.hidden_layers + 1 for spec in specs))
+    loads = tuple(Load(spec, spec.model.width, size) for spec in specs)
+    augmented = tuple(load for load in loads if "DA" in load.spec.training.parts)
+    return Workload(loads, augmented, sum(spec.model.hidden_layers + 1 for spec in specs))
 
 
 def population_workload(specs: Iterable[RunSpec], size: DataSize, chains: int) -> Workload:
@@ -72,29 +72,29 @@ def population_workload(specs: Iterable[RunSpec], size: DataSize, chains: int) -
     """
     together: dict[tuple[object, ...], dict[tuple[object, ...], list[RunSpec]]] = {}
     for spec in specs:
-        together.setdefault(graph_of(spec), {}).setdefault((spec.variant, spec.learning_rate), []).append(spec)
+        together.setdefault(graph_of(spec), {}).setdefault((spec.training.variant, spec.training.learning_rate), []).append(spec)
     loads: list[Load] = []
     streams: dict[tuple[object, ...], Load] = {}
     kernels = 0
     for graph, configurations in together.items():
         stacked = [_stacked(alike, size, chains) for alike in configurations.values()]
         members = [load for stacks in stacked for stack in stacks for load in stack]
-        streams |= {(graph, load.spec.seed): load for load in members if "DA" in load.spec.parts}
-        kernels += math.ceil(len(members) / MEMBERS_LIMIT) * len(stacked[0]) * (members[0].spec.hidden_layers + 1)
+        streams |= {(graph, load.spec.seed): load for load in members if "DA" in load.spec.training.parts}
+        kernels += math.ceil(len(members) / MEMBERS_LIMIT) * len(stacked[0]) * (members[0].spec.model.hidden_layers + 1)
         loads += members
     return Workload(tuple(loads), tuple(streams.values()), kernels)
 
 
 def graph_of(spec: RunSpec) -> tuple[object, ...]:
     """Returns what networks have in common that train together."""
-    return (spec.optimizer, spec.activation, spec.hidden_layers, spec.batch_size, spec.parts & GRAPH_PARTS)
+    return (spec.training.optimizer, spec.model.activation, spec.model.hidden_layers, spec.training.batch_size, spec.training.parts & GRAPH_PARTS)
 
 
 def _stacked(specs: list[RunSpec], size: DataSize, chains: int) -> list[list[Load]]:
     """Returns the loads of one configuration, stack by stack."""
     first = specs[0]
-    shape = (size.inputs, size.classes, first.hidden_layers, first.batch_size, chains)
-    stacks = _stacks(tuple(spec.width for spec in specs), *shape)
+    shape = (size.inputs, size.classes, first.model.hidden_layers, first.training.batch_size, chains)
+    stacks = _stacks(tuple(spec.model.width for spec in specs), *shape)
     return [[Load(specs[member], width, size) for member in members] for width, members in stacks]
 
 

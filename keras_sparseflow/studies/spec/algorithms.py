@@ -1,9 +1,6 @@
 """Versions of the algorithms that a run uses, which are part of its name."""
 
-import dataclasses
-from typing import Any
-
-from keras_sparseflow.studies.spec.fields import chosen
+from keras_sparseflow.studies.spec.fields import Values, chosen
 
 ALGORITHMS = {
     ("variant", "DA"): 2,  # pads by an eighth of the images' side, no longer by 4 pixels
@@ -17,16 +14,15 @@ of the earlier algorithm, which stay on disk, are not taken for theirs.
 """
 
 
-def algorithm_versions(spec: Any) -> dict[str, int]:
-    """Returns the versions of those algorithms in `ALGORITHMS` that a spec uses.
+def algorithm_versions(values: Values) -> dict[str, int]:
+    """Returns the versions of those algorithms in `ALGORITHMS` that a run uses.
 
     Args:
-        spec: a `RunSpec` or `DensitySpec`.
+        values: of the fields of its spec.
 
     Example:
-        >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> algorithm_versions(RunSpec(dense_width=20, max_width=68, optimizer="adagrad", variant="BN"))
+        >>> algorithm_versions({"optimizer": "adagrad", "variant": "BN", "score": None})
         {'optimizer adagrad': 2}
     """
-    used = {item.name: chosen(item.name, getattr(spec, item.name)) for item in dataclasses.fields(spec)}
+    used = {name: chosen(name, value) for name, value in values.items() if value is not None}
     return {f"{field} {name}": v for (field, name), v in ALGORITHMS.items() if name in used.get(field, ())}

@@ -1,9 +1,9 @@
-"""The fields of specs: help text, source and limits of each, and the check of its values."""
+"""The fields of specs: what each means, where its default comes from, which values it takes, and when it applies."""
 
 import dataclasses
 import operator
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from keras_sparseflow.data.datasets.loading import DATASETS
@@ -16,21 +16,110 @@ from keras_sparseflow.studies.spec.tweaks import COMBINED_TWEAKS
 from keras_sparseflow.studies.spec.variants import VARIANTS
 
 PAPER = "Tessera et al. 2021"
+TOST = "Jaiswal et al. 2022"
+FRANKLE = "Frankle & Carbin 2019"
+EVCI = "Evci et al. 2020"
 OURS = "left open by the paper; our default"
 
+Values = Mapping[str, Any]
+"""Values of all fields of a spec by name; None for one that does not apply."""
 
-def spec_field(default: Any, help: str, source: str = "", **limits: Any) -> Any:
-    """A field with its help text, where its default comes from, and what values it takes.
+
+def spec_field(
+    default: Any, help: str, source: str = "", *, when: Callable[[Values], bool] | None = None, **limits: Any
+) -> Any:
+    """A field of a part of a spec.
 
     Args:
-        default: MISSING for none.
+        default: where none is given.
         help: what it means, in words that a flag can show.
         source: where the default comes from.
+        when: tells from the other values whether the field means anything; None where it always does. One that means
+            nothing is None, whatever was given.
         **limits: `choices`, and of a list of them `fewest`, how many it must name; or of a number any of `minimum`,
-            `above`, `maximum` and `below`.
+            `above`, `maximum` and `below`; and `called`, its name outside of its part, where that is not the
+            attribute's.
     """
-    metadata = {"help": help, "source": source, **limits}
-    return field(metadata=metadata) if default is dataclasses.MISSING else field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata={"help": help, "source": source, "when": when, **limits})
+
+
+def part(kind: type[Any], when: Callable[[Values], bool] | None = None) -> Any:
+    """A field that holds a part of a spec, or of a part; `when` is that of `spec_field`."""
+    return dataclasses.field(default_factory=lambda: None, metadata={"part": kind, "when": when})
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A field with a value of its own, and where in a spec it stands.
+
+    Args:
+        item: the field.
+        path: attributes that lead to it from the spec.
+        conditions: all must hold for it to apply.
+    """
+
+    item: dataclasses.Field[Any]
+    path: tuple[str, ...]
+    conditions: tuple[Callable[[Values], bool], ...]
+
+    @property
+    def name(self) -> str:
+        """The field's name outside of its part: of its flag, its column and in grids."""
+        return called(self.item)
+
+    @property
+    def default(self) -> Any:
+        return self.item.default
+
+    @property
+    def help(self) -> str:
+        return str(self.item.metadata["help"])
+
+    @property
+    def source(self) -> str:
+        return str(self.item.metadata["source"])
+
+    @property
+    def is_list(self) -> bool:
+        return str(self.item.type).startswith("tuple")
+
+    def applies(self, values: Values) -> bool:
+        """Returns whether the field means anything beside these values."""
+        return all(condition(values) for condition in self.conditions)
+
+    def of(self, spec: Any) -> Any:
+        """Returns its value in a spec; None where it does not apply."""
+        for attribute in self.path:
+            spec = None if spec is None else getattr(spec, attribute)
+        return spec
+
+
+def called(item: dataclasses.Field[Any]) -> str:
+    """Returns the name of a field outside of its part."""
+    return str(item.metadata.get("called", item.name))
+
+
+def leaves_of(kind: type[Any], path: tuple[str, ...] = (), conditions: tuple[Any, ...] = ()) -> Iterator[Leaf]:
+    """Yields the leaves of a class of parts, those of the parts within it too."""
+    for item in dataclasses.fields(kind):
+        own = item.metadata.get("when")
+        all_conditions = conditions if own is None else (*conditions, own)
+        if "part" in item.metadata:
+            yield from leaves_of(item.metadata["part"], (*path, item.name), all_conditions)
+        else:
+            yield Leaf(item, (*path, item.name), all_conditions)
+
+
+def assemble(kind: type[Any], values: Values) -> Any:
+    """Returns the part of a spec that these values make, without those parts that do not apply."""
+    arguments: dict[str, Any] = {}
+    for item in dataclasses.fields(kind):
+        condition = item.metadata.get("when")
+        if "part" not in item.metadata:
+            arguments[item.name] = values[called(item)]
+        elif condition is None or condition(values):
+            arguments[item.name] = assemble(item.metadata["part"], values)
+    return kind(**arguments)
 
 
 def check_value(item: dataclasses.Field[Any], value: Any) -> Any:
@@ -39,27 +128,27 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> Any:
     Raises:
         ValueError: argument, what was expected, and what came.
     """
-    if item.name in _COMBINED:
-        return _COMBINED[item.name].canonical(str(value))
-    if item.name in _TABLES:
-        return _check_names(item, value)
-    limits = item.metadata
+    name, limits = called(item), item.metadata
+    if name in _COMBINED:
+        return _COMBINED[name].canonical(str(value))
+    if name in _TABLES:
+        return _check_names(name, value)
     if "choices" in limits:
         return _check_choices(item, value)
-    if value is None and "None" in str(item.type):
+    if value is None and item.default is None:
         return value
     if _LIMITS.keys() & limits.keys():
         several = str(item.type).startswith("tuple")
         return tuple(_check_number(item, number) for number in value) if several else _check_number(item, value)
-    if item.name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
-        raise ValueError(f"`{item.name}` must be a name; received {value!r}.")
+    if name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
+        raise ValueError(f"`{name}` must be a name; received {value!r}.")
     return value  # options are checked with the name that they are of
 
 
 def valid_names(item: dataclasses.Field[Any]) -> list[str]:
     """Returns the names that a spec's field takes, or an empty list where it takes other values."""
-    if item.name in _TABLES:
-        return _TABLES[item.name].names()
+    if called(item) in _TABLES:
+        return _TABLES[called(item)].names()
     return list(item.metadata.get("choices", ()))
 
 
@@ -70,16 +159,17 @@ def chosen(name: str, value: Any) -> Collection[Any]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def named_things(spec: Any) -> list[tuple[Table, str]]:
-    """Returns what the fields of a spec name: the table of each thing, and its name there."""
+def named_things(values: Values) -> list[tuple[Table, str]]:
+    """Returns what values of fields name: the table of each thing, and its name there."""
     found: list[tuple[Table, str]] = []
-    for item in dataclasses.fields(spec):
-        value = getattr(spec, item.name)
-        if item.name in _COMBINED:
-            found += [(_COMBINED[item.name].parts, name) for name in sorted(chosen(item.name, value))]
-        elif item.name in _TABLES:
-            found += [(_TABLES[item.name], name) for name in chosen(item.name, value)]
-        elif item.name == "dataset" and value in DATASETS:  # others are of TensorFlow Datasets
+    for name, value in values.items():
+        if value is None:
+            continue
+        if name in _COMBINED:
+            found += [(_COMBINED[name].parts, part) for part in sorted(chosen(name, value))]
+        elif name in _TABLES:
+            found += [(_TABLES[name], each) for each in chosen(name, value)]
+        elif name == "dataset" and value in DATASETS:  # others are of TensorFlow Datasets
             found.append((DATASETS, value))
     return found
 
@@ -90,37 +180,37 @@ def load_plugins(specs: Iterable[Any]) -> None:
     Raises:
         ValueError: one can't be imported; the message names it, its package and the error.
     """
-    for table, name in dict.fromkeys(thing for spec in specs for thing in named_things(spec)):
+    for table, name in dict.fromkeys(thing for spec in specs for thing in named_things(spec.values)):
         if not table.plugin(name).origin.built_in:
             table.get(name)
 
 
-def _check_names(item: dataclasses.Field[Any], value: Any) -> Any:
+def _check_names(name: str, value: Any) -> Any:
     """Returns a name, or a tuple of at least one, all of which the field's table holds."""
-    several = item.name == "flow_measures"
+    several = name == "flow_measures"
     names = value if several else (value,)
     if isinstance(names, str) or not names:
-        raise ValueError(f"`{item.name}` must list at least one name; received {value!r}.")
-    table = _TABLES[item.name]
-    for name in names:
-        table.plugin(name)
+        raise ValueError(f"`{name}` must list at least one name; received {value!r}.")
+    table = _TABLES[name]
+    for each in names:
+        table.plugin(each)
     return tuple(names) if several else value
 
 
 def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
     """Returns one of the field's choices; where it takes several, these in their order, and () for ("none",)."""
-    limits, choices = item.metadata, item.metadata["choices"]
+    name, limits, choices = called(item), item.metadata, item.metadata["choices"]
     several = str(item.type).startswith("tuple")
     if several and (isinstance(value, str) or not isinstance(value, Sequence)):
-        raise ValueError(f"`{item.name}` must be a list of {', '.join(choices)}; received {value!r}.")
+        raise ValueError(f"`{name}` must be a list of {', '.join(choices)}; received {value!r}.")
     chosen = () if several and tuple(value) == ("none",) else value if several else (value,)
-    for name in chosen:
-        if name not in choices:
-            alone = " `none` stands alone." if several and name == "none" else ""
-            raise ValueError(f"{unknown_name(f'`{item.name}`', name, list(choices))}{alone}")
+    for each in chosen:
+        if each not in choices:
+            alone = " `none` stands alone." if several and each == "none" else ""
+            raise ValueError(f"{unknown_name(f'`{name}`', each, list(choices))}{alone}")
     if len(chosen) < limits.get("fewest", 0):
-        raise ValueError(f"`{item.name}` must list at least {limits['fewest']} of {', '.join(choices)}; received none.")
-    return tuple(name for name in choices if name in chosen) if several else value
+        raise ValueError(f"`{name}` must list at least {limits['fewest']} of {', '.join(choices)}; received none.")
+    return tuple(each for each in choices if each in chosen) if several else value
 
 
 def _check_number(item: dataclasses.Field[Any], value: Any) -> Any:
@@ -130,7 +220,7 @@ def _check_number(item: dataclasses.Field[Any], value: Any) -> Any:
     fits = isinstance(value, types) and not isinstance(value, bool) and abs(value) != float("inf")
     if not fits or not all(holds(value, limits[name]) for name, (_, holds) in _LIMITS.items() if name in limits):
         limited = " and ".join(f"{words} {limits[name]}" for name, (words, _) in _LIMITS.items() if name in limits)
-        raise ValueError(f"`{item.name}` must be {kind} {limited}; received {value!r}.")
+        raise ValueError(f"`{called(item)}` must be {kind} {limited}; received {value!r}.")
     return value if types is int else float(value)
 
 

@@ -1,0 +1,205 @@
+"""What a study compares: sparse and dense networks of equal capacity, or networks over densities and methods."""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.plugins import Table
+from keras_sparseflow.studies.size.capacity import dense_widths
+from keras_sparseflow.studies.spec.fields import FRANKLE, OURS, PAPER
+from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
+
+if TYPE_CHECKING:
+    from keras_sparseflow.studies.study import Study
+
+Choice = tuple[str, Any, str, str]
+"""What a study's record says of a choice: its name, its value, what it means, and where it comes from."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of a study.
+
+    Args:
+        spec: the network; one may stand in several places of a study, and is trained once.
+        labels: as what it stands in the comparison, such as the arm of a pair. They are columns of the study's results,
+            in the place of a spec's fields of the same names.
+
+    Example:
+        >>> Member(RunSpec.of(width=20), {"arm": "dense"}).labels["arm"]
+        'dense'
+    """
+
+    spec: RunSpec
+    labels: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A way to compare networks.
+
+    Args:
+        help: what is compared, in words that a list can show.
+        members: called with the study and the size of its dataset, gives every network.
+        derived: fields of specs that follow from the comparison, so that neither a grid nor a study's base gives them.
+        choices: called with the study, gives the choices that are its own.
+        fixed_choices: choices that are not options (yet), recorded with the rest.
+    """
+
+    help: str
+    members: "Callable[[Study, DataSize], Iterable[Member]]"
+    derived: tuple[str, ...] = ()
+    choices: "Callable[[Study], Sequence[Choice]]" = lambda study: ()
+    fixed_choices: tuple[Choice, ...] = ()
+
+
+def matched_pair(width: int, fraction: float, **values: Any) -> tuple[Member, Member]:
+    """Returns a sparse network and the dense one that has exactly as many active weights in each kernel.
+
+    Args:
+        width: of the sparse network.
+        fraction: units or channels of each layer of the dense network over those of the sparse one, in (0, 1].
+        **values: of other fields, as `RunSpec.of` takes them.
+
+    Example:
+        >>> sparse, dense = matched_pair(68, 20 / 68, variant="BN")
+        >>> sparse.spec.model.architecture.width, dense.spec.model.architecture.width, dense.labels["arm"]
+        (68, 20, 'dense')
+
+    References:
+        Tessera, Hooker, Rosman 2021, appendix A.1.
+    """
+    sparse = RunSpec.of(**values, width=width, matched_fraction=fraction)
+    perceptron = sparse.model.architecture == "mlp"
+    dense_width = max(1, round(fraction * width)) if perceptron else round(fraction * width, 6)
+    if perceptron and sparse.model.init_fan_in == "dense":  # a dense network as any other
+        size: dict[str, Any] = {"width": dense_width}
+    else:
+        size = {"width": width, "width_fraction": fraction}
+    dense = RunSpec.of(**{name: v for name, v in values.items() if name not in _OF_MASKS}, **size)
+    varied = {name: sparse.values[name] for name in _OF_MASKS if name in values and sparse.values[name] is not None}
+    labels = {"dense_width": dense_width, "max_width": width, **varied}
+    return Member(sparse, {"arm": "sparse", **labels}), Member(dense, {"arm": "dense", **labels})
+
+
+_OF_MASKS = ("method", "score", "score_samples", "move_until", "move_frequency", "move_fraction")
+"""Fields of the sparse arm alone; as labels of the dense one they tell which pair it stands in."""
+
+
+def _pairs(study: "Study", size: DataSize) -> Iterable[Member]:
+    """Yields the two arms of each pair next to each other."""
+    max_width = study.width(size)
+    for values in study.configurations():
+        width = RunSpec.of(**{**values, "width": max_width}).model.width or 0
+        fractions = study.width_fractions
+        if values.get("model", "mlp") == "mlp":
+            fractions = [dense / width for dense in dense_widths(width, fractions)]
+        for fraction, seed in itertools.product(fractions, study.seeds):
+            yield from matched_pair(**{**values, "width": width, "seed": seed}, fraction=fraction)
+
+
+def _over_densities(study: "Study", size: DataSize) -> Iterable[Member]:
+    """Yields the network of each configuration and seed, and of lottery tickets every round that leads to it."""
+    width = study.width(size)
+    found = [
+        RunSpec.of(**{**values, "width": width, "seed": seed})
+        for values, seed in itertools.product(study.configurations(), study.seeds)
+    ]
+    rounds = _rounds([spec for spec in found if spec.sparsity.tickets is not None])
+    begun = {spec.first_round.but(method="static") for spec in rounds}  # dense, trained once
+    others = (spec for spec in found if spec.sparsity.tickets is None and spec not in begun)
+    return [Member(spec, {}) for spec in (*others, *rounds)]
+
+
+def _rounds(tickets: Sequence[RunSpec]) -> list[RunSpec]:
+    """Returns the rounds of lottery tickets, each ticket's after one another, from the dense one down.
+
+    Specs that differ in density and tweaks alone are rounds of one ticket, which is found without tweaks.
+    """
+    dense = [spec for spec in tickets if spec.sparsity.density == 1]
+    found: dict[tuple[RunSpec, str | None], list[RunSpec]] = {}
+    for spec in tickets:
+        if spec.sparsity.density != 1:
+            found.setdefault((spec.first_round, spec.sparsity.distribution), []).append(spec)
+    rounds = []
+    for (first, distribution), several in found.items():
+        falling = sorted({1.0, *(float(spec.values["density"]) for spec in several)}, reverse=True)
+        for place, density in enumerate(falling):
+            plain = first.but(density=density, distribution=distribution)
+            tweaked = [spec for spec in several if spec.sparsity.density == density]
+            rounds += [spec.but(earlier_densities=tuple(falling[:place])) for spec in (plain, *tweaked)]
+    return list(dict.fromkeys([*rounds, *dense]))
+
+
+def _choices_of_pairs(study: "Study") -> list[Choice]:
+    wide = study.max_width or study.base.get("width") or ("inputs + 4" if study.value("model") == "mlp" else 10)
+    return [
+        ("width_fractions", study.width_fractions, "dense widths over the maximum width", PAPER),
+        ("max_width", wide, "width of the sparse arm", PAPER),
+    ]
+
+
+def _choices_over_densities(study: "Study") -> list[Choice]:
+    if study.rounds is None:
+        return []
+    return [
+        ("rounds", study.rounds, "how often the network is pruned after its dense training", FRANKLE),
+        ("fraction", study.fraction, "of the active weights, removed in each round", FRANKLE),
+    ]
+
+
+_KERAS = "Keras' default, unless `optimizer_options` say otherwise"
+
+_FIXED = (
+    ("batch normalization", "momentum 0.9, epsilon 1e-5; of an mlp 0.99, 1e-3", "in Keras' terms", OURS),
+    ("masks before training", "exact counts", "whatever the ties between scores", OURS),
+    ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
+    ("augmentation padding value", "0 after standardisation", "the training mean", OURS),
+    ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),
+    ("RMSprop", "rho 0.9, epsilon 1e-7", _KERAS, OURS),
+    ("Adam", "beta 0.9 and 0.999, epsilon 1e-7", _KERAS, OURS),
+    (
+        "Adagrad accumulator",
+        "starts at 0",
+        "unless `optimizer_options` say otherwise; Keras' own default is 0.1",
+        PAPER,
+    ),
+)
+
+COMPARISONS = Table(
+    "comparison",
+    "keras_sparseflow.comparison",
+    {
+        "pairs": Comparison(
+            help="sparse and dense networks of exactly equal capacity, in matched pairs",
+            members=_pairs,
+            derived=("density", "distribution", "ends", "matched_fraction", "width_fraction"),
+            choices=_choices_of_pairs,
+            fixed_choices=(
+                ("biases", "none", "no kernel of an mlp has a bias", PAPER),
+                ("BatchNorm's parameters", "count for neither arm", "nor do biases", OURS),
+                ("skip connections", "count where they have kernels", "those of an mlp are identities", OURS),
+                ("test", "one-tailed paired Wilcoxon signed-rank", "H1: sparse networks are the more accurate", PAPER),
+                *_FIXED,
+            ),
+        ),
+        "densities": Comparison(
+            help="networks over densities, methods and scores, and with tweaks",
+            members=_over_densities,
+            derived=("matched_fraction", "width_fraction"),
+            choices=_choices_over_densities,
+            fixed_choices=(
+                ("initialisation", "He normal by fan-in", "the same values at every density", OURS),
+                ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
+                ("lottery tickets", "a round at each density", "pruned by magnitude, with a fresh optimizer", FRANKLE),
+                ("RigL and SET", "each kernel by itself", "new weights start at zero", OURS),
+                ("L2", "kernels only", "the published Wide ResNet's takes all its parameters", OURS),
+                *_FIXED,
+            ),
+        ),
+    },
+    expects="keras_sparseflow.studies.comparisons:Comparison",
+)
+"""Each is a `Comparison`: which networks a study trains for each configuration."""

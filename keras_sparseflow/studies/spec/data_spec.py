@@ -1,0 +1,41 @@
+"""What a run is trained on."""
+
+from dataclasses import dataclass
+
+from keras_sparseflow.studies.spec.fields import OURS, Values, spec_field
+from keras_sparseflow.studies.spec.variants import parse_variant
+
+
+def _augments(values: Values) -> bool:
+    return "DA" in parse_variant(values["variant"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """The images, and how they are augmented."""
+
+    dataset: str = spec_field("digits", "dataset by name: digits, any of TensorFlow Datasets, or folder")
+    image_size: int | None = spec_field(
+        None, "side in pixels to which images are down-sampled; none keeps them", minimum=1
+    )
+    train_size: int | None = spec_field(None, "number of training images, class-balanced; none takes all", minimum=1)
+    subset_seed: int | None = spec_field(
+        0,
+        "what the choice of `train_size` images depends on",
+        when=lambda values: values["train_size"] is not None,
+        minimum=0,
+    )
+    augment_pad: int | None = spec_field(
+        None,
+        "pixels of padding before the random crop of DA; none: an eighth of the images' side, at least 1",
+        OURS,
+        when=_augments,
+        minimum=0,
+    )
+    augment_flip: str | None = spec_field(
+        "random",
+        "whether DA flips images left to right at random",
+        OURS,
+        when=_augments,
+        choices=("random", "never"),
+    )
