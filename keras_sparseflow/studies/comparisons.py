@@ -65,7 +65,7 @@ def matched_pair(width: int, fraction: float, **values: Any) -> tuple[Member, Me
 
     Example:
         >>> sparse, dense = matched_pair(68, 20 / 68, variant="BN")
-        >>> sparse.spec.model.architecture.width, dense.spec.model.architecture.width, dense.labels["arm"]
+        >>> sparse.spec.model.width, dense.spec.model.width, dense.labels["arm"]
         (68, 20, 'dense')
 
     References:

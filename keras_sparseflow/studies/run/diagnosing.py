@@ -27,7 +27,7 @@ class Diagnostics:
     """Measures the diagnostics of a run, of the loss of labels as they are, whatever tweaks it is trained with.
 
     Args:
-        spec: of the run; kinds of specs that name no diagnostics have none.
+        spec: of the run.
         data: whose images are looked at, the same ones for each run.
         say: told now and then what is measured.
 
@@ -36,12 +36,10 @@ class Diagnostics:
     """
 
     def __init__(self, spec: RunSpec, data: ImageData, say: Say = lambda _: None):
-        self.callbacks: list[AtEpochs] = []
         self._spec = spec
         self._data = data
         self._say = say
-        if isinstance(spec, RunSpec):
-            self.callbacks = self._along_training(spec)
+        self.callbacks = self._along_training()
 
     def rows(self, epoch: int) -> list[Row]:
         """Returns what was measured after an epoch: rows with the keys `DIAGNOSTICS_COLUMNS`."""
@@ -50,56 +48,60 @@ class Diagnostics:
     @property
     def has_landscape(self) -> bool:
         """Whether anything is measured of the trained network."""
-        return isinstance(self._spec, RunSpec) and bool({"loss_along", "loss_surface"} & {*self._spec.measurement.diagnostics})
+        return self._wanted.landscape_steps is not None
 
     def landscape(self, model: keras.Model) -> list[Row]:
         """Returns the test losses around a trained network's weights: rows with the keys `LANDSCAPE_COLUMNS`.
 
         The direction of `loss_along` is the top eigenvector of the loss of training images.
         """
-        spec = self._spec
-        if not isinstance(spec, RunSpec):
+        spec, wanted = self._spec, self._spec.measurement
+        if wanted.landscape_steps is None:
             return []
-        images = self._images(self._data.test_images, self._data.test_labels, spec.measurement.diagnostic_samples)
-        options: dict[str, Any] = {"steps": spec.measurement.landscape_steps, "loss": plain_loss(spec), "batch_size": BATCH}
+        images = self._images(self._data.test_images, self._data.test_labels)
+        options: dict[str, Any] = {"steps": wanted.landscape_steps, "loss": plain_loss(spec), "batch_size": BATCH}
         rows: list[Row] = []
-        if "loss_along" in spec.measurement.diagnostics:
-            pair = Hessian(model, self._training_images(spec), plain_loss(spec), batch_size=BATCH).top_eigenpair(
-                iterations=spec.measurement.eigenvalue_iterations, seed=spec.seed, progress=self._progress("top eigenvector")
+        if "loss_along" in wanted.diagnostics:
+            pair = Hessian(model, self._training_images(), plain_loss(spec), batch_size=BATCH).top_eigenpair(
+                iterations=wanted.eigenvalue_iterations or 0, seed=spec.seed, progress=self._progress("top eigenvector")
             )
             line = loss_along(model, images, pair.vector, progress=self._progress("loss along it"), **options)
             rows += _rows("loss_along", line["distance"], [0.0] * len(line), line["loss"])
-        if "loss_surface" in spec.measurement.diagnostics:
+        if "loss_surface" in wanted.diagnostics:
             surface = loss_surface(model, images, seed=spec.seed, progress=self._progress("loss surface"), **options)
             rows += _rows("loss_surface", surface["x"], surface["y"], surface["loss"])
         return rows
 
-    def _along_training(self, spec: RunSpec) -> list[AtEpochs]:
-        images = self._training_images(spec)
-        epochs = measured_epochs(spec.training.epochs, spec.measurement.diagnostic_epochs)
+    def _along_training(self) -> list[AtEpochs]:
+        spec, wanted = self._spec, self._spec.measurement
+        if wanted.diagnostic_epochs is None:
+            return []
+        images = self._training_images()
+        epochs = measured_epochs(spec.training.epochs, wanted.diagnostic_epochs)
         callbacks: list[AtEpochs] = []
-        if "top_eigenvalue" in spec.measurement.diagnostics:
+        if "top_eigenvalue" in wanted.diagnostics:
             callbacks.append(
                 TopEigenvalue(
                     images,
                     epochs,
                     loss=plain_loss(spec),
                     batch_size=BATCH,
-                    iterations=spec.measurement.eigenvalue_iterations,
+                    iterations=wanted.eigenvalue_iterations or 0,
                     seed=spec.seed,
                     progress=self._progress("top eigenvalue"),
                 )
             )
-        if "activation_sparsity" in spec.measurement.diagnostics:
+        if "activation_sparsity" in wanted.diagnostics:
             callbacks.append(ActivationSparsity(images, epochs, batch_size=BATCH))
         return callbacks
 
-    def _training_images(self, spec: RunSpec) -> tuple[Any, Any]:
-        return self._images(self._data.train_images, self._data.train_labels, spec.measurement.diagnostic_samples)
+    def _training_images(self) -> tuple[Any, Any]:
+        return self._images(self._data.train_images, self._data.train_labels)
 
-    def _images(self, images: Any, labels: Any, count: int) -> tuple[Any, Any]:
-        """Returns so many images and their labels, the classes as equal in number as they can be."""
-        chosen = balanced_subset(labels, min(count, len(labels)), _SUBSET_SEED)
+    def _images(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """Returns as many of these as diagnostics look at, the classes as equal in number as they can be."""
+        count = min(self._spec.measurement.diagnostic_samples or 0, len(labels))
+        chosen = balanced_subset(labels, count, _SUBSET_SEED)
         return images[chosen], labels[chosen]
 
     def _progress(self, what: str) -> Callable[[int, int], None]:

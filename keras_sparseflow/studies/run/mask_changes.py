@@ -1,14 +1,14 @@
 """How the masks of a spec's network change while it trains."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import keras
 
 from keras_sparseflow.data import DataSize, ImageData, steps_per_epoch
 from keras_sparseflow.studies.size.cost import steps_an_epoch
-from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MASK_SCHEDULES
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.spec.sparsity_spec import MovingSpec, PruningSpec
 from keras_sparseflow.training.dynamic.pruning import MagnitudePruning
 from keras_sparseflow.training.dynamic.rigl import RigL
 from keras_sparseflow.training.dynamic.set import SET
@@ -25,7 +25,7 @@ def mask_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Callb
     Raises:
         ImportError: tfmot prunes, and is not installed.
     """
-    if not isinstance(spec, RunSpec):
+    if spec.sparsity.method is None:
         return []
     steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
     return list(MASK_SCHEDULES.get(spec.sparsity.method)(spec, steps))
@@ -44,22 +44,46 @@ def lottery(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
 
 def magnitude(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Pruning of a network that is dense until then, of its smallest weights, at once or by and by."""
-    return [_magnitude_pruning(spec, steps)]
+    pruning, density = spec.sparsity.pruning, spec.sparsity.density
+    assert pruning is not None and density is not None
+    first, last = _pruning_steps(pruning, steps)
+    schedules = import_tfmot().sparsity.keras
+    if pruning.prune_frequency is None:
+        return [MagnitudePruning(schedules.ConstantSparsity(1 - density, begin_step=first, end_step=first))]
+    frequency = max(1, min(pruning.prune_frequency, last - first))
+    last -= (last - first) % frequency  # tfmot updates at whole multiples: the last must be one
+    gradual = schedules.PolynomialDecay(0.0, 1 - density, begin_step=first, end_step=last, frequency=frequency)
+    return [MagnitudePruning(gradual)]
 
 
 def rigl(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks that move: the smallest weights make place for those whose gradient is largest."""
-    return [RigL(**_moved(spec, steps))]
+    moving = _moving(spec)
+    return [
+        RigL(
+            end_step=_last_move(moving, steps),
+            frequency=moving.move_frequency,
+            drop_fraction=moving.move_fraction,
+        )
+    ]
 
 
 def set_(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks that move: the smallest weights make place for random ones."""
-    return [SET(**_moved(spec, steps), seed=spec.seed)]
+    moving = _moving(spec)
+    return [
+        SET(
+            end_step=_last_move(moving, steps),
+            frequency=moving.move_frequency,
+            drop_fraction=moving.move_fraction,
+            seed=spec.seed,
+        )
+    ]
 
 
 def check_pruning(specs: Iterable[RunSpec]) -> None:
     """Raises ImportError, with the extra to install, if a run is to be pruned by tfmot and that is missing."""
-    if any(isinstance(spec, RunSpec) and spec.prunes for spec in specs):
+    if any(spec.sparsity.pruning is not None for spec in specs):
         import_tfmot()
 
 
@@ -75,51 +99,35 @@ def check_mask_changes(specs: Iterable[RunSpec], size: DataSize) -> None:
             rounds of a lottery ticket.
     """
     for spec in specs:
-        if not isinstance(spec, RunSpec):
-            continue
-        steps = spec.training.epochs * steps_an_epoch(spec, size)
-        if spec.prunes and _pruning_steps(spec, steps)[1] > steps:
+        epochs, sparsity = spec.training.epochs, spec.sparsity
+        steps = epochs * steps_an_epoch(spec, size)
+        if sparsity.pruning is not None and _pruning_steps(sparsity.pruning, steps)[1] > steps:
             raise ValueError(
-                f"`prune_until` must leave at least one of the {steps} steps of {spec.training.epochs} epochs after it; "
-                f"received {spec.sparsity.pruning.prune_until}."
+                f"`prune_until` must leave at least one of the {steps} steps of {epochs} epochs after it; received "
+                f"{sparsity.pruning.prune_until}."
             )
-        if spec.sparsity.tickets.rewind_step >= steps:
+        if sparsity.tickets is not None and sparsity.tickets.rewind_step >= steps:
             raise ValueError(
-                f"`rewind_step` must be below {steps}, the steps of {spec.training.epochs} epochs; received {spec.sparsity.tickets.rewind_step}."
+                f"`rewind_step` must be below {steps}, the steps of {epochs} epochs; received "
+                f"{sparsity.tickets.rewind_step}."
             )
-        if spec.sparsity.method in MOVING:
-            last = _last_move(spec, steps)
-            if spec.sparsity.moving.move_frequency >= last:
-                raise ValueError(
-                    f"`move_frequency` must be below {last}, the steps in which {spec.sparsity.method} moves masks in "
-                    f"{spec.training.epochs} epochs (`move_until` {spec.sparsity.moving.move_until}); received {spec.sparsity.moving.move_frequency}."
-                )
+        if sparsity.moves and _moving(spec).move_frequency >= _last_move(_moving(spec), steps):
+            raise ValueError(
+                f"`move_frequency` must be below {_last_move(_moving(spec), steps)}, the steps in which "
+                f"{sparsity.method} moves masks in {epochs} epochs (`move_until` {_moving(spec).move_until}); received "
+                f"{_moving(spec).move_frequency}."
+            )
 
 
-def _moved(spec: RunSpec, steps: int) -> dict[str, Any]:
-    """Returns when RigL and SET move masks, and how much of them."""
-    return {
-        "end_step": _last_move(spec, steps),
-        "frequency": spec.sparsity.moving.move_frequency,
-        "drop_fraction": spec.sparsity.moving.move_fraction,
-    }
+def _moving(spec: RunSpec) -> MovingSpec:
+    assert spec.sparsity.moving is not None
+    return spec.sparsity.moving
 
 
-def _last_move(spec: RunSpec, steps: int) -> int:
-    return max(1, round(spec.sparsity.moving.move_until * steps))
+def _last_move(moving: MovingSpec, steps: int) -> int:
+    return max(1, round(moving.move_until * steps))
 
 
-def _pruning_steps(spec: RunSpec, steps: int) -> tuple[int, int]:
+def _pruning_steps(pruning: PruningSpec, steps: int) -> tuple[int, int]:
     """Returns the steps, counted from 1, before which the first and the last weights are pruned."""
-    return round(spec.sparsity.pruning.prune_from * steps) + 1, round(spec.sparsity.pruning.prune_until * steps) + 1
-
-
-def _magnitude_pruning(spec: RunSpec, steps: int) -> MagnitudePruning:
-    first, last = _pruning_steps(spec, steps)
-    schedules = import_tfmot().sparsity.keras
-    if first == last:
-        return MagnitudePruning(schedules.ConstantSparsity(1 - spec.sparsity.density, begin_step=first, end_step=first))
-    frequency = min(spec.sparsity.pruning.prune_frequency, last - first)
-    last -= (last - first) % frequency  # tfmot updates at whole multiples: the last must be one
-    gradual = schedules.PolynomialDecay(0.0, 1 - spec.sparsity.density, begin_step=first, end_step=last, frequency=frequency)
-    return MagnitudePruning(gradual)
+    return round(pruning.prune_from * steps) + 1, round(pruning.prune_until * steps) + 1

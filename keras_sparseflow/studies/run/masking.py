@@ -8,7 +8,6 @@ from keras_sparseflow.data import ImageData
 from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.masks import make_masks, samples_per_class, set_masks
 from keras_sparseflow.studies.run.recipe import plain_loss
-from keras_sparseflow.studies.spec.sparsity_spec import DATA_FREE_SCORES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
 
@@ -36,12 +35,12 @@ def set_scored_masks(
         ValueError: see `make_masks`.
     """
     examples = None
-    if spec.sparsity.score not in DATA_FREE_SCORES:
+    if spec.sparsity.score_samples is not None:
         examples = samples_per_class(data.train_images, data.train_labels, spec.sparsity.score_samples, spec.seed)
     masks = make_masks(
         model,
         density,
-        score=spec.sparsity.score,
+        score=spec.sparsity.score or "random",
         distribution=distribution,
         data=examples,
         loss=plain_loss(spec),
@@ -64,7 +63,7 @@ def check_samples(specs: Iterable[RunSpec], data: ImageData) -> None:
     """
     fewest = int(np.bincount(data.train_labels, minlength=data.num_classes).min())
     for spec in specs:
-        if spec.sparsity.score not in DATA_FREE_SCORES and spec.sparsity.score_samples > fewest:
+        if (spec.sparsity.score_samples or 0) > fewest:
             raise ValueError(
                 f"`score_samples` must be at most {fewest}, the training images of the smallest class; received "
                 f"{spec.sparsity.score_samples}."

@@ -1,23 +1,28 @@
-"""The network of a spec, compiled: what executors train."""
+"""The network of a spec: built with the weights and masks that it begins with, and compiled."""
 
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_sparseflow.data import DataSize, ImageData
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.layers.structure import Kernel
-from keras_sparseflow.studies.run.density_network import density_model
-from keras_sparseflow.studies.run.pair_network import arm_model
-from keras_sparseflow.studies.run.recipe import l2_decay, learning_rates, loss, optimizer_factory
+from keras_sparseflow.masks import CollapseError
+from keras_sparseflow.studies.run.masking import set_scored_masks
+from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, learning_rates, loss, optimizer_factory
+from keras_sparseflow.studies.run.tickets import begin_round
 from keras_sparseflow.studies.run.tweaking import Say, rescaled, with_ghosts
 from keras_sparseflow.studies.run.varying import prepare_by_parts
-from keras_sparseflow.studies.size.kernel_counts import decides_over_all, kernels_of
+from keras_sparseflow.studies.size.kernel_counts import decides_over_all, dense_ends, kernels_of, matched_kernels
+from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.distributed.multiworker import network_class
 from keras_sparseflow.training.optimizers import decay_kernels
+from keras_sparseflow.training.precision import precision_policy
 
 
 def build_network(
@@ -36,16 +41,16 @@ def build_network(
         spec: what to build.
         data: whose image shape and classes it fits.
         jit: whether XLA compiles its steps; None for Keras' choice.
-        study_dir: see `density_model`, as is the next.
+        study_dir: see `initial_network`, as is the next.
         allow_collapse: likewise.
         initialise: whether its weights matter: those of a network that is going to be restored need not be rescaled.
         say: told what goes on where that takes long.
 
     Raises:
-        ValueError: see `density_model`.
+        ValueError: see `initial_network`.
         RuntimeError: it does not have the active weights that the spec calls for; or see `prepare_by_parts`.
     """
-    model = _model(spec, data, study_dir, allow_collapse)
+    model = initial_network(spec, data, network_class(), study_dir=study_dir, allow_collapse=allow_collapse)
     if initialise:
         rescaled(model, spec, data, say)
     model = with_ghosts(model, spec)
@@ -64,9 +69,140 @@ def build_network(
     return model
 
 
+def initial_network(
+    spec: RunSpec,
+    data: ImageData,
+    model_class: type[SparseModel],
+    *,
+    study_dir: Path | None = None,
+    allow_collapse: bool = False,
+) -> SparseModel:
+    """Returns the spec's network with the weights and the masks that it begins with, before ToST's tweaks.
+
+    Args:
+        spec: what to build.
+        data: whose image shape and classes it fits, and on which scores are computed.
+        model_class: the class to make.
+        study_dir: where the earlier rounds of a lottery ticket are; others need none.
+        allow_collapse: whether a kernel may be left without any active weight.
+
+    Raises:
+        ValueError: a kernel is left without any active weight, and that is not allowed; or see `begin_round`.
+    """
+    sparsity, size = spec.sparsity, size_of(data)
+    model: SparseModel = MODELS.get(spec.model.architecture).build(
+        data.input_shape,
+        data.num_classes,
+        **spec.model.size,
+        density=initial_densities(spec, size),
+        dense_ends=sparsity.ends == "dense",
+        fan_ins=initial_fan_ins(spec, size),
+        dropout=spec.model.dropout,
+        l2=l2_penalty(spec),
+        seed=spec.seed,
+        model_class=model_class,
+        **between_kernels(spec),
+    )
+    if sparsity.tickets is not None:
+        assert study_dir is not None
+        begin_round(model, spec, study_dir, allow_collapse=allow_collapse)
+    elif sparsity.score is not None and not draws_masks(spec):
+        counts = {k.name: k.active for k in kernels_of(spec, size)} if sparsity.matched_fraction is not None else None
+        try:
+            set_scored_masks(
+                model,
+                spec,
+                data,
+                sparsity.density,
+                counts or sparsity.distribution or "uniform",
+                allow_collapse=allow_collapse,
+            )
+        except CollapseError as error:
+            remedy = "As flags of a study: --density, --distribution=erk or --allow_collapse."
+            raise CollapseError(f"Masks of {spec.run_id}: {error} {remedy}") from error
+    return model
+
+
+def draws_masks(spec: RunSpec) -> bool:
+    """Returns whether each masked layer draws its own mask: a random one of a known count."""
+    return spec.sparsity.score == "random" and not decides_over_all(spec)
+
+
+def initial_densities(spec: RunSpec, size: DataSize) -> dict[str, float] | float | None:
+    """Returns the densities that a network is built with, by kernel or of all; None for stock layers without masks."""
+    if spec.sparsity.is_dense and spec.sparsity.tickets is None:
+        return None
+    if not draws_masks(spec):  # a score, a round before or the training decides
+        return 1.0
+    ends = dense_ends(spec)
+    return {kernel.name: kernel.active / kernel.size for kernel in kernels_of(spec, size) if kernel.name not in ends}
+
+
+def initial_fan_ins(spec: RunSpec, size: DataSize) -> dict[str, float] | None:
+    """Returns the fan-in that each kernel's initial values are drawn for; None for its own."""
+    choice = spec.model.init_fan_in
+    if choice is None:
+        return None
+    fan_ins = {}
+    for dense, sparse in matched_kernels(spec, size):
+        active = dense.size / sparse.shape[-1]
+        fan_ins[dense.name] = {"dense": dense.fan_in, "sparse": sparse.fan_in, "active": active}[choice]
+    return fan_ins
+
+
+def between_kernels(spec: RunSpec) -> dict[str, Any]:
+    """Returns what architectures need to know of what stands between kernels."""
+    model, parts = spec.model, spec.training.parts
+    places = {name: getattr(model, name) for name in ("norm_place", "skip_span", "skip_place")}
+    return {
+        "activation": model.activation,
+        "activation_arguments": model.activation_arguments,
+        "batch_norm": "BN" in parts,
+        "skip_connections": "SC" in parts,
+        **{name: value for name, value in places.items() if value is not None},
+    }
+
+
+def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda _: None) -> None:
+    """Refuses scores that leave a kernel without any weight before anything is trained.
+
+    Tried is the lowest density of each score and network, with its first seed. The masks of lottery tickets come from
+    training, and are not tried.
+
+    Args:
+        specs: of the runs.
+        data: that they train on.
+        say: told of each network that is tried, as large ones take long.
+
+    Raises:
+        CollapseError: a kernel is left without any active weight.
+    """
+    lowest: dict[tuple[object, ...], RunSpec] = {}
+    for spec in specs:
+        if spec.sparsity.tickets is None and decides_over_all(spec):
+            alike = tuple(spec.values[name] for name in _DECIDE_MASKS)
+            lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.values["density"])
+    for spec in lowest.values():
+        say(f"Looking whether {spec.name} leaves a kernel without any weight.")
+        with precision_policy(spec.training.precision):
+            initial_network(spec, data, SparseModel)
+
+
+_DECIDE_MASKS = (
+    *("score", "score_samples", "distribution", "ends", "precision", "model", "hidden_layers", "depth", "width"),
+    *("width_fraction", "variant", "activation", "activation_options", "loss"),
+)
+"""Fields that masks depend on, besides density and seed."""
+
+
 def active_weights(model: keras.Model) -> list[int]:
     """Returns how many weights of each kernel are active, counted in the masks themselves."""
     return [_active(kernel) for kernel in flow_kernels(model)]
+
+
+def size_of(data: ImageData) -> DataSize:
+    """Returns how large a dataset is that has been loaded."""
+    return DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
 
 
 def _active(kernel: Kernel) -> int:
@@ -75,18 +211,10 @@ def _active(kernel: Kernel) -> int:
     return int(keras.ops.convert_to_numpy(kernel.mask).sum())
 
 
-def _model(spec: RunSpec, data: ImageData, study_dir: Path | None, allow_collapse: bool) -> SparseModel:
-    if isinstance(spec, RunSpec):
-        return arm_model(spec, data)
-    assert isinstance(spec, RunSpec)
-    return density_model(spec, data, network_class(), study_dir=study_dir, allow_collapse=allow_collapse)
-
-
 def _check_active(model: SparseModel, spec: RunSpec, data: ImageData) -> None:
     """Holds what was built against what was counted without building it."""
-    pruned_later = isinstance(spec, RunSpec) and spec.prunes
-    kernels = kernels_of(spec, DataSize(data.input_shape, data.num_classes, len(data.train_images), 0))
-    expected = {kernel.name: kernel.size if pruned_later else kernel.active for kernel in kernels}
+    kernels = kernels_of(spec, size_of(data))
+    expected = {kernel.name: kernel.active if spec.sparsity.pruning is None else kernel.size for kernel in kernels}
     realised = {kernel.path: _active(kernel) for kernel in flow_kernels(model)}
     right = sum(realised.values()) == sum(expected.values()) if decides_over_all(spec) else realised == expected
     if not right:

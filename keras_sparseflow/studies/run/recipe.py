@@ -28,7 +28,7 @@ def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> spec = RunSpec(dense_width=20, max_width=68, optimizer="rmsprop", optimizer_options=["rmsprop.rho=0.99"])
+        >>> spec = RunSpec.of(width=68, optimizer="rmsprop", optimizer_options=["rmsprop.rho=0.99"])
         >>> optimizer_factory(spec)(learning_rate=0.1).rho
         0.99
     """
@@ -46,7 +46,7 @@ def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
     Example:
         >>> from keras_sparseflow import load_images
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> spec = RunSpec(dense_width=20, max_width=68, schedule="cosine", epochs=4, batch_size=64)
+        >>> spec = RunSpec.of(width=68, schedule="cosine", epochs=4, batch_size=64)
         >>> rates = learning_rates(spec, 0.1, load_images("digits", train_size=128))
         >>> [round(float(rates(step)), 4) for step in (0, 4, 8)]
         [0.1, 0.05, 0.0]
@@ -65,10 +65,13 @@ def loss(spec: RunSpec) -> keras.losses.Loss:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> type(loss(RunSpec(dense_width=20, max_width=68, loss="squared_error"))).__name__
+        >>> type(loss(RunSpec.of(width=68, loss="squared_error"))).__name__
         'SquaredError'
     """
-    return SmoothedCrossEntropy(**spec.smoothing) if spec.smoothing else plain_loss(spec)
+    smoothing = spec.training.smoothing
+    if smoothing is None:
+        return plain_loss(spec)
+    return SmoothedCrossEntropy(label_smoothing=smoothing.label_smoothing, over=smoothing.smoothing_over)
 
 
 def plain_loss(spec: RunSpec) -> keras.losses.Loss:
@@ -79,7 +82,7 @@ def plain_loss(spec: RunSpec) -> keras.losses.Loss:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> spec = RunSpec(tweaks="LS")
+        >>> spec = RunSpec.of(width=68, tweaks="LS")
         >>> type(plain_loss(spec)).__name__, type(loss(spec)).__name__
         ('SparseCategoricalCrossentropy', 'SmoothedCrossEntropy')
     """
@@ -95,11 +98,10 @@ def l2_penalty(spec: RunSpec) -> float:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> widths = {"dense_width": 20, "max_width": 68}
-        >>> [l2_penalty(RunSpec(**widths, variant=variant, l2=0.001)) for variant in ("NR", "L2")]
+        >>> [l2_penalty(RunSpec.of(width=68, variant=variant, l2=0.001)) for variant in ("NR", "L2")]
         [0.0, 0.001]
     """
-    return spec.training.l2 if "L2" in spec.training.parts and not _decoupled(spec) else 0.0
+    return 0.0 if spec.training.l2 is None or _decoupled(spec) else spec.training.l2
 
 
 def l2_decay(spec: RunSpec) -> float:
@@ -110,11 +112,10 @@ def l2_decay(spec: RunSpec) -> float:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> widths = {"dense_width": 20, "max_width": 68}
-        >>> [l2_decay(RunSpec(**widths, variant="L2", optimizer=name, l2=0.001)) for name in ("sgd", "adamw")]
+        >>> [l2_decay(RunSpec.of(width=68, variant="L2", optimizer=name, l2=0.001)) for name in ("sgd", "adamw")]
         [0.0, 0.001]
     """
-    return spec.training.l2 if "L2" in spec.training.parts and _decoupled(spec) else 0.0
+    return spec.training.l2 if spec.training.l2 is not None and _decoupled(spec) else 0.0
 
 
 def check_arguments(specs: Iterable[RunSpec]) -> None:
@@ -128,7 +129,7 @@ def check_arguments(specs: Iterable[RunSpec]) -> None:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> check_arguments([RunSpec(dense_width=20, max_width=68, optimizer_options=["sgd.nesterov=true"])])
+        >>> check_arguments([RunSpec.of(width=68, optimizer_options=["sgd.nesterov=true"])])
     """
     specs = list(specs)
     for spec in {(s.optimizer, s.optimizer_options): s for s in specs}.values():

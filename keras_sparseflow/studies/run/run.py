@@ -19,6 +19,7 @@ from keras_sparseflow.studies.run.network import active_weights, build_network
 from keras_sparseflow.studies.run.tickets import keep_round, rewind_points
 from keras_sparseflow.studies.run.tweaking import ghost_callbacks, without_ghosts
 from keras_sparseflow.studies.run.varying import part_callbacks
+from keras_sparseflow.studies.spec.measurement_spec import FlowSpec
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import GradientFlow
 from keras_sparseflow.training.distributed.multiworker import check_agreement, is_chief, worker_count
@@ -210,13 +211,14 @@ def _beginning(log: RunLog, model: keras.Model) -> dict[str, Any]:
 
 
 def _flow_callback(spec: RunSpec, data: ImageData) -> GradientFlow:
+    flow, epochs = spec.measurement.flow or FlowSpec(), spec.training.epochs
     return GradientFlow(
-        data=whole_batches(data, spec.training.batch_size) if "end" in spec.measurement.flow.flow_readings else None,
-        epochs=measured_epochs(spec.training.epochs, spec.measurement.flow_epochs),
-        measures=spec.measurement.flow.flow_measures,
-        tensors=spec.measurement.flow.flow_tensors,
-        cost=spec.measurement.flow.flow_cost,
-        training=spec.measurement.flow.flow_mode == "training",
-        readings=spec.measurement.flow.flow_readings,
-        total_epochs=spec.training.epochs,
+        data=whole_batches(data, spec.training.batch_size) if "end" in flow.flow_readings else None,
+        epochs=measured_epochs(epochs, spec.measurement.flow_epochs),
+        measures=flow.flow_measures,
+        tensors=flow.flow_tensors,
+        cost=flow.flow_cost,
+        training=flow.flow_mode == "training",
+        readings=flow.flow_readings,
+        total_epochs=epochs,
     )

@@ -47,7 +47,7 @@ def begin_round(model: SparseModel, spec: RunSpec, study_dir: Path, *, allow_col
             model,
             spec.sparsity.density,
             score="magnitude",
-            distribution=spec.sparsity.distribution,
+            distribution=spec.sparsity.distribution or "uniform",
             allow_collapse=allow_collapse,
             kernels=masked_kernels_of(model),
         )
@@ -65,16 +65,15 @@ def rewind_points(spec: RunSpec, folder: RunFolder, first_step: int) -> list[ker
         folder: of the run.
         first_step: that it goes on from: after a checkpoint behind that point it has been kept.
     """
-    if not isinstance(spec, RunSpec) or spec.sparsity.method != "lottery" or spec != spec.first_round:
+    tickets = spec.sparsity.tickets
+    if tickets is None or spec != spec.first_round or first_step > tickets.rewind_step:
         return []
-    if first_step > spec.sparsity.tickets.rewind_step:
-        return []
-    return [RewindPoint(spec.sparsity.tickets.rewind_step, functools.partial(folder.save_arrays, REWIND))]
+    return [RewindPoint(tickets.rewind_step, functools.partial(folder.save_arrays, REWIND))]
 
 
 def keep_round(model: SparseModel, spec: RunSpec, folder: RunFolder) -> None:
     """Writes masks and weights of a finished round of a lottery ticket into its folder; of another run nothing."""
-    if isinstance(spec, RunSpec) and spec.sparsity.method == "lottery":
+    if spec.sparsity.tickets is not None:
         masks = {kernel.path: keras.ops.convert_to_numpy(kernel.mask) for kernel in masked_kernels_of(model)}
         folder.save_arrays(MASKS, masks)
         folder.save_arrays(WEIGHTS, weights_of(model))

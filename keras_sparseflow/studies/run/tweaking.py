@@ -1,6 +1,6 @@
 """The tweaks of ToST that a spec names, on its network and in its training."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 """Is told in a few words what goes on."""
 
 
-def check_tweaks(specs: Iterable[RunSpec], data: ImageData) -> None:
+def check_tweaks(specs: Sequence[RunSpec], data: ImageData) -> None:
     """Refuses tweaks that have no place in their network, or too few images, before anything is trained.
 
     Args:
@@ -29,19 +29,18 @@ def check_tweaks(specs: Iterable[RunSpec], data: ImageData) -> None:
     Raises:
         ValueError: a network has no ReLU or no layer for a ghost, or LRsI wants more images.
     """
-    tweaked = {spec for spec in specs if isinstance(spec, RunSpec) and spec.training.tweaks != "none"}
-    for spec in tweaked:
-        if spec.rescales and 2 * len(data.train_images) < 3 * spec.training.batch_size:
+    for spec in specs:
+        if spec.training.rescaling is not None and 2 * len(data.train_images) < 3 * spec.training.batch_size:
             raise ValueError(
                 f"Tweak LRsI draws batches of which half is new: `batch_size` must be at most "
                 f"{2 * len(data.train_images) // 3}, for {len(data.train_images)} training images; received "
                 f"{spec.training.batch_size}."
             )
-    for spec in {_graph(spec): spec for spec in tweaked}.values():
+    haunted = {(spec.model, spec.training.parts, _ghosts(spec)): spec for spec in specs if _ghosts(spec)}
+    for spec in haunted.values():
         architecture = MODELS.get(spec.model.architecture)
         options = {"batch_norm": "BN" in spec.training.parts, "skip_connections": "SC" in spec.training.parts}
-        size = {"depth": spec.model.depth, "width": spec.model.width}
-        with_ghosts(architecture.build(data.input_shape, data.num_classes, **size, **options), spec)
+        with_ghosts(architecture.build(data.input_shape, data.num_classes, **spec.model.size, **options), spec)
 
 
 def rescaled(model: SparseModel, spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> None:
@@ -56,17 +55,18 @@ def rescaled(model: SparseModel, spec: RunSpec, data: ImageData, say: Say = lamb
     Raises:
         ValueError: a norm or loss is not finite.
     """
-    if not isinstance(spec, RunSpec) or not spec.rescales:
+    rescaling = spec.training.rescaling
+    if rescaling is None:
         return
 
     def progress(row: Mapping[str, Any]) -> None:
-        say(f"rescaling initial weights, {row['iteration'] + 1}/{spec.training.rescaling.rescale_iterations}")
+        say(f"rescaling initial weights, {row['iteration'] + 1}/{rescaling.rescale_iterations}")
 
     rescale_init(
         model,
         (data.train_images, data.train_labels),
         loss=plain_loss(spec),
-        iterations=spec.training.rescaling.rescale_iterations,
+        iterations=rescaling.rescale_iterations,
         batch_size=spec.training.batch_size,
         seed=spec.seed,
         progress=progress,
@@ -79,12 +79,10 @@ def with_ghosts(model: SparseModel, spec: RunSpec) -> SparseModel:
     Raises:
         ValueError: the network has no place for them.
     """
-    tweaks = _ghosts(spec)
-    if not isinstance(spec, RunSpec) or not tweaks:
+    tweaks, ghosts = _ghosts(spec), spec.training.ghosts
+    if ghosts is None:
         return model
-    haunted: SparseModel = ghostify(
-        model, swish=spec.training.ghosts.ghost_activation if "GSw" in tweaks else False, skips="GSk" in tweaks
-    )
+    haunted: SparseModel = ghostify(model, swish=ghosts.ghost_activation or False, skips="GSk" in tweaks)
     return haunted
 
 
@@ -104,16 +102,13 @@ def ghost_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Call
         spec: of the run.
         data: gives the steps of an epoch.
     """
-    if not isinstance(spec, RunSpec) or not _ghosts(spec) or spec.training.ghosts.ghost_decay == "none":
+    ghosts = spec.training.ghosts
+    if ghosts is None or ghosts.ghost_until is None:
         return []
-    end = round(spec.training.ghosts.ghost_until * spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)) - spec.first_step
-    return [GhostSchedule(end_step=max(1, end), alpha=spec.training.ghosts.ghost_decay)]
-
-
-def _graph(spec: RunSpec) -> tuple[object, ...]:
-    """Returns what decides whether there is a place for the spec's ghosts."""
-    return (spec.model.architecture, spec.model.depth, spec.model.width, spec.training.parts & {"SC", "BN"}, _ghosts(spec))
+    steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
+    end = round(ghosts.ghost_until * steps) - spec.first_step
+    return [GhostSchedule(end_step=max(1, end), alpha=ghosts.ghost_decay)]
 
 
 def _ghosts(spec: RunSpec) -> frozenset[str]:
-    return spec.training.tweak_names & {"GSk", "GSw"} if isinstance(spec, RunSpec) else frozenset()
+    return spec.training.tweak_names & {"GSk", "GSw"}

@@ -21,9 +21,8 @@ def hooked_parts(spec: RunSpec) -> dict[str, Part]:
     Raises:
         ValueError: one is of another package, and can't be imported or is no `Part`.
     """
-    tweaks = spec.training.tweak_names if isinstance(spec, RunSpec) else frozenset()
     named = [(PARTS, name) for name in PARTS if name in spec.training.parts] + [
-        (TWEAKS, name) for name in TWEAKS if name in tweaks
+        (TWEAKS, name) for name in TWEAKS if name in spec.training.tweak_names
     ]
     found = {f"{table.kind} {name!r}": table.get(name) for table, name in named}
     return {called: part for called, part in found.items() if part.changes_training}

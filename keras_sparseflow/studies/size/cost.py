@@ -58,7 +58,7 @@ def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
 
     Example:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> spec = RunSpec(dense_width=308, max_width=3076, hidden_layers=1, epochs=1000, arm="dense")
+        >>> spec = RunSpec.of(width=308, hidden_layers=1, epochs=1000)
         >>> cost([spec], DataSize((32, 32, 3), 10, 50_000, 10_000)).active_weights
         949256
     """
@@ -87,7 +87,8 @@ def image_passes(spec: RunSpec, size: DataSize) -> tuple[int, int, int]:
     steps = steps_an_epoch(spec, size)
     trained = (spec.training.epochs * steps - spec.first_step) * spec.training.batch_size
     measured = _epochs_among(measured_epochs(spec.training.epochs, spec.measurement.flow_epochs), spec, size)
-    ends = len(measured) if "end" in spec.measurement.flow.flow_readings else 0
+    flow = spec.measurement.flow
+    ends = len(measured) if flow is not None and "end" in flow.flow_readings else 0
     epochs = spec.training.epochs - spec.first_step // steps
     return trained, ends * size.train_images, epochs * size.test_images
 
@@ -112,15 +113,16 @@ def _cost_of(spec: RunSpec, size: DataSize) -> Cost:
 
 def _besides(spec: RunSpec, size: DataSize) -> tuple[int, int]:
     """Returns on how many images gradients are taken besides those of the training, and how many are evaluated."""
-    if not isinstance(spec, RunSpec):
-        return 0, 0
-    chosen, points = spec.measurement.diagnostics, spec.measurement.landscape_steps
-    training, test = (min(spec.measurement.diagnostic_samples, images) for images in (size.train_images, size.test_images))
-    epochs = len(_epochs_among(measured_epochs(spec.training.epochs, spec.measurement.diagnostic_epochs), spec, size))
+    wanted, rescaling = spec.measurement, spec.training.rescaling
+    chosen, points = wanted.diagnostics, wanted.landscape_steps or 0
+    training, test = (min(wanted.diagnostic_samples or 0, images) for images in (size.train_images, size.test_images))
+    epochs = len(_epochs_among(measured_epochs(spec.training.epochs, wanted.diagnostic_epochs or 0), spec, size))
     eigenvalues = epochs * ("top_eigenvalue" in chosen) + ("loss_along" in chosen)
     losses = points * ("loss_along" in chosen) + points**2 * ("loss_surface" in chosen)
-    products = SECOND_ORDER * spec.measurement.eigenvalue_iterations * eigenvalues
-    rescaled = (1 + SECOND_ORDER) * spec.training.rescaling.rescale_iterations * spec.training.batch_size if spec.rescales else 0
+    products = SECOND_ORDER * (wanted.eigenvalue_iterations or 0) * eigenvalues
+    rescaled = 0
+    if rescaling is not None:
+        rescaled = (1 + SECOND_ORDER) * rescaling.rescale_iterations * spec.training.batch_size
     looked_at = epochs * training * ("activation_sparsity" in chosen)
     return rescaled + products * training, looked_at + losses * test
 
@@ -135,6 +137,5 @@ def _dense_share(spec: RunSpec) -> float:
 
     While a cubic schedule prunes it, a quarter of what goes is there on average.
     """
-    if isinstance(spec, RunSpec) and spec.prunes:
-        return spec.sparsity.pruning.prune_from + (spec.sparsity.pruning.prune_until - spec.sparsity.pruning.prune_from) / 4
-    return 0
+    pruning = spec.sparsity.pruning
+    return 0 if pruning is None else pruning.prune_from + (pruning.prune_until - pruning.prune_from) / 4

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
 from keras_sparseflow.models.architectures import KernelUse
-from keras_sparseflow.models.mlp import kernel_names
-from keras_sparseflow.studies.size.capacity import match_capacity
-from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MODELS
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -37,52 +35,90 @@ def kernels_of(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
 
     Example:
         >>> size = DataSize((32, 32, 3), 10, 50_000, 10_000)
-        >>> [kernel.active for kernel in kernels_of(RunSpec(dense_width=308, max_width=3076, hidden_layers=1), size)]
-        [946176, 3080]
+        >>> spec = RunSpec.of(width=3076, hidden_layers=1, matched_fraction=0.1)
+        >>> [(kernel.size, kernel.active) for kernel in kernels_of(spec, size)]
+        [(9449472, 946176), (30760, 3080)]
     """
-    if isinstance(spec, RunSpec):
-        arm = (spec.model.hidden_layers, spec.dense_width, spec.max_width, spec.arm == "sparse")
-        return _kernels_of_arm(size.inputs, size.classes, *arm)
-    assert isinstance(spec, RunSpec)
-    return _kernels_at_density(spec, size)
+    kernels = _kernels(spec, size, spec.model.width_fraction)
+    counts = _active_counts(spec, size, kernels)
+    if isinstance(counts, int):
+        ends = dense_ends(spec)
+        counts = _spread(counts, {kernel.name: kernel.size for kernel in kernels if kernel.name not in ends})
+    return tuple(
+        CountedKernel(kernel.name, kernel.shape, kernel.positions, counts.get(kernel.name, kernel.size))
+        for kernel in kernels
+    )
 
 
-def _active_counts(spec: RunSpec, kernels: list[KernelUse]) -> dict[str, int] | int:
-    """Returns how many weights of each kernel with a mask are active, or of all of them together.
+def matched_kernels(spec: RunSpec, size: DataSize) -> list[tuple[KernelUse, KernelUse]]:
+    """Returns each kernel of a matched pair in the dense and in the sparse arm.
 
     Args:
-        spec: of the network.
-        kernels: all that it has.
+        spec: of either arm.
+        size: of its dataset.
+
+    References:
+        Tessera, Hooker, Rosman 2021, eqs. 8 to 12. "20% of the weights in each layer", in the same appendix, contradicts
+        these and the published counts.
+    """
+    fraction = spec.sparsity.matched_fraction or spec.model.width_fraction
+    return list(zip(_kernels(spec, size, fraction), _kernels(spec, size, 1.0), strict=True))
+
+
+def decides_over_all(spec: RunSpec) -> bool:
+    """Returns whether the score decides how many weights of each kernel are active."""
+    distribution = spec.sparsity.distribution
+    return distribution is not None and isinstance(DISTRIBUTIONS.get(distribution)([(1,)], 1.0), int)
+
+
+def dense_ends(spec: RunSpec) -> tuple[str, ...]:
+    """Returns the names of the kernels that stay dense beside sparse ones."""
+    ends: tuple[str, ...] = MODELS.get(spec.model.architecture).ends
+    return ends if spec.sparsity.ends == "dense" else ()
+
+
+def _active_counts(spec: RunSpec, size: DataSize, kernels: tuple[KernelUse, ...]) -> dict[str, int] | int:
+    """Returns how many weights of each kernel with a mask are active, or of all of them together.
 
     Raises:
         ValueError: a kernel would be left without any, or none has a mask.
     """
-    masked = [kernel for kernel in kernels if kernel.name not in _dense_ends(spec)]
+    sparsity = spec.sparsity
+    if sparsity.matched_fraction is not None:
+        return {sparse.name: dense.size for dense, sparse in matched_kernels(spec, size)}
+    density = sparsity.density
+    assert density is not None
+    if density == 1:
+        return {}
+    ends = dense_ends(spec)
+    masked = [kernel for kernel in kernels if kernel.name not in ends]
     if not masked:
         raise ValueError(
-            f"`ends` must be 'sparse' for a network without other kernels than {' and '.join(_dense_ends(spec))}; "
-            f"received {spec.sparsity.ends!r}."
+            f"`ends` must be 'sparse' for a network without other kernels than {' and '.join(ends)}; received "
+            f"{sparsity.ends!r}."
         )
-    counts = DISTRIBUTIONS.get(spec.sparsity.distribution)([kernel.shape for kernel in masked], spec.sparsity.density)
+    shapes = [kernel.shape for kernel in masked]
+    counts = DISTRIBUTIONS.get(sparsity.distribution or "uniform")(shapes, density)
     if isinstance(counts, int):
         return counts
     for kernel, count in zip(masked, counts, strict=True):
         if not count:
             raise ValueError(
-                f"`density` must leave every kernel at least one active weight; {spec.sparsity.density} leaves none of the "
+                f"`density` must leave every kernel at least one active weight; {density} leaves none of the "
                 f"{kernel.size} of {kernel.name!r}."
             )
     return {kernel.name: count for kernel, count in zip(masked, counts, strict=True)}
 
 
-def decides_over_all(spec: RunSpec) -> bool:
-    """Returns whether the score decides how many weights of each kernel are active."""
-    return isinstance(spec, RunSpec) and isinstance(DISTRIBUTIONS.get(spec.sparsity.distribution)([(1,)], 1.0), int)
+def _kernels(spec: RunSpec, size: DataSize, fraction: float) -> tuple[KernelUse, ...]:
+    model, skips = spec.model, "SC" in spec.training.parts
+    dimensions = {**model.size, "fraction": fraction, "skip_connections": skips}
+    return _listed(model.architecture, size.input_shape, size.classes, *sorted(dimensions.items()))
 
 
-def _dense_ends(spec: RunSpec) -> tuple[str, ...]:
-    ends: tuple[str, ...] = MODELS.get(spec.model.architecture).ends
-    return ends if spec.sparsity.ends == "dense" else ()
+@functools.lru_cache(maxsize=1000)
+def _listed(architecture: str, input_shape: tuple[int, ...], classes: int, *sizes: tuple[str, float]) -> tuple[KernelUse, ...]:
+    return tuple(MODELS.get(architecture).kernels(input_shape, classes, **dict(sizes)))
 
 
 def _spread(active: int, sizes: dict[str, int]) -> dict[str, int]:
@@ -90,28 +126,3 @@ def _spread(active: int, sizes: dict[str, int]) -> dict[str, int]:
     places = itertools.accumulate(sizes.values(), initial=0)
     ends = [active * place // sum(sizes.values()) for place in places]
     return {name: end - start for name, (start, end) in zip(sizes, itertools.pairwise(ends), strict=True)}
-
-
-def _kernels_at_density(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
-    architecture = MODELS.get(spec.model.architecture)
-    kernels = architecture.kernels(
-        size.input_shape, size.classes, spec.model.depth, spec.model.width, skip_connections="SC" in spec.training.parts
-    )
-    counts = _active_counts(spec, kernels)
-    if isinstance(counts, int):
-        counts = _spread(counts, {k.name: k.size for k in kernels if k.name not in _dense_ends(spec)})
-    return tuple(
-        CountedKernel(kernel.name, kernel.shape, kernel.positions, counts.get(kernel.name, kernel.size))
-        for kernel in kernels
-    )
-
-
-@functools.cache
-def _kernels_of_arm(
-    inputs: int, classes: int, hidden_layers: int, dense_width: int, max_width: int, sparse: bool
-) -> tuple[CountedKernel, ...]:
-    matched = match_capacity(inputs, classes, hidden_layers, dense_width, max_width)
-    return tuple(
-        CountedKernel(name, kernel.sparse_shape if sparse else kernel.dense_shape, 1, kernel.active)
-        for name, kernel in zip(kernel_names(hidden_layers), matched, strict=True)
-    )
