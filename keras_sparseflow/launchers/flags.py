@@ -1,6 +1,5 @@
 """absl flags made from the fields of specs, for the launchers."""
 
-import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,40 +8,35 @@ from absl import flags
 
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.terminal import load_training_quietly
-from keras_sparseflow.plugins import Table, unknown_name
+from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.studies.executors.devices import STRATEGIES
-from keras_sparseflow.studies.executors.executors import EXECUTORS, Options
-from keras_sparseflow.studies.study import Study
-from keras_sparseflow.studies.spec.fields import check_value, valid_names
-from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.executors.executors import EXECUTORS
+from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.spec.fields import Leaf, check_value, valid_names
+from keras_sparseflow.studies.spec.run_spec import LEAVES
 
 FLAGS = flags.FLAGS
 
 flags.disclaim_key_flags()  # flags defined here are the launcher's that asks for them, and stand in its --help
 
 
-def define_spec_flags(
-    spec_class: type[RunSpec] = RunSpec, *, lists: Sequence[str] = (), without: Sequence[str] = ()
-) -> None:
+def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ()) -> None:
     """Defines a flag for each field of a spec; a flag that is not given is None.
 
     A bad value is refused as the flags are parsed, with the argument, what was expected and what came.
 
     Args:
-        spec_class: whose fields.
         lists: fields whose flag takes several values, separated by commas.
         without: fields that get no flag.
     """
-    for field in dataclasses.fields(spec_class):
-        if field.name in without:
+    for name, leaf in LEAVES.items():
+        if name in without:
             continue
-        several = field.name in lists or _is_list(field)
-        default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
-        names = valid_names(field)
+        several = name in lists or leaf.is_list
+        names = valid_names(leaf.item)
         note = (f"; one of {', '.join(names)}" if names else "") + ("; several separated by commas" if several else "")
-        flags.DEFINE(
-            _FieldParser(field, several), field.name, None, f"{field.metadata['help']}{note}{default}.", serializer=None
-        )
+        help = f"{leaf.help}{note} (default: {_shown(leaf.default)})."
+        flags.DEFINE(_FieldParser(leaf, several), name, None, help, serializer=None)
 
 
 def define_plugin_flag() -> None:
@@ -183,12 +177,12 @@ def define_preview_flags() -> None:
     flags.DEFINE_bool(
         "dry_run",
         False,
-        "only print what the study costs, how long it would take, and which networks would train together.",
+        "only print what the study costs, and which networks would train together.",
     )
     flags.DEFINE_bool(
         "list_presets",
         False,
-        "only print every preset, changed by the other flags: what it costs and how long it would take.",
+        "only print every preset, changed by the other flags, and what it costs.",
     )
 
 
@@ -205,14 +199,6 @@ def define_name(flag: str, default: str | None, kind: str, names: Sequence[str],
     return flags.DEFINE(_NameParser(kind, names), flag, default, f"{help} One of {', '.join(names)}.")
 
 
-def listed_presets(presets: Table) -> list[Any]:
-    """Returns every preset of a table; of those of other packages that can't be had it prints the reason."""
-    found, broken = presets.load_all()
-    for reason in broken.values():
-        print(f"Left out: {reason}", file=sys.stderr)
-    return list(found.values())
-
-
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:
     """Defines a flag of numbers separated by commas.
 
@@ -224,21 +210,9 @@ def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags
     return flags.DEFINE(_NumbersParser(name, convert), name, None, help)
 
 
-def given_spec_values(spec_class: type[RunSpec] = RunSpec) -> dict[str, Any]:
+def given_spec_values() -> dict[str, Any]:
     """Returns the values of the flags of `define_spec_flags` that were given on the command line."""
-    names = [field.name for field in dataclasses.fields(spec_class)]
-    return {name: FLAGS[name].value for name in names if name in FLAGS and FLAGS[name].value is not None}
-
-
-def override(study: StudyT, values: dict[str, Any], **fields: Any) -> StudyT:
-    """Returns the study with these flag values in place of its own.
-
-    Args:
-        study: for instance a preset.
-        values: as `given_spec_values` returns them; those of its grid fields are lists, see `Study.with_choices`.
-        **fields: values of the study's own fields (name, seeds, ...); None keeps its own.
-    """
-    return study.with_choices(values, **{name: value for name, value in fields.items() if value is not None})
+    return {name: FLAGS[name].value for name in LEAVES if name in FLAGS and FLAGS[name].value is not None}
 
 
 class _FieldParser(flags.ArgumentParser):
@@ -246,26 +220,26 @@ class _FieldParser(flags.ArgumentParser):
 
     syntactic_help = ""
 
-    def __init__(self, field: dataclasses.Field[Any], several: bool):
-        self._field = field
+    def __init__(self, leaf: Leaf, several: bool):
+        self._leaf = leaf
         self._several = several
 
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str):
             return argument
         if not self._several:
-            return check_value(self._field, self._convert(argument))
+            return check_value(self._leaf.item, self._convert(argument))
         parts = [self._convert(part.strip()) for part in argument.split(",")]
-        if _is_list(self._field):
-            return check_value(self._field, tuple(parts))
-        return tuple(check_value(self._field, part) for part in parts)
+        if self._leaf.is_list:
+            return check_value(self._leaf.item, tuple(parts))
+        return tuple(check_value(self._leaf.item, part) for part in parts)
 
     def flag_type(self) -> str:
         return "list" if self._several else "value"
 
     def _convert(self, text: str) -> Any:
-        kind = str(self._field.type)
-        if "None" in kind and text.lower() == "none":
+        kind = str(self._leaf.item.type)
+        if self._leaf.default is None and text.lower() == "none":
             return None
         for name, convert in (("int", int), ("float", float)):
             if name in kind:
@@ -333,10 +307,6 @@ class _NumbersParser(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return "list of numbers"
-
-
-def _is_list(field: dataclasses.Field[Any]) -> bool:
-    return str(field.type).startswith("tuple")
 
 
 def _shown(value: Any) -> str:

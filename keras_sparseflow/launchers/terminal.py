@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
-from keras_sparseflow.studies.executors.devices import strategy_for
-from keras_sparseflow.studies.executors.executors import DEFAULT_OPTIONS, Options
+from keras_sparseflow.studies.executors.devices import make_strategy
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def load_training_quietly(
             device.use_cores_for_stacks()
         if options.strategy == "multiworker":
             _meet_workers(options)
-        strategy_for([], options)
+        make_strategy(options)
 
 
 def _meet_workers(options: Options) -> None:
@@ -82,7 +82,7 @@ def _meet_workers(options: Options) -> None:
     print("Waiting for all workers.", flush=True)
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        strategy_for([], options)
+        make_strategy(options)
     finally:
         signal.signal(signal.SIGINT, handler)
 

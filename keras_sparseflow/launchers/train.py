@@ -1,10 +1,11 @@
 """Trains one network, sparse or dense, and prints what it came to.
 
-    python launchers/train.py --variant=BN --dense_width=20 --epochs=30 --learning_rate=0.1
-    python launchers/train.py --arm=dense --dense_width=20 --epochs=30 --learning_rate=0.1
+    python launchers/train.py --variant=BN --density=0.1 --epochs=30 --learning_rate=0.1
+    python launchers/train.py --matched_fraction=0.3 --epochs=30 --learning_rate=0.1
+    python launchers/train.py --width=20 --epochs=30 --learning_rate=0.1
 
-A sparse network of `dense_width` w has as many active weights in each kernel as a dense one of that
-width, in hidden layers of width `max_width`.
+A network with `matched_fraction` f has as many active weights in each kernel as the dense network whose layers have a
+fraction f of its units.
 """
 
 from absl import flags
@@ -39,8 +40,8 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.studies.executors.devices import is_chief
-        from keras_sparseflow.studies.launch import run_network
         from keras_sparseflow.studies.printing import print_result
+        from keras_sparseflow.studies.run_study import run_network
 
         options = given_options()
         folder = run_network(

@@ -17,21 +17,19 @@ with the values of before and the new ones.
 from absl import flags
 
 from keras_sparseflow.launchers.command import start
-from keras_sparseflow.launchers.densities import train_and_report
-from keras_sparseflow.launchers.density_flags import define_density_flags
-from keras_sparseflow.studies.presets.preset_table import DENSITY_PRESETS
+from keras_sparseflow.launchers.study_launcher import define_study_flags, train_and_report
 
 flags.disclaim_key_flags()  # they stand in the --help of the program that starts this
 
 
 def define_flags() -> None:
     """Defines every flag of the launcher."""
-    define_density_flags(DENSITY_PRESETS, "single_density")
+    define_study_flags("single_density")
 
 
 def main(argv: list[str]) -> None:
-    """Trains the study that the flags ask for and writes its report, or prints what it would cost."""
-    train_and_report(argv, DENSITY_PRESETS)
+    """Trains the studies that the flags ask for and writes their reports, or prints what they would cost."""
+    train_and_report(argv)
 
 
 def run() -> None:

@@ -22,8 +22,7 @@ KINDS: Mapping[str, str] = {
     "dataset": "keras_sparseflow.data.datasets.loading:DATASETS",
     "report_section": "keras_sparseflow.analysis.sections:SECTIONS",
     "preset": "keras_sparseflow.studies.presets.preset_table:PRESETS",
-    "density_preset": "keras_sparseflow.studies.presets.preset_table:DENSITY_PRESETS",
-    "tost_preset": "keras_sparseflow.studies.presets.tost:TOST_PRESETS",
+    "comparison": "keras_sparseflow.studies.comparisons:COMPARISONS",
     "strategy": "keras_sparseflow.studies.executors.devices:STRATEGIES",
     "executor": "keras_sparseflow.studies.executors.executors:EXECUTORS",
 }

@@ -27,21 +27,23 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
     study = read_json(path, "Remove that file and run the study again: no run is trained anew.")
-    if not isinstance(study.get("run_ids"), list):
-        raise ValueError(f"{path} is corrupt: expected the list `run_ids` in it. Run the study again.")
+    for name in ("run_ids", "members"):
+        if not isinstance(study.get(name), list):
+            raise ValueError(f"{path} is corrupt: expected the list `{name}` in it. Run the study again.")
     return study
 
 
 def read_results(study_dir: str | Path) -> pd.DataFrame:
-    """Returns one row per finished run of the study: `run_id`, the spec's fields, the result's fields.
+    """Returns one row per finished member of the study: `run_id`, the spec's fields, the result's fields.
 
     The column of a flow measure holds its mean over the measured epochs, by the reading that `flow_reading` names:
     "end" where the run recorded it, else "steps".
 
     The column `empty_kernels` counts the kernels that began without any active weight.
 
-    The frame's `attrs["spec_columns"]` lists the spec's fields. A field that the study knows and a run does not, since
-    it was trained before there was one, has the default that the study records.
+    A run that stands in several places of the study's comparison, as a dense network in several matched pairs, has a
+    row for each. The frame's `attrs["spec_columns"]` lists the spec's fields and what members are labelled with, as the arm
+    of a pair. A field that does not apply to a run has the default that the study records.
 
     Runs that stand in the folder but are not part of the study as last planned are left out.
 
@@ -54,24 +56,18 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
         (24, ['sparse', 'dense'])
     """
     rows: list[dict[str, Any]] = []
-    spec_columns: list[str] = []
-    defaults = read_study(study_dir).get("defaults", {})
-    for folder in _finished(study_dir):
-        if not (folder.path / "spec.json").is_file():
-            raise ValueError(f"{folder.path / 'spec.json'} is missing. {REMEDY}")
-        spec = read_json(folder.path / "spec.json")
-        result = read_json(folder.path / "result.json")
-        if spec.get("run_id") != folder.run_id:
-            raise ValueError(
-                f"{folder.path / 'spec.json'} is corrupt: expected run_id {folder.run_id!r}; "
-                f"received {spec.get('run_id')!r}. {REMEDY}"
-            )
-        fields = {**spec["spec"], **{name: value for name, value in defaults.items() if name not in spec["spec"]}}
+    study = read_study(study_dir)
+    defaults, folders = study.get("defaults", {}), {folder.run_id: folder for folder in _finished(study_dir)}
+    spec_columns: list[str] = list(defaults)
+    for member in study["members"]:
+        run_id = member["run_id"]
+        if run_id not in folders:
+            continue
+        spec, result = _spec_of(folders[run_id]), read_json(folders[run_id].path / "result.json")
+        fields = {**defaults, **_flat(spec["spec"]), **member}
         empty = list(spec.get("active_weights", ())).count(0)
-        rows.append(
-            {"run_id": folder.run_id, **fields, "flow_reading": FIRST_READING, **result, "empty_kernels": empty}
-        )
-        spec_columns = list(dict.fromkeys([*spec_columns, *fields]))
+        rows.append({"run_id": run_id, **fields, "flow_reading": FIRST_READING, **result, "empty_kernels": empty})
+        spec_columns = list(dict.fromkeys([*spec_columns, *(name for name in fields if name != "run_id")]))
     results = pd.DataFrame(rows)
     results.attrs["spec_columns"] = spec_columns
     return results
@@ -136,6 +132,27 @@ def read_landscape(study_dir: str | Path) -> pd.DataFrame:
         ['run_id', 'diagnostic', 'x', 'y', 'loss']
     """
     return _read_rows(study_dir, "landscape")
+
+
+def _spec_of(folder: RunFolder) -> dict[str, Any]:
+    """Returns what a run's `spec.json` holds."""
+    path = folder.path / "spec.json"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing. {REMEDY}")
+    spec: dict[str, Any] = read_json(path)
+    if spec.get("run_id") != folder.run_id:
+        raise ValueError(
+            f"{path} is corrupt: expected run_id {folder.run_id!r}; received {spec.get('run_id')!r}. {REMEDY}"
+        )
+    return spec
+
+
+def _flat(parts: dict[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a spec, which are kept by parts, by their names."""
+    flat: dict[str, Any] = {}
+    for name, held in parts.items():
+        flat |= held if isinstance(held, dict) else {name: held}
+    return flat
 
 
 def _finished(study_dir: str | Path) -> list[RunFolder]:

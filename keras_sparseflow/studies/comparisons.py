@@ -9,7 +9,7 @@ from keras_sparseflow.data import DataSize
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.size.capacity import dense_widths
 from keras_sparseflow.studies.spec.fields import FRANKLE, OURS, PAPER
-from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from keras_sparseflow.studies.study import Study
@@ -192,7 +192,12 @@ COMPARISONS = Table(
             choices=_choices_over_densities,
             fixed_choices=(
                 ("initialisation", "He normal by fan-in", "the same values at every density", OURS),
-                ("magnitude pruning", "each kernel by itself", "tfmot's masks; a weight that is removed stays so", PAPER),
+                (
+                    "magnitude pruning",
+                    "each kernel by itself",
+                    "tfmot's masks; a weight that is removed stays so",
+                    PAPER,
+                ),
                 ("lottery tickets", "a round at each density", "pruned by magnitude, with a fresh optimizer", FRANKLE),
                 ("RigL and SET", "each kernel by itself", "new weights start at zero", OURS),
                 ("L2", "kernels only", "the published Wide ResNet's takes all its parameters", OURS),

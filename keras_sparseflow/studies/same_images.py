@@ -61,22 +61,3 @@ def _projection(images: np.ndarray) -> float:
     rows = images.reshape(len(images), -1)
     places, weights = rng.standard_normal(rows.shape[1]), rng.standard_normal(len(rows))
     return float(weights @ (rows @ places.astype("float32")))
-
-
-def check_same_kind(study_dir: Path, kind: str) -> None:
-    """Refuses a folder that holds a study of another kind, whose record would be lost.
-
-    Args:
-        study_dir: the study's folder, which may not hold one yet.
-        kind: of the study that is to be run, "pairs" or "density".
-
-    Raises:
-        ValueError: the kinds differ.
-    """
-    if not (study_dir / "study.json").exists():
-        return
-    there = read_study(study_dir).get("kind") or "pairs"
-    if there != kind:
-        raise ValueError(
-            f"{study_dir} holds a study of the kind {there!r}; received one of the kind {kind!r}. Choose another name."
-        )

@@ -12,7 +12,7 @@ from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.studies.comparisons import COMPARISONS, Member
-from keras_sparseflow.studies.grids import Grid, cells, choose, values_of
+from keras_sparseflow.studies.grids import Grid, cells, choose
 from keras_sparseflow.studies.provenance import machine, plugin_versions, versions
 from keras_sparseflow.studies.size.capacity import DENSE_WIDTH_FRACTIONS, default_max_width
 from keras_sparseflow.studies.spec.arguments import check_used
@@ -177,19 +177,20 @@ class Study:
         """Returns what every run of the study has for a field of its specs that is not in a grid."""
         return self.base.get(field, LEAVES[field].default)
 
-    def choices(self) -> list[dict[str, Any]]:
-        """Returns every choice that decides something here, one dict each: `choice`, `value`, `meaning`, `source`."""
+    def choices(self, specs: Sequence[RunSpec] | None = None) -> list[dict[str, Any]]:
+        """Returns every choice that decides something here, one dict each: `choice`, `value`, `meaning`, `source`.
+
+        Args:
+            specs: the study's runs; None for those on any images.
+        """
+        specs = self.specs(_ANY_SIZE) if specs is None else specs
         comparison, rows = COMPARISONS.get(self.comparison), []
-        specs = dataclasses.replace(self, seeds=(0,)).specs(_ANY_SIZE)
         for name, leaf in LEAVES.items():
-            if name in self.derived_fields or not any(leaf.applies(spec.values) for spec in specs):
+            values = dict.fromkeys(leaf.of(spec) for spec in specs if leaf.applies(spec.values))
+            if not values or name in self.derived_fields:
                 continue
-            if name in GRID_FIELDS:
-                value = values_of(self.grids, name, leaf.default)
-                default = not any(name in grid for grid in self.grids)
-            else:
-                value, default = self.value(name), name not in self.base
-            rows.append(_choice(name, value, leaf.help, leaf.source if default else "set for this study"))
+            source = leaf.source if [*values] == [leaf.default] else "set for this study"
+            rows.append(_choice(name, next(iter(values)) if len(values) == 1 else [*values], leaf.help, source))
         own = [*comparison.choices(self), ("seeds", self.seeds, "repetitions of each configuration", OURS)]
         return rows + [_choice(*row) for row in (*own, *comparison.fixed_choices)]
 
@@ -222,7 +223,7 @@ class Study:
             "runs_planned": len(specs),
             "run_ids": [spec.run_id for spec in specs],
             "members": [{"run_id": member.spec.run_id, **member.labels} for member in members],
-            "choices": self.choices(),
+            "choices": self.choices(specs),
             "defaults": {name: leaf.default for name, leaf in LEAVES.items()},
             "versions": {**versions(), **plugin_versions({plugin for spec in specs for plugin in spec.plugins})},
             "machine": machine(),

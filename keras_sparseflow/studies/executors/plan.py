@@ -1,31 +1,17 @@
 """Plans which networks train together as one program, and how they are stacked inside it."""
 
-import dataclasses
 import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich import filesize
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from keras_sparseflow.studies.size.capacity import match_capacity
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 FREE_FIELDS = (
-    "dense_width",
-    "arm",
-    "seed",
-    "learning_rate",
-    "l2",
-    "augment_pad",
-    "augment_flip",
-    "init_fan_in",
-    "score",
-    "score_samples",
-    "variant",
+    *("width", "width_fraction", "density", "matched_fraction", "init_fan_in", "seed"),
+    *("method", "distribution", "ends", "score", "score_samples"),
+    *("learning_rate", "l2", "l2_form", "augment_pad", "augment_flip", "rescale_iterations", "variant", "tweaks"),
 )
 """Fields in which the networks of one population may differ; `variant` outside `GRAPH_PARTS` only."""
 
@@ -76,7 +62,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Stack:
+class PlannedStack:
     """Members of a population whose variables are stacked, each zero-padded to one width.
 
     Args:
@@ -84,7 +70,7 @@ class Stack:
         members: positions in the population's specs.
 
     Example:
-        >>> Stack(width=400, members=(0, 2, 3)).width
+        >>> PlannedStack(width=400, members=(0, 2, 3)).width
         400
     """
 
@@ -93,7 +79,7 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Population:
+class PlannedPopulation:
     """Networks that train together as one compiled program.
 
     Args:
@@ -104,19 +90,19 @@ class Population:
         setting: what stacks and memory were planned for.
 
     Example:
-        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=arm) for arm in ("sparse", "dense")]
+        >>> specs = [RunSpec.of(width=68, matched_fraction=0.3), RunSpec.of(width=20)]
         >>> (planned,) = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
         >>> [stack.width for stack in planned.stacks], planned.first_epoch
         ([68, 20], 0)
     """
 
     specs: tuple[RunSpec, ...]
-    stacks: tuple[Stack, ...]
+    stacks: tuple[PlannedStack, ...]
     first_epoch: int
     memory: int
     setting: Setting
 
-    def halves(self) -> tuple["Population", "Population"]:
+    def halves(self) -> tuple["PlannedPopulation", "PlannedPopulation"]:
         """Returns two populations, of the wider and the narrower half of the members; pairs stay together.
 
         Only a single pair is parted.
@@ -137,7 +123,7 @@ class Population:
             _population(self.specs, narrower, self.first_epoch, self.setting),
         )
 
-    def of(self, specs: Sequence[RunSpec], first_epoch: int) -> "Population":
+    def of(self, specs: Sequence[RunSpec], first_epoch: int) -> "PlannedPopulation":
         """Returns the population of some of its networks, which have so many epochs behind them."""
         return _population(specs, range(len(specs)), first_epoch, self.setting)
 
@@ -152,7 +138,7 @@ def plan_populations(
     chains: int = 2,
     first_epochs: Mapping[str, int] | None = None,
     members_limit: int = MEMBERS_LIMIT,
-) -> list[Population]:
+) -> list[PlannedPopulation]:
     """Returns the fewest populations, of about equal sizes, that hold every network.
 
     Networks of one population differ in `FREE_FIELDS` alone. The two arms of a matched pair stand in
@@ -176,8 +162,7 @@ def plan_populations(
         ValueError: `chains` or `members_limit` is below 1.
 
     Example:
-        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=a, variant=v) for v in ("NR", "BN") for a in
-        ...          ("sparse", "dense")]
+        >>> specs = [RunSpec.of(width=width, variant=variant) for variant in ("NR", "BN") for width in (20, 68)]
         >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
         >>> [[spec.training.variant for spec in population.specs] for population in plan]
         [['NR', 'NR'], ['BN', 'BN']]
@@ -197,7 +182,7 @@ def plan_populations(
     return plan
 
 
-def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: int) -> tuple[Stack, ...]:
+def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: int) -> tuple[PlannedStack, ...]:
     """Returns how the networks of one population are stacked: widest first, each network once.
 
     Padding to a stack's width costs operations, another stack costs overhead: the widths are grouped
@@ -211,20 +196,20 @@ def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: 
         chains: how many stacks run side by side.
 
     Example:
-        >>> specs = [RunSpec(dense_width=w, max_width=400, arm=a) for w in (40, 380) for a in ("sparse", "dense")]
+        >>> specs = [RunSpec.of(width=width) for width in (400, 40, 400, 380)]
         >>> plan_stacks(specs, inputs=396, classes=10, chains=1)
-        (Stack(width=400, members=(0, 2, 3)), Stack(width=40, members=(1,)))
+        (PlannedStack(width=400, members=(0, 2, 3)), PlannedStack(width=40, members=(1,)))
     """
-    order = sorted(range(len(specs)), key=lambda member: -specs[member].width)
-    same_width = [list(same) for _, same in itertools.groupby(order, key=lambda member: specs[member].width)]
+    order = sorted(range(len(specs)), key=lambda member: -units_of(specs[member]))
+    same_width = [list(same) for _, same in itertools.groupby(order, key=lambda member: units_of(specs[member]))]
 
     def cost(members: Sequence[int]) -> float:
         widest = specs[members[0]]
-        weights = _weights(inputs, classes, widest.model.hidden_layers, widest.model.width)
+        weights = _weights(inputs, classes, widest.model.hidden_layers or 0, units_of(widest))
         return STACK_OVERHEAD + len(members) * FLOPS_PER_WEIGHT * weights * widest.training.batch_size
 
     stacks = _balance(_cheapest_partition(same_width, cost), cost, chains)
-    return tuple(Stack(specs[members[0]].width, tuple(members)) for members in stacks)
+    return tuple(PlannedStack(units_of(specs[members[0]]), tuple(members)) for members in stacks)
 
 
 def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots: int) -> int:
@@ -238,66 +223,32 @@ def member_bytes(spec: RunSpec, *, width: int, inputs: int, classes: int, slots:
         slots: slot variables that its optimizer keeps for each weight.
 
     Example:
-        >>> spec = RunSpec(dense_width=10, max_width=20, hidden_layers=1, batch_size=100)
+        >>> spec = RunSpec.of(width=20, hidden_layers=1, batch_size=100)
         >>> member_bytes(spec, width=20, inputs=6, classes=4, slots=2)  # 200 weights of 29 bytes, 100 x 70 floats
         33800
     """
     weight_bytes = FLOAT_BYTES * (VARIABLES + slots + GRADIENTS) + MASK_BYTES
     hidden_tensors = HIDDEN_TENSORS_WITH_BATCH_NORM if "BN" in spec.training.parts else HIDDEN_TENSORS
-    image_bytes = FLOAT_BYTES * (inputs + spec.model.hidden_layers * width * hidden_tensors + classes)
-    return _weights(inputs, classes, spec.model.hidden_layers, width) * weight_bytes + spec.training.batch_size * image_bytes
-
-
-def plan_table(plan: Sequence[Population]) -> Table:
-    """Returns a plan as a table for the terminal, a row for each population.
-
-    Args:
-        plan: as `plan_populations` returns it.
-
-    Example:
-        >>> specs = [RunSpec(dense_width=20, max_width=68, arm=arm) for arm in ("sparse", "dense")]
-        >>> plan = plan_populations(specs, input_shape=(8, 8, 1), classes=10, slots=lambda spec: 0, memory=10**9)
-        >>> plan_table(plan).caption
-        '2 networks in 1 population'
-    """
-    networks = sum(len(population.specs) for population in plan)
-    table = Table(
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        show_edge=False,
-        title="Networks that train together",
-        caption=f"{counted(networks, 'network')} in {counted(len(plan), 'population')}",
-    )
-    for name in ("", "networks"):
-        table.add_column(name, justify="right")
-    for name in ("optimizer", "hidden\nlayers", "variant", "activation", "stacks", "epochs\nleft", "memory"):
-        table.add_column(name, no_wrap=name not in ("variant", "stacks"))
-    for number, population in enumerate(plan, start=1):
-        first = population.specs[0]
-        left = first.training.epochs - population.first_epoch
-        table.add_row(
-            str(number),
-            str(len(population.specs)),
-            first.training.optimizer,
-            str(first.model.hidden_layers),
-            ", ".join(dict.fromkeys(spec.training.variant for spec in population.specs)),
-            first.model.activation,
-            ", ".join(f"{len(stack.members)} x {stack.width}" for stack in population.stacks),
-            f"{left} of {first.training.epochs}" if population.first_epoch else str(left),
-            filesize.decimal(population.memory),
-        )
-    return table
+    hidden_layers = spec.model.hidden_layers or 0
+    image_bytes = FLOAT_BYTES * (inputs + hidden_layers * width * hidden_tensors + classes)
+    return _weights(inputs, classes, hidden_layers, width) * weight_bytes + spec.training.batch_size * image_bytes
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:
     """Returns what is the same in all networks of a population."""
-    fixed = [field.name for field in dataclasses.fields(spec) if field.name not in FREE_FIELDS]
-    return (spec.training.parts & GRAPH_PARTS, *(getattr(spec, name) for name in fixed))
+    fixed = (value for name, value in spec.values.items() if name not in FREE_FIELDS)
+    return (spec.training.parts & GRAPH_PARTS, *fixed)
 
 
 @functools.cache
 def _weights(inputs: int, classes: int, hidden_layers: int, width: int) -> int:
-    return sum(kernel.active for kernel in match_capacity(inputs, classes, hidden_layers, width, width))
+    widths = [inputs, *[width] * hidden_layers, classes]
+    return sum(first * second for first, second in itertools.pairwise(widths))
+
+
+def units_of(spec: RunSpec) -> int:
+    """Returns how many units each hidden layer of a multilayer perceptron has."""
+    return max(1, round(spec.model.width_fraction * (spec.model.width or 0)))
 
 
 def _check_each_fits(specs: Sequence[RunSpec], setting: Setting, memory: int) -> None:
@@ -315,10 +266,10 @@ def _check_each_fits(specs: Sequence[RunSpec], setting: Setting, memory: int) ->
 
 def _split(
     specs: Sequence[RunSpec], first_epoch: int, setting: Setting, memory: int, members_limit: int
-) -> list[Population]:
+) -> list[PlannedPopulation]:
     """Returns the fewest populations that fit, their sizes as equal as they can be."""
 
-    def population(members: Sequence[int]) -> Population:
+    def population(members: Sequence[int]) -> PlannedPopulation:
         return _population(specs, members, first_epoch, setting)
 
     def fits(members: Sequence[int]) -> bool:
@@ -332,9 +283,11 @@ def _split(
     return [population(members) for members in _cheapest_partition(_widest_first(specs, units), cost)]
 
 
-def _population(specs: Sequence[RunSpec], members: Iterable[int], first_epoch: int, setting: Setting) -> Population:
+def _population(
+    specs: Sequence[RunSpec], members: Iterable[int], first_epoch: int, setting: Setting
+) -> PlannedPopulation:
     """Returns the population of the specs at the positions `members`."""
-    chosen = tuple(specs[m] for m in sorted(members, key=lambda member: (-specs[member].width, member)))
+    chosen = tuple(specs[m] for m in sorted(members, key=lambda member: (-units_of(specs[member]), member)))
     sizes = {"inputs": setting.inputs, "classes": setting.classes}
     stacks = plan_stacks(chosen, **sizes, chains=setting.chains)
     memory = sum(
@@ -342,15 +295,24 @@ def _population(specs: Sequence[RunSpec], members: Iterable[int], first_epoch: i
         for stack in stacks
         for member in stack.members
     )
-    return Population(chosen, stacks, first_epoch, memory, setting)
+    return PlannedPopulation(chosen, stacks, first_epoch, memory, setting)
 
 
 def _pairs(specs: Sequence[RunSpec]) -> list[list[int]]:
-    """Returns positions in the specs, together where specs differ in their arm alone."""
-    pairs: dict[RunSpec, list[int]] = {}
+    """Returns positions in the specs, together where specs are of equal capacity and differ in nothing but masks."""
+    pairs: dict[tuple[object, ...], list[int]] = {}
     for member, spec in enumerate(specs):
-        pairs.setdefault(dataclasses.replace(spec, arm="sparse"), []).append(member)
+        capacity = round((spec.sparsity.matched_fraction or 1.0) * units_of(spec))
+        alike = (value for name, value in spec.values.items() if name not in _OF_PAIRS)
+        pairs.setdefault((capacity, *alike), []).append(member)
     return list(pairs.values())
+
+
+_OF_PAIRS = (
+    *("width", "width_fraction", "density", "matched_fraction", "init_fan_in"),
+    *("method", "distribution", "ends", "score", "score_samples"),
+)
+"""Fields in which the two arms of a matched pair differ."""
 
 
 def _alone(members: Iterable[int]) -> list[list[int]]:
@@ -359,7 +321,7 @@ def _alone(members: Iterable[int]) -> list[list[int]]:
 
 def _widest_first(specs: Sequence[RunSpec], units: Iterable[list[int]]) -> list[list[int]]:
     """Returns groups of positions by the widths in them, so that neighbours need few stacks."""
-    return sorted(units, key=lambda unit: sorted((specs[m].width for m in unit), reverse=True), reverse=True)
+    return sorted(units, key=lambda unit: sorted((units_of(specs[m]) for m in unit), reverse=True), reverse=True)
 
 
 def _join(units: Iterable[Sequence[int]]) -> list[int]:
@@ -395,17 +357,3 @@ def _longest_chain(parts: list[list[int]], cost: Callable[[Sequence[int]], float
     for part_cost in sorted(map(cost, parts), reverse=True):
         loads[loads.index(min(loads))] += part_cost
     return max(loads)
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun, which takes an s unless it is one.
-
-    Args:
-        number: how many.
-        noun: of one.
-
-    Example:
-        >>> counted(1, "network"), counted(3, "network")
-        ('1 network', '3 networks')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"

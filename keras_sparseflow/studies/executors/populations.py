@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -14,35 +14,36 @@ from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.executors.plan import Population as PlannedPopulation
-from keras_sparseflow.studies.executors.plan import Stack as PlannedStack
-from keras_sparseflow.studies.executors.plan import counted
-from keras_sparseflow.studies.executors.progress import StudyProgress
+from keras_sparseflow.studies.executors.plan import PlannedPopulation, PlannedStack, units_of
 from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
-from keras_sparseflow.studies.run.pair_network import build_template, initial_kernels, variable_shapes
+from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
+from keras_sparseflow.studies.run.stacked_network import build_template, initial_kernels, variable_shapes
+from keras_sparseflow.studies.spec.measurement_spec import FlowSpec
 from keras_sparseflow.studies.spec.name_tables import SCHEDULES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.wording import counted
 from keras_sparseflow.training.population.stack import Member, Stack
 from keras_sparseflow.training.population.trainer import Population
 from keras_sparseflow.training.recorder import flow_rows
+
+if TYPE_CHECKING:
+    from keras_sparseflow.studies.prepare import Prepared
 
 EVALUATION_BATCH = 250
 """Test images that every network of a population evaluates at once: few, so that they stay in the cache."""
 
 
 def run_populations(
-    planned: Iterable[PlannedPopulation], study_dir: Path, data: ImageData, progress: StudyProgress, options: Options
+    planned: Iterable[PlannedPopulation], prepared: "Prepared", data: ImageData, progress: StudyProgress
 ) -> None:
     """Trains one population after the other; one that the device has no room for is halved.
 
     Args:
-        planned: of one dataset and its options.
-        study_dir: the study's folder.
-        data: that dataset.
+        planned: those of the study.
+        prepared: the study.
+        data: its images.
         progress: told of every epoch and every finished run.
-        options: see `Options`.
 
     Raises:
         MemoryError: there is no room for a single network.
@@ -51,11 +52,11 @@ def run_populations(
     while waiting:
         population = waiting.pop(0)
         try:
-            _PopulationRun(population, study_dir, data, progress, options).train()
+            _PopulationRun(population, prepared, data, progress).train()
         except MemoryError as error:
             if len(population.specs) == 1:
                 raise
-            waiting[:0] = [part for half in population.halves() for part in _left_of(half, study_dir)]
+            waiting[:0] = [part for half in population.halves() for part in _left_of(half, prepared.study_dir)]
             progress.note(f"{str(error) or 'Memory has run out'}. Going on with half as many networks at once.")
         keras.utils.clear_session()  # the graph of the population before
 
@@ -76,15 +77,15 @@ class _PopulationRun:
     def __init__(
         self,
         planned: PlannedPopulation,
-        study_dir: Path,
+        prepared: "Prepared",
         data: ImageData,
         progress: StudyProgress,
-        options: Options,
     ):
         self._began = time.monotonic()
-        specs = planned.specs
+        specs, options, study_dir = planned.specs, prepared.options, prepared.study_dir
         self._specs = specs
         self._spec = specs[0]  # for all that members share
+        self._flow = self._spec.measurement.flow or FlowSpec()
         self._data = data
         self._progress = progress
         self._clock = CheckpointClock(options.checkpoint_seconds)
@@ -114,7 +115,7 @@ class _PopulationRun:
 
     def _train_epoch(self, epoch: int, measured: bool) -> None:
         training = self._training()
-        by_steps = measured and "steps" in self._spec.measurement.flow.flow_readings
+        by_steps = measured and "steps" in self._flow.flow_readings
         self._population.train_epoch(epoch, by_steps, functools.partial(self._show, epoch, "step"))
         metrics, flow = self._measure(epoch, measured)
         seconds = (time.monotonic() - self._began) / len(training)
@@ -149,11 +150,11 @@ class _PopulationRun:
 
     def _flow_tables(self, epoch: int, of_steps: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
         """Returns the flow of the epoch just trained by reading: for each stack, as `Stack.flow_of` does."""
-        readings = self._spec.measurement.flow.flow_readings
+        readings = self._flow.flow_readings
         tables = {"steps": of_steps} if "steps" in readings else {}
         if "end" in readings:
             on_call = functools.partial(self._show, epoch, "flow of batch")
-            tables["end"] = self._population.probe(self._spec.measurement.flow.flow_mode == "training", on_call)
+            tables["end"] = self._population.probe(self._flow.flow_mode == "training", on_call)
         return tables
 
     def _show(self, epoch: int, doing: str, done: int) -> None:
@@ -181,9 +182,9 @@ class _PopulationRun:
             [self._member(template, planned.width, member, streams) for member in planned.members],
             optimizer_factory(spec),
             loss(spec),
-            spec.measurement.flow.flow_measures if spec.measurement.flow_epochs else (),
-            spec.measurement.flow.flow_tensors,
-            spec.measurement.flow.flow_cost,
+            () if spec.measurement.flow is None else self._flow.flow_measures,
+            self._flow.flow_tensors,
+            self._flow.flow_cost,
             SCHEDULES.get(spec.training.schedule),
             spec.training.epochs * self._batches.steps,
         )
@@ -195,7 +196,7 @@ class _PopulationRun:
     def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:
         spec = self._specs[index]
         variables, masks = initial_kernels(spec, self._data)
-        shapes = variable_shapes(template, width, variables, spec.model.width)
+        shapes = variable_shapes(template, width, variables, units_of(spec))
         self._active[index] = [
             int(np.count_nonzero(masks[path])) if path in masks else values.size for path, values in variables.items()
         ]
@@ -211,4 +212,4 @@ class _PopulationRun:
 
 
 def _stream(spec: RunSpec, data: ImageData) -> Stream:
-    return Stream(spec.seed, spec.batch_augment_pad(data.input_shape), spec.data.augment_flip == "random")
+    return Stream(spec.seed, spec.batch_augment_pad(data.input_shape), spec.data.augment_flip != "never")

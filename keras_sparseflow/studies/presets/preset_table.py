@@ -1,10 +1,12 @@
 """Studies that can be named."""
 
+import sys
+
 from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.grids import Grid
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.studies.presets.wide_resnets import WIDE_RESNETS
+from keras_sparseflow.studies.study import Study
 
 _MAGNITUDE = (
     "Magnitude before training keeps its share of each kernel: over all kernels together it would take those with few "
@@ -32,7 +34,15 @@ def _every_mask(shared: Grid) -> list[Grid]:
 _FIRST_ROUNDS = (0.7, 0.4)
 """Densities through which lottery tickets fall to those of other methods."""
 
-_WRN_16_2 = {"dataset": "cifar10", "depth": 16, "width": 2, "epochs": 100, "schedule": "wide_resnet", "l2": 5e-4}
+_WRN_16_2 = {
+    "dataset": "cifar10",
+    "model": "wide_resnet",
+    "depth": 16,
+    "width": 2,
+    "epochs": 100,
+    "schedule": "wide_resnet",
+    "l2": 5e-4,
+}
 _RECIPE: Grid = {"variant": ("DA_L2_SC_BN",), "optimizer": ("momentum",), "learning_rate": (0.1,)}
 
 
@@ -53,23 +63,16 @@ PRESETS = Table(
         **TABLE_1,
         **TABLES,
         **FIGURES,
-    },
-    expects="keras_sparseflow.studies.study:Study",
-)
-"""`demo` ends within minutes on two cores; `single` is one configuration, every choice its default; the rest repeat a
-table or a figure of a paper, at its full size."""
-
-DENSITY_PRESETS = Table(
-    "preset of a density study",
-    "keras_sparseflow.density_preset",
-    {
         "single_density": Study(
             name="single_density",
             title="How does a network fare with a share of its weights?",
-            base={"dataset": "cifar10"},
+            comparison="densities",
+            grids=[{"density": (0.1,)}],
+            base={"dataset": "cifar10", "model": "wide_resnet"},
         ),
         "masks": Study(
             name="masks",
+            comparison="densities",
             title="Which masks keep gradients flowing and networks accurate?",
             grids=_every_mask({"density": (0.02, 0.05, 0.1, 0.2), **_RECIPE}),
             base={**_WRN_16_2, "rewind_step": 1000},
@@ -77,6 +80,7 @@ DENSITY_PRESETS = Table(
         ),
         "lottery": Study(
             name="lottery",
+            comparison="densities",
             title="How few weights does a lottery ticket need?",
             grids=({"distribution": ("global",), **_RECIPE},),
             base={**_WRN_16_2, "rewind_step": 1000},
@@ -84,6 +88,7 @@ DENSITY_PRESETS = Table(
         ),
         "masks_mlp": Study(
             name="masks_mlp",
+            comparison="densities",
             title="Which masks keep gradients flowing in multilayer perceptrons, with which optimizer?",
             grids=_every_mask(
                 {
@@ -93,7 +98,7 @@ DENSITY_PRESETS = Table(
                     "learning_rate": (LOW,),
                 }
             ),
-            base={"dataset": "fashion_mnist", "model": "mlp", "depth": 5, "width": 788, "epochs": 100},
+            base={"dataset": "fashion_mnist", "width": 788, "epochs": 100},
             notes=[
                 _MAGNITUDE,
                 "Of Table 4 the preset has the dataset, the four hidden layers of its widest networks, two optimizers, "
@@ -136,3 +141,11 @@ def studies_of(name: str) -> list[Study]:
         ['table_1_fashion_mnist', 'table_1_cifar10', 'table_1_cifar100']
     """
     return [PRESETS.get(member) for member in GROUPS.get(name, (name,))]
+
+
+def listed_presets() -> list[Study]:
+    """Returns every preset; of those of other packages that can't be had it prints the reason."""
+    found, broken = PRESETS.load_all()
+    for reason in broken.values():
+        print(f"Left out: {reason}", file=sys.stderr)
+    return list(found.values())

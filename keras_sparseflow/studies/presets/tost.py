@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.grids import Grid
+from keras_sparseflow.studies.study import Study
 
 _TRAINING = {
     "epochs": 180,
@@ -78,6 +77,7 @@ def _study(name: str, title: str, reproduces: str, network: str, dataset: str, g
     return Study(
         name=name,
         title=title,
+        comparison="densities",
         grids=grids,
         base={"dataset": dataset, **_NETWORKS[network], **_TRAINING, **base},
         reproduces=reproduces,
@@ -240,10 +240,5 @@ _STUDIES = [
     ),
 ]
 
-TOST_PRESETS = Table(
-    "preset of ToST",
-    "keras_sparseflow.tost_preset",
-    {study.name: study for study in _STUDIES},
-    expects="keras_sparseflow.studies.density_study:Study",
-)
-"""Those of `launchers/tost.py`, at the paper's full size."""
+TOST = {study.name: study for study in _STUDIES}
+"""Tables 1 to 5 and figures 2 and 6 to 10, at their full size."""

@@ -1,13 +1,14 @@
 """A study for every figure of Wide ResNets in "Keep the Gradients Flowing"."""
 
-from keras_sparseflow.studies.study import Study
 from keras_sparseflow.studies.grids import Grid
+from keras_sparseflow.studies.study import Study
 
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 RATE = 0.1
 
 _TRAINING = {
     "dataset": "cifar100",
+    "model": "wide_resnet",
     "depth": 28,
     "width": 10,
     "epochs": 200,
@@ -39,6 +40,7 @@ def _grid(methods: tuple[str, ...], optimizers: tuple[str, ...], variants: tuple
 WIDE_RESNETS = {
     "wrn_random": Study(
         name="wrn_random",
+        comparison="densities",
         title="Do the findings on optimizers, regularization and Swish hold for a Wide ResNet with random masks?",
         grids=[
             _grid(
@@ -56,6 +58,7 @@ WIDE_RESNETS = {
     ),
     "wrn_magnitude": Study(
         name="wrn_magnitude",
+        comparison="densities",
         title="Do they hold where a Wide ResNet is trained dense, pruned by magnitude and fine-tuned?",
         grids=[
             _grid(("static", "magnitude"), ("adam", "momentum"), ("BN", "L2_BN", "DA_SC_BN", "DA_L2_SC_BN")),

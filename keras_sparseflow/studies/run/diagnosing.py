@@ -11,6 +11,7 @@ from keras_sparseflow.diagnostics import ActivationSparsity, Hessian, TopEigenva
 from keras_sparseflow.diagnostics.callbacks import AtEpochs
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.studies.run.recipe import plain_loss
+from keras_sparseflow.studies.run.tweaking import Say
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 BATCH = 250
@@ -20,7 +21,6 @@ _SUBSET_SEED = 0
 """All runs of a dataset look at the same images."""
 
 Row = dict[str, Any]
-Say = Callable[[str], None]
 
 
 class Diagnostics:
@@ -48,7 +48,7 @@ class Diagnostics:
     @property
     def has_landscape(self) -> bool:
         """Whether anything is measured of the trained network."""
-        return self._wanted.landscape_steps is not None
+        return self._spec.measurement.landscape_steps is not None
 
     def landscape(self, model: keras.Model) -> list[Row]:
         """Returns the test losses around a trained network's weights: rows with the keys `LANDSCAPE_COLUMNS`.

@@ -132,15 +132,14 @@ def check_arguments(specs: Iterable[RunSpec]) -> None:
         >>> check_arguments([RunSpec.of(width=68, optimizer_options=["sgd.nesterov=true"])])
     """
     specs = list(specs)
-    for spec in {(s.optimizer, s.optimizer_options): s for s in specs}.values():
+    for spec in {(s.training.optimizer, s.training.optimizer_options): s for s in specs}.values():
+        options = spec.training.optimizer_options
         for argument, fields in SET_BY_FIELDS.items():
             if argument in spec.training.optimizer_arguments:
-                raise ValueError(
-                    f"`optimizer_options` must leave `{argument}` to {fields}; received {spec.training.optimizer_options}."
-                )
+                raise ValueError(f"`optimizer_options` must leave `{argument}` to {fields}; received {options}.")
         maker = functools.partial(optimizer_factory(spec), learning_rate=spec.training.learning_rate)
         _try(maker, "optimizer_options", spec.training.optimizer_options, OPTIMIZERS.get(spec.training.optimizer))
-    for spec in {(s.activation, s.activation_options): s for s in specs}.values():
+    for spec in {(s.model.activation, s.model.activation_options): s for s in specs}.values():
         maker = functools.partial(activation_layer, spec.model.activation, arguments=spec.model.activation_arguments)
         _try(maker, "activation_options", spec.model.activation_options, ACTIVATIONS.get(spec.model.activation))
 

@@ -11,7 +11,7 @@ import keras
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches, whole_batches
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
-from keras_sparseflow.studies.executors.executors import CHECKPOINT_SECONDS
+from keras_sparseflow.studies.executors.options import CHECKPOINT_SECONDS
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import CheckpointClock, FollowerLog, RunLog
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
@@ -197,7 +197,7 @@ def _batches(spec: RunSpec, data: ImageData, initial_epoch: int, skipped: int) -
         epochs=spec.training.epochs,
         initial_epoch=initial_epoch,
         augment_pad=spec.batch_augment_pad(data.input_shape),
-        augment_flip=spec.data.augment_flip == "random",
+        augment_flip=spec.data.augment_flip != "never",
     )
     return batches.skip(skipped) if skipped else batches
 

@@ -9,7 +9,6 @@ from keras_sparseflow.models import mlp
 from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask
 from keras_sparseflow.studies.run.network import (
     between_kernels,
-    dense_ends,
     draws_masks,
     initial_fan_ins,
     initial_network,
@@ -39,7 +38,7 @@ def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -
         rescaled(model, spec, data, say)
         return _kernels_and_masks(model)
     size = size_of(data)
-    fan_ins, ends = initial_fan_ins(spec, size), dense_ends(spec)
+    fan_ins, ends = initial_fan_ins(spec, size), kernel_counts.dense_ends(spec)
     kernels, masks = {}, {}
     for index, kernel in enumerate(kernel_counts.kernels_of(spec, size)):
         path, inputs = f"{kernel.name}/kernel", kernel.shape[0]
@@ -51,7 +50,9 @@ def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -
     return kernels, masks
 
 
-def variable_shapes(template: keras.Model, template_width: int, kernels: Arrays, width: int) -> dict[str, tuple[int, ...]]:
+def variable_shapes(
+    template: keras.Model, template_width: int, kernels: Arrays, width: int
+) -> dict[str, tuple[int, ...]]:
     """Returns the shapes that the template's variables have in a network of its own width.
 
     Args:

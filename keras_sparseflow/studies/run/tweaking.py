@@ -8,8 +8,8 @@ import keras
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.layers.ghost import ghosts_of
 from keras_sparseflow.studies.run.recipe import plain_loss
-from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.name_tables import MODELS
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.tost.ghost_schedule import GhostSchedule
 from keras_sparseflow.training.tost.rescaling import rescale_init

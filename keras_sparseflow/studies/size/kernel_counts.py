@@ -58,8 +58,8 @@ def matched_kernels(spec: RunSpec, size: DataSize) -> list[tuple[KernelUse, Kern
         size: of its dataset.
 
     References:
-        Tessera, Hooker, Rosman 2021, eqs. 8 to 12. "20% of the weights in each layer", in the same appendix, contradicts
-        these and the published counts.
+        Tessera, Hooker, Rosman 2021, eqs. 8 to 12. "20% of the weights in each layer", in the same appendix,
+        contradicts these and the published counts.
     """
     fraction = spec.sparsity.matched_fraction or spec.model.width_fraction
     return list(zip(_kernels(spec, size, fraction), _kernels(spec, size, 1.0), strict=True))
@@ -117,7 +117,9 @@ def _kernels(spec: RunSpec, size: DataSize, fraction: float) -> tuple[KernelUse,
 
 
 @functools.lru_cache(maxsize=1000)
-def _listed(architecture: str, input_shape: tuple[int, ...], classes: int, *sizes: tuple[str, float]) -> tuple[KernelUse, ...]:
+def _listed(
+    architecture: str, input_shape: tuple[int, ...], classes: int, *sizes: tuple[str, float]
+) -> tuple[KernelUse, ...]:
     return tuple(MODELS.get(architecture).kernels(input_shape, classes, **dict(sizes)))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_sparseflow.flow.measure_table import READINGS
-from keras_sparseflow.studies.spec.fields import OURS, PAPER, TOST, Values, part, spec_field
+from keras_sparseflow.studies.spec.fields import OURS, PAPER, TOST, part, spec_field
 
 DIAGNOSTICS = ("top_eigenvalue", "activation_sparsity", "loss_along", "loss_surface")
 """What may be measured besides flow: the first two along the training, the others of the trained network."""

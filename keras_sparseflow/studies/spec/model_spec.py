@@ -31,8 +31,8 @@ class ModelSpec:
     )
     depth: int | None = spec_field(
         28,
-        "of other networks: layers with weights, 6 n + 4 of a Wide ResNet; 18, 34, 50, 101, 152 or 6 n + 2 of a resnet; "
-        "11, 13, 16 or 19 of a vgg; 28 of a mobilenet",
+        "of other networks: layers with weights, 6 n + 4 of a Wide ResNet; 18, 34, 50, 101, 152 or 6 n + 2 of a "
+        "resnet; 11, 13, 16 or 19 of a vgg; 28 of a mobilenet",
         PAPER,
         when=lambda values: not is_perceptron(values),
         minimum=1,

@@ -27,7 +27,6 @@ from keras_sparseflow.studies.spec.fields import (
 from keras_sparseflow.studies.spec.measurement_spec import MeasurementSpec
 from keras_sparseflow.studies.spec.model_spec import ModelSpec
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
-
 from keras_sparseflow.studies.spec.sparsity_spec import SparsitySpec
 from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 
@@ -193,7 +192,9 @@ class RunSpec:
         Raises:
             ValueError: an unknown field.
         """
-        values = {k: v for name, held in parts.items() for k, v in (held.items() if isinstance(held, dict) else [(name, held)])}
+        values: dict[str, Any] = {}
+        for name, held in parts.items():
+            values |= held if isinstance(held, dict) else {name: held}
         return cls.of(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
     def _words(self) -> tuple[str, ...]:
@@ -244,7 +245,7 @@ class RunSpec:
                 )
             if model.width_fraction != 1:
                 raise ValueError(
-                    "`width_fraction` must be 1 for a network of matched capacity, which is as wide as its pair can be; "
+                    "`width_fraction` must be 1 for a network of matched capacity, which is the wide one of its pair; "
                     f"received {model.width_fraction:g}."
                 )
         pruning = sparsity.pruning
@@ -254,7 +255,7 @@ class RunSpec:
             )
         if sparsity.tickets is not None:
             earlier = sparsity.tickets.earlier_densities
-            rounds = (*earlier, sparsity.density)
+            rounds = (*earlier, float(sparsity.density or 0))
             if rounds[0] != 1 or any(later >= before for before, later in itertools.pairwise(rounds)):
                 raise ValueError(
                     "`earlier_densities` must begin with 1, the dense network, and fall, all above the density "
@@ -272,8 +273,7 @@ class RunSpec:
         chosen, steps = set(self.measurement.diagnostics), self.measurement.landscape_steps
         if steps is not None and steps % 2 == 0:
             raise ValueError(
-                "`landscape_steps` must be odd, so that the network itself is among the points; received "
-                f"{steps}."
+                f"`landscape_steps` must be odd, so that the network itself is among the points; received {steps}."
             )
         if "activation_sparsity" in chosen and self.model.activation == "linear":
             raise ValueError(

@@ -4,21 +4,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keras_sparseflow.records import read_json
-from keras_sparseflow.studies.spec.training_spec import SpecT
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 
-def saved_spec(file: Path, kind: type[SpecT]) -> SpecT:
+def saved_spec(file: Path) -> RunSpec:
     """Returns the spec in a run's `spec.json`.
 
     Args:
         file: its path.
-        kind: of spec that the study's runs have.
 
     Raises:
-        ValueError: it has a field that specs of this kind do not have, or was made with other versions of plugins.
+        ValueError: it has a field that specs do not have, or was made with other versions of plugins.
     """
     saved = read_json(file)
-    spec = kind.from_dict(saved["spec"])
+    spec = RunSpec.from_dict(saved["spec"])
     plugins = tuple(saved.get("plugins", ()))
     if spec.plugins != plugins:
         now, then = (", ".join(found) or "none" for found in (spec.plugins, plugins))
@@ -26,7 +25,7 @@ def saved_spec(file: Path, kind: type[SpecT]) -> SpecT:
     return spec
 
 
-def saved_specs(study_dir: Path, run_ids: Iterable[str], kind: type[SpecT]) -> list[SpecT]:
+def saved_specs(study_dir: Path, run_ids: Iterable[str]) -> list[RunSpec]:
     """Returns the specs of those runs that have begun.
 
     One whose name is another today, because a default or an algorithm has changed since, is left out: a run of its spec
@@ -35,11 +34,10 @@ def saved_specs(study_dir: Path, run_ids: Iterable[str], kind: type[SpecT]) -> l
     Args:
         study_dir: the study's folder.
         run_ids: names of its runs.
-        kind: of spec that the study's runs have.
 
     Raises:
         ValueError: see `saved_spec`.
     """
     files = {run_id: study_dir / run_id / "spec.json" for run_id in run_ids}
-    specs = {run_id: saved_spec(file, kind) for run_id, file in files.items() if file.is_file()}
+    specs = {run_id: saved_spec(file) for run_id, file in files.items() if file.is_file()}
     return [spec for run_id, spec in specs.items() if spec.run_id == run_id]

@@ -116,8 +116,7 @@ class SparsitySpec:
         "sparse",
         "first kernel and classifier: sparse as the rest, or dense",
         OURS,
-        when=lambda values: values["matched_fraction"] is None
-        and (is_sparse(values) or values["method"] == "lottery"),
+        when=lambda values: values["matched_fraction"] is None and (is_sparse(values) or values["method"] == "lottery"),
         choices=("sparse", "dense"),
     )
     score: str | None = spec_field(

@@ -1,6 +1,5 @@
 """What TensorBoard's HParams dashboard shows of a study: hyperparameters from its specs, metrics from its events."""
 
-import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.records import read_study
+from keras_sparseflow.studies.spec.fields import Leaf
+from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
-from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training.tensorboard.hparams import experiment
 from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, flow_tag, metric_tag
 
@@ -18,17 +18,15 @@ ALWAYS_SHOWN = (
     "variant",
     "activation",
     "learning_rate",
-    "hidden_layers",
-    "arm",
-    "dense_width",
-    "max_width",
     "model",
+    "hidden_layers",
     "depth",
     "width",
     "method",
     "score",
     "distribution",
     "density",
+    "matched_fraction",
     "tweaks",
     "seed",
     "dataset",
@@ -50,14 +48,13 @@ def hyperparameters(spec: RunSpec) -> dict[str, float | str]:
     A field that may be none is text in every run, since a column holds values of one type.
 
     Example:
-        >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
-        >>> shown = hyperparameters(RunSpec(dense_width=20, max_width=68, image_size=8, flow_epochs=3))
-        >>> shown["dense_width"], shown["image_size"], shown["train_size"], shown["flow_epochs"]
-        (20, '8', 'none', 3)
+        >>> shown = hyperparameters(RunSpec.of(width=68, image_size=8, flow_epochs=3))
+        >>> shown["optimizer"], shown["image_size"], shown["train_size"], shown["flow_epochs"]
+        ('sgd', '8', 'none', 3)
         >>> "flow_cost" in shown
         False
     """
-    return {field.name: _value(spec, field) for field in dataclasses.fields(spec) if _shows(spec, field)}
+    return {name: _value(spec, leaf) for name, leaf in LEAVES.items() if _shows(spec, leaf)}
 
 
 def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
@@ -67,12 +64,14 @@ def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
         study_dir: the study's folder, with its `study.json`.
         specs: of its runs; those that have been planned there before, and have begun, count too.
     """
-    specs = [*specs, *_begun_before(study_dir, {spec.run_id for spec in specs}, type(specs[0]))]
-    fields = [field for field in dataclasses.fields(specs[0]) if any(_shows(spec, field) for spec in specs)]
+    known = {spec.run_id for spec in specs}
+    before = [run_id for run_id in read_study(study_dir)["run_ids"] if run_id not in known]
+    specs = [*specs, *saved_specs(study_dir, before)]
+    leaves = {name: leaf for name, leaf in LEAVES.items() if any(_shows(spec, leaf) for spec in specs)}
     summary = experiment(
-        {field.name: [_value(spec, field) for spec in specs] for field in fields},
+        {name: [_value(spec, leaf) for spec in specs] for name, leaf in leaves.items()},
         _metric_columns(specs),
-        {field.name: field.metadata["help"] for field in fields},
+        {name: leaf.help for name, leaf in leaves.items()},
     )
     shutil.rmtree(study_dir / "events", ignore_errors=True)
     writer = ScalarWriter(str(study_dir / "events"))
@@ -82,32 +81,22 @@ def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
 
 def _metric_columns(specs: Sequence[RunSpec]) -> dict[str, str]:
     """Returns names of columns by the tags of the scalars in them."""
-    flow = {
-        (measure, reading)
-        for spec in specs
-        if spec.measurement.flow_epochs
-        for measure in spec.measurement.flow.flow_measures
-        for reading in spec.measurement.flow.flow_readings
-    }
+    measured = [spec.measurement.flow for spec in specs if spec.measurement.flow is not None]
+    flow = {(measure, reading) for each in measured for measure in each.flow_measures for reading in each.flow_readings}
     return {metric_tag(name): shown for name, shown in METRICS.items()} | {
         flow_tag(reading, measure, TOTAL): f"{measure} ({reading})" for measure, reading in sorted(flow)
     }
 
 
-def _begun_before(study_dir: Path, known: set[str], kind: type[RunSpec]) -> list[RunSpec]:
-    """Returns the specs of other runs that the study lists and that have a folder."""
-    return saved_specs(study_dir, [run_id for run_id in read_study(study_dir)["run_ids"] if run_id not in known], kind)
+def _shows(spec: RunSpec, leaf: Leaf) -> bool:
+    return leaf.name in ALWAYS_SHOWN or leaf.of(spec) not in (None, leaf.default)
 
 
-def _shows(spec: RunSpec, field: dataclasses.Field[Any]) -> bool:
-    return field.name in ALWAYS_SHOWN or getattr(spec, field.name) != field.default
-
-
-def _value(spec: RunSpec, field: dataclasses.Field[Any]) -> Any:
+def _value(spec: RunSpec, leaf: Leaf) -> Any:
     """Returns a field as a number or as text, of one type whatever the spec."""
-    value = getattr(spec, field.name)
+    value = leaf.of(spec)
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    if "None" in str(field.type):
+    if "None" in str(leaf.item.type):
         return "none" if value is None else str(value)
     return value

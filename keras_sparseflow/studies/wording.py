@@ -1,11 +1,8 @@
-"""Large numbers and long times in words that fit a line."""
+"""Numbers and costs in words that fit a line."""
 
-from keras_sparseflow.studies.executors.plan import counted
 from keras_sparseflow.studies.size.cost import Cost
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
-_LARGER = ((60.0, "min"), (3600.0, "h"), (86_400.0, "d"), (365 * 86_400.0, "y"))
-"""Units of time above a second, and their seconds."""
 
 
 def short(number: float) -> str:
@@ -21,19 +18,18 @@ def short(number: float) -> str:
     return f"{number:.3g} {_PREFIXES[power]}".rstrip()
 
 
-def duration(seconds: float) -> str:
-    """Returns a time in the unit that suits it, with two digits.
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, which takes an s unless it is one.
+
+    Args:
+        number: how many.
+        noun: of one.
 
     Example:
-        >>> duration(42), duration(5400), duration(400 * 86400)
-        ('42 s', '1.5 h', '1.1 y')
+        >>> counted(1, "network"), counted(3, "network")
+        ('1 network', '3 networks')
     """
-    size, unit = 1.0, "s"
-    for larger, name in _LARGER:
-        if seconds < larger:
-            break
-        size, unit = larger, name
-    return f"{seconds / size:.2g} {unit}" if seconds < 10 * size else f"{seconds / size:.0f} {unit}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def cost_line(cost: Cost) -> str:

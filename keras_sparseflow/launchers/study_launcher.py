@@ -1,0 +1,127 @@
+"""What the launchers of studies have in common: their flags, and what these ask for."""
+
+from absl import flags
+
+from keras_sparseflow.launchers.flags import (
+    define_executor_flags,
+    define_mask_flags,
+    define_name,
+    define_numbers,
+    define_preview_flags,
+    define_report_flags,
+    define_run_flags,
+    define_spec_flags,
+    given_options,
+    given_report_options,
+    given_spec_values,
+    load_training_as_given,
+)
+from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.studies.presets.preset_table import PRESETS, listed_presets, preset_names, studies_of
+from keras_sparseflow.studies.study import GRID_FIELDS, Study
+
+FLAGS = flags.FLAGS
+
+flags.disclaim_key_flags()  # flags defined here are the launcher's that asks for them, and stand in its --help
+
+_DERIVED = ("seed", "earlier_densities", "matched_fraction", "width_fraction")
+"""Fields of specs that every study gives by itself."""
+
+_OWN = ("seeds", "width_fractions", "max_width", "rounds", "fraction")
+"""Flags of a study's own fields."""
+
+
+def define_study_flags(preset: str) -> None:
+    """Defines every flag of a launcher of studies.
+
+    Args:
+        preset: the one that other flags change where none is named.
+    """
+    define_spec_flags(lists=GRID_FIELDS, without=_DERIVED)
+    define_run_flags()
+    define_executor_flags("auto")
+    define_mask_flags()
+    define_report_flags()
+    define_preview_flags()
+    define_name("preset", preset, PRESETS.kind, preset_names(), "the study to start from; other flags change it.")
+    flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
+    define_numbers("seeds", int, "seeds; a repetition of each configuration for each (default: the preset's).")
+    define_numbers(
+        "width_fractions", float, "of pairs: dense widths over the maximum width, in (0, 1] (default: the preset's)."
+    )
+    flags.DEFINE_integer(
+        "max_width",
+        None,
+        "of pairs: width of the sparse arm, of which dense widths are fractions (default: inputs + 4 of an mlp, the "
+        "preset's of other networks).",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer("rounds", None, "of lottery tickets: how often networks are pruned.", lower_bound=1)
+    flags.DEFINE_float("fraction", None, "of lottery tickets: share of the active weights that each round removes.")
+
+
+def train_and_report(argv: list[str]) -> None:
+    """Trains the studies that the flags ask for and writes their reports, or prints what they would cost.
+
+    Args:
+        argv: the words beside the flags, the program first.
+    """
+    with plain_errors(FLAGS.debug):
+        refuse_arguments(argv)
+        load_training_as_given()
+        from keras_sparseflow.analysis.report import write_report
+        from keras_sparseflow.studies.executors.devices import is_chief
+        from keras_sparseflow.studies.prepare import prepare, study_costs
+        from keras_sparseflow.studies.printing import print_costs, print_study
+        from keras_sparseflow.studies.run_study import check_data, run_study
+
+        if FLAGS.list_presets:
+            print_costs(study_costs([_changed(study, taken=True) for study in listed_presets()], FLAGS.data_dir))
+            return
+        how = {
+            "runs_dir": FLAGS.runs_dir,
+            "data_dir": FLAGS.data_dir,
+            "executor": FLAGS.executor,
+            "options": given_options(),
+        }
+        studies = given_studies()
+        if len(studies) > 1 and not FLAGS.dry_run:
+            check_data(studies, data_dir=FLAGS.data_dir)
+        for study in studies:
+            if FLAGS.dry_run:
+                print_study(prepare(study, **how))
+                continue
+            study_dir = run_study(study, **how)
+            if is_chief(how["options"]):
+                print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
+
+
+def given_studies() -> list[Study]:
+    """Returns the preset that the flags name, changed as they say; a group of presets is several studies."""
+    studies = studies_of(FLAGS.preset)
+    if len(studies) > 1 and FLAGS.study is not None:
+        names = ", ".join(study.name for study in studies)
+        raise ValueError(f"`study` names one folder, but {FLAGS.preset} is the studies {names}; name one as `preset`.")
+    return [_changed(study, name=FLAGS.study) for study in studies]
+
+
+def _changed(study: Study, name: str | None = None, taken: bool = False) -> Study:
+    """Returns a study as the flags change it; if `taken`, by those that it has a place for alone."""
+    values = given_spec_values()
+    if taken:
+        values = {field: value for field, value in values.items() if field not in study.derived_fields}
+    own = {field: FLAGS[field].value for field in _OWN if FLAGS[field].value is not None}
+    if not taken:
+        _check_own(study, own)
+    return study.with_choices(values, **own, **({} if name is None else {"name": name}))
+
+
+def _check_own(study: Study, own: dict[str, object]) -> None:
+    """Refuses flags of another kind of study than the preset."""
+    for names, fits, kind in (
+        (("rounds", "fraction"), study.rounds is not None, "lottery tickets, such as --preset=lottery"),
+        (("width_fractions", "max_width"), study.comparison == "pairs", "matched pairs, such as --preset=single"),
+    ):
+        for name in names:
+            if name in own and not fits:
+                raise ValueError(f"`{name}` is of {kind}; received --preset={study.name}.")

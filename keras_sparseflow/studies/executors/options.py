@@ -1,0 +1,48 @@
+"""How runs are executed."""
+
+from dataclasses import dataclass
+
+from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.studies.executors.devices import STRATEGIES
+
+CHECKPOINT_SECONDS = 20.0
+"""Half-finished runs are saved at the first end of an epoch after this time; that is what a kill can lose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How runs are executed; none of it changes what they come to.
+
+    Args:
+        tensorboard: whether to write TensorBoard events.
+        jit: whether XLA compiles the training; None for the measured default, yes on a GPU and no on a CPU.
+        population_memory: bytes that a population may take; None for half of what the device has free.
+        checkpoint_seconds: half-finished runs are saved at the ends of epochs, so many seconds apart at least.
+        strategy: a name in `STRATEGIES`, how several devices train one network; "none" for one device.
+        devices: how many share each batch, at least 1; None for all that the strategy finds.
+        allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
+
+    Raises:
+        ValueError: an unknown strategy, or less than one device.
+
+    Example:
+        >>> Options(strategy="mirrored", devices=2).devices
+        2
+    """
+
+    tensorboard: bool = True
+    jit: bool | None = None
+    population_memory: int | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    strategy: str = "none"
+    devices: int | None = None
+    allow_collapse: bool = False
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise unknown_name(STRATEGIES.kind, self.strategy, STRATEGIES.names())
+        if self.devices is not None and self.devices < 1:
+            raise ValueError(f"`devices` must be a whole number of at least 1; received {self.devices}.")
+
+
+DEFAULT_OPTIONS = Options()

@@ -1,0 +1,107 @@
+"""Everything that follows from a study before its first step: networks, data, plan, cost, devices and refusals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_sparseflow.data import DataSize, data_size
+from keras_sparseflow.studies.checks import check_devices, check_specs
+from keras_sparseflow.studies.comparisons import Member
+from keras_sparseflow.studies.executors.devices import make_strategy
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
+from keras_sparseflow.studies.executors.study_plan import StudyPlan, plan_study
+from keras_sparseflow.studies.size.cost import Cost, cost
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.study import Study
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that can be trained.
+
+    Args:
+        study: what it asks.
+        study_dir: its folder, which may not exist.
+        members: every network, and as what it stands in the comparison.
+        specs: every network once, in the order in which they are trained.
+        size: of its dataset.
+        cost: of all its networks, from their start.
+        plan: which of those that are not finished train together.
+        strategy: the `tf.distribute.Strategy` that trains them.
+        options: how they are executed.
+    """
+
+    study: Study
+    study_dir: Path
+    members: list[Member]
+    specs: list[RunSpec]
+    size: DataSize
+    cost: Cost
+    plan: StudyPlan
+    strategy: Any
+    options: Options
+
+
+def prepare(
+    study: Study,
+    *,
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "auto",
+    options: Options = DEFAULT_OPTIONS,
+    members: Callable[[DataSize], list[Member]] | None = None,
+) -> Prepared:
+    """Returns what follows from a study; a dataset of a known size need not be there.
+
+    Args:
+        study: what to run.
+        runs_dir: the folder that holds one folder for each study; runs that are finished there are not planned.
+        data_dir: where datasets are kept, see `load_images`.
+        executor: a name in `EXECUTORS`.
+        options: how runs are executed.
+        members: gives the networks, in place of those that the study has.
+
+    Raises:
+        ValueError: a bad value in the study, a dataset that can't be had, a plugin that is broken, or runs that the
+            executor or the devices cannot train.
+        MemoryError: a network needs more memory than a population may take.
+
+    Example:
+        >>> study = Study(name="small", title="", seeds=(0,), width_fractions=(0.5,), base={"image_size": 4})
+        >>> prepared = prepare(study, executor="serial")
+        >>> [member.labels["arm"] for member in prepared.members], prepared.cost.networks, prepared.plan.finished
+        (['sparse', 'dense'], 2, 0)
+    """
+    size = size_of(study, data_dir)
+    chosen = (members or study.members)(size)
+    specs = list(dict.fromkeys(member.spec for member in chosen))
+    check_specs(specs, size)
+    check_devices(specs, options)
+    strategy = make_strategy(options, {spec.training.batch_size for spec in specs})
+    study_dir = Path(runs_dir) / study.name
+    planned = plan_study(specs, study_dir, size, executor, options)
+    return Prepared(study, study_dir, chosen, specs, size, cost(specs, size), planned, strategy, options)
+
+
+def size_of(study: Study, data_dir: str | None) -> DataSize:
+    """Returns how large the dataset of a study is, as the study reduces it.
+
+    Raises:
+        ValueError: the dataset can't be had, or not so reduced.
+    """
+    reduced = {name: study.value(name) for name in ("image_size", "train_size")}
+    return data_size(study.value("dataset"), data_dir=data_dir, **reduced)
+
+
+def study_costs(studies: Sequence[Study], data_dir: str | None) -> list[tuple[Study, Cost | str]]:
+    """Returns what studies cost from their start, or why one can't be trained as it is."""
+
+    def cost_of(study: Study) -> Cost | str:
+        try:
+            size = size_of(study, data_dir)
+            return cost(study.specs(size), size)
+        except ValueError as error:
+            return str(error)
+
+    return [(study, cost_of(study)) for study in studies]

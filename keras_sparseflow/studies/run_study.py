@@ -1,0 +1,226 @@
+"""Runs a study, or a single network, into a folder of results."""
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from keras_sparseflow.data import data_size, load_images
+from keras_sparseflow.layers.backend import check_tensorflow
+from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
+from keras_sparseflow.studies.checks import check_images, check_masks
+from keras_sparseflow.studies.comparisons import Member
+from keras_sparseflow.studies.executors.executors import EXECUTORS
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
+from keras_sparseflow.studies.prepare import Prepared, prepare
+from keras_sparseflow.studies.provenance import command_line
+from keras_sparseflow.studies.run.progress import StudyProgress
+from keras_sparseflow.studies.same_images import check_same_images, describe_images
+from keras_sparseflow.studies.size.capacity import default_max_width
+from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
+from keras_sparseflow.studies.spec.saved import saved_specs
+from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.wording import cost_line, counted
+
+
+def run_study(
+    study: Study,
+    *,
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "auto",
+    options: Options = DEFAULT_OPTIONS,
+) -> Path:
+    """Trains every run of a study that is not finished yet; returns the study's folder.
+
+    Everything is checked before anything is trained. It may be interrupted at any moment; called
+    again with the same study it goes on from there.
+
+    Args:
+        study: what to run.
+        runs_dir: the folder that holds one folder for each study.
+        data_dir: where datasets are kept, see `load_images`.
+        executor: a name in `EXECUTORS`.
+        options: how runs are executed.
+
+    Raises:
+        ValueError: a bad value in the study, or a dataset that can't be had.
+        RuntimeError: another process is running this study.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from keras_sparseflow.records import read_results
+        >>> base = {"image_size": 4, "train_size": 64, "batch_size": 32, "epochs": 1}
+        >>> grid = {"hidden_layers": (1,)}
+        >>> study = Study(name="small", title="", grids=[grid], seeds=(0,), width_fractions=(0.5,), base=base)
+        >>> with TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        ...     study_dir = run_study(study, runs_dir=folder, executor="serial", options=Options(tensorboard=False))
+        ...     results = read_results(study_dir)
+        >>> sorted(results["arm"])
+        ['dense', 'sparse']
+    """
+    check_tensorflow("run_study")
+    prepared = prepare(study, runs_dir=runs_dir, data_dir=data_dir, executor=executor, options=options)
+    train(prepared, executor, data_dir)
+    return prepared.study_dir
+
+
+def run_network(
+    values: dict[str, Any],
+    *,
+    study: str | None = None,
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "serial",
+    options: Options = DEFAULT_OPTIONS,
+) -> RunFolder:
+    """Trains one network, unless it is finished already; returns its folder.
+
+    Args:
+        values: fields of `RunSpec`; the `width` of an mlp is inputs + 4 where not given.
+        study: name of the folder in `runs_dir` that its folder joins; None for one that is named after
+            the images it is trained on.
+        runs_dir: see `run_study`, as are the rest.
+        data_dir: likewise.
+        executor: likewise.
+        options: likewise.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> tiny = {"image_size": 4, "train_size": 64, "batch_size": 32, "hidden_layers": 1, "epochs": 1}
+        >>> with TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+        ...     run = run_network(tiny, runs_dir=folder, options=Options(tensorboard=False))
+        ...     finished = run.finished
+        >>> finished
+        True
+    """
+    check_tensorflow("run_network")
+    given = {**{name: leaf.default for name, leaf in LEAVES.items()}, **values}
+    if given["width"] is None and given["model"] == "mlp":
+        reduced = {name: given[name] for name in ("image_size", "train_size")}
+        values = {
+            **values,
+            "width": default_max_width(data_size(given["dataset"], data_dir=data_dir, **reduced).inputs),
+        }
+    spec = RunSpec.of(**values)
+    of_data = {name: spec.values[name] for name in ("dataset", "image_size", "train_size", "subset_seed")}
+    images = [of_data["dataset"], of_data["image_size"] and f"{of_data['image_size']}px", of_data["train_size"]]
+    images.append(of_data["subset_seed"] or None)
+    name = study or "-".join(["networks", *(re.sub(r"[^\w.-]", "_", str(part)) for part in images if part is not None)])
+    alone = Study(
+        name=name,
+        title="Single networks",
+        comparison="densities",
+        base={field: value for field, value in of_data.items() if value is not None},
+    )
+    prepared = prepare(
+        alone,
+        runs_dir=runs_dir,
+        data_dir=data_dir,
+        executor=executor,
+        options=options,
+        members=lambda size: [Member(spec, {})],
+    )
+    train(prepared, executor, data_dir, beside=_specs_in)
+    return RunFolder(prepared.study_dir, spec.run_id)
+
+
+def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
+    """Loads the images of several studies once, so that a dataset that is missing is said before the first is trained.
+
+    Args:
+        studies: to be run one after the other.
+        data_dir: see `run_study`.
+
+    Raises:
+        ValueError: a dataset that can't be had.
+
+    Example:
+        >>> check_data([Study(name="s", title="", base={"dataset": "digits"})], data_dir=None)
+    """
+    names = ("dataset", "image_size", "train_size", "subset_seed")
+    for dataset, *others in dict.fromkeys(tuple(study.value(name) for name in names) for study in studies):
+        load_images(dataset, data_dir=data_dir, **dict(zip(names[1:], others, strict=True)))
+
+
+def train(
+    prepared: Prepared,
+    executor: str,
+    data_dir: str | None,
+    *,
+    beside: Callable[[Path], list[RunSpec]] = lambda study_dir: [],
+) -> None:
+    """Loads the images of a prepared study, checks them, and lets the executor finish every run.
+
+    Args:
+        prepared: see `prepare`.
+        executor: the name that it was prepared for.
+        data_dir: where datasets are kept.
+        beside: gives runs that the study's record goes on naming beside those that are trained now.
+
+    Raises:
+        ValueError: images that can't be had, or that runs are not made for.
+        RuntimeError: another process is running this study.
+    """
+    from keras_sparseflow.training.distributed.multiworker import check_agreement, is_chief, lost_workers_named
+
+    specs, study_dir, options, strategy = prepared.specs, prepared.study_dir, prepared.options, prepared.strategy
+    train_all = EXECUTORS.get(executor)
+    of_data = specs[0].data
+    data = load_images(
+        of_data.dataset,
+        data_dir=data_dir,
+        image_size=of_data.image_size,
+        train_size=of_data.train_size,
+        subset_seed=of_data.subset_seed or 0,
+    )
+    check_images(specs, data)
+    images = describe_images(data)
+    chief = is_chief(strategy)
+    with lost_workers_named(strategy), study_lock(study_dir) if chief else contextlib.nullcontext():
+        check_same_images(study_dir, images)
+        left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
+        with StudyProgress(specs, None if chief else Console(quiet=True, force_terminal=False)) as progress:
+            progress.note(cost_line(prepared.cost))
+            if not options.allow_collapse:
+                check_masks(left, data, progress.show)
+            check_agreement(strategy, _common(study_dir, images, left), "Study, images and networks left to train")
+            if chief:
+                _write_record(prepared, images, beside(study_dir))
+            _note_others(specs, study_dir, progress)
+            train_all(prepared, data, progress)
+
+
+def _specs_in(study_dir: Path) -> list[RunSpec]:
+    """Returns the specs of runs that a folder's record names already."""
+    return saved_specs(study_dir, read_study(study_dir)["run_ids"]) if (study_dir / "study.json").exists() else []
+
+
+def _write_record(prepared: Prepared, images: dict[str, Any], beside: Sequence[RunSpec]) -> None:
+    """Writes `study.json`, and what TensorBoard shows of the study as a whole."""
+    members = [*(Member(spec, {}) for spec in beside if spec not in prepared.specs), *prepared.members]
+    record = prepared.study.record(members, command_line())
+    cost = dataclasses.asdict(prepared.cost)
+    write_json(prepared.study_dir / "study.json", {**record, "cost": cost, "data": images})
+    if prepared.options.tensorboard:
+        from keras_sparseflow.studies.run.dashboard import write_experiment
+
+        write_experiment(prepared.study_dir, prepared.specs)
+
+
+def _note_others(specs: Sequence[RunSpec], study_dir: Path, progress: StudyProgress) -> None:
+    """Says how many finished networks of the folder the study no longer plans, and its report so leaves out."""
+    planned = {spec.run_id for spec in specs} | set(read_study(study_dir)["run_ids"])
+    others = sum(file.parent.name not in planned for file in study_dir.glob("*/result.json"))
+    if others:
+        progress.note(f"{counted(others, 'finished network')} in {study_dir} not planned now, and so in no report.")
+
+
+def _common(study_dir: Path, images: dict[str, Any], left: Sequence[RunSpec]) -> dict[str, Any]:
+    """Returns what workers that train together must find alike; images may differ in their last bits."""
+    exact = {name: images[name] for name in ("name", "train_images", "test_images", "labels")}
+    return {"study": study_dir.name, "images": exact, "networks": [spec.run_id for spec in left]}
