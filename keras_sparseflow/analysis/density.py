@@ -16,8 +16,11 @@ from keras_sparseflow.analysis.cells import describe, hashable, paper_rank, requ
 from keras_sparseflow.analysis.names import method_name, method_rank
 from keras_sparseflow.analysis.pairs import mean_over_seeds
 
+_SIZE = ("hidden_layers", "depth", "width")
+"""An mlp has hidden layers, other networks a depth."""
+
 CONFIGURATION = (
-    *("dataset", "model", "depth", "width", "learning_rate"),
+    *("dataset", "model", *_SIZE, "learning_rate"),
     *("activation", "variant", "tweaks", "optimizer", "method"),
 )
 """The columns that name a configuration of a density study; runs without the column `tweaks` have none."""
@@ -25,7 +28,7 @@ CONFIGURATION = (
 PLACE = ["table", "method", "panel", "line"]
 """The columns by which `arrange_densities` names a configuration."""
 
-_ARCHITECTURE = ["dataset", "model", "depth", "width"]
+_ARCHITECTURE = ["dataset", "model", *_SIZE]
 _WITHIN = ("density", "seed")
 _TRAINING = [*PLACE, *_WITHIN]
 _LINE = ("variant", "activation", "tweaks")
@@ -63,7 +66,7 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
         >>> arrange_densities(frame)[["table", "panel", "line"]].to_numpy().tolist()[0]
         ['cifar100, Wide ResNet-28-10, learning rate 0.1, relu', 'momentum', 'NR']
     """
-    results = _with_tweaks(results)
+    results = _completed(results)
     require_columns(results, [*CONFIGURATION, *_WITHIN])
     wrong = results.loc[~results["density"].between(0, 1, inclusive="right"), "density"]
     if len(wrong):
@@ -106,7 +109,7 @@ def line_heading(results: pd.DataFrame) -> str:
     Args:
         results: one row per finished run of a density study.
     """
-    return ", ".join(_line_columns(_with_tweaks(results)))
+    return ", ".join(_line_columns(_completed(results)))
 
 
 def mean_by_density(results: pd.DataFrame, value: str = "test_accuracy", level: float = LEVEL) -> pd.DataFrame:
@@ -202,9 +205,10 @@ def _line_columns(results: pd.DataFrame) -> list[str]:
     return [column for column in _LINE if results[column].nunique() > 1] or ["variant"]
 
 
-def _with_tweaks(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns the runs with the tweaks of ToST that they were trained with; older ones had none."""
-    return results.assign(tweaks=results["tweaks"].fillna("none") if "tweaks" in results else "none")
+def _completed(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns the runs with the columns that not every study has: tweaks of ToST, and both ways to count layers."""
+    given = {name: results[name] if name in results else np.nan for name in _SIZE}
+    return results.assign(tweaks=results["tweaks"].fillna("none") if "tweaks" in results else "none", **given)
 
 
 def _varying(results: pd.DataFrame) -> list[str]:
@@ -227,11 +231,9 @@ def _sorted(results: pd.DataFrame, others: list[str]) -> pd.DataFrame:
 
 
 def _architecture(row: pd.Series) -> str:
-    depth, width = row["depth"], row["width"]
     if row["model"] in _MODELS:
-        model = _MODELS[row["model"]].format(depth=depth, hidden_layers=depth - 1, width=width)
-        return f"{row['dataset']}, {model}"
-    size = [f"{number:g}" for number in (depth, width) if not pd.isna(number)]
+        return f"{row['dataset']}, {_MODELS[row['model']].format(**row[[*_SIZE]])}"
+    size = [f"{number:g}" for number in (row["depth"], row["width"]) if not pd.isna(number)]
     return f"{row['dataset']}, {'-'.join([str(row['model']).replace('_', ' '), *size])}"
 
 

@@ -1,16 +1,11 @@
 """The report of a study: one HTML file that stands alone, and its tables and figures as files of their own."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from keras_sparseflow import records
 from keras_sparseflow.analysis import page, report_density, report_pairs
-from keras_sparseflow.analysis.sources import Source, read_source
-from keras_sparseflow.analysis.view import FOLDER, Report
-
-KINDS: Mapping[str, Callable[[Source], Report]] = {"pairs": report_pairs.make, "density": report_density.make}
-"""What makes the report of each kind of study; `study.json` names the kind, or it is one of pairs."""
-
+from keras_sparseflow.analysis.sources import read_source
+from keras_sparseflow.analysis.view import FOLDER
 
 def write_report(
     study_dir: str | Path,
@@ -25,7 +20,7 @@ def write_report(
     The page is `report.html`, one file with its figures in it, to be opened from disk. The folder
     `report/` beside it holds the tables as CSV files, as Markdown and as LaTeX, and `report/figures/` the
     figures as PNG and SVG. Each file is written atomically. A study that is not finished yet gets a report
-    too, of the runs that are, and it says so. What is in a report depends on the study's kind: pairs of a
+    too, of the runs that are, and it says so. What is in a report depends on what was trained: pairs of a
     sparse and a dense network, or networks of several densities.
 
     Args:
@@ -38,14 +33,10 @@ def write_report(
 
     Raises:
         FileNotFoundError: the folder is not there, or holds no study.
-        ValueError: no run of the study is finished, a file is corrupt (the message names it), or the
-            study is of an unknown kind.
+        ValueError: no run of the study is finished, or a file is corrupt (the message names it).
     """
     source = read_source(Path(study_dir), value, measure, diverged, figures)
-    kind = source.study.get("kind") or "pairs"
-    if kind not in KINDS:
-        raise ValueError(f"`study_dir` must hold a study of the kind {' or '.join(KINDS)}; received {kind!r}.")
-    report = KINDS[kind](source)
+    report = report_pairs.make(source) if "arm" in source.results else report_density.make(source)
     html = page.render(report.view, report.template, report.colours)
     output_dir = Path(study_dir) if output_dir is None else Path(output_dir)
     report.write_files(output_dir / FOLDER)

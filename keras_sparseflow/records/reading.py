@@ -27,9 +27,8 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
     study = read_json(path, "Remove that file and run the study again: no run is trained anew.")
-    for name in ("run_ids", "members"):
-        if not isinstance(study.get(name), list):
-            raise ValueError(f"{path} is corrupt: expected the list `{name}` in it. Run the study again.")
+    if not isinstance(study.get("run_ids"), list):
+        raise ValueError(f"{path} is corrupt: expected the list `run_ids` in it. Run the study again.")
     return study
 
 
@@ -55,22 +54,24 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
         >>> len(results), results["arm"].unique().tolist()
         (24, ['sparse', 'dense'])
     """
-    rows: list[dict[str, Any]] = []
     study = read_study(study_dir)
-    defaults, folders = study.get("defaults", {}), {folder.run_id: folder for folder in _finished(study_dir)}
-    spec_columns: list[str] = list(defaults)
-    for member in study["members"]:
-        run_id = member["run_id"]
-        if run_id not in folders:
-            continue
-        spec, result = _spec_of(folders[run_id]), read_json(folders[run_id].path / "result.json")
-        fields = {**defaults, **_flat(spec["spec"]), **member}
-        empty = list(spec.get("active_weights", ())).count(0)
-        rows.append({"run_id": run_id, **fields, "flow_reading": FIRST_READING, **result, "empty_kernels": empty})
-        spec_columns = list(dict.fromkeys([*spec_columns, *(name for name in fields if name != "run_id")]))
-    results = pd.DataFrame(rows)
-    results.attrs["spec_columns"] = spec_columns
-    return results
+    folders = {folder.run_id: folder for folder in _finished(study_dir)}
+    members = study.get("members") or [{"run_id": run_id} for run_id in study["run_ids"]]
+    specs, results = [], []
+    for member in members:
+        if member["run_id"] in folders:
+            folder = folders[member["run_id"]]
+            spec, result = _spec_of(folder), read_json(folder.path / "result.json")
+            specs.append({**_flat(spec["spec"]), **member})
+            empty = list(spec.get("active_weights", ())).count(0)
+            results.append({"flow_reading": FIRST_READING, **result, "empty_kernels": empty})
+    columns = dict.fromkeys(name for fields in specs for name in fields)
+    unknown = {name: study.get("defaults", {}).get(name) for name in columns}
+    frame = pd.DataFrame([{**unknown, **fields, **result} for fields, result in zip(specs, results, strict=True)])
+    if len(frame):
+        frame.insert(0, "run_id", frame.pop("run_id"))
+    frame.attrs["spec_columns"] = [name for name in columns if name != "run_id"]
+    return frame
 
 
 def read_history(study_dir: str | Path) -> pd.DataFrame:

@@ -78,14 +78,11 @@ def matched_pair(width: int, fraction: float, **values: Any) -> tuple[Member, Me
         size: dict[str, Any] = {"width": dense_width}
     else:
         size = {"width": width, "width_fraction": fraction}
-    dense = RunSpec.of(**{name: v for name, v in values.items() if name not in _OF_MASKS}, **size)
-    varied = {name: sparse.values[name] for name in _OF_MASKS if name in values and sparse.values[name] is not None}
-    labels = {"dense_width": dense_width, "max_width": width, **varied}
+    dense = RunSpec.of(**values, **size)
+    labels = {"dense_width": dense_width, "max_width": width}
+    # In all other columns the two arms of a pair are alike, so that they can be found by them.
+    labels |= {name: v for name, v in sparse.given.items() if v != dense.values[name]}
     return Member(sparse, {"arm": "sparse", **labels}), Member(dense, {"arm": "dense", **labels})
-
-
-_OF_MASKS = ("method", "score", "score_samples", "move_until", "move_frequency", "move_fraction")
-"""Fields of the sparse arm alone; as labels of the dense one they tell which pair it stands in."""
 
 
 def _pairs(study: "Study", size: DataSize) -> Iterable[Member]:
