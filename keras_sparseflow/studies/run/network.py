@@ -96,11 +96,12 @@ def initial_network(
         **spec.model.size,
         density=initial_densities(spec, size),
         dense_ends=sparsity.ends == "dense",
-        fan_ins=initial_fan_ins(spec, size),
+        fan_ins=initial_fan_ins(spec, size) or {},
         dropout=spec.model.dropout,
         l2=l2_penalty(spec),
         seed=spec.seed,
         model_class=model_class,
+        details=spec.model.details,
         **between_kernels(spec),
     )
     if sparsity.tickets is not None:
@@ -134,7 +135,7 @@ def initial_densities(spec: RunSpec, size: DataSize) -> dict[str, float] | float
         return None
     if not draws_masks(spec):  # a score, a round before or the training decides
         return 1.0
-    ends = dense_ends(spec)
+    ends = dense_ends(spec, size)
     return {kernel.name: kernel.active / kernel.size for kernel in kernels_of(spec, size) if kernel.name not in ends}
 
 
@@ -153,13 +154,11 @@ def initial_fan_ins(spec: RunSpec, size: DataSize) -> dict[str, float] | None:
 def between_kernels(spec: RunSpec) -> dict[str, Any]:
     """Returns what architectures need to know of what stands between kernels."""
     model, parts = spec.model, spec.training.parts
-    places = {name: getattr(model, name) for name in ("norm_place", "skip_span", "skip_place")}
     return {
         "activation": model.activation,
         "activation_arguments": model.activation_arguments,
         "batch_norm": "BN" in parts,
         "skip_connections": "SC" in parts,
-        **{name: value for name, value in places.items() if value is not None},
     }
 
 

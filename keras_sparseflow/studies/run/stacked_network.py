@@ -6,7 +6,7 @@ import numpy as np
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.models import mlp
-from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask
+from keras_sparseflow.models.initial_values import kernel_initializer, kernel_mask
 from keras_sparseflow.studies.run.network import (
     between_kernels,
     draws_masks,
@@ -25,7 +25,7 @@ Arrays = dict[str, np.ndarray]
 def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
     """Returns the graph that networks of a population share: the spec's, `width` wide, without masks or penalties."""
     widths = [width] * (spec.model.hidden_layers or 0)
-    return mlp(data.input_shape, data.num_classes, widths, **between_kernels(spec))
+    return mlp(data.input_shape, data.num_classes, widths, **between_kernels(spec), **spec.model.details)
 
 
 def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> tuple[Arrays, Arrays]:
@@ -38,7 +38,7 @@ def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -
         rescaled(model, spec, data, say)
         return _kernels_and_masks(model)
     size = size_of(data)
-    fan_ins, ends = initial_fan_ins(spec, size), kernel_counts.dense_ends(spec)
+    fan_ins, ends = initial_fan_ins(spec, size), kernel_counts.dense_ends(spec, size)
     kernels, masks = {}, {}
     for index, kernel in enumerate(kernel_counts.kernels_of(spec, size)):
         path, inputs = f"{kernel.name}/kernel", kernel.shape[0]

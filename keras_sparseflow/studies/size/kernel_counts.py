@@ -1,12 +1,15 @@
 """The kernels of a spec's network and their active weights, counted without building it."""
 
+import dataclasses
 import functools
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
-from keras_sparseflow.models.architectures import KernelUse
+from keras_sparseflow.models.counted_network import KernelUse
+from keras_sparseflow.studies.spec.model_spec import PLACES
 from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
@@ -42,10 +45,10 @@ def kernels_of(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
     kernels = _kernels(spec, size, spec.model.width_fraction)
     counts = _active_counts(spec, size, kernels)
     if isinstance(counts, int):
-        ends = dense_ends(spec)
+        ends = dense_ends(spec, size)
         counts = _spread(counts, {kernel.name: kernel.size for kernel in kernels if kernel.name not in ends})
     return tuple(
-        CountedKernel(kernel.name, kernel.shape, kernel.positions, counts.get(kernel.name, kernel.size))
+        CountedKernel(*dataclasses.astuple(kernel), active=counts.get(kernel.name, kernel.size))
         for kernel in kernels
     )
 
@@ -71,10 +74,12 @@ def decides_over_all(spec: RunSpec) -> bool:
     return distribution is not None and isinstance(DISTRIBUTIONS.get(distribution)([(1,)], 1.0), int)
 
 
-def dense_ends(spec: RunSpec) -> tuple[str, ...]:
+def dense_ends(spec: RunSpec, size: DataSize) -> tuple[str, ...]:
     """Returns the names of the kernels that stay dense beside sparse ones."""
-    ends: tuple[str, ...] = MODELS.get(spec.model.architecture).ends
-    return ends if spec.sparsity.ends == "dense" else ()
+    if spec.sparsity.ends != "dense":
+        return ()
+    kernels = _kernels(spec, size, spec.model.width_fraction)
+    return kernels[0].name, kernels[-1].name
 
 
 def _active_counts(spec: RunSpec, size: DataSize, kernels: tuple[KernelUse, ...]) -> dict[str, int] | int:
@@ -90,7 +95,7 @@ def _active_counts(spec: RunSpec, size: DataSize, kernels: tuple[KernelUse, ...]
     assert density is not None
     if density == 1:
         return {}
-    ends = dense_ends(spec)
+    ends = dense_ends(spec, size)
     masked = [kernel for kernel in kernels if kernel.name not in ends]
     if not masked:
         raise ValueError(
@@ -112,15 +117,17 @@ def _active_counts(spec: RunSpec, size: DataSize, kernels: tuple[KernelUse, ...]
 
 def _kernels(spec: RunSpec, size: DataSize, fraction: float) -> tuple[KernelUse, ...]:
     model, skips = spec.model, "SC" in spec.training.parts
-    dimensions = {**model.size, "fraction": fraction, "skip_connections": skips}
-    return _listed(model.architecture, size.input_shape, size.classes, *sorted(dimensions.items()))
+    options = {**model.size, "fraction": fraction, "skip_connections": skips}
+    return _listed(model.architecture, size.input_shape, size.classes, *options.items(), *model.details.items())
 
 
 @functools.lru_cache(maxsize=1000)
 def _listed(
-    architecture: str, input_shape: tuple[int, ...], classes: int, *sizes: tuple[str, float]
+    architecture: str, input_shape: tuple[int, ...], classes: int, *arguments: tuple[str, Any]
 ) -> tuple[KernelUse, ...]:
-    return tuple(MODELS.get(architecture).kernels(input_shape, classes, **dict(sizes)))
+    options = dict(arguments)
+    details = {name: options.pop(name) for name in PLACES if name in options}
+    return tuple(MODELS.get(architecture).kernels(input_shape, classes, details=details, **options))
 
 
 def _spread(active: int, sizes: dict[str, int]) -> dict[str, int]:

@@ -8,6 +8,10 @@ from keras_sparseflow.studies.spec.fields import OURS, PAPER, Values, spec_field
 from keras_sparseflow.studies.spec.variants import parse_variant
 
 
+PLACES = ("norm_place", "skip_span", "skip_place")
+"""Fields of an mlp alone."""
+
+
 def is_perceptron(values: Values) -> bool:
     """Returns whether the network is a multilayer perceptron."""
     return bool(values["model"] == "mlp")
@@ -103,3 +107,8 @@ class ModelSpec:
         """Depth and width as architectures take them: the depth of an mlp counts the output's layer too."""
         depth = self.depth if self.hidden_layers is None else self.hidden_layers + 1
         return {"depth": depth, "width": self.width, "fraction": self.width_fraction}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the architecture alone has: where an mlp's BatchNorm and skip connections stand."""
+        return {name: getattr(self, name) for name in PLACES if getattr(self, name) is not None}
