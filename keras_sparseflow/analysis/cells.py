@@ -38,7 +38,7 @@ RESULT_COLUMNS = frozenset(
 PLACE = ["table", "row", "column"]
 """The columns that `arrange` adds; together they name a cell."""
 
-_WITHIN_A_CELL = ("arm", "dense_width", "seed")
+_WITHIN_A_CELL = ("arm", "dense_width", "seed", "width", "width_fraction", "matched_fraction")
 _PAPER_ORDER = {
     "optimizer": ("adagrad", "adam", "adamw", "rmsprop", "sgd", "momentum"),
     "variant": ("NR", "DA", "L2", "SC", "BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN"),

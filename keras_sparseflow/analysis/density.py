@@ -207,7 +207,7 @@ def _line_columns(results: pd.DataFrame) -> list[str]:
 
 def _completed(results: pd.DataFrame) -> pd.DataFrame:
     """Returns the runs with the columns that not every study has: tweaks of ToST, and both ways to count layers."""
-    given = {name: results[name] if name in results else np.nan for name in _SIZE}
+    given = {name: results.get(name, np.nan) for name in _SIZE}
     return results.assign(tweaks=results["tweaks"].fillna("none") if "tweaks" in results else "none", **given)
 
 

@@ -7,6 +7,7 @@ from keras_sparseflow.analysis import page, report_density, report_pairs
 from keras_sparseflow.analysis.sources import read_source
 from keras_sparseflow.analysis.view import FOLDER
 
+
 def write_report(
     study_dir: str | Path,
     output_dir: str | Path | None = None,

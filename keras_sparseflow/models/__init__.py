@@ -1,12 +1,5 @@
 """Architectures, each described once: their kernels are counted without Keras, their models run on every backend."""
 
-from keras_sparseflow.lazy import lazy_names
+import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_names(
-    __name__,
-    {
-        "architectures": ("Architecture",),
-        "counted_network": ("Features", "KernelUse", "Network"),
-        "zoo": ("mlp", "mobilenet", "resnet", "vgg", "wide_resnet"),
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -41,8 +41,8 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
     The column `empty_kernels` counts the kernels that began without any active weight.
 
     A run that stands in several places of the study's comparison, as a dense network in several matched pairs, has a
-    row for each. The frame's `attrs["spec_columns"]` lists the spec's fields and what members are labelled with, as the arm
-    of a pair. A field that does not apply to a run has the default that the study records.
+    row for each. The frame's `attrs["spec_columns"]` lists the fields of specs and the labels of members, such
+    as the arm of a pair. A field that does not apply to a run has the default that the study records.
 
     Runs that stand in the folder but are not part of the study as last planned are left out.
 

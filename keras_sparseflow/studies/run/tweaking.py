@@ -40,7 +40,12 @@ def check_tweaks(specs: Sequence[RunSpec], data: ImageData) -> None:
     for spec in haunted.values():
         architecture = MODELS.get(spec.model.architecture)
         options = {"batch_norm": "BN" in spec.training.parts, "skip_connections": "SC" in spec.training.parts}
-        with_ghosts(architecture.build(data.input_shape, data.num_classes, details=spec.model.details, **spec.model.size, **options), spec)
+        with_ghosts(
+            architecture.build(
+                data.input_shape, data.num_classes, details=spec.model.details, **spec.model.size, **options
+            ),
+            spec,
+        )
 
 
 def rescaled(model: SparseModel, spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> None:

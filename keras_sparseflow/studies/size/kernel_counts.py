@@ -1,6 +1,5 @@
 """The kernels of a spec's network and their active weights, counted without building it."""
 
-import dataclasses
 import functools
 import itertools
 from dataclasses import dataclass
@@ -47,10 +46,7 @@ def kernels_of(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
     if isinstance(counts, int):
         ends = dense_ends(spec, size)
         counts = _spread(counts, {kernel.name: kernel.size for kernel in kernels if kernel.name not in ends})
-    return tuple(
-        CountedKernel(*dataclasses.astuple(kernel), active=counts.get(kernel.name, kernel.size))
-        for kernel in kernels
-    )
+    return tuple(CountedKernel(**vars(kernel), active=counts.get(kernel.name, kernel.size)) for kernel in kernels)
 
 
 def matched_kernels(spec: RunSpec, size: DataSize) -> list[tuple[KernelUse, KernelUse]]:

@@ -56,7 +56,7 @@ class RunSpec:
     Example:
         >>> spec = RunSpec(model=ModelSpec(width=68), sparsity=SparsitySpec(density=0.05))
         >>> spec.run_id
-        'sgd-NR-mlp_4_68-random-d0.05-s0-0000000000'
+        'sgd-NR-mlp_4_68-random-d0.05-s0-1e7570d8bb'
         >>> spec == RunSpec.of(width=68, density=0.05), spec.training.l2
         (True, None)
     """
@@ -216,7 +216,9 @@ class RunSpec:
         score = () if plain else ("magnitude_masks" if sparsity.score == "magnitude" else str(sparsity.score),)
         shared_out = () if sparsity.distribution in (None, "uniform") else (str(sparsity.distribution),)
         if sparsity.matched_fraction is not None:
-            return (*method, *score, f"m{sparsity.matched_fraction:g}")
+            width = self.model.width or 0
+            perceptron = self.model.hidden_layers is not None
+            return (*method, *score, f"m{sparsity.matched_fraction * (width if perceptron else 1):.6g}")
         return (*method, *score, *shared_out, f"d{sparsity.density:g}")
 
     def _check(self) -> None:
