@@ -48,7 +48,6 @@ MODULES = (
     "training.distributed.strategy",
     "training.distributed.multiworker",
     "training.dynamic.tfmot",
-    "models.wide_resnet_kernels",
 )
 
 

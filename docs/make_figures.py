@@ -23,7 +23,7 @@ from keras_sparseflow.analysis.colours import line_styles
 from keras_sparseflow.analysis.panels import finish, make_grid, styled
 from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
-from keras_sparseflow.models.wide_resnet_kernels import kernel_shapes
+from keras_sparseflow.models.residual import WIDE_RESNET
 from keras_sparseflow.records import write_atomic
 from keras_sparseflow.studies.size.capacity import match_capacity
 
@@ -56,7 +56,8 @@ def matched_pair() -> Figure:
 @styled
 def distributions() -> Figure:
     """Returns the density of each kernel of WRN-10-2 where a tenth of all weights is active, shared out in two ways."""
-    shapes = kernel_shapes((32, 32, 3), 10, depth=10, width=2)
+    kernels = WIDE_RESNET.kernels((32, 32, 3), 10, depth=10, width=2, skip_connections=True)
+    shapes = {kernel.name: kernel.shape for kernel in kernels}
     figure, panels = make_grid([""], [""], [("", "")], (6.2, 2.6), title=lambda *_: "")
     rules: dict[str, Callable[..., list[int]]] = {"uniform": uniform, "ERK": erk}
     for (name, style), rule in zip(line_styles(list(rules)).items(), rules.values(), strict=True):

@@ -97,6 +97,18 @@ def loaded_by(code):
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
+COUNTING = """
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.plugins import table
+from keras_sparseflow.studies.size.kernel_counts import kernels_of
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
+
+kernels_of(DensitySpec(distribution="erk"), DataSize((32, 32, 3), 10, 1, 1))
+for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28, "mlp": 5}.items():
+    assert table("model").get(name).kernels((32, 32, 3), 10, depth, 2, fraction=0.3)
+"""
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -107,6 +119,7 @@ def loaded_by(code):
         "from keras_sparseflow.studies.presets.preset_table import PRESETS; PRESETS.get('demo').choices()",
         "from keras_sparseflow.launchers import flags; flags.define_spec_flags(); flags.define_run_flags()",
         "from keras_sparseflow.data import load_images; load_images('digits')",
+        COUNTING,
     ],
 )
 def test_no_tensorflow_where_none_is_needed(code):

@@ -6,13 +6,14 @@ together, in which case the scores of all kernels are compared with each other. 
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_sparseflow.layers.mask.arrays import active_count, check_density
-from keras_sparseflow.layers.structure import kernels_of
+
+if TYPE_CHECKING:
+    import keras
 
 
 def uniform(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
@@ -85,7 +86,7 @@ def all_together(shapes: Sequence[Sequence[int]], density: float) -> int:
     return active_count(density, sum(math.prod(shape) for shape in shapes))
 
 
-def kernel_counts(model: keras.Model) -> dict[str, int]:
+def kernel_counts(model: "keras.Model") -> dict[str, int]:
     """Returns how many weights of each kernel of a built model are active: all where there is no mask.
 
     Given as the `distribution` of another model's masks, that model gets the same capacity, kernel by kernel:
@@ -95,10 +96,15 @@ def kernel_counts(model: keras.Model) -> dict[str, int]:
         model: built, with masked or stock layers.
 
     Example:
+        >>> import keras
         >>> narrow = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="hidden")])
         >>> kernel_counts(narrow)
         {'hidden': 12}
     """
+    from keras import ops
+
+    from keras_sparseflow.layers.structure import kernels_of
+
     return {
         kernel.path: math.prod(kernel.shape)
         if kernel.mask is None

@@ -1,9 +1,5 @@
-"""Architectures, built from stock or masked layers; they run on every Keras backend."""
+"""Architectures, each described once: their kernels are counted without Keras, their models run on every backend."""
 
-from keras_sparseflow.models.mlp import mlp
-from keras_sparseflow.models.mobilenet import mobilenet
-from keras_sparseflow.models.resnet import resnet
-from keras_sparseflow.models.vgg import vgg
-from keras_sparseflow.models.wide_resnet import wide_resnet
+import lazy_loader
 
-__all__ = ["mlp", "mobilenet", "resnet", "vgg", "wide_resnet"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,128 +1,142 @@
-"""Architectures that a study can name: how a network is built, and its kernels, counted without building it."""
+"""Families of networks that a study can name, each described once: to count its kernels, and to build it."""
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+from keras_sparseflow.models.counted_network import Features, KernelUse, Network
+from keras_sparseflow.models.kernel_densities import kernel_densities
 
-from keras_sparseflow.layers.mask.arrays import active_count
-from keras_sparseflow.models.densities import kernel_densities
-from keras_sparseflow.models.kernels import CLASSIFIER, STEM
-from keras_sparseflow.models.mlp import kernel_names, mlp
-from keras_sparseflow.models.wide_resnet import wide_resnet
-from keras_sparseflow.models.wide_resnet_kernels import (
-    SMALLEST_DEPTH,
-    kernel_positions,
-    kernel_shapes,
-)
-
-
-@dataclass(frozen=True)
-class KernelUse:
-    """One kernel of a network that need not be built; see `layers.Kernel` for one of a model.
-
-    Args:
-        name: the path that it has in the built network.
-        shape: of the kernel.
-        positions: at how many places of an image it is applied.
-
-    Example:
-        >>> KernelUse("stem", (3, 3, 3, 16), positions=1024).size
-        432
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    positions: int
-
-    @property
-    def size(self) -> int:
-        """Its weights, inactive ones included."""
-        return prod(self.shape)
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A family of networks.
+    """A family of networks for images, by depth and width.
 
     Args:
-        build: called as `wide_resnet` is, with every one of its arguments by name but the first two.
-        kernels: called with `input_shape, classes, depth, width` and by name `skip_connections`, as for `build`;
-            returns the network's kernels, or raises the ValueError that `build` would.
-        ends: names of the kernels that `dense_ends` leaves out.
+        name: with which the names of its models begin.
+        describe: called as `describe(net, images, classes, depth, width)`, applies the layers of the `Network` to its
+            images one after the other, and returns the logits. Raises ValueError for a depth or width that there is
+            not.
         small_depth: a deeper network takes about as long for an operation as one of this depth.
         small_width: a wider network takes about as long for an operation as one of this width.
 
     Example:
-        >>> kernels = WIDE_RESNET.kernels((32, 32, 3), 10, 28, 10, skip_connections=True)
-        >>> sum(kernel.size for kernel in kernels)  # its published 36.5 million are these, biases and BatchNorm
-        36461232
+        >>> def describe(net, images, classes, depth, width):
+        ...     x = images
+        ...     for number in range(1, depth):
+        ...         x = net.activate(f"activation{number}", net.conv(f"conv{number}", x, 16 * width, strides=2))
+        ...     return net.classify("output", net.mean("pool", x), classes)
+        >>> strided = Architecture("strided", describe, small_depth=3)
+        >>> [kernel.shape for kernel in strided.kernels((8, 8, 3), 10, depth=3, width=2, fraction=0.25)]
+        [(3, 3, 3, 8), (3, 3, 8, 8), (8, 10)]
+        >>> strided.build((8, 8, 3), 10, depth=3, width=2, density=0.5).get_layer("conv2").active_count
+        4608
     """
 
-    build: Callable[..., keras.Model]
-    kernels: Callable[..., list[KernelUse]]
-    ends: tuple[str, ...]
+    name: str
+    describe: Callable[[Network, Features, int, int, Any], Features]
     small_depth: int
     small_width: int = 4
 
+    def kernels(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        depth: int,
+        width: float,
+        *,
+        skip_connections: bool = False,
+        fraction: float = 1.0,
+    ) -> list[KernelUse]:
+        """Returns the kernels of one network, in the order in which an image meets them, without Keras.
 
-def _wide_resnet_kernels(
-    input_shape: Sequence[int], classes: int, depth: int, width: int, *, skip_connections: bool
-) -> list[KernelUse]:
-    shapes = kernel_shapes(input_shape, classes, depth, width, skip_connections=skip_connections)
-    positions = kernel_positions(input_shape, shapes)
-    return [KernelUse(name, shape, positions[name]) for name, shape in shapes.items()]
+        Args:
+            input_shape: of one image, `(height, width, channels)`.
+            classes: number of outputs.
+            depth: as the family counts it.
+            width: as the family counts it.
+            skip_connections: whether the network has them.
+            fraction: in (0, 1]: each layer has round(fraction * channels) of its channels or units, at least 1; images
+                and classes stay.
 
+        Raises:
+            ValueError: an image of another rank, a depth, width or fraction that there is not, or skip connections of
+                a network that has none.
+        """
+        if len(input_shape) != 3:
+            raise ValueError(f"`input_shape` must be (height, width, channels); received {tuple(input_shape)}.")
+        net = Network(skip_connections=skip_connections, fraction=fraction)
+        self.describe(net, net.images(tuple(input_shape)), classes, depth, width)
+        if skip_connections and not net.has_skips:
+            raise ValueError(
+                f"{self.name} has no skip connections (SC); expected a variant without SC, received one with."
+            )
+        return net.kernels
 
-WIDE_RESNET = Architecture(wide_resnet, _wide_resnet_kernels, (STEM, CLASSIFIER), small_depth=SMALLEST_DEPTH)
-"""Wide residual network of three groups of blocks, for small images."""
+    def build(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        depth: int,
+        width: float,
+        *,
+        density: float | Mapping[str, float] | None = None,
+        dense_ends: bool = False,
+        skip_connections: bool = False,
+        fraction: float = 1.0,
+        **options: Any,
+    ) -> "keras.Model":
+        """Returns one network; its kernels are those of `kernels`.
 
+        Args:
+            input_shape: of one image, `(height, width, channels)`.
+            classes: number of outputs.
+            depth: as the family counts it.
+            width: as the family counts it.
+            density: share of active weights in (0, 1], of every kernel or of each by name; masks are random. None for
+                stock layers.
+            dense_ends: keeps the layers of the first and the last kernel stock layers; `density` leaves them out.
+            skip_connections: whether the network has them.
+            fraction: see `kernels`.
+            options: `activation`, `activation_arguments`, `batch_norm`, `dropout`, `l2`, `seed` and `model_class`, as
+                `wide_resnet` takes them; BatchNorm is left out by default.
 
-def _mlp_kernels(
-    input_shape: Sequence[int], classes: int, depth: int, width: int, *, skip_connections: bool
-) -> list[KernelUse]:
-    if depth < 2:
-        raise ValueError(
-            f"`depth` must be at least 2 for a multilayer perceptron, one hidden layer and the output's; received "
-            f"{depth}."
+        Raises:
+            ValueError: see `kernels`; an unknown activation, a dropout out of range, or densities that do not match the
+                kernels or leave one no active weight.
+        """
+        from keras_sparseflow.models.keras_network import keras_model
+
+        kernels = self.kernels(input_shape, classes, depth, width, skip_connections=skip_connections, fraction=fraction)
+        stock = (kernels[0].name, kernels[-1].name) if dense_ends else ()
+        return keras_model(
+            f"{self.name}_{depth}_{width:g}",
+            lambda net, images: self.describe(net, images, classes, depth, width),
+            tuple(input_shape),
+            densities=kernel_densities(density, {kernel.name: kernel.shape for kernel in kernels}, stock),
+            skip_connections=skip_connections,
+            fraction=fraction,
+            **options,
         )
-    if width < 1:
-        raise ValueError(f"`width` must be at least 1; received {width}.")
-    if skip_connections and depth < _SKIP_DEPTH:
+
+
+def whole_channels(channels: int, width: float) -> int:
+    """Returns `width` times as many channels.
+
+    Raises:
+        ValueError: that is no whole number, or none at all.
+
+    Example:
+        >>> whole_channels(64, 0.25)
+        16
+    """
+    wide = channels * width
+    if wide < 1 or wide != int(wide):
         raise ValueError(
-            f"`depth` must be at least {_SKIP_DEPTH} for a multilayer perceptron with skip connections (SC), which "
-            f"span two hidden layers from the first on; received {depth}."
+            f"`width` must make a whole number of channels, at least 1, of the {channels} of the first layer; "
+            f"received {width}."
         )
-    widths = [prod(input_shape), *[width] * (depth - 1), classes]
-    shapes = zip(kernel_names(depth - 1), itertools.pairwise(widths), strict=True)
-    return [KernelUse(name, shape, positions=1) for name, shape in shapes]
-
-
-def _build_mlp(
-    input_shape: Sequence[int],
-    classes: int,
-    depth: int,
-    width: int,
-    *,
-    density: float | Mapping[str, float] | None = None,
-    dense_ends: bool = False,
-    skip_connections: bool = False,
-    **options: Any,
-) -> keras.Model:
-    """Returns a multilayer perceptron of `depth` kernels, `width` units in each hidden layer; see `Architecture`."""
-    kernels = _mlp_kernels(input_shape, classes, depth, width, skip_connections=skip_connections)
-    shapes = {kernel.name: kernel.shape for kernel in kernels}
-    densities = kernel_densities(density, shapes, MLP.ends if dense_ends else ())
-    active = [active_count(densities[k.name], k.size) if k.name in densities else None for k in kernels]
-    hidden_widths = [width] * (depth - 1)
-    return mlp(input_shape, classes, hidden_widths, active=active, skip_connections=skip_connections, **options)
-
-
-_SKIP_DEPTH = 4
-"""Three hidden layers and the output's: the least that a connection over two of them needs."""
-
-MLP = Architecture(_build_mlp, _mlp_kernels, ("hidden_1", "output"), small_depth=5, small_width=1000)
-"""Multilayer perceptron whose hidden layers are equally wide."""
+    return int(wide)

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from keras_sparseflow.layers import MaskedKernel
-from keras_sparseflow.models import mobilenet, resnet, resnet_kernels, vgg
-from keras_sparseflow.models.mobilenet import MOBILENET
-from keras_sparseflow.models.resnet import RESNET
-from keras_sparseflow.models.vgg import VGG
+from keras_sparseflow.models import mobilenet, residual, resnet, vgg
+from keras_sparseflow.models.plain import MOBILENET, VGG
+from keras_sparseflow.models.residual import RESNET
 from tests.backend import MODEL_CLASS
 from tests.models import reference
 from tests.models.reference import value
@@ -22,7 +21,7 @@ EACH = pytest.mark.parametrize("name", SMALL)
 
 def small(name, **options):
     architecture, depth, width = SMALL[name]
-    options = {"skip_connections": name == "resnet", **options}
+    options = {"batch_norm": True, "skip_connections": name == "resnet", **options}
     return architecture.build(SHAPE, CLASSES, depth, width, **options)
 
 
@@ -53,10 +52,10 @@ def sparse():
 def bottlenecks():
     """A network of four bottlenecks: a ResNet-14, which nobody has published."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(resnet_kernels._FOUR_GROUPS, 14, ("bottleneck", (1, 1, 1, 1)))
+        patch.setitem(residual._FOUR_GROUPS, 14, ("bottleneck", (1, 1, 1, 1)))
         model = resnet(SHAPE, CLASSES, 14, 1 / 16, density=DENSITY)
         reference.randomize(model)
-        return model, resnet_kernels.resnet_kernels(SHAPE, CLASSES, 14, 1 / 16)
+        return model, RESNET.kernels(SHAPE, CLASSES, 14, 1 / 16, skip_connections=True)
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------
@@ -233,16 +232,14 @@ def test_a_step_moves_active_weights_alone(name, sparse):
 
 @EACH
 def test_ends_may_stay_dense_and_each_kernel_may_have_its_own_density(name):
-    architecture = SMALL[name][0]
-    inner = [kernel for kernel in listed(name) if kernel.name not in architecture.ends]
-    assert len(inner) == len(listed(name)) - 2
+    first, *inner, _ = listed(name)
     density = {kernel.name: 0.3 + 0.6 * i / len(inner) for i, kernel in enumerate(inner)}
     model = small(name, density=density, dense_ends=True, activation="swish", dropout=0.5)
     masked = {layer.name: layer for layer in model.layers if isinstance(layer, MaskedKernel)}
     assert {name: layer.active_count for name, layer in masked.items()} == {
         kernel.name: round(density[kernel.name] * kernel.size) for kernel in inner
     }
-    assert type(model.get_layer(architecture.ends[0])) is keras.layers.Conv2D
+    assert type(model.get_layer(first.name)) is keras.layers.Conv2D
     assert {layer.activation for layer in model.layers if "activation" in layer.name} == {keras.activations.silu}
     dropped = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     behind = [model.get_layer(f"group{i}_block1_conv2") for i in (1, 2, 3)] if name == "resnet" else [model.layers[-1]]
@@ -288,10 +285,10 @@ def test_networks_without_skip_connections_add_nothing():
         (resnet, {"depth": 32, "width": 1 / 64}, "of the 16 of the first layer; received 0.015625"),
         (vgg, {"depth": 12}, "`depth` must be one of 11, 13, 16, 19; received 12"),
         (vgg, {"width": 0}, "`width` must make a whole number .* received 0"),
-        (vgg, {"skip_connections": True}, r"VGG has no skip connections \(SC\)"),
+        (vgg, {"skip_connections": True}, r"vgg has no skip connections \(SC\)"),
         (mobilenet, {"depth": 27}, "`depth` must be 28, the only one of a MobileNet; received 27"),
         (mobilenet, {"width": 0.01}, "of the 32 of the first layer; received 0.01"),
-        (mobilenet, {"skip_connections": True}, r"MobileNet has no skip connections \(SC\)"),
+        (mobilenet, {"skip_connections": True}, r"mobilenet has no skip connections \(SC\)"),
         (mobilenet, {"density": 0.001}, "at least one active weight; 0.001 leaves none of the 288 of"),
         (vgg, {"density": {"group1_conv1": 0.5}}, "each of the 14 kernels 'group1_conv1' to 'output' and no other"),
         *[

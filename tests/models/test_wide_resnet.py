@@ -8,7 +8,7 @@ import pytest
 
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.models import wide_resnet
-from keras_sparseflow.models.wide_resnet_kernels import kernel_shapes
+from keras_sparseflow.models.residual import WIDE_RESNET
 from keras_sparseflow.training import GradientFlow
 from tests.backend import MODEL_CLASS, gradients_of_variables
 from tests.models.reference import classify, convolve, norm, randomize, relu, value
@@ -19,6 +19,11 @@ VARIANTS = [(True, True), (True, False), (False, True), (False, False)]
 
 def small(**options):
     return wide_resnet(SHAPE, CLASSES, **{"depth": 10, "width": 1, **options})
+
+
+def kernel_shapes(input_shape, classes, depth, width, *, skip_connections=True):
+    found = WIDE_RESNET.kernels(input_shape, classes, depth, width, skip_connections=skip_connections)
+    return {kernel.name: kernel.shape for kernel in found}
 
 
 def images(count=5):

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 
 def apply_mask(values: Any, mask: Any) -> Any:
     """Returns `values` where the mask is True and zero elsewhere, also where a value is NaN or infinite."""
+    from keras import ops  # what only counts, as studies do before they train, needs no Keras
+
     values = ops.convert_to_tensor(values)
     return ops.where(ops.convert_to_tensor(mask), values, ops.zeros((), dtype=values.dtype))
 

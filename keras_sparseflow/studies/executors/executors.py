@@ -272,7 +272,7 @@ def not_stackable(specs: Sequence[TrainingSpec]) -> dict[str, str]:
 
 def _stacked_parts(spec: TrainingSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
-    from keras_sparseflow.models.mlp import activation_layer
+    from keras_sparseflow.models.keras_network import activation_layer
     from keras_sparseflow.studies.run.recipe import optimizer_factory
     from keras_sparseflow.studies.run.varying import hooked_parts
     from keras_sparseflow.training.population.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded

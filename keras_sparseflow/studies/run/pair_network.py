@@ -9,7 +9,8 @@ import numpy as np
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.models import mlp
-from keras_sparseflow.models.mlp import kernel_initializer, kernel_mask, kernel_names
+from keras_sparseflow.models.initial_values import kernel_initializer, kernel_mask
+from keras_sparseflow.models.perceptron import kernel_names
 from keras_sparseflow.studies.run.masking import set_scored_masks
 from keras_sparseflow.studies.run.recipe import l2_penalty
 from keras_sparseflow.studies.size.capacity import KernelCapacity, match_capacity

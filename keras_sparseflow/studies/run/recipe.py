@@ -9,7 +9,7 @@ import keras
 
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.layers.activations import ACTIVATIONS
-from keras_sparseflow.models.mlp import activation_layer
+from keras_sparseflow.models.keras_network import activation_layer
 from keras_sparseflow.studies.spec.name_tables import LOSSES, OPTIMIZERS, SCHEDULES
 from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.training.losses import SmoothedCrossEntropy

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
-from keras_sparseflow.models.architectures import KernelUse
-from keras_sparseflow.models.mlp import kernel_names
+from keras_sparseflow.models.counted_network import KernelUse
+from keras_sparseflow.models.perceptron import kernel_names
 from keras_sparseflow.studies.size.capacity import match_capacity
 from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from keras_sparseflow.studies.spec.name_tables import MODELS
@@ -59,10 +59,11 @@ def _active_counts(spec: DensitySpec, kernels: list[KernelUse]) -> dict[str, int
     Raises:
         ValueError: a kernel would be left without any, or none has a mask.
     """
-    masked = [kernel for kernel in kernels if kernel.name not in _dense_ends(spec)]
+    ends = _dense_ends(spec, kernels)
+    masked = [kernel for kernel in kernels if kernel.name not in ends]
     if not masked:
         raise ValueError(
-            f"`ends` must be 'sparse' for a network without other kernels than {' and '.join(_dense_ends(spec))}; "
+            f"`ends` must be 'sparse' for a network without other kernels than {' and '.join(ends)}; "
             f"received {spec.ends!r}."
         )
     counts = DISTRIBUTIONS.get(spec.distribution)([kernel.shape for kernel in masked], spec.density)
@@ -82,9 +83,8 @@ def decides_over_all(spec: TrainingSpec) -> bool:
     return isinstance(spec, DensitySpec) and isinstance(DISTRIBUTIONS.get(spec.distribution)([(1,)], 1.0), int)
 
 
-def _dense_ends(spec: DensitySpec) -> tuple[str, ...]:
-    ends: tuple[str, ...] = MODELS.get(spec.model).ends
-    return ends if spec.ends == "dense" else ()
+def _dense_ends(spec: DensitySpec, kernels: list[KernelUse]) -> tuple[str, ...]:
+    return (kernels[0].name, kernels[-1].name) if spec.ends == "dense" else ()
 
 
 def _spread(active: int, sizes: dict[str, int]) -> dict[str, int]:
@@ -101,7 +101,8 @@ def _kernels_at_density(spec: DensitySpec, size: DataSize) -> tuple[CountedKerne
     )
     counts = _active_counts(spec, kernels)
     if isinstance(counts, int):
-        counts = _spread(counts, {k.name: k.size for k in kernels if k.name not in _dense_ends(spec)})
+        ends = _dense_ends(spec, kernels)
+        counts = _spread(counts, {kernel.name: kernel.size for kernel in kernels if kernel.name not in ends})
     return tuple(
         CountedKernel(kernel.name, kernel.shape, kernel.positions, counts.get(kernel.name, kernel.size))
         for kernel in kernels

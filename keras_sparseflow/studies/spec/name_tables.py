@@ -43,15 +43,15 @@ MODELS = Table(
     "model",
     "keras_sparseflow.model",
     {
-        "wide_resnet": "keras_sparseflow.models.architectures:WIDE_RESNET",
-        "resnet": "keras_sparseflow.models.resnet:RESNET",
-        "vgg": "keras_sparseflow.models.vgg:VGG",
-        "mobilenet": "keras_sparseflow.models.mobilenet:MOBILENET",
-        "mlp": "keras_sparseflow.models.architectures:MLP",
+        "wide_resnet": "keras_sparseflow.models.residual:WIDE_RESNET",
+        "resnet": "keras_sparseflow.models.residual:RESNET",
+        "vgg": "keras_sparseflow.models.plain:VGG",
+        "mobilenet": "keras_sparseflow.models.plain:MOBILENET",
+        "mlp": "keras_sparseflow.models.perceptron:MLP",
     },
     expects="keras_sparseflow.models.architectures:Architecture",
 )
-"""Each is an `Architecture`: how a network is built, and its kernels."""
+"""Each is an `Architecture`: one description, by which a network is built and its kernels counted."""
 
 MASK_SCHEDULES = Table(
     "mask schedule",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from keras_sparseflow.models.mlp import activation_layer
+from keras_sparseflow.models.keras_network import activation_layer
 
 
 def activation_curves(names: Sequence[str], low: float = -5.0, high: float = 5.0, points: int = 401) -> pd.DataFrame:

@@ -336,8 +336,9 @@ def test_masks_are_those_of_the_score_and_move_where_the_method_moves_them(metho
     model = build_network(spec, data)
     masks = {layer.name: layer.mask.numpy() for layer in model.layers if isinstance(layer, MaskedKernel)}
     twin = MODELS.get("wide_resnet").build(
-        (4, 4, 1), 3, depth=10, width=1, density=1.0, dense_ends=score == "grasp", seed=spec.seed
-    )
+        (4, 4, 1), 3, depth=10, width=1, density=1.0, dense_ends=score == "grasp", seed=spec.seed,
+        batch_norm=True, skip_connections=True,
+    )  # fmt: skip
     expected = make_masks(
         twin, 0.2, score=score, distribution=distribution, seed=spec.seed,
         kernels=[kernel for kernel in structure.kernels_of(twin) if kernel.mask is not None],

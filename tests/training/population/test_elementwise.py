@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.layers.activations import ACTIVATIONS
-from keras_sparseflow.models.mlp import activation_layer
+from keras_sparseflow.models.keras_network import activation_layer
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.training.population.elementwise import (
     slots_per_weight,

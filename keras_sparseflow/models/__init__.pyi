@@ -1,0 +1,9 @@
+from .architectures import Architecture as Architecture
+from .counted_network import Features as Features
+from .counted_network import KernelUse as KernelUse
+from .counted_network import Network as Network
+from .zoo import mlp as mlp
+from .zoo import mobilenet as mobilenet
+from .zoo import resnet as resnet
+from .zoo import vgg as vgg
+from .zoo import wide_resnet as wide_resnet

@@ -1,0 +1,34 @@
+"""Initial values and masks of a network's kernels, each drawn from a random stream of its own."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_sparseflow.checks import check_seed
+from keras_sparseflow.layers.mask.arrays import random_mask
+
+
+def kernel_initializer(seed: int, index: int, fan_in: int, assumed_fan_in: float) -> keras.initializers.Initializer:
+    """Returns the initializer of one kernel: He normal for the fan-in assumed.
+
+    Args:
+        seed: the network's.
+        index: the kernel's, from 0.
+        fan_in: by which Keras scales: the product of the kernel's dimensions but the last.
+        assumed_fan_in: sets the standard deviation sqrt(2 / assumed_fan_in).
+    """
+    return keras.initializers.VarianceScaling(
+        2.0 * fan_in / assumed_fan_in, "fan_in", "truncated_normal", seed=stream_seed(seed, index, "kernel")
+    )
+
+
+def kernel_mask(seed: int, index: int, shape: Sequence[int], active: int) -> np.ndarray:
+    """Returns the random mask of one kernel, a boolean array with `active` True entries."""
+    return random_mask(shape, active, stream_seed(seed, index, "mask"))
+
+
+def stream_seed(seed: int, index: int, stream: str) -> int:
+    """Returns the seed of one kernel's initial values, mask or dropout: independent streams of the run's seed."""
+    key = ("kernel", "mask", "dropout").index(stream)
+    return int(np.random.SeedSequence([check_seed(seed), index, key]).generate_state(1)[0] >> 1)
