@@ -155,7 +155,7 @@ def hashable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def describe(column: str, value: Any) -> str:
     """Returns a cell's coordinate in words: `describe("hidden_layers", 4)` is "4 hidden layers"."""
-    if column == "hidden_layers":
+    if column == "hidden_layers" and not isinstance(value, str):
         return f"{value} hidden layer{'' if value == 1 else 's'}"
     if column == "learning_rate":
         return f"learning rate {value:.12g}"

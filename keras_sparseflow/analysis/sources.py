@@ -59,9 +59,19 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(results, records.read_flow(study_dir))
+    results, flow = judge(_with_depth(results), records.read_flow(study_dir))
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
     chosen = measure or study.get("measure") or MEASURE
     return Source(study, results, flow, diagnostics, landscape, value, chosen, diverged, figures)
+
+
+def _with_depth(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns results of pairs with their networks where those of perceptrons have a number of hidden layers."""
+    if "hidden_layers" in results or "arm" not in results:
+        return results
+    named = results["model"].str.replace("_", " ") + " of depth " + results["depth"].map("{:g}".format)
+    completed = results.assign(hidden_layers=named)
+    completed.attrs["spec_columns"] = [*results.attrs.get("spec_columns", ()), "hidden_layers"]
+    return completed

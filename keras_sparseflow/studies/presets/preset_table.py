@@ -5,7 +5,7 @@ import sys
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.grids import Grid
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
-from keras_sparseflow.studies.presets.wide_resnets import WIDE_RESNETS
+from keras_sparseflow.studies.presets.wide_resnets import SAME_CAPACITY, WIDE_RESNETS
 from keras_sparseflow.studies.study import Study
 
 _MAGNITUDE = (
@@ -106,6 +106,7 @@ PRESETS = Table(
             ],
         ),
         **WIDE_RESNETS,
+        **SAME_CAPACITY,
     },
     expects="keras_sparseflow.studies.density_study:Study",
 )

@@ -1,4 +1,6 @@
-"""A study for every figure of Wide ResNets in "Keep the Gradients Flowing"."""
+"""Studies of convolutional networks in "Keep the Gradients Flowing": its figures, and its matched pairs."""
+
+from typing import Any
 
 from keras_sparseflow.studies.grids import Grid
 from keras_sparseflow.studies.study import Study
@@ -73,3 +75,28 @@ WIDE_RESNETS = {
     ),
 }
 """At their full size; a dense network is the same by either method, and trained once."""
+
+_NOT_PUBLISHED = (
+    "Appendix A.1 describes the comparison for convolutional networks; no such results are published. A dense arm has "
+    "round(f x channels) of the wide network's channels in every layer, shortcuts included; images and classes stay, "
+    "and BatchNorm counts for neither arm.",
+    "It is small, so that two cores can train it: other flags make it larger.",
+)
+
+
+def _pairs(name: str, network: str, **size: Any) -> Study:
+    """Returns the study of matched pairs of a convolutional network."""
+    return Study(
+        name=name,
+        title=f"Does a sparse {network} beat a dense one of equal capacity?",
+        grids=[{"optimizer": ("adam", "momentum"), "variant": ("SC_BN",), "learning_rate": (0.01,)}],
+        base={"dataset": "digits", "epochs": 10, "batch_size": 64, "schedule": "cosine", **size},
+        notes=_NOT_PUBLISHED,
+    )
+
+
+SAME_CAPACITY = {
+    "scsdc_wide_resnet": _pairs("scsdc_wide_resnet", "Wide ResNet", model="wide_resnet", depth=10, width=1),
+    "scsdc_resnet": _pairs("scsdc_resnet", "ResNet", model="resnet", depth=8, width=1),
+}
+"""Matched pairs of convolutional networks."""
