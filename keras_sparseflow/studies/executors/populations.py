@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, PlannedStack, units_of
+from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
 from keras_sparseflow.studies.run.stacked_network import build_template, initial_kernels, variable_shapes
@@ -23,9 +25,11 @@ from keras_sparseflow.studies.spec.measurement_spec import FlowSpec
 from keras_sparseflow.studies.spec.name_tables import SCHEDULES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.wording import counted
+from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.population.stack import Member, Stack
 from keras_sparseflow.training.population.trainer import Population
 from keras_sparseflow.training.recorder import flow_rows
+from keras_sparseflow.training.state import network_state, restore_state
 
 if TYPE_CHECKING:
     from keras_sparseflow.studies.prepare import Prepared
@@ -88,6 +92,7 @@ class _PopulationRun:
         self._flow = self._spec.measurement.flow or FlowSpec()
         self._data = data
         self._progress = progress
+        self._allow_collapse = options.allow_collapse
         self._clock = CheckpointClock(options.checkpoint_seconds)
         self._logs = [RunLog(spec, RunFolder(study_dir, spec.run_id), options.tensorboard) for spec in specs]
         saved = [log.restore() for log in self._logs]
@@ -104,9 +109,7 @@ class _PopulationRun:
         for log, active in zip(self._logs, self._active, strict=True):
             log.start(active)
         measured = measured_epochs(self._spec.training.epochs, self._spec.measurement.flow_epochs)
-        for log in self._logs:  # a run that was killed just before its result
-            if log.over:
-                self._finish(log)
+        self._finish([log for log in self._logs if log.over])  # runs that were killed just before their results
         while self._training():
             epoch = self._training()[0].next_epoch
             self._train_epoch(epoch, epoch in measured)
@@ -118,15 +121,15 @@ class _PopulationRun:
         by_steps = measured and "steps" in self._flow.flow_readings
         self._population.train_epoch(epoch, by_steps, functools.partial(self._show, epoch, "step"))
         metrics, flow = self._measure(epoch, measured)
+        diagnostics = self._diagnose(epoch)
         seconds = (time.monotonic() - self._began) / len(training)
         self._began = time.monotonic()
         for member, log in enumerate(self._logs):
             if log.over:
                 continue
-            log.add(metrics[member], flow[member], seconds)
+            log.add(metrics[member], flow[member], seconds, diagnostics.get(member, ()))
             self._progress.epoch_of(log.spec)(epoch, {"val_accuracy": metrics[member]["test_accuracy"]})
-            if log.over:
-                self._finish(log)
+        self._finish([log for log in training if log.over])
         if self._clock.due() and self._training():
             with self._clock.saving():
                 self._save()
@@ -164,14 +167,44 @@ class _PopulationRun:
     def _training(self) -> list[RunLog]:
         return [log for log in self._logs if not log.over]
 
-    def _finish(self, log: RunLog) -> None:
-        self._progress.finish(log.spec, log.finish(self._active[self._logs.index(log)]))
+    def _finish(self, logs: Sequence[RunLog]) -> None:
+        looked_at = self._spec.measurement.landscape_steps is not None and logs
+        states = self._states() if looked_at else {}
+        for log in logs:
+            member, landscape = self._logs.index(log), []
+            if states and not log.diverged:
+                self._progress.show(f"{log.spec.name}: losses around its weights")
+                landscape = Diagnostics(log.spec, self._data).landscape(self._network(member, states[member]))
+            self._progress.finish(log.spec, log.finish(self._active[member], landscape))
 
     def _save(self) -> None:
-        for members, states in zip(self._stacked, self._population.states(), strict=True):
-            for member, state in zip(members, states, strict=True):
-                if not self._logs[member].over:
-                    self._logs[member].save(state)
+        for member, state in self._states().items():
+            if not self._logs[member].over:
+                self._logs[member].save(state)
+
+    def _states(self) -> dict[int, dict[str, np.ndarray]]:
+        """Returns what each member must keep to go on training."""
+        states = zip(self._stacked, self._population.states(), strict=True)
+        return {member: state for members, of_stack in states for member, state in zip(members, of_stack, strict=True)}
+
+    def _diagnose(self, epoch: int) -> dict[int, list[Any]]:
+        """Returns the diagnostics of the epoch just trained, by member: each is of a network by itself."""
+        epochs = self._spec.measurement.diagnostic_epochs
+        if epochs is None or epoch not in measured_epochs(self._spec.training.epochs, epochs):
+            return {}
+        rows = {}
+        for member, state in self._states().items():
+            if not self._logs[member].over:
+                say = self._progress.say_of(self._specs[member])
+                rows[member] = Diagnostics(self._specs[member], self._data, say).of(self._network(member, state), epoch)
+        return rows
+
+    def _network(self, member: int, state: dict[str, np.ndarray]) -> SparseModel:
+        """Returns a member as a network by itself."""
+        spec, folder = self._specs[member], self._logs[member].folder
+        model = build_network(spec, self._data, allow_collapse=self._allow_collapse, initialise=False)
+        restore_state(network_state(model), state, folder.path)
+        return model
 
     def _stack(self, planned: PlannedStack, streams: list[Stream], saved: list[dict[str, np.ndarray] | None]) -> Stack:
         """Returns a stack as planned, its members taken up from what `saved` holds of them."""
@@ -198,7 +231,9 @@ class _PopulationRun:
         variables, masks = initial_kernels(spec, self._data)
         shapes = variable_shapes(template, width, variables, units_of(spec))
         self._active[index] = [
-            int(np.count_nonzero(masks[path])) if path in masks else values.size for path, values in variables.items()
+            int(np.count_nonzero(masks[path])) if path in masks else values.size
+            for path, values in variables.items()
+            if path.endswith("/kernel")
         ]
         return Member(
             variables=variables,

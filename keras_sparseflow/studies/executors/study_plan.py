@@ -118,8 +118,6 @@ def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
         parts[f"tweak {tweak!r}"] = lambda: "ghosts change the graph of one network while it trains"
     if model.dropout:
         parts["dropout"] = lambda: "each network would drop others than it does alone"
-    for diagnostic in measurement.diagnostics:
-        parts[f"diagnostic {diagnostic!r}"] = lambda: "it is measured on one network"
     for name in () if measurement.flow is None else measurement.flow.flow_measures:
         parts[f"flow measure {name!r}"] = lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
     return {

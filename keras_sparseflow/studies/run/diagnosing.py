@@ -45,6 +45,14 @@ class Diagnostics:
         """Returns what was measured after an epoch: rows with the keys `DIAGNOSTICS_COLUMNS`."""
         return [row for callback in self.callbacks for row in callback.rows_by_measure(epoch)]
 
+    def of(self, model: keras.Model, epoch: int) -> list[Row]:
+        """Returns what is measured along the training of a model that is not trained by `fit`, after an epoch."""
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.on_train_begin()
+            callback.on_epoch_end(epoch)
+        return self.rows(epoch)
+
     @property
     def has_landscape(self) -> bool:
         """Whether anything is measured of the trained network."""

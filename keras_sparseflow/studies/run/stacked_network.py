@@ -29,14 +29,14 @@ def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
 
 
 def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> tuple[Arrays, Arrays]:
-    """Returns the initial kernels of a spec's network and its masks, by the kernels' paths.
+    """Returns the initial values of a spec's network, by path, where they are not those of any, and its masks.
 
     They are those of `build_network`. Where each layer draws them for itself, they are drawn without building it.
     """
     if spec.training.rescaling is not None or not (spec.sparsity.is_dense or draws_masks(spec)):
         model = initial_network(spec, data, SparseModel)
         rescaled(model, spec, data, say)
-        return _kernels_and_masks(model)
+        return _values_and_masks(model)
     size = size_of(data)
     fan_ins, ends = initial_fan_ins(spec, size), kernel_counts.dense_ends(spec, size)
     kernels, masks = {}, {}
@@ -71,7 +71,8 @@ def variable_shapes(
     return {variable.path: shape(variable) for variable in template.variables}
 
 
-def _kernels_and_masks(model: SparseModel) -> tuple[Arrays, Arrays]:
-    found = [(kernel.variable.path, kernel) for kernel in kernels_of(model)]
-    values = {path: keras.ops.convert_to_numpy(kernel.variable) for path, kernel in found}
-    return values, {path: keras.ops.convert_to_numpy(kernel.mask) for path, kernel in found if kernel.mask is not None}
+def _values_and_masks(model: SparseModel) -> tuple[Arrays, Arrays]:
+    """Returns the values of all weights, those of BatchNorm too, and the masks of kernels."""
+    masks = {kernel.variable.path: kernel.mask for kernel in kernels_of(model) if kernel.mask is not None}
+    values = {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables}
+    return values, {path: keras.ops.convert_to_numpy(mask) for path, mask in masks.items()}

@@ -14,6 +14,7 @@ from keras_sparseflow.flow.measures import FlowMeasure, NormMeasure
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.layers.mask.arrays import apply_mask
 from keras_sparseflow.layers.mask.slots import slots_of
+from keras_sparseflow.training.losses import hard_labels
 from keras_sparseflow.training.optimizers import decay_kernels, is_kernel
 from keras_sparseflow.training.population.elementwise import OptimizerFactory
 from keras_sparseflow.training.population.stacked_call import stacked_call
@@ -152,7 +153,8 @@ class Stack:
             counted: likewise, 1 for each image that is summed and 0 for any other.
         """
         outputs, _ = stacked_call(self._template, self._values(), images[None], training=False)
-        losses = stacked_losses(self._loss, labels[None], outputs, counted) * labels.shape[0]
+        with hard_labels():
+            losses = stacked_losses(self._loss, labels[None], outputs, counted) * labels.shape[0]
         losses += self._penalties() * tf.reduce_sum(counted)
         return tf.stack([losses, tf.reduce_sum(stacked_hits(labels[None], outputs) * counted, axis=1)], axis=1)
 
