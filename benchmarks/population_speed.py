@@ -27,12 +27,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
+from keras_sparseflow.studies.executors.progress import StudyProgress
 from rich.console import Console
 from rich.table import Table
 
 from keras_sparseflow.data import ImageData, load_images, steps_per_epoch
 from keras_sparseflow.studies.executors.executors import EXECUTORS, Options, plan
-from keras_sparseflow.studies.executors.progress import StudyProgress
 from keras_sparseflow.studies.presets.preset_table import PRESETS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.training_spec import TrainingSpec

@@ -25,7 +25,7 @@ from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
 from keras_sparseflow.models.residual import WIDE_RESNET
 from keras_sparseflow.records import write_atomic
-from keras_sparseflow.studies.size.capacity import match_capacity
+from keras_sparseflow.studies.comparisons import match_capacity
 
 HERE = Path(__file__).parent
 TABLE_4 = HERE / "results" / "table_4" / "report"

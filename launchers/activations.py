@@ -1,6 +1,6 @@
-"""Starts keras_sparseflow.launchers.activations from a checkout; installed it is `sparseflow-activations`."""
+"""Starts keras_sparseflow.launchers.activation_figures from a checkout; installed it is `sparseflow-activations`."""
 
-from keras_sparseflow.launchers.activations import run
+from keras_sparseflow.launchers.activation_figures import run
 
 if __name__ == "__main__":
     run()

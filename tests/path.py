@@ -2,67 +2,86 @@
 
     python tests/path.py
 
-Prints each module that the study passes and what is called there, in the order in which they are first reached; indented
-are those that are called by the module above. Helpers that a module calls again and again stand once. `at` says how many
-phases of the way come back to the module: a phase is what `run_study.py` and `executors/` call themselves.
+Prints each module of `studies` that the study passes, indented below the one that calls it, and the function that is
+called there first. The modules of `studies/spec` are one stop: a spec is made and asked there. At the end stand the
+functions that the main line, `run_study.py` and `prepare.py`, calls more than once.
 """
 
 import contextlib
 import io
 import sys
 import tempfile
+from collections import Counter
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-PACKAGE = "keras_sparseflow"
-FLOW = ("studies", "launchers")
-"""Rooms through which a study passes; those below are their tools."""
+ROOM = "keras_sparseflow.studies"
+MAIN_LINE = (f"{ROOM}.run_study", f"{ROOM}.prepare")
 
 
 class _StepError(Exception):
     """The first training step is reached."""
 
 
-def way() -> list[tuple[int, str, str]]:
-    """Returns depth, module and function of each module's first call, in order."""
+class Way:
+    """The stops of a study, in order, and what its main line calls.
+
+    Attributes:
+        stops: depth, module and function of the first call of each module.
+        calls: how often the main line calls each function of another module.
+    """
+
+    def __init__(self) -> None:
+        self.stops: dict[str, tuple[int, str]] = {}
+        self.calls: Counter[str] = Counter()
+        self._open: list[str] = []
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Notes a call or a return, as `sys.setprofile` tells it."""
+        module, code = frame.f_globals.get("__name__", ""), frame.f_code
+        if not module.startswith(ROOM) or not code.co_flags & CO_OPTIMIZED:  # a module's or a class's own lines
+            return
+        stop = f"{ROOM}.spec" if module.startswith(f"{ROOM}.spec") else module
+        if event == "call":
+            if stop not in self.stops:
+                self.stops[stop] = (len(dict.fromkeys(self._open)), code.co_name)
+            if self._open and self._open[-1] in MAIN_LINE and stop not in MAIN_LINE and not stop.endswith("spec"):
+                self.calls[f"{stop}.{code.co_name}"] += 1
+            self._open.append(stop)
+        elif event == "return" and self._open:
+            self._open.pop()
+
+
+def walk() -> Way:
+    """Returns the way of the demo."""
     from keras_sparseflow.studies.presets.preset_table import PRESETS
     from keras_sparseflow.studies.run_study import run_study
     from keras_sparseflow.training.population.trainer import Population
 
-    seen: dict[str, None] = {}
-    found: list[tuple[int, str, str]] = []
-    depth: list[str] = []
-
-    def profile(frame: FrameType, event: str, argument: Any) -> None:
-        module = frame.f_globals.get("__name__", "")
-        if not module.startswith(f"{PACKAGE}.studies"):
-            return
-        if event == "call" and frame.f_code.co_name != "<module>":
-            depth.append(module)
-            if module not in seen:
-                seen[module] = None
-                found.append((len(dict.fromkeys(depth)) - 1, module, frame.f_code.co_name))
-        elif event == "return" and depth and frame.f_code.co_name != "<module>":
-            depth.pop()
-
     def stop(*arguments: Any) -> None:
         raise _StepError
 
+    way, first_step = Way(), Population.train_epoch
     Population.train_epoch = stop  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(_StepError):
+    try:
         study = PRESETS.get("demo")
-        with contextlib.redirect_stdout(io.StringIO()):
-            sys.setprofile(profile)
-            try:
-                run_study(study, runs_dir=Path(folder))
-            finally:
-                sys.setprofile(None)
-    return found
+        silent = contextlib.redirect_stdout(io.StringIO())
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(_StepError), silent:
+            sys.setprofile(way)
+            run_study(study, runs_dir=Path(folder))
+    finally:
+        sys.setprofile(None)
+        Population.train_epoch = first_step  # type: ignore[method-assign]
+    return way
 
 
 if __name__ == "__main__":
-    passed = way()
-    for depth, module, function in passed:
-        print(f"{'  ' * depth}{module.removeprefix(PACKAGE + '.')}: {function}")
-    print(f"{len(passed)} modules")
+    way = walk()
+    for module, (depth, function) in way.stops.items():
+        print(f"{'  ' * depth}{module.removeprefix(ROOM + '.')}: {function}")
+    print(f"{len(way.stops)} modules")
+    for function, times in way.calls.items():
+        if times > 1:
+            print(f"{times} times: {function}")

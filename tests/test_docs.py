@@ -12,7 +12,7 @@ import pytest
 
 import keras_sparseflow
 from keras_sparseflow.studies.presets.preset_table import DENSITY_PRESETS, preset_names
-from keras_sparseflow.studies.presets.tost import TOST_PRESETS
+from keras_sparseflow.studies.presets.tost_studies import TOST_PRESETS
 from tests import processes
 
 ROOT = Path(__file__).parents[1]

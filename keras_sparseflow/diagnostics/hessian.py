@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.checks import check_seed
-from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.diagnostics.example_batches import batches_of
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.scores.examples import Batch
 from keras_sparseflow.masks.scores.gradients import gradients_of_parts

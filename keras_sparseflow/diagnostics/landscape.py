@@ -9,7 +9,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_sparseflow.checks import check_seed
-from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.diagnostics.example_batches import batches_of
 from keras_sparseflow.diagnostics.filters import filter_axes, filter_normalised
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.masks.scores.examples import Batch

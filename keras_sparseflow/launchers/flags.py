@@ -9,9 +9,8 @@ from absl import flags
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.terminal import load_training_quietly
 from keras_sparseflow.plugins import unknown_name
-from keras_sparseflow.studies.executors.devices import STRATEGIES
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.options import STRATEGIES, Options
 from keras_sparseflow.studies.spec.fields import Leaf, check_value, valid_names
 from keras_sparseflow.studies.spec.run_spec import LEAVES
 

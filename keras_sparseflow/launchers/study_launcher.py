@@ -70,7 +70,7 @@ def train_and_report(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
-        from keras_sparseflow.studies.executors.devices import is_chief
+        from keras_sparseflow.studies.executors.options import is_chief
         from keras_sparseflow.studies.prepare import prepare, study_costs
         from keras_sparseflow.studies.printing import print_costs, print_study
         from keras_sparseflow.studies.run_study import check_data, run_study

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
-from keras_sparseflow.studies.executors.devices import make_strategy
-from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, make_strategy
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
     with plain_errors(FLAGS.debug):
         refuse_arguments(argv)
         load_training_as_given()
-        from keras_sparseflow.studies.executors.devices import is_chief
+        from keras_sparseflow.studies.executors.options import is_chief
         from keras_sparseflow.studies.printing import print_result
         from keras_sparseflow.studies.run_study import run_network
 

@@ -13,8 +13,8 @@ KINDS: Mapping[str, str] = {
     "mask_schedule": "keras_sparseflow.studies.spec.name_tables:MASK_SCHEDULES",
     "flow_measure": "keras_sparseflow.flow.measure_table:MEASURES",
     "activation": "keras_sparseflow.layers.activations:ACTIVATIONS",
-    "variant": "keras_sparseflow.studies.spec.variants:PARTS",
-    "tweak": "keras_sparseflow.studies.spec.tweaks:TWEAKS",
+    "variant": "keras_sparseflow.studies.spec.combined:PARTS",
+    "tweak": "keras_sparseflow.studies.spec.combined:TWEAKS",
     "optimizer": "keras_sparseflow.studies.spec.name_tables:OPTIMIZERS",
     "schedule": "keras_sparseflow.studies.spec.name_tables:SCHEDULES",
     "loss": "keras_sparseflow.studies.spec.name_tables:LOSSES",
@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
     "report_section": "keras_sparseflow.analysis.sections:SECTIONS",
     "preset": "keras_sparseflow.studies.presets.preset_table:PRESETS",
     "comparison": "keras_sparseflow.studies.comparisons:COMPARISONS",
-    "strategy": "keras_sparseflow.studies.executors.devices:STRATEGIES",
+    "strategy": "keras_sparseflow.studies.executors.options:STRATEGIES",
     "executor": "keras_sparseflow.studies.executors.executors:EXECUTORS",
 }
 """Where the table of each kind stands; the entry points of a kind are the group `keras_sparseflow.<kind>`."""

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_sparseflow.data import DataSize, data_size
-from keras_sparseflow.studies.checks import check_devices, check_specs
 from keras_sparseflow.studies.comparisons import Member
-from keras_sparseflow.studies.executors.devices import make_strategy
-from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, make_strategy
 from keras_sparseflow.studies.executors.study_plan import StudyPlan, plan_study
+from keras_sparseflow.studies.refusals import check_specs
 from keras_sparseflow.studies.size.cost import Cost, cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
@@ -76,8 +75,7 @@ def prepare(
     size = size_of(study, data_dir)
     chosen = (members or study.members)(size)
     specs = list(dict.fromkeys(member.spec for member in chosen))
-    check_specs(specs, size)
-    check_devices(specs, options)
+    check_specs(specs, size, options)
     strategy = make_strategy(options, {spec.training.batch_size for spec in specs})
     study_dir = Path(runs_dir) / study.name
     planned = plan_study(specs, study_dir, size, executor, options)

@@ -11,9 +11,8 @@ from rich.text import Text
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
 from keras_sparseflow.studies.prepare import Prepared
-from keras_sparseflow.studies.size.cost import Cost
+from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
 from keras_sparseflow.studies.study import Study
-from keras_sparseflow.studies.wording import cost_line, counted, short
 
 UNITS = {"seconds": "s"}
 

@@ -12,19 +12,17 @@ from rich.console import Console
 from keras_sparseflow.data import data_size, load_images
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
-from keras_sparseflow.studies.checks import check_images, check_masks
-from keras_sparseflow.studies.comparisons import Member
+from keras_sparseflow.studies.comparisons import Member, default_max_width
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.prepare import Prepared, prepare
-from keras_sparseflow.studies.provenance import command_line
+from keras_sparseflow.studies.record import check_same_images, command_line, describe_images
+from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress
-from keras_sparseflow.studies.same_images import check_same_images, describe_images
-from keras_sparseflow.studies.size.capacity import default_max_width
+from keras_sparseflow.studies.size.cost import cost_line, counted
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
-from keras_sparseflow.studies.wording import cost_line, counted
 
 
 def run_study(

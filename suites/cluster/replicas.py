@@ -20,12 +20,12 @@ class InterruptionError(Exception):
 def main(folder):
     load_training_quietly("serial", TWO)
     import keras
+    from keras_sparseflow.studies.spec.density_spec import DIAGNOSTICS, DensitySpec
 
     from keras_sparseflow.data import load_images
     from keras_sparseflow.records import RunFolder
-    from keras_sparseflow.studies.executors.devices import strategy_for
+    from keras_sparseflow.studies.executors.options import strategy_for
     from keras_sparseflow.studies.run import run as run_module
-    from keras_sparseflow.studies.spec.density_spec import DIAGNOSTICS, DensitySpec
     from keras_sparseflow.studies.spec.run_spec import RunSpec
 
     data = load_images("digits", image_size=4, train_size=170)  # 5 steps an epoch; 359 test images, an odd number

@@ -10,7 +10,7 @@ from keras_sparseflow.analysis.density import mean_by_density
 from keras_sparseflow.analysis.exports_published import published_sheets
 from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies, load_tost_others
 from keras_sparseflow.analysis.report import write_report
-from keras_sparseflow.studies.presets.tost import TOST_PRESETS
+from keras_sparseflow.studies.presets.tost_studies import TOST_PRESETS
 from tests.analysis.densities import make_densities, write_densities
 
 

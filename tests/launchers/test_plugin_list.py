@@ -9,8 +9,7 @@ from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.plugin_list import print_plugins
 from keras_sparseflow.masks.score_table import SCORES
 from keras_sparseflow.plugins import KINDS, list_plugins, table
-from keras_sparseflow.studies.spec.combined import Part
-from keras_sparseflow.studies.spec.variants import PARTS
+from keras_sparseflow.studies.spec.combined import PARTS, Part
 from tests.plugins.packages import install, registered
 
 

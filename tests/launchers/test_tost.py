@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_sparseflow.studies.presets.tost import TOST_PRESETS
+from keras_sparseflow.studies.presets.tost_studies import TOST_PRESETS
 from tests import processes
 
 SINGLY = ("none", "GSk", "GSw", "LRsI", "LS", "tost")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from keras_sparseflow.studies.executors.progress import StudyProgress
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
@@ -15,7 +16,6 @@ from tensorboard.util import tensor_util
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.studies.executors import executors
 from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.executors.progress import StudyProgress
 from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
 
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from keras_sparseflow.studies.grids import cells, values_of
-from keras_sparseflow.studies.grids import choose as choose_among
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.study import Study, cells, values_of
+from keras_sparseflow.studies.study import choose as choose_among
 
 GRIDS = (
     {"optimizer": ("adam", "rmsprop"), "variant": ("DA_BN",), "learning_rate": (0.1,)},

@@ -3,11 +3,11 @@
 import io
 
 import pytest
+from keras_sparseflow.studies.size.estimate import Estimate
 from rich.console import Console
 
 from keras_sparseflow.studies.printing import calibration_bar, print_estimates, print_study
 from keras_sparseflow.studies.size.cost import Cost
-from keras_sparseflow.studies.size.estimate import Estimate
 from keras_sparseflow.studies.study import Study
 
 

@@ -17,14 +17,13 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, PlannedStack, units_of
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
-from keras_sparseflow.studies.run.network import build_network
+from keras_sparseflow.studies.run.network import build_network, build_template, initial_kernels, variable_shapes
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
-from keras_sparseflow.studies.run.stacked_network import build_template, initial_kernels, variable_shapes
+from keras_sparseflow.studies.size.cost import counted
 from keras_sparseflow.studies.spec.measurement_spec import FlowSpec
 from keras_sparseflow.studies.spec.name_tables import SCHEDULES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.wording import counted
 from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.population.stack import Member, Stack
 from keras_sparseflow.training.population.trainer import Population

@@ -103,14 +103,13 @@ def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
     from keras_sparseflow.models.keras_network import activation_layer
     from keras_sparseflow.studies.run.recipe import optimizer_factory
-    from keras_sparseflow.studies.run.varying import hooked_parts
     from keras_sparseflow.training.population.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
 
     model, training, measurement = spec.model, spec.training, spec.measurement
     if model.architecture != "mlp":
         return {f"model {model.architecture!r}": lambda: "only multilayer perceptrons can be stacked"}
     parts: dict[str, Callable[[], str | None]] = {
-        called: lambda: "what it does, it does to one network" for called in hooked_parts(spec)
+        called: lambda: "what it does, it does to one network" for called in training.hooked_parts
     }
     if spec.sparsity.method not in STILL_METHODS:
         parts[f"method {spec.sparsity.method!r}"] = lambda: "a population's masks are fixed"

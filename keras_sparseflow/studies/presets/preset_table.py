@@ -3,10 +3,9 @@
 import sys
 
 from keras_sparseflow.plugins import Table
-from keras_sparseflow.studies.grids import Grid
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.studies.presets.wide_resnets import SAME_CAPACITY, WIDE_RESNETS
-from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.study import Grid, Study
 
 _MAGNITUDE = (
     "Magnitude before training keeps its share of each kernel: over all kernels together it would take those with few "

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from keras_sparseflow.studies.grids import Grid
-from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.study import Grid, Study
 
 LOW, HIGH = 0.001, 0.1
 """The learning rates."""

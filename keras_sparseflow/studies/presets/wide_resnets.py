@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from keras_sparseflow.studies.grids import Grid
-from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.study import Grid, Study
 
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 RATE = 0.1

@@ -8,7 +8,7 @@ import keras
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.data.subsets import balanced_subset
 from keras_sparseflow.diagnostics import ActivationSparsity, Hessian, TopEigenvalue, loss_along, loss_surface
-from keras_sparseflow.diagnostics.callbacks import AtEpochs
+from keras_sparseflow.diagnostics.at_epochs import AtEpochs
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.studies.run.recipe import plain_loss
 from keras_sparseflow.studies.run.tweaking import Say

@@ -1,6 +1,6 @@
 """How the masks of a spec's network change while it trains."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import keras
 
@@ -81,13 +81,7 @@ def set_(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     ]
 
 
-def check_pruning(specs: Iterable[RunSpec]) -> None:
-    """Raises ImportError, with the extra to install, if a run is to be pruned by tfmot and that is missing."""
-    if any(spec.sparsity.pruning is not None for spec in specs):
-        import_tfmot()
-
-
-def check_mask_changes(specs: Iterable[RunSpec], size: DataSize) -> None:
+def check_mask_changes(specs: Sequence[RunSpec], size: DataSize) -> None:
     """Refuses runs too short for their masks to change as their method says.
 
     Args:
@@ -97,7 +91,10 @@ def check_mask_changes(specs: Iterable[RunSpec], size: DataSize) -> None:
     Raises:
         ValueError: no update of RigL or SET falls into a run, or no step is left after the pruning, or for the later
             rounds of a lottery ticket.
+        ImportError: a run is to be pruned by tfmot, and that is missing.
     """
+    if any(spec.sparsity.pruning is not None for spec in specs):
+        import_tfmot()
     for spec in specs:
         epochs, sparsity = spec.training.epochs, spec.sparsity
         steps = epochs * steps_an_epoch(spec, size)

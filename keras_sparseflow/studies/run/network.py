@@ -1,4 +1,4 @@
-"""The network of a spec: built with the weights and masks that it begins with, and compiled."""
+"""The network of a spec, with the weights and masks that it begins with: compiled, or as populations stack it."""
 
 from collections.abc import Iterable
 from math import prod
@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_sparseflow.data import DataSize, ImageData
 from keras_sparseflow.flow.tensors import flow_kernels
-from keras_sparseflow.layers.structure import Kernel
+from keras_sparseflow.layers.structure import Kernel, kernels_of
 from keras_sparseflow.masks import CollapseError
+from keras_sparseflow.models import mlp
+from keras_sparseflow.models.initial_values import kernel_initializer, kernel_mask
 from keras_sparseflow.studies.run.masking import set_scored_masks
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, learning_rates, loss, optimizer_factory
 from keras_sparseflow.studies.run.tickets import begin_round
 from keras_sparseflow.studies.run.tweaking import Say, rescaled, with_ghosts
 from keras_sparseflow.studies.run.varying import prepare_by_parts
-from keras_sparseflow.studies.size.kernel_counts import decides_over_all, dense_ends, kernels_of, matched_kernels
+from keras_sparseflow.studies.size.kernel_counts import counted_kernels, dense_ends, matched_kernels
 from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
@@ -108,14 +111,14 @@ def initial_network(
         assert study_dir is not None
         begin_round(model, spec, study_dir, allow_collapse=allow_collapse)
     elif sparsity.score is not None and not draws_masks(spec):
-        counts = {k.name: k.active for k in kernels_of(spec, size)} if sparsity.matched_fraction is not None else None
+        matched = [] if sparsity.matched_fraction is None else counted_kernels(spec, size)
         try:
             set_scored_masks(
                 model,
                 spec,
                 data,
                 sparsity.density,
-                counts or sparsity.distribution or "uniform",
+                {kernel.name: kernel.active for kernel in matched} or sparsity.distribution or "uniform",
                 allow_collapse=allow_collapse,
             )
         except CollapseError as error:
@@ -126,7 +129,7 @@ def initial_network(
 
 def draws_masks(spec: RunSpec) -> bool:
     """Returns whether each masked layer draws its own mask: a random one of a known count."""
-    return spec.sparsity.score == "random" and not decides_over_all(spec)
+    return spec.sparsity.score == "random" and not spec.decides_over_all
 
 
 def initial_densities(spec: RunSpec, size: DataSize) -> dict[str, float] | float | None:
@@ -136,7 +139,9 @@ def initial_densities(spec: RunSpec, size: DataSize) -> dict[str, float] | float
     if not draws_masks(spec):  # a score, a round before or the training decides
         return 1.0
     ends = dense_ends(spec, size)
-    return {kernel.name: kernel.active / kernel.size for kernel in kernels_of(spec, size) if kernel.name not in ends}
+    return {
+        kernel.name: kernel.active / kernel.size for kernel in counted_kernels(spec, size) if kernel.name not in ends
+    }
 
 
 def initial_fan_ins(spec: RunSpec, size: DataSize) -> dict[str, float] | None:
@@ -165,11 +170,10 @@ def between_kernels(spec: RunSpec) -> dict[str, Any]:
 def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda _: None) -> None:
     """Refuses scores that leave a kernel without any weight before anything is trained.
 
-    Tried is the lowest density of each score and network, with its first seed. The masks of lottery tickets come from
-    training, and are not tried.
+    Tried is the lowest density of each score and network, with its first seed.
 
     Args:
-        specs: of the runs.
+        specs: of runs whose score decides over all kernels together.
         data: that they train on.
         say: told of each network that is tried, as large ones take long.
 
@@ -178,9 +182,8 @@ def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda 
     """
     lowest: dict[tuple[object, ...], RunSpec] = {}
     for spec in specs:
-        if spec.sparsity.tickets is None and decides_over_all(spec):
-            alike = tuple(spec.values[name] for name in _DECIDE_MASKS)
-            lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.values["density"])
+        alike = tuple(spec.values[name] for name in _DECIDE_MASKS)
+        lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.values["density"])
     for spec in lowest.values():
         say(f"Looking whether {spec.name} leaves a kernel without any weight.")
         with precision_policy(spec.training.precision):
@@ -212,10 +215,10 @@ def _active(kernel: Kernel) -> int:
 
 def _check_active(model: SparseModel, spec: RunSpec, data: ImageData) -> None:
     """Holds what was built against what was counted without building it."""
-    kernels = kernels_of(spec, size_of(data))
+    kernels = counted_kernels(spec, size_of(data))
     expected = {kernel.name: kernel.active if spec.sparsity.pruning is None else kernel.size for kernel in kernels}
     realised = {kernel.path: _active(kernel) for kernel in flow_kernels(model)}
-    right = sum(realised.values()) == sum(expected.values()) if decides_over_all(spec) else realised == expected
+    right = sum(realised.values()) == sum(expected.values()) if spec.decides_over_all else realised == expected
     if not right:
         raise RuntimeError(
             f"The network of {spec.run_id} must have {expected} active weights in its kernels; it has {realised}."
@@ -228,3 +231,62 @@ def _make_state(model: SparseModel, data: ImageData) -> None:
     images, labels = data.test_images[:1], data.test_labels[:1]
     model.compute_metrics(images, labels, model(images))
     model.reset_metrics()
+
+
+Arrays = dict[str, np.ndarray]
+
+
+def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
+    """Returns the graph that networks of a population share: the spec's, `width` wide, without masks or penalties."""
+    widths = [width] * (spec.model.hidden_layers or 0)
+    return mlp(data.input_shape, data.num_classes, widths, **between_kernels(spec), **spec.model.details)
+
+
+def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> tuple[Arrays, Arrays]:
+    """Returns the initial values of a spec's network, by path, where they are not those of any, and its masks.
+
+    They are those of `build_network`. Where each layer draws them for itself, they are drawn without building it.
+    """
+    if spec.training.rescaling is not None or not (spec.sparsity.is_dense or draws_masks(spec)):
+        model = initial_network(spec, data, SparseModel)
+        rescaled(model, spec, data, say)
+        return _values_and_masks(model)
+    size = size_of(data)
+    fan_ins, ends = initial_fan_ins(spec, size), dense_ends(spec, size)
+    kernels, masks = {}, {}
+    for index, kernel in enumerate(counted_kernels(spec, size)):
+        path, inputs = f"{kernel.name}/kernel", kernel.shape[0]
+        initializer = kernel_initializer(spec.seed, index, inputs, inputs if fan_ins is None else fan_ins[kernel.name])
+        kernels[path] = keras.ops.convert_to_numpy(initializer(kernel.shape, dtype="float32"))
+        if not spec.sparsity.is_dense and kernel.name not in ends:
+            masks[path] = kernel_mask(spec.seed, index, kernel.shape, kernel.active)
+            kernels[path] = np.where(masks[path], kernels[path], np.float32(0))
+    return kernels, masks
+
+
+def variable_shapes(
+    template: keras.Model, template_width: int, kernels: Arrays, width: int
+) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes that the template's variables have in a network of its own width.
+
+    Args:
+        template: from `build_template`.
+        template_width: units of its hidden layers.
+        kernels: the network's, by path.
+        width: units of the network's hidden layers; other variables than kernels have as many entries, if they
+            have as many as there are units.
+    """
+
+    def shape(variable: keras.Variable) -> tuple[int, ...]:
+        if variable.path in kernels:
+            return kernels[variable.path].shape
+        return tuple(width if size == template_width else size for size in variable.shape)
+
+    return {variable.path: shape(variable) for variable in template.variables}
+
+
+def _values_and_masks(model: SparseModel) -> tuple[Arrays, Arrays]:
+    """Returns the values of all weights, those of BatchNorm too, and the masks of kernels."""
+    masks = {kernel.variable.path: kernel.mask for kernel in kernels_of(model) if kernel.mask is not None}
+    values = {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables}
+    return values, {path: keras.ops.convert_to_numpy(mask) for path, mask in masks.items()}

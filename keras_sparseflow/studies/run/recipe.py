@@ -118,11 +118,12 @@ def l2_decay(spec: RunSpec) -> float:
     return spec.training.l2 if spec.training.l2 is not None and _decoupled(spec) else 0.0
 
 
-def check_arguments(specs: Iterable[RunSpec]) -> None:
+def check_arguments(specs: Iterable[RunSpec], size: object = None) -> None:
     """Makes every optimizer and activation that specs name once, with their arguments.
 
     Args:
         specs: of any runs.
+        size: of their dataset, which does not matter.
 
     Raises:
         ValueError: one does not take its arguments, or an optimizer is given what another field sets.
@@ -131,6 +132,7 @@ def check_arguments(specs: Iterable[RunSpec]) -> None:
         >>> from keras_sparseflow.studies.spec.run_spec import RunSpec
         >>> check_arguments([RunSpec.of(width=68, optimizer_options=["sgd.nesterov=true"])])
     """
+    del size
     specs = list(specs)
     for spec in {(s.training.optimizer, s.training.optimizer_options): s for s in specs}.values():
         options = spec.training.optimizer_options

@@ -6,26 +6,7 @@ import keras
 
 from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.flow.tensors import flow_kernels
-from keras_sparseflow.studies.spec.combined import Part
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.tweaks import TWEAKS
-from keras_sparseflow.studies.spec.variants import PARTS
-
-
-def hooked_parts(spec: RunSpec) -> dict[str, Part]:
-    """Returns the parts and tweaks of a spec that have hooks, each by what it is called in words.
-
-    Args:
-        spec: of the run.
-
-    Raises:
-        ValueError: one is of another package, and can't be imported or is no `Part`.
-    """
-    named = [(PARTS, name) for name in PARTS if name in spec.training.parts] + [
-        (TWEAKS, name) for name in TWEAKS if name in spec.training.tweak_names
-    ]
-    found = {f"{table.kind} {name!r}": table.get(name) for table, name in named}
-    return {called: part for called, part in found.items() if part.changes_training}
 
 
 def prepare_by_parts(model: keras.Model, spec: RunSpec) -> None:
@@ -38,7 +19,7 @@ def prepare_by_parts(model: keras.Model, spec: RunSpec) -> None:
     Raises:
         RuntimeError: a part has added or removed a variable.
     """
-    for called, part in hooked_parts(spec).items():
+    for called, part in spec.training.hooked_parts.items():
         if part.prepare is not None:
             before = [variable.path for variable in model.variables]
             part.prepare(model, spec)
@@ -61,7 +42,7 @@ def part_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Callb
         data: gives the steps of an epoch.
     """
     steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
-    hooks = [part.callbacks for part in hooked_parts(spec).values() if part.callbacks is not None]
+    hooks = [part.callbacks for part in spec.training.hooked_parts.values() if part.callbacks is not None]
     return [callback for hook in hooks for callback in hook(spec, steps)]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow import measured_epochs
-from keras_sparseflow.studies.size.kernel_counts import kernels_of
+from keras_sparseflow.studies.size.kernel_counts import counted_kernels
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 FORWARD = 2
@@ -94,7 +94,7 @@ def image_passes(spec: RunSpec, size: DataSize) -> tuple[int, int, int]:
 
 
 def _cost_of(spec: RunSpec, size: DataSize) -> Cost:
-    kernels = kernels_of(spec, size)
+    kernels = counted_kernels(spec, size)
     products = sum(kernel.size * kernel.positions for kernel in kernels)
     active = sum(kernel.active * kernel.positions for kernel in kernels)
     dense = _dense_share(spec)
@@ -139,3 +139,42 @@ def _dense_share(spec: RunSpec) -> float:
     """
     pruning = spec.sparsity.pruning
     return 0 if pruning is None else pruning.prune_from + (pruning.prune_until - pruning.prune_from) / 4
+
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+
+
+def short(number: float) -> str:
+    """Returns a number with three digits and a prefix of a power of thousand.
+
+    Example:
+        >>> short(147_420_000), short(630)
+        ('147 M', '630')
+    """
+    power = 0
+    while round(number, 2) >= 999.5 and power < len(_PREFIXES) - 1:
+        number, power = number / 1000, power + 1
+    return f"{number:.3g} {_PREFIXES[power]}".rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, which takes an s unless it is one.
+
+    Args:
+        number: how many.
+        noun: of one.
+
+    Example:
+        >>> counted(1, "network"), counted(3, "network")
+        ('1 network', '3 networks')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def cost_line(cost: Cost) -> str:
+    """Returns a cost in a sentence."""
+    return (
+        f"{counted(cost.networks, 'network')}, {short(cost.steps)} gradient steps; {short(cost.active_weights)} active "
+        f"of {short(cost.stored_weights)} stored weights; {short(cost.flops)}FLOP, of which active weights alone "
+        f"would need {short(cost.active_flops)}FLOP."
+    )

@@ -25,7 +25,7 @@ class CountedKernel(KernelUse):
     active: int
 
 
-def kernels_of(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
+def counted_kernels(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
     """Returns the kernels of the spec's network in order.
 
     Args:
@@ -38,7 +38,7 @@ def kernels_of(spec: RunSpec, size: DataSize) -> tuple[CountedKernel, ...]:
     Example:
         >>> size = DataSize((32, 32, 3), 10, 50_000, 10_000)
         >>> spec = RunSpec.of(width=3076, hidden_layers=1, matched_fraction=0.1)
-        >>> [(kernel.size, kernel.active) for kernel in kernels_of(spec, size)]
+        >>> [(kernel.size, kernel.active) for kernel in counted_kernels(spec, size)]
         [(9449472, 946176), (30760, 3080)]
     """
     kernels = _kernels(spec, size, spec.model.width_fraction)
@@ -62,12 +62,6 @@ def matched_kernels(spec: RunSpec, size: DataSize) -> list[tuple[KernelUse, Kern
     """
     fraction = spec.sparsity.matched_fraction or spec.model.width_fraction
     return list(zip(_kernels(spec, size, fraction), _kernels(spec, size, 1.0), strict=True))
-
-
-def decides_over_all(spec: RunSpec) -> bool:
-    """Returns whether the score decides how many weights of each kernel are active."""
-    distribution = spec.sparsity.distribution
-    return distribution is not None and isinstance(DISTRIBUTIONS.get(distribution)([(1,)], 1.0), int)
 
 
 def dense_ends(spec: RunSpec, size: DataSize) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Names that combine parts, such as L2_BN, and what a part can do."""
+"""Variants and tweaks: names that combine parts, such as L2_BN, and what a part can do."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,3 +85,85 @@ class Combined:
         if self.everything and named == set(self.parts.builtins):
             return self.everything
         return "_".join(part for part in self.parts if part in named) or self.nothing
+
+
+PARTS = Table(
+    "variant part",
+    "keras_sparseflow.variant",
+    {
+        "DA": Part(help="data augmentation: random crops and horizontal flips"),
+        "L2": Part(help="L2 regularisation of the kernels"),
+        "SC": Part(help="skip connections over hidden layers"),
+        "BN": Part(help="BatchNorm before each activation"),
+    },
+    pattern=PART_NAME,
+    expects="keras_sparseflow.studies.spec.combined:Part",
+)
+"""What can be combined, each a `Part`, in the order in which a combined name lists it."""
+
+VARIANTS = Combined("variant", PARTS, nothing="NR")
+"""How the names of variants are made of their parts."""
+
+
+def parse_variant(name: str) -> frozenset[str]:
+    """Returns the parts of a variant such as "L2_BN"; "NR" has none.
+
+    Raises:
+        ValueError: a part is unknown or named twice; the message lists the valid ones.
+
+    Example:
+        >>> sorted(parse_variant("DA_BN"))
+        ['BN', 'DA']
+    """
+    return VARIANTS.parse(name)
+
+
+def canonical_variant(name: str) -> str:
+    """Returns the one spelling of a variant, its parts in the order of `PARTS`.
+
+    Example:
+        >>> canonical_variant("BN_L2")
+        'L2_BN'
+    """
+    return VARIANTS.canonical(name)
+
+
+TWEAKS = Table(
+    "tweak",
+    "keras_sparseflow.tweak",
+    {
+        "GSk": Part(help="ghost skip connections over convolutions, which fade"),
+        "GSw": Part(help="ghost soft activations, which become ReLU"),
+        "LRsI": Part(help="layer-wise rescaled initial weights"),
+        "LS": Part(help="label smoothing"),
+    },
+    pattern=PART_NAME,
+    expects="keras_sparseflow.studies.spec.combined:Part",
+)
+"""What can be combined, each a `Part`, in the order in which a combined name lists it."""
+
+COMBINED_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
+"""How their names are combined."""
+
+
+def parse_tweaks(name: str) -> frozenset[str]:
+    """Returns the tweaks of a name such as "GSk_GSw"; "none" has none, "tost" all of the paper's.
+
+    Raises:
+        ValueError: a tweak is unknown or named twice.
+
+    Example:
+        >>> sorted(parse_tweaks("LS_GSk"))
+        ['GSk', 'LS']
+    """
+    return COMBINED_TWEAKS.parse(name)
+
+
+def canonical_tweaks(name: str) -> str:
+    """Returns the one spelling of a combination of tweaks, in the order of `TWEAKS`.
+
+    Example:
+        >>> canonical_tweaks("LS_GSk"), canonical_tweaks("LS_GSk_GSw_LRsI")
+        ('GSk_LS', 'tost')
+    """
+    return COMBINED_TWEAKS.canonical(name)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from keras_sparseflow.studies.spec.combined import parse_variant
 from keras_sparseflow.studies.spec.fields import OURS, Values, spec_field
-from keras_sparseflow.studies.spec.variants import parse_variant
 
 
 def _augments(values: Values) -> bool:

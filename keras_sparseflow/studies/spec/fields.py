@@ -11,9 +11,8 @@ from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS, SCORES
 from keras_sparseflow.plugins import Table, unknown_name
+from keras_sparseflow.studies.spec.combined import COMBINED_TWEAKS, VARIANTS
 from keras_sparseflow.studies.spec.name_tables import LOSSES, MASK_SCHEDULES, MODELS, OPTIMIZERS, SCHEDULES
-from keras_sparseflow.studies.spec.tweaks import COMBINED_TWEAKS
-from keras_sparseflow.studies.spec.variants import VARIANTS
 
 PAPER = "Tessera et al. 2021"
 TOST = "Jaiswal et al. 2022"

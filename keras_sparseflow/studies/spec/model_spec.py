@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_sparseflow.studies.spec.arguments import arguments_of
+from keras_sparseflow.studies.spec.combined import parse_variant
 from keras_sparseflow.studies.spec.fields import OURS, PAPER, Values, spec_field
-from keras_sparseflow.studies.spec.variants import parse_variant
 
 PLACES = ("norm_place", "skip_span", "skip_place")
 """Fields of an mlp alone."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_sparseflow.data.images import augmentation_pad
 from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.masks.score_table import DISTRIBUTIONS
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.studies.spec.algorithms import algorithm_versions
 from keras_sparseflow.studies.spec.arguments import canonical_arguments
@@ -120,6 +121,12 @@ class RunSpec:
         if "DA" not in self.training.parts:
             return None
         return augmentation_pad(*input_shape[:2]) if self.data.augment_pad is None else self.data.augment_pad
+
+    @property
+    def decides_over_all(self) -> bool:
+        """Whether the score decides how many weights of each kernel are active."""
+        distribution = self.sparsity.distribution
+        return distribution is not None and isinstance(DISTRIBUTIONS.get(distribution)([(1,)], 1.0), int)
 
     @property
     def first_step(self) -> int:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_sparseflow.studies.spec.arguments import arguments_of
+from keras_sparseflow.studies.spec.combined import PARTS, TWEAKS, Part, parse_tweaks, parse_variant
 from keras_sparseflow.studies.spec.fields import OURS, PAPER, TOST, Values, part, spec_field
-from keras_sparseflow.studies.spec.tweaks import parse_tweaks
-from keras_sparseflow.studies.spec.variants import parse_variant
 
 
 def _decays(values: Values) -> bool:
@@ -124,3 +123,15 @@ class TrainingSpec:
     def optimizer_arguments(self) -> dict[str, Any]:
         """What the optimizer is made with, besides the learning rate."""
         return arguments_of(self.optimizer, self.optimizer_options)
+
+    @property
+    def hooked_parts(self) -> dict[str, Part]:
+        """The parts of the variant and the tweaks that have hooks, each by what it is called in words.
+
+        Raises:
+            ValueError: one is of another package, and can't be imported or is no `Part`.
+        """
+        named = [(PARTS, name) for name in PARTS if name in self.parts]
+        named += [(TWEAKS, name) for name in TWEAKS if name in self.tweak_names]
+        found = {f"{table.kind} {name!r}": table.get(name) for table, name in named}
+        return {called: part for called, part in found.items() if part.changes_training}

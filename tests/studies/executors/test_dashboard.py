@@ -6,12 +6,12 @@ import sys
 
 import pandas as pd
 import pytest
+from keras_sparseflow.studies.executors.dashboard import ALWAYS_SHOWN, hyperparameters, write_experiment
+from keras_sparseflow.studies.launch import run_network, run_study
 from tensorboard.plugins.hparams import api_pb2
 
 from keras_sparseflow.records import RunFolder, read_study, write_json
-from keras_sparseflow.studies.executors.dashboard import ALWAYS_SHOWN, hyperparameters, write_experiment
 from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.launch import run_network, run_study
 from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study

@@ -13,8 +13,8 @@ from keras_sparseflow.launchers import terminal
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies import launch
 from keras_sparseflow.studies.executors import executors
-from keras_sparseflow.studies.executors.devices import STRATEGIES, strategy_for
 from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.options import STRATEGIES, strategy_for
 from keras_sparseflow.studies.run import run as run_module
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.run import run

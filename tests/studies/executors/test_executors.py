@@ -10,13 +10,13 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from keras_sparseflow.studies.executors.progress import StudyProgress
 from rich.console import Console
 
 from keras_sparseflow import records
 from keras_sparseflow.studies import launch
 from keras_sparseflow.studies.executors import executors
 from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.executors.progress import StudyProgress
 from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.distributed import device

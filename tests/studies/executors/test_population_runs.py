@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import ops
+from keras_sparseflow.studies.executors.progress import StudyProgress
 from rich.console import Console
 
 from keras_sparseflow.flow import MEASURES, FlowMeasure
@@ -21,7 +22,6 @@ from keras_sparseflow.studies.executors import executors, progress
 from keras_sparseflow.studies.executors import populations as population
 from keras_sparseflow.studies.executors.executors import Options
 from keras_sparseflow.studies.executors.plan import plan_populations
-from keras_sparseflow.studies.executors.progress import StudyProgress
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.training.population.trainer import Population
 from tests.studies.executing import (

@@ -7,8 +7,8 @@ import pytest
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.studies.executors import executors
 from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.spec.combined import PARTS, parse_variant
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
-from keras_sparseflow.studies.spec.variants import PARTS, parse_variant
 from keras_sparseflow.training.distributed import device
 from tests.plugins.packages import registered
 from tests.studies.executing import stopped

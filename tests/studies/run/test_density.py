@@ -6,24 +6,24 @@ import json
 
 import numpy as np
 import pytest
+from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.executors.dashboard import hyperparameters
+from keras_sparseflow.studies.launch import run_study
+from keras_sparseflow.studies.size.estimate import estimate_plan, estimate_studies
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow import records
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers import MaskedKernel, structure
 from keras_sparseflow.masks import make_masks, samples_per_class
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.density_study import DensityStudy
 from keras_sparseflow.studies.executors import executors
-from keras_sparseflow.studies.executors.dashboard import hyperparameters
 from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.launch import run_study
 from keras_sparseflow.studies.presets.preset_table import DENSITY_PRESETS
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.size.cost import cost
-from keras_sparseflow.studies.size.estimate import estimate_plan, estimate_studies
-from keras_sparseflow.studies.size.kernel_counts import kernels_of
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.size.kernel_counts import counted_kernels
 from keras_sparseflow.studies.spec.name_tables import MASK_SCHEDULES, MODELS
 from tests.studies.executing import interrupted_after, train
 
@@ -214,10 +214,10 @@ def test_presets_are_of_the_published_network_and_recipe(name, networks):
 
 
 def test_kernels_are_counted_at_their_density():
-    kernels = {kernel.name: kernel for kernel in kernels_of(network(density=0.1), CIFAR100)}
+    kernels = {kernel.name: kernel for kernel in counted_kernels(network(density=0.1), CIFAR100)}
     assert kernels["stem"].active == 43 and kernels["stem"].size == 432 and kernels["stem"].positions == 1024
     assert kernels["output"].shape == (64, 100) and kernels["output"].active == 640
-    ends = {kernel.name: kernel for kernel in kernels_of(network(density=0.1, ends="dense"), CIFAR100)}
+    ends = {kernel.name: kernel for kernel in counted_kernels(network(density=0.1, ends="dense"), CIFAR100)}
     assert ends["stem"].active == 432 and ends["output"].active == 6400 and ends["group2_block1_conv1"].active == 461
 
 
@@ -236,10 +236,10 @@ def test_operations_by_hand():
     assert (dense.steps, dense.flops, dense.active_flops) == (12, an_image * products, an_image * products)
     sparse = cost([of_steps(density=0.25)], size)
     assert sparse.flops == dense.flops and sparse.active_flops == pytest.approx(dense.flops / 4, rel=1e-3)
-    erk = {kernel.name: kernel for kernel in kernels_of(network(density=0.25, distribution="erk"), size)}
+    erk = {kernel.name: kernel for kernel in counted_kernels(network(density=0.25, distribution="erk"), size)}
     total = sum(kernel.size for kernel in erk.values())
     assert sum(kernel.active for kernel in erk.values()) == round(0.25 * total) and erk["stem"].active == 144
-    together = kernels_of(network(density=0.25, distribution="global", score="snip"), size)
+    together = counted_kernels(network(density=0.25, distribution="global", score="snip"), size)
     assert sum(kernel.active for kernel in together) == round(0.25 * total)
     at_once, gradual = (of_steps(density=0.25, method="magnitude", prune_until=until) for until in (0.5, 0.9))
     assert cost([at_once], size).active_flops == pytest.approx(dense.flops * (1 + 0.25) / 2, rel=1e-3)
@@ -341,7 +341,7 @@ def test_masks_are_those_of_the_score_and_move_where_the_method_moves_them(metho
     )  # fmt: skip
     expected = make_masks(
         twin, 0.2, score=score, distribution=distribution, seed=spec.seed,
-        kernels=[kernel for kernel in structure.kernels_of(twin) if kernel.mask is not None],
+        kernels=[kernel for kernel in structure.counted_kernels(twin) if kernel.mask is not None],
         data=samples_per_class(data.train_images, data.train_labels, 4, spec.seed),
     )  # fmt: skip
     assert set(masks) == set(expected) and ("stem" in masks) == (score != "grasp")
@@ -362,7 +362,7 @@ def test_a_kernel_without_any_weight_is_refused_unless_it_is_allowed(data):
     model = build_network(spec, data, allow_collapse=True)
     kernels = [layer for layer in model.layers if isinstance(layer, MaskedKernel)]
     assert min(kernel.active_count for kernel in kernels) == 0
-    total = sum(kernel.size for kernel in kernels_of(spec, DataSize((4, 4, 1), 3, 48, 12)))
+    total = sum(kernel.size for kernel in counted_kernels(spec, DataSize((4, 4, 1), 3, 48, 12)))
     assert sum(kernel.active_count for kernel in kernels) == round(0.02 * total)
 
 
@@ -371,7 +371,7 @@ def test_random_masks_are_there_from_the_first_step(data, tmp_path):
     lines = train("auto", [spec], tmp_path, data, tensorboard=False)
     assert "model 'wide_resnet' are trained one after the other: only the multilayer perceptrons" in lines
     written = records.read_json(RunFolder(tmp_path, spec.run_id).path / "spec.json")
-    kernels = kernels_of(spec, DataSize(data.input_shape, data.num_classes, 48, 12))
+    kernels = counted_kernels(spec, DataSize(data.input_shape, data.num_classes, 48, 12))
     assert not any("shortcut" in kernel.name for kernel in kernels), "no skip connections in this variant"
     assert sorted(written["active_weights"]) == sorted(kernel.active for kernel in kernels)
     assert DensitySpec.from_dict(written["spec"]) == spec

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from keras_sparseflow.studies.size.calibration_density import _relative, density_seconds
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow import records
 from keras_sparseflow.data import DataSize
@@ -13,10 +15,8 @@ from keras_sparseflow.studies.executors.executors import Options
 from keras_sparseflow.studies.presets.preset_table import DENSITY_PRESETS
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
 from keras_sparseflow.studies.run.network import build_network
-from keras_sparseflow.studies.size.calibration_density import _relative, density_seconds
 from keras_sparseflow.studies.size.cost import cost
-from keras_sparseflow.studies.size.kernel_counts import kernels_of
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.size.kernel_counts import counted_kernels
 from tests.studies.executing import train
 
 SIZE = DataSize((4, 4, 1), 3, 48, 12)
@@ -43,7 +43,7 @@ def test_operations_by_hand():
     found = cost([network(density=0.1)], SIZE)
     assert (found.steps, found.flops, found.active_weights) == (6, (6 * (96 + 48) + 2 * 24) * products, 39)
     assert found.stored_weights == products
-    ends = {kernel.name: kernel.active for kernel in kernels_of(network(ends="dense"), SIZE)}
+    ends = {kernel.name: kernel.active for kernel in counted_kernels(network(ends="dense"), SIZE)}
     assert ends == {"hidden_1": 160, "hidden_2": 10, "hidden_3": 10, "output": 30}
 
 
@@ -78,7 +78,7 @@ def test_every_score_and_method_keeps_what_is_counted(method, score, distributio
         move_frequency=1, dropout=0.1,
     )  # fmt: skip
     model = build_network(spec, data)
-    counted = {kernel.name: kernel.active for kernel in kernels_of(spec, SIZE)}
+    counted = {kernel.name: kernel.active for kernel in counted_kernels(spec, SIZE)}
     before = active_in(model)
     if distribution == "global":
         assert set(before) == set(counted) and sum(before.values()) == sum(counted.values()) == 78
@@ -98,7 +98,7 @@ def test_a_run_is_pruned_and_its_record_says_what_it_has(data, tmp_path):
     assert "model 'mlp' are trained one after the other: only the multilayer perceptrons of matched pairs" in lines
     folder = RunFolder(tmp_path, spec.run_id).path
     result = records.read_json(folder / "result.json")
-    assert result["active_weights"] == 160 + 20 + 20 + 30 == sum(kernel.active for kernel in kernels_of(spec, SIZE))
+    assert result["active_weights"] == 160 + 20 + 20 + 30 == sum(kernel.active for kernel in counted_kernels(spec, SIZE))
     assert 0 < result["egf_2"] < np.inf
 
 
@@ -115,7 +115,7 @@ def test_what_is_calibrated_is_no_larger_than_it_must_be_and_can_be_built(values
     size = DataSize((8, 8, 1), 10, 300, 100)
     relative = _relative([network(**values)], size)
     assert (relative.depth, relative.width, relative.density) == (*expected, 1.0)
-    assert kernels_of(relative, size) and relative.variant == values.get("variant", "NR")
+    assert counted_kernels(relative, size) and relative.variant == values.get("variant", "NR")
 
 
 def test_time_is_estimated_at_any_density():
@@ -135,4 +135,4 @@ def test_the_preset_crosses_every_mask_with_optimizers_and_variants():
     assert len(at_two_percent) == len(masks(specs)) * 2 * 2 * 3, "optimizers, variants, seeds"
     assert len([spec for spec in specs if spec.density == 1]) == 2 * 2 * 3, "a dense network is trained once"
     assert {(s.dataset, s.model, s.depth, s.width) for s in specs} == {("fashion_mnist", "mlp", 5, 788)}
-    assert all(kernels_of(spec, DataSize((28, 28, 1), 10, 60_000, 10_000)) for spec in specs)
+    assert all(counted_kernels(spec, DataSize((28, 28, 1), 10, 60_000, 10_000)) for spec in specs)

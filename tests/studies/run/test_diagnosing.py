@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from keras_sparseflow.studies.spec.density_spec import DIAGNOSTICS, DensitySpec
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_sparseflow.data.subsets import balanced_subset
 from keras_sparseflow.diagnostics import Hessian, activation_sparsity, loss_along, loss_surface
 from keras_sparseflow.records import RunFolder, read_json
-from keras_sparseflow.studies.executors.devices import strategy_for
 from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.options import strategy_for
 from keras_sparseflow.studies.run import diagnosing
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.recipe import plain_loss
 from keras_sparseflow.studies.run.run import run
-from keras_sparseflow.studies.spec.density_spec import DIAGNOSTICS, DensitySpec
 from keras_sparseflow.training import rewind
 from tests.studies.executing import InterruptionError, assert_same_files, interrupted_after, scalars, train
 

@@ -6,19 +6,19 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.launch import run_study
+from keras_sparseflow.studies.lottery_study import LotteryTicket
+from keras_sparseflow.studies.run.density_network import check_collapse
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow import records
 from keras_sparseflow.data import DataSize, training_batches
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.density_study import DensityStudy
-from keras_sparseflow.studies.launch import run_study
-from keras_sparseflow.studies.lottery_study import LotteryTicket
 from keras_sparseflow.studies.run import density_network
-from keras_sparseflow.studies.run.density_network import check_collapse
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.size.cost import cost
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from tests.studies.executing import assert_same_files, interrupted_after, train
 
 STEPS = 3  # of an epoch: 48 images in batches of 16

@@ -4,16 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+from keras_sparseflow.studies.density_study import DensityStudy
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow import records
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.density_study import DensityStudy
-from keras_sparseflow.studies.executors.devices import strategy_for
 from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.options import strategy_for
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.tweaking import check_tweaks, ghost_callbacks, without_ghosts
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from tests.studies.executing import assert_same_files, interrupted_after, train
 
 

@@ -5,16 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.executors import Options, plan
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.varying import hooked_parts, part_callbacks
-from keras_sparseflow.studies.spec.combined import Part
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
-from keras_sparseflow.studies.spec.tweaks import TWEAKS
-from keras_sparseflow.studies.spec.variants import PARTS
+from keras_sparseflow.studies.spec.combined import PARTS, TWEAKS, Part
 from tests.plugins.packages import registered
 from tests.studies.executing import train
 

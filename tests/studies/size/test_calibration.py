@@ -1,12 +1,12 @@
 """Estimates of time: what they grow with, and that what they are made of is measured."""
 
 import pytest
+from keras_sparseflow.studies.size.calibration import Speed, Timing, calibrate
+from keras_sparseflow.studies.size.workload import Workload, population_workload, serial_workload
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.executors.executors import Options
 from keras_sparseflow.studies.size import calibration
-from keras_sparseflow.studies.size.calibration import Speed, Timing, calibrate
-from keras_sparseflow.studies.size.workload import Workload, population_workload, serial_workload
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 SIZE = DataSize((4, 4, 1), 10, 100, 60)

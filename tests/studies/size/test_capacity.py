@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_sparseflow.studies.size.capacity import default_max_width, dense_widths, match_capacity
+from keras_sparseflow.studies.comparisons import default_max_width, dense_widths, match_capacity
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """Costs, counted by hand."""
 
 import pytest
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.size.cost import Cost, cost, steps_an_epoch
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 CIFAR10 = DataSize((32, 32, 3), 10, 50_000, 10_000)

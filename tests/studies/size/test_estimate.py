@@ -1,13 +1,13 @@
 """Estimates of whole studies, with a machine of a known speed."""
 
 import pytest
+from keras_sparseflow.studies.size.calibration import Speed, Timing
+from keras_sparseflow.studies.size.estimate import estimate_plan, estimate_studies, size_of
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.executors.executors import Options, StudyPlan
 from keras_sparseflow.studies.size import estimate
-from keras_sparseflow.studies.size.calibration import Speed, Timing
 from keras_sparseflow.studies.size.cost import cost
-from keras_sparseflow.studies.size.estimate import estimate_plan, estimate_studies, size_of
 from keras_sparseflow.studies.study import Study
 
 SPEED = Speed((Timing(10, 1e-9, 1.0, 0.0),))

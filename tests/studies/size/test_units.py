@@ -1,9 +1,9 @@
 """Numbers and times in words."""
 
 import pytest
+from keras_sparseflow.studies.size.units import cost_line, duration, short
 
 from keras_sparseflow.studies.size.cost import Cost
-from keras_sparseflow.studies.size.units import cost_line, duration, short
 
 
 @pytest.mark.parametrize(

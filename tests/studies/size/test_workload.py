@@ -1,11 +1,11 @@
 """What networks ask of the machine, padded and apart."""
 
 import pytest
+from keras_sparseflow.studies.size.workload import Load, population_workload, serial_workload
 
 from keras_sparseflow.data import DataSize
+from keras_sparseflow.studies.comparisons import match_capacity
 from keras_sparseflow.studies.executors.plan import plan_populations
-from keras_sparseflow.studies.size.capacity import match_capacity
-from keras_sparseflow.studies.size.workload import Load, population_workload, serial_workload
 from keras_sparseflow.studies.study import Study
 
 SIZE = DataSize((8, 8, 3), 10, 1000, 500)

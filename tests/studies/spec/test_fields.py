@@ -1,20 +1,18 @@
 """Names in specs are looked up in tables, and what other packages add is part of a run's spec."""
 
 import pytest
+from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow.data.datasets.loading import DATASETS
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.masks.score_table import SCORES
 from keras_sparseflow.records import write_json
-from keras_sparseflow.studies.provenance import plugin_versions
+from keras_sparseflow.studies.record import plugin_versions
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
-from keras_sparseflow.studies.spec.combined import Part
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
+from keras_sparseflow.studies.spec.combined import PARTS, TWEAKS, Part, canonical_variant, parse_tweaks
 from keras_sparseflow.studies.spec.fields import load_plugins, named_things
 from keras_sparseflow.studies.spec.name_tables import MASK_SCHEDULES, OPTIMIZERS
 from keras_sparseflow.studies.spec.saved import saved_spec
-from keras_sparseflow.studies.spec.tweaks import TWEAKS, parse_tweaks
-from keras_sparseflow.studies.spec.variants import PARTS, canonical_variant
 from keras_sparseflow.studies.study import Study
 from tests.plugins.packages import install, registered
 

@@ -6,9 +6,9 @@ import pytest
 
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.spec.algorithms import ALGORITHMS, algorithm_versions
+from keras_sparseflow.studies.spec.combined import PARTS, canonical_variant, parse_variant
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
-from keras_sparseflow.studies.spec.variants import PARTS, canonical_variant, parse_variant
 
 
 def spec(**values):

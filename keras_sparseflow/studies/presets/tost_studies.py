@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_sparseflow.studies.grids import Grid
-from keras_sparseflow.studies.study import Study
+from keras_sparseflow.studies.study import Grid, Study
 
 _TRAINING = {
     "epochs": 180,

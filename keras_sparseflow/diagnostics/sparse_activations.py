@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 from keras.src.ops.operation import Operation
 
-from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.diagnostics.example_batches import batches_of
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.layers.backend import check_tensorflow

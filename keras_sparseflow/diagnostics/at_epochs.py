@@ -8,9 +8,9 @@ import keras
 import pandas as pd
 
 from keras_sparseflow.checks import check_seed
-from keras_sparseflow.diagnostics.activations import activation_sparsity
-from keras_sparseflow.diagnostics.batches import batches_of
+from keras_sparseflow.diagnostics.example_batches import batches_of
 from keras_sparseflow.diagnostics.hessian import Hessian
+from keras_sparseflow.diagnostics.sparse_activations import activation_sparsity
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.flow.schedule import measured_epochs
 from keras_sparseflow.layers.backend import check_tensorflow
