@@ -19,7 +19,7 @@ from keras_sparseflow.records import (
     RunFolder,
     files,
 )
-from keras_sparseflow.records.tables import TABLES
+from keras_sparseflow.records.columns import TABLES
 
 HISTORY = [{"epoch": 0, "loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}]
 FLOW = [{"epoch": 0, "reading": "end", "measure": "egf_2", "layer": "total", "value": 0.125}]

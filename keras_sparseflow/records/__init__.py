@@ -19,6 +19,7 @@ whenever the writer is killed. Files are JSON, CSV and plain arrays, never pickl
 not needed to read them.
 """
 
+from keras_sparseflow.records.columns import DIAGNOSTICS_COLUMNS, FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS
 from keras_sparseflow.records.files import read_json, write_atomic, write_json
 from keras_sparseflow.records.folder import RunFolder, study_lock
 from keras_sparseflow.records.reading import (
@@ -29,7 +30,6 @@ from keras_sparseflow.records.reading import (
     read_results,
     read_study,
 )
-from keras_sparseflow.records.tables import DIAGNOSTICS_COLUMNS, FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS
 
 __all__ = [
     "DIAGNOSTICS_COLUMNS",

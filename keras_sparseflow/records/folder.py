@@ -13,8 +13,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from keras_sparseflow.records import files
+from keras_sparseflow.records.columns import OPTIONAL, TABLES, Rows, as_csv
 from keras_sparseflow.records.files import REMEDY
-from keras_sparseflow.records.tables import OPTIONAL, TABLES, Rows, as_csv
 
 
 class RunFolder:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from keras_sparseflow.records.columns import FIRST_READING, OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.folder import RunFolder
-from keras_sparseflow.records.tables import FIRST_READING, OPTIONAL, TABLES, read_table
 
 
 def read_study(study_dir: str | Path) -> dict[str, Any]:
