@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.spec.fields import FRANKLE, OURS, PAPER
-from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.spec.run_spec import DEFAULT_WIDTH, RunSpec
 
 if TYPE_CHECKING:
     from keras_sparseflow.studies.study import Study
@@ -130,7 +130,7 @@ def _rounds(tickets: Sequence[RunSpec]) -> list[RunSpec]:
 
 
 def _choices_of_pairs(study: "Study") -> list[Choice]:
-    wide = study.max_width or study.base.get("width") or ("inputs + 4" if study.value("model") == "mlp" else 10)
+    wide = study.max_width or ("inputs + 4" if study.value("model") == "mlp" else DEFAULT_WIDTH)
     return [
         ("width_fractions", study.width_fractions, "dense widths over the maximum width", PAPER),
         ("max_width", wide, "width of the sparse arm", PAPER),
@@ -171,7 +171,7 @@ COMPARISONS = Table(
         "pairs": Comparison(
             help="sparse and dense networks of exactly equal capacity, in matched pairs",
             members=_pairs,
-            derived=("density", "distribution", "ends", "matched_fraction", "width_fraction"),
+            derived=("density", "distribution", "ends", "matched_fraction", "width", "width_fraction"),
             choices=_choices_of_pairs,
             fixed_choices=(
                 ("biases", "none", "no kernel of an mlp has a bias", PAPER),

@@ -99,7 +99,7 @@ class Study:
         base: values of other fields of its specs, where they differ from their defaults.
         seeds: one repetition for each.
         width_fractions: of pairs, the dense widths as fractions of the maximum width, in (0, 1].
-        max_width: of pairs, the width of the sparse arm; None for that of `base`, or inputs + 4 of an mlp.
+        max_width: of pairs, the width of the sparse arm; None for inputs + 4 of an mlp, and 10 of other networks.
         rounds: of lottery tickets, how often the network is pruned, at least 1; its densities follow from it and the
             next. None where densities are given.
         fraction: of the active weights that each round removes, in (0, 1).

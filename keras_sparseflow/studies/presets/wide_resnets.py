@@ -90,12 +90,13 @@ def _pairs(name: str, network: str, **size: Any) -> Study:
         title=f"Does a sparse {network} beat a dense one of equal capacity?",
         grids=[{"optimizer": ("adam", "momentum"), "variant": ("SC_BN",), "learning_rate": (0.01,)}],
         base={"dataset": "digits", "epochs": 10, "batch_size": 64, "schedule": "cosine", **size},
+        max_width=1,
         notes=_NOT_PUBLISHED,
     )
 
 
 SAME_CAPACITY = {
-    "scsdc_wide_resnet": _pairs("scsdc_wide_resnet", "Wide ResNet", model="wide_resnet", depth=10, width=1),
-    "scsdc_resnet": _pairs("scsdc_resnet", "ResNet", model="resnet", depth=8, width=1),
+    "scsdc_wide_resnet": _pairs("scsdc_wide_resnet", "Wide ResNet", model="wide_resnet", depth=10),
+    "scsdc_resnet": _pairs("scsdc_resnet", "ResNet", model="resnet", depth=8),
 }
 """Matched pairs of convolutional networks."""
