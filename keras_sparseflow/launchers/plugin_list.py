@@ -1,4 +1,4 @@
-"""The list of everything that has a name: what the launchers print for --list_plugins."""
+"""The list of all named things, which launchers print for --list_plugins."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""What the launchers of studies have in common: their flags, and what these ask for."""
+"""The launcher of studies, which scsdc, wide_resnet and tost share: flags, training and reports."""
 
 from absl import flags
 

@@ -1,4 +1,4 @@
-"""What a launcher shows: no start-up notices, and errors in one line."""
+"""The terminal of a launcher: no start-up notices, and errors in one line."""
 
 import contextlib
 import os

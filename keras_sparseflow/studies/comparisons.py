@@ -1,4 +1,4 @@
-"""What a study compares: sparse and dense networks of equal capacity, or networks over densities and methods."""
+"""Comparisons of a study: sparse and dense networks of equal capacity, or networks over densities and methods."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keras_sparseflow.studies.study import Study
 
 Choice = tuple[str, Any, str, str]
-"""What a study's record says of a choice: its name, its value, what it means, and where it comes from."""
+"""A choice in a study's record: name, value, meaning and source."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ _KERAS = "Keras' default, unless `optimizer_options` say otherwise"
 
 _FIXED = (
     ("batch normalization", "momentum 0.9, epsilon 1e-5; of an mlp 0.99, 1e-3", "in Keras' terms", OURS),
-    ("masks before training", "exact counts", "whatever the ties between scores", OURS),
+    ("masks before training", "exact counts", "also where scores are equal", OURS),
     ("standardisation", "per channel", "mean and deviation of the training images alone", OURS),
     ("augmentation padding value", "0 after standardisation", "the training mean", OURS),
     ("accuracy reported", "test accuracy after the last epoch", "the best over epochs is stored too", OURS),

@@ -1,4 +1,4 @@
-"""Everything that follows from a study before its first step: networks, data, plan, cost, devices and refusals."""
+"""Prepares a study: networks, size of the data, checks, devices, plan and cost, all before the first step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

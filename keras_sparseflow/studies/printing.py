@@ -1,4 +1,4 @@
-"""What the launchers print: a finished run, the plan of a study, and what studies cost."""
+"""Printed summaries: a finished run, the plan of a study, the costs of studies."""
 
 from collections.abc import Sequence
 

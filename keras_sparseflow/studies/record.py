@@ -1,4 +1,4 @@
-"""What a study's record holds besides its choices: versions, machine, command, and which images it was trained on."""
+"""The record of a study besides its choices: versions, machine, command and images."""
 
 import functools
 import os

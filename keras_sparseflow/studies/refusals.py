@@ -1,4 +1,4 @@
-"""What is refused before anything is trained: one list of checks, each of the runs that it concerns."""
+"""The list of checks before a training: each looks at the runs that it concerns."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -26,11 +26,11 @@ _OF_IMAGES: tuple[tuple[Concerns, str], ...] = (
 _OF_MASKS: tuple[tuple[Concerns, str], ...] = (
     (lambda spec: spec.sparsity.tickets is None and spec.decides_over_all, "network:check_collapse"),
 )
-"""Checks that compute masks, called with runs, their images, and what is told of each network that is tried."""
+"""Checks that compute masks, called with runs, their images, and a function that shows which network is tried."""
 
 
 def check_specs(specs: Sequence[RunSpec], size: DataSize, options: Options) -> None:
-    """Refuses runs that cannot be trained on a dataset of this size, whatever its images are.
+    """Refuses runs that cannot be trained on any dataset of this size.
 
     Raises:
         ValueError: arguments that an optimizer or activation does not take, a plugin that is broken, masks that have no
@@ -58,7 +58,7 @@ def check_masks(specs: Sequence[RunSpec], data: ImageData, say: Callable[[str], 
     Args:
         specs: of the runs that are left to train.
         data: on which scores are computed.
-        say: told of each network that is tried.
+        say: shows which network is tried.
 
     Raises:
         CollapseError: a kernel is left without any active weight.

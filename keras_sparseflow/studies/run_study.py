@@ -82,10 +82,10 @@ def run_network(
         values: fields of `RunSpec`; the `width` of an mlp is inputs + 4 where not given.
         study: name of the folder in `runs_dir` that its folder joins; None for one that is named after
             the images it is trained on.
-        runs_dir: see `run_study`, as are the rest.
-        data_dir: likewise.
-        executor: likewise.
-        options: likewise.
+        runs_dir: the folder that holds one folder for each study.
+        data_dir: the folder of prepared datasets, see `load_images`.
+        executor: a name in `EXECUTORS`.
+        options: how the run is executed.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -1,4 +1,4 @@
-"""Executors turn specs into finished runs; every one skips what is finished and takes up what is half done."""
+"""Executors: they train the runs of a study, skip finished ones and resume interrupted ones."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ def serial(prepared: "Prepared", data: ImageData, progress: StudyProgress) -> No
     Args:
         prepared: what is to be trained, and how.
         data: its images.
-        progress: told of every epoch and every finished run.
+        progress: receives every epoch and every finished run.
     """
     _train_alone(prepared, data, progress, prepared.specs)
 
@@ -33,7 +33,7 @@ def stacked(prepared: "Prepared", data: ImageData, progress: StudyProgress) -> N
     Args:
         prepared: what is to be trained, and how.
         data: its images.
-        progress: told of every epoch and every finished run.
+        progress: receives every epoch and every finished run.
     """
     from keras_sparseflow.studies.executors.populations import run_populations
 

@@ -25,7 +25,7 @@ CHECKPOINT_SECONDS = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How runs are executed; none of it changes what they come to.
+    """How runs are executed. No option changes their results.
 
     Args:
         tensorboard: whether to write TensorBoard events.

@@ -29,7 +29,7 @@ FLOPS_PER_WEIGHT = 6
 
 FLOAT_BYTES = 4
 MASK_BYTES = 5
-"""Of a weight: a factor of 0 or 1 for whether it is active, and whether it is the network's own and not padding."""
+"""Bytes per weight for its mask, a float of 0 or 1, and for a flag that tells it from padding."""
 
 VARIABLES = 1
 GRADIENTS = 3
@@ -42,7 +42,7 @@ HIDDEN_TENSORS_WITH_BATCH_NORM = 6
 
 @dataclass(frozen=True)
 class Setting:
-    """What the stacks and the memory of a population depend on besides its networks.
+    """The sizes that decide stacks and memory of a population, besides its networks.
 
     Args:
         inputs: number of values of one image.
@@ -208,6 +208,9 @@ def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: 
         weights = _weights(inputs, classes, widest.model.hidden_layers or 0, units_of(widest))
         return STACK_OVERHEAD + len(members) * FLOPS_PER_WEIGHT * weights * widest.training.batch_size
 
+    # Networks of one stack are zero-padded to its widest member, so wide and narrow ones together waste operations; each
+    # further stack costs a fixed overhead. Sorted by width, the best stacks are runs of neighbours, which dynamic
+    # programming finds exactly. They are then cut further where that gives every core something to do.
     stacks = _balance(_cheapest_partition(same_width, cost), cost, chains)
     return tuple(PlannedStack(units_of(specs[members[0]]), tuple(members)) for members in stacks)
 

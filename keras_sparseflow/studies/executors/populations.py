@@ -46,7 +46,7 @@ def run_populations(
         planned: those of the study.
         prepared: the study.
         data: its images.
-        progress: told of every epoch and every finished run.
+        progress: receives every epoch and every finished run.
 
     Raises:
         MemoryError: there is no room for a single network.

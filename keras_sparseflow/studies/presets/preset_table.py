@@ -1,4 +1,4 @@
-"""Studies that can be named."""
+"""The table of presets: studies by name."""
 
 import sys
 

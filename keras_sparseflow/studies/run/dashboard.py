@@ -1,4 +1,4 @@
-"""What TensorBoard's HParams dashboard shows of a study: hyperparameters from its specs, metrics from its events."""
+"""TensorBoard's HParams dashboard of a study: hyperparameters from its specs, metrics from its events."""
 
 import shutil
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def _shows(spec: RunSpec, leaf: Leaf) -> bool:
 
 
 def _value(spec: RunSpec, leaf: Leaf) -> Any:
-    """Returns a field as a number or as text, of one type whatever the spec."""
+    """Returns a field as a number or as text, of one type in every spec."""
     value = leaf.of(spec)
     if isinstance(value, tuple):
         return ",".join(map(str, value))

@@ -1,4 +1,4 @@
-"""The diagnostics that a spec names: along the training, and of the trained network."""
+"""Diagnostics of a run: along its training, and of the trained network."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,12 +24,12 @@ Row = dict[str, Any]
 
 
 class Diagnostics:
-    """Measures the diagnostics of a run, of the loss of labels as they are, whatever tweaks it is trained with.
+    """Measures the diagnostics of a run. Their loss has labels without smoothing, also where the training smooths them.
 
     Args:
         spec: of the run.
         data: whose images are looked at, the same ones for each run.
-        say: told now and then what is measured.
+        say: shows what is measured, where that takes long.
 
     Attributes:
         callbacks: what measures along the training.

@@ -1,4 +1,4 @@
-"""What a run has come to, whichever executor trains it: its rows, its events, its checkpoint, its result."""
+"""The log of one run: history, flow, checkpoint and result."""
 
 import contextlib
 import math
@@ -31,7 +31,7 @@ class RunLog:
     Attributes:
         history: a dict per epoch with the keys `HISTORY_COLUMNS`.
         flow: rows with the keys `FLOW_COLUMNS`.
-        diagnostics: likewise.
+        diagnostics: rows with the keys `DIAGNOSTICS_COLUMNS`.
         diverged: whether the training or the test loss became NaN or infinite.
         seconds: time spent on this run, in earlier processes too.
     """

@@ -1,4 +1,4 @@
-"""How the masks of a spec's network change while it trains."""
+"""Masks that change while a network trains: the callbacks of each method, and the checks of its schedule."""
 
 from collections.abc import Sequence
 
@@ -43,7 +43,7 @@ def lottery(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
 
 
 def magnitude(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
-    """Pruning of a network that is dense until then, of its smallest weights, at once or by and by."""
+    """Pruning of a network that is dense until then, of its smallest weights, at once or gradually."""
     pruning, density = spec.sparsity.pruning, spec.sparsity.density
     assert pruning is not None and density is not None
     first, last = _pruning_steps(pruning, steps)

@@ -44,10 +44,10 @@ def build_network(
         spec: what to build.
         data: whose image shape and classes it fits.
         jit: whether XLA compiles its steps; None for Keras' choice.
-        study_dir: see `initial_network`, as is the next.
-        allow_collapse: likewise.
+        study_dir: the folder with the earlier rounds of a lottery ticket; other networks need none.
+        allow_collapse: whether masks may leave a kernel without any active weight.
         initialise: whether its weights matter: those of a network that is going to be restored need not be rescaled.
-        say: told what goes on where that takes long.
+        say: shows what happens, where that takes long.
 
     Raises:
         ValueError: see `initial_network`.
@@ -157,7 +157,7 @@ def initial_fan_ins(spec: RunSpec, size: DataSize) -> dict[str, float] | None:
 
 
 def between_kernels(spec: RunSpec) -> dict[str, Any]:
-    """Returns what architectures need to know of what stands between kernels."""
+    """Returns the options of an architecture for what stands between its kernels."""
     model, parts = spec.model, spec.training.parts
     return {
         "activation": model.activation,
@@ -175,7 +175,7 @@ def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda 
     Args:
         specs: of runs whose score decides over all kernels together.
         data: that they train on.
-        say: told of each network that is tried, as large ones take long.
+        say: shows which network is tried; large ones take long.
 
     Raises:
         CollapseError: a kernel is left without any active weight.
@@ -214,7 +214,7 @@ def _active(kernel: Kernel) -> int:
 
 
 def _check_active(model: SparseModel, spec: RunSpec, data: ImageData) -> None:
-    """Holds what was built against what was counted without building it."""
+    """Compares the active weights of a built network with those that were counted without building it."""
     kernels = counted_kernels(spec, size_of(data))
     expected = {kernel.name: kernel.active if spec.sparsity.pruning is None else kernel.size for kernel in kernels}
     realised = {kernel.path: _active(kernel) for kernel in flow_kernels(model)}

@@ -1,4 +1,4 @@
-"""How far a study is: runs done, time left, current accuracy; on a terminal as a bar, elsewhere as lines."""
+"""Progress of a study: runs done, time left, current accuracy; a bar on a terminal, lines elsewhere."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ class StudyProgress:
         self._bar.stop()
 
     def epoch_of(self, spec: RunSpec) -> Callable[[int, dict[str, float]], None]:
-        """Returns what a run calls after each epoch, with the epoch and its metrics."""
+        """Returns a function that a run calls after each epoch, with the epoch and its metrics."""
 
         def on_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
             self._epochs_trained += 1
@@ -67,7 +67,7 @@ class StudyProgress:
         return on_epoch
 
     def say_of(self, spec: RunSpec) -> Callable[[str], None]:
-        """Returns what a run calls before its first epoch, with what it is doing."""
+        """Returns a function that a run calls before its first epoch, with a few words on what it does."""
         return lambda words: self.show(f"{spec.name}: {words}")
 
     def skip(self, spec: RunSpec) -> None:

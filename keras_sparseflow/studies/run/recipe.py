@@ -1,4 +1,4 @@
-"""How the network of a spec is trained: its optimizer, learning rates, loss and weight decay."""
+"""The training recipe of a spec: optimizer, learning rates, loss and weight decay."""
 
 import functools
 import inspect
@@ -21,7 +21,7 @@ SET_BY_FIELDS = {"learning_rate": "`learning_rate`", "weight_decay": "`l2` and `
 
 
 def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
-    """Returns what makes the spec's optimizer of `learning_rate=`; it has no weight decay yet.
+    """Returns a function of `learning_rate=` that makes the spec's optimizer, without weight decay.
 
     Args:
         spec: of one run.
@@ -36,7 +36,7 @@ def optimizer_factory(spec: RunSpec) -> OptimizerFactory:
 
 
 def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
-    """Returns what an optimizer takes as its learning rate.
+    """Returns the learning rate of an optimizer: a number, or a schedule.
 
     Args:
         spec: whose schedule and epochs it follows.

@@ -65,9 +65,9 @@ def run(
             unless this stands in another's scope. Of several workers, each of which calls this, the chief alone
             writes.
         on_epoch: called after each epoch with its number, from 0, and its metrics.
-        checkpoint_seconds: see `Options`, as is the next.
-        allow_collapse: likewise.
-        say: told in a few words what goes on before the first epoch, where that takes long.
+        checkpoint_seconds: the least time between two checkpoints.
+        allow_collapse: whether masks may leave a kernel without any active weight.
+        say: shows in a few words what happens before the first epoch, where that takes long.
 
     Returns:
         What `result.json` holds: accuracies and losses, mean flow, whether the run diverged.

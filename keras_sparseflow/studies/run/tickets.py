@@ -1,4 +1,4 @@
-"""Lottery tickets: what each round takes from the runs of earlier rounds, and leaves for later ones."""
+"""Lottery tickets: the files by which each round goes on from the runs of earlier rounds."""
 
 import functools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tweaks of ToST that a spec names, on its network and in its training."""
+"""ToST's tweaks of a run: ghosts, rescaled initial weights, and the checks of both."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from keras_sparseflow.training.tost.rescaling import rescale_init
 from keras_sparseflow.twins import ghostify, strip_ghosts
 
 Say = Callable[[str], None]
-"""Is told in a few words what goes on."""
+"""A function that shows, in a few words, what happens."""
 
 
 def check_tweaks(specs: Sequence[RunSpec], data: ImageData) -> None:
@@ -55,7 +55,7 @@ def rescaled(model: SparseModel, spec: RunSpec, data: ImageData, say: Say = lamb
         model: with the masks that it begins with.
         spec: of the run.
         data: on whose training images, as they are, the scales are learned.
-        say: told now and then how far it is.
+        say: shows how many steps are done.
 
     Raises:
         ValueError: a norm or loss is not finite.

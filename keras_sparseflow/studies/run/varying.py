@@ -1,4 +1,4 @@
-"""What parts of a spec's variant and its tweaks do to its network and its training by their own hooks."""
+"""Hooks of variant parts and tweaks: build, compile, callbacks."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def part_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Callb
 
 
 class _Penalised(keras.regularizers.Regularizer):
-    """What a kernel is regularised by, and a penalty of the effective kernel."""
+    """Adds a penalty of the effective kernel to a kernel's own regularizer."""
 
     def __init__(self, regularizer: Any, penalty: Any):
         self._regularizer = regularizer

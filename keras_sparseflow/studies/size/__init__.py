@@ -1,1 +1,1 @@
-"""How large a study is: kernels, weights, operations, and the time that it takes here."""
+"""The size of a study: kernels, weights and operations, counted without building a network."""

@@ -1,4 +1,4 @@
-"""What a study costs: networks, steps, weights and floating-point operations, counted and not measured."""
+"""The cost of a study: networks, steps, weights and floating-point operations, counted and not measured."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

@@ -1,1 +1,1 @@
-"""What decides the outcome of a run."""
+"""Specs: all that decides the outcome of a run."""

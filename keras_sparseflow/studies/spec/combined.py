@@ -1,4 +1,4 @@
-"""Variants and tweaks: names that combine parts, such as L2_BN, and what a part can do."""
+"""Variants and tweaks: names that combine parts, such as L2_BN, and the hooks of each part."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from keras_sparseflow.plugins import Table, unknown_name
 __all__ = ["Part"]
 
 PART_NAME = "[A-Za-z0-9]+"
-"""What names of parts look like: combined names join them by _."""
+"""The form of a part's name; combined names join them by _."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a variant, or a tweak: what a training has that a plain one has not.
+    """A part of a variant, or a tweak: something that changes a plain training.
 
     Each hook may be left out. Built-in parts have none: what they do is done where networks are built. Networks with a
     part that has one are trained one after the other.
@@ -99,7 +99,7 @@ PARTS = Table(
     pattern=PART_NAME,
     expects="keras_sparseflow.studies.spec.combined:Part",
 )
-"""What can be combined, each a `Part`, in the order in which a combined name lists it."""
+"""The parts that can be combined, in the order in which a combined name lists them."""
 
 VARIANTS = Combined("variant", PARTS, nothing="NR")
 """How the names of variants are made of their parts."""
@@ -140,7 +140,7 @@ TWEAKS = Table(
     pattern=PART_NAME,
     expects="keras_sparseflow.studies.spec.combined:Part",
 )
-"""What can be combined, each a `Part`, in the order in which a combined name lists it."""
+"""The parts that can be combined, in the order in which a combined name lists them."""
 
 COMBINED_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
 """How their names are combined."""

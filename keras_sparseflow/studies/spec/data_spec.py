@@ -1,4 +1,4 @@
-"""What a run is trained on."""
+"""The data of a run."""
 
 from dataclasses import dataclass
 

@@ -33,8 +33,8 @@ def spec_field(
         default: where none is given.
         help: what it means, in words that a flag can show.
         source: where the default comes from.
-        when: tells from the other values whether the field means anything; None where it always does. One that means
-            nothing is None, whatever was given.
+        when: tells from the other values whether the field means anything; None if it always does. A spec sets a field
+            that means nothing to None.
         **limits: `choices`, and of a list of them `fewest`, how many it must name; or of a number any of `minimum`,
             `above`, `maximum` and `below`; and `called`, its name outside of its part, where that is not the
             attribute's.

@@ -1,4 +1,4 @@
-"""What is measured while and after the network of a run is trained."""
+"""The measurements of a run: gradient flow and diagnostics."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from keras_sparseflow.flow.measure_table import READINGS
 from keras_sparseflow.studies.spec.fields import OURS, PAPER, TOST, part, spec_field
 
 DIAGNOSTICS = ("top_eigenvalue", "activation_sparsity", "loss_along", "loss_surface")
-"""What may be measured besides flow: the first two along the training, the others of the trained network."""
+"""Diagnostics besides flow: the first two along the training, the others of the trained network."""
 
 
 def _looks_at(*diagnostics: str) -> Any:

@@ -98,7 +98,7 @@ class ModelSpec:
 
     @property
     def activation_arguments(self) -> dict[str, Any]:
-        """What the activation's layers are made with."""
+        """The arguments of the activation's layers."""
         return arguments_of(self.activation, self.activation_options)
 
     @property
@@ -109,5 +109,5 @@ class ModelSpec:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What the architecture alone has: where an mlp's BatchNorm and skip connections stand."""
+        """The options that this architecture alone has: where an mlp's BatchNorm and skip connections stand."""
         return {name: getattr(self, name) for name in PLACES if getattr(self, name) is not None}

@@ -1,4 +1,4 @@
-"""What a run's network, its masks, and its optimizer, schedule and loss are chosen from by name."""
+"""Tables of named things: optimizers, schedules, losses, architectures and mask schedules."""
 
 from keras_sparseflow.plugins import Table
 
@@ -65,7 +65,7 @@ MASK_SCHEDULES = Table(
     },
     expects="callable",
 )
-"""Each is called with a `DensitySpec` and the steps of its training, and returns the Keras callbacks that change masks.
+"""Each is called with a `RunSpec` and the steps of its training, and returns the Keras callbacks that change masks.
 
 One of another package begins with the masks of the spec's score at its density, and keeps how many weights are active.
 """

@@ -39,9 +39,9 @@ DEFAULT_WIDTH = 10
 class RunSpec:
     """A network, its data, how it is sparse, how it is trained, and what is measured.
 
-    It is checked when it is made, before anything is loaded or trained. A field that means nothing beside the others is
-    None, whatever was given: a dense network has no score, a plain one no ghosts. Two specs with the same `run_id` give
-    the same run. `RunSpec.of` makes one from the names of single fields, as flags and grids do.
+    A spec checks its values when it is made, before anything is loaded or trained. A field that means nothing beside
+    the others is None: a dense network has no score, and a training without tweaks has no ghosts. Two specs with the
+    same `run_id` give the same run. `RunSpec.of` makes a spec from single fields by name, as flags and grids do.
 
     Args:
         data: the images, and how they are augmented.

@@ -1,4 +1,4 @@
-"""How the network of a run is sparse."""
+"""The sparsity of a run's network: density, method, masks."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class PruningSpec:
     prune_until: float = spec_field(
         0.5,
         "share of the training at which magnitude pruning has reached the density: that of prune_from prunes at once, "
-        "a later one by and by, by a cubic schedule",
+        "a later one gradually, by a cubic schedule",
         PAPER,
         minimum=0,
         below=1,

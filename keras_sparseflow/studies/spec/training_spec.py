@@ -1,4 +1,4 @@
-"""How the network of a run is trained."""
+"""The training of a run: optimizer, rates, loss, epochs, variant and tweaks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -121,7 +121,7 @@ class TrainingSpec:
 
     @property
     def optimizer_arguments(self) -> dict[str, Any]:
-        """What the optimizer is made with, besides the learning rate."""
+        """The arguments of the optimizer besides the learning rate."""
         return arguments_of(self.optimizer, self.optimizer_options)
 
     @property
