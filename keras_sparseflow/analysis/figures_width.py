@@ -112,7 +112,7 @@ def variants_by_width(results: pd.DataFrame, value: str = "test_accuracy") -> Fi
         label_widths(axes, list(table["dense_width"].unique()))
         if not value.endswith("accuracy") and spans_decades(table["mean"]):
             scale_decades(axes, "y")
-    finish(figure, "Dense width (units)", value_label(value, reading_of(results)), names)
+    finish(figure, _width_label(table), value_label(value, reading_of(results)), names)
     return figure
 
 
@@ -134,7 +134,7 @@ def _by_width(results: pd.DataFrame, value: str, label: str, log: bool) -> Figur
         label_widths(axes, widths)
         if log and spans_decades(table["mean"]):
             scale_decades(axes, "y")
-    finish(figure, "Dense width (units)", label, _LEGEND)
+    finish(figure, _width_label(table), label, _LEGEND)
     return figure
 
 
@@ -148,3 +148,9 @@ def _draw_variants(axes: Axes, lines: pd.DataFrame, names: list[str]) -> None:
         lost = line.loc[line["diverged"] > 0, "dense_width"]
         side = (index - (len(names) - 1) / 2) * step
         cross_at_edge(axes, lost + side, styles[name]["color"], f"{name}: diverged")
+
+
+def _width_label(table: pd.DataFrame) -> str:
+    """Returns the label of the axis: perceptrons have a width in units, other networks a factor of their channels."""
+    whole = (table["dense_width"] % 1 == 0).all()
+    return "Dense width (units)" if whole else "Dense width (times the base's channels)"

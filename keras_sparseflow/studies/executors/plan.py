@@ -208,8 +208,8 @@ def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: 
         weights = _weights(inputs, classes, widest.model.hidden_layers or 0, units_of(widest))
         return STACK_OVERHEAD + len(members) * FLOPS_PER_WEIGHT * weights * widest.training.batch_size
 
-    # Networks of one stack are zero-padded to its widest member, so wide and narrow ones together waste operations; each
-    # further stack costs a fixed overhead. Sorted by width, the best stacks are runs of neighbours, which dynamic
+    # Networks of one stack are zero-padded to its widest member, so wide and narrow ones together waste operations, but
+    # each further stack costs a fixed overhead. Sorted by width, the best stacks are runs of neighbours, which dynamic
     # programming finds exactly. They are then cut further where that gives every core something to do.
     stacks = _balance(_cheapest_partition(same_width, cost), cost, chains)
     return tuple(PlannedStack(units_of(specs[members[0]]), tuple(members)) for members in stacks)
