@@ -194,13 +194,15 @@ def _by_configuration(
     group = [*cell_columns(results), "arm"] if configuration is None else list(configuration)
     require_columns(results, ["run_id", *group, "diverged"])
     results = results.reset_index(drop=True)
-    if results["run_id"].duplicated().any():
-        twice = results.loc[results["run_id"].duplicated(), "run_id"].iloc[0]
-        raise ValueError(f"`results` must hold each run once; received {twice} twice.")
     runs = results[["run_id"]].assign(
         lost=results["diverged"].astype(bool),
         configuration=hashable(results[group]).groupby(group, dropna=False, sort=False).ngroup(),
     )
+    again = runs.duplicated(["run_id", "configuration"])  # a dense network may stand in several matched pairs
+    if again.any():
+        raise ValueError(
+            f"`results` must hold each run once in a configuration; received {runs.loc[again, 'run_id'].iloc[0]} twice."
+        )
     trained = points.merge(runs.loc[~runs["lost"], ["run_id", "configuration"]], on="run_id")
     key = ["configuration", "measure", "target"]
     taus = {
