@@ -1,4 +1,4 @@
-"""Checks of arguments that several rooms take: seeds, and a sparsity given where a density is expected."""
+"""Checks of arguments that many functions take: seeds, and `sparsity` given where `density` is expected."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ def check_seed(seed: Any, name: str = "seed") -> int:
 
     Args:
         seed: an integer, at least 0.
-        name: of the argument, for the error.
+        name: name of the argument in the error.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: the seed is not an integer of at least 0.
 
     Example:
         >>> check_seed(3)
@@ -29,10 +29,10 @@ def check_seed(seed: Any, name: str = "seed") -> int:
 
 
 def refuse_sparsity(arguments: Mapping[str, Any]) -> None:
-    """Refuses `sparsity` among the keyword arguments of what takes a density, and says what to write.
+    """Refuses the keyword argument `sparsity` of a function that takes `density`, and says which density to write.
 
     Raises:
-        TypeError: it is there.
+        TypeError: `sparsity` is among the arguments.
 
     Example:
         >>> refuse_sparsity({"sparsity": 0.75})
@@ -48,7 +48,7 @@ def refuse_sparsity(arguments: Mapping[str, Any]) -> None:
 
 
 def takes_density(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Makes a function with the argument `density` refuse `sparsity` as `refuse_sparsity` does.
+    """Returns a function with the argument `density` that refuses `sparsity`, see `refuse_sparsity`.
 
     Example:
         >>> @takes_density

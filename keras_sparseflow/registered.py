@@ -1,7 +1,7 @@
-"""The classes of this package that Keras finds in saved models, although their modules load when they are first used.
+"""The classes that Keras finds in saved models before this package's modules are imported.
 
-Keras looks a class up by the name that it is registered under, which happens when its module runs. So as soon as Keras
-itself is loaded, before or after this package, each name gets a stand-in, which loads the module when it is used.
+Keras looks a class up by its registered name, and a class is registered when its module runs. So each name gets a
+stand-in as soon as Keras is loaded, before or after this package. The stand-in imports the module when it is used.
 """
 
 import sys
@@ -42,11 +42,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "training.optimizers": ("AdamW",),
     "twins.ghost_graph": ("GhostedSequential",),
 }
-"""For each module of the package, the classes in it that are registered."""
+"""The registered classes of each module."""
 
 
 def register_when_keras_loads() -> None:
-    """Lets Keras find the classes from now on if it is loaded, otherwise as soon as it is; loads nothing itself."""
+    """Gives Keras the stand-ins now if it is loaded, otherwise as soon as it is; imports nothing itself."""
     if sys.modules.get("keras") is not None:
         _register()
     else:
@@ -64,7 +64,7 @@ def _register() -> None:
 
 @dataclass(frozen=True)
 class _Later:
-    """Stands for a class, of which Keras takes `from_config`, until its module registers the class itself."""
+    """Stand-in for a class until its module registers the class itself; Keras calls its `from_config`."""
 
     module: str
     name: str
@@ -77,7 +77,7 @@ class _Later:
 
 
 class _WhenKerasLoads:
-    """A finder of modules that finds Keras as the others do, and registers the classes when it has run."""
+    """Import finder that leaves Keras to the other finders and adds the stand-ins once Keras has run."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "keras":

@@ -1,4 +1,4 @@
-"""Gradient flow: what is measured, of which tensors, and when."""
+"""Gradient flow: its measures, the tensors that they take, and the epochs to measure in."""
 
 import lazy_loader
 

@@ -1,11 +1,11 @@
-"""Measures and readings that can be named."""
+"""The table of flow measures by name, and the names of the readings of an epoch."""
 
 from keras_sparseflow.plugins import Table
 
 DEFAULT_MEASURES = ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2")
 
 READINGS = ("steps", "end")
-"""How an epoch is read: a measure's mean over its training steps, or the measure of the mean gradient at its end."""
+"""Readings of an epoch: a measure's mean over training steps, or the measure of the mean gradient at the end."""
 
 TOTAL = "total"
 """The `layer` of a row that holds the measure of the whole network."""
@@ -16,4 +16,4 @@ MEASURES = Table(
     {name: f"keras_sparseflow.flow.measures:{name}" for name in DEFAULT_MEASURES},
     expects="keras_sparseflow.flow.measures:FlowMeasure",
 )
-"""Every measure that can be named; a third-party one is a `FlowMeasure`."""
+"""Each entry is a `FlowMeasure`."""

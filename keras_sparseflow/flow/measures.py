@@ -7,19 +7,19 @@ from typing import Any
 from keras import ops
 
 BLOCK_ENTRIES = 2**19
-"""How many entries of a gradient are read at a time when it is measured in blocks: 2 MB of float32."""
+"""Number of entries in a block of a gradient that is measured in blocks: 2 MB of float32."""
 
 
 class FlowMeasure:
     """A measure of gradient flow: a number for each layer, and one for the network made from these.
 
-    Calling it with all gradients and masks gives the network's.
+    Call the measure with all gradients and masks to get the network's number.
 
     Args:
         per_layer: `(gradient, mask) -> scalar` for one layer; mask is boolean, or None for a layer
             whose weights are all active.
         total: `(list of the layers' scalars) -> scalar` for the network.
-        formula: how to write it in a figure or a report.
+        formula: text of the measure in figures and reports.
 
     Example:
         >>> largest = FlowMeasure(lambda gradient, mask: ops.max(ops.abs(gradient)), total=max, formula="max |g|")
@@ -33,15 +33,15 @@ class FlowMeasure:
         self.formula = formula
 
     def __call__(self, gradients: Sequence[Any], masks: Sequence[Any]) -> Any:
-        """Returns the measure of the network, a scalar; one gradient and one mask (or None) a layer."""
+        """Returns the measure of the network, a scalar; takes a gradient and a mask (or None) for each layer."""
         return self.total([self.per_layer(g, m) for g, m in zip(gradients, masks, strict=True)])
 
     def of_stack(self, gradients: Sequence[Any], masks: Sequence[Any]) -> Any:
-        """Returns the measure of several networks at once: of each layer, and in the last column of the network.
+        """Returns the measure of several networks at once: a column for each layer, and the last for the network.
 
         Args:
-            gradients: one tensor a layer, shape `(networks, ...)`.
-            masks: one boolean tensor of the same shape a layer, or None where all of it is active.
+            gradients: one tensor per layer, shape `(networks, ...)`.
+            masks: one boolean tensor of the same shape per layer, or None where all weights are active.
 
         Returns:
             A tensor of shape `(networks, layers + 1)`.
@@ -60,16 +60,16 @@ class FlowMeasure:
 
 
 class NormMeasure(FlowMeasure):
-    """A measure whose layers' values are p-norms: sums over a layer's entries, which can be had block by block.
+    """A measure whose value for a layer is a p-norm, a sum over entries that can be computed block by block.
 
     Args:
         p: 1 or 2.
         masked: whether inactive entries are left out.
-        total: see `FlowMeasure`; it must work entry by entry where a layer's value is an array.
+        total: see `FlowMeasure`; must work entry by entry where a layer's value is an array.
         formula: see `FlowMeasure`.
 
     Raises:
-        ValueError: another `p`.
+        ValueError: `p` is neither 1 nor 2.
 
     Example:
         >>> largest = NormMeasure(2, masked=True, total=max, formula="max ||g||")
@@ -85,7 +85,7 @@ class NormMeasure(FlowMeasure):
         self.masked = masked
 
     def terms(self, gradient: Any, mask: Any) -> Any:
-        """Returns each entry's part of the sum, in float32."""
+        """Returns the terms of the sum, one for each entry, in float32."""
         gradient = ops.cast(gradient, "float32")
         powers = ops.abs(gradient) if self.p == 1 else ops.square(gradient)
         if mask is None or not self.masked:
@@ -93,7 +93,7 @@ class NormMeasure(FlowMeasure):
         return ops.where(mask, powers, 0.0)
 
     def of_stack(self, gradients: Sequence[Any], masks: Sequence[Any]) -> Any:
-        """As `FlowMeasure`'s, without its loop over networks."""
+        """Returns what `FlowMeasure.of_stack` returns, without a loop over networks."""
 
         def norms(gradient: Any, mask: Any) -> Any:
             terms = self.terms(gradient, mask)
@@ -114,14 +114,14 @@ def layer_values(measures: Sequence[FlowMeasure], gradient: Any, mask: Any, *, i
     """Returns the value of each measure for one layer.
 
     Args:
-        measures: what to measure.
+        measures: the measures.
         gradient: tensor of any shape, the gradient of the layer's *effective* kernel.
-        mask: boolean tensor of the same shape, or None when all of it is active.
-        in_blocks: whether norms read the gradient block by block, all of them while a block is in the
+        mask: boolean tensor of the same shape, or None when all weights are active.
+        in_blocks: whether all norms read a block of the gradient before the next, while it is in the
             processor's cache. Under XLA on a CPU that takes half the time; elsewhere it takes longer.
 
     Returns:
-        Float32 scalars, one a measure.
+        Float32 scalars, one per measure.
 
     Example:
         >>> from keras_sparseflow.flow.measure_table import MEASURES
@@ -138,7 +138,7 @@ def layer_values(measures: Sequence[FlowMeasure], gradient: Any, mask: Any, *, i
 
 
 def _sums_in_blocks(norms: Sequence[NormMeasure], gradient: Any, mask: Any) -> list[Any]:
-    """Returns the sum of each norm's terms. A product with ones is a sum that XLA's CPU backend vectorises."""
+    """Returns the sum of each norm's terms, as a product with ones, which XLA's CPU backend vectorises."""
     columns = gradient.shape[-1]
     tensors = [ops.reshape(tensor, (-1, columns)) for tensor in (gradient, mask) if tensor is not None]
     rows = tensors[0].shape[0]
@@ -165,7 +165,7 @@ def norm_of_norms(layer_norms: Sequence[Any], p: int) -> Any:
 
 
 def mean_of_norms(layer_norms: Sequence[Any]) -> Any:
-    """Returns the mean over layers; nothing is divided by the number of weights."""
+    """Returns the mean over layers, not divided by the number of weights."""
     return ops.mean(ops.stack(list(layer_norms)), axis=0)
 
 
@@ -173,7 +173,7 @@ def grad_norm(gradients: Sequence[Any], masks: Sequence[Any] | None = None, p: i
     """Returns the norm of all gradients concatenated, ||g||_p (eq. 5), inactive entries included.
 
     Args:
-        gradients: one tensor a layer, each the gradient of the layer's effective kernel.
+        gradients: one tensor per layer, the gradient of the layer's effective kernel.
         masks: ignored.
         p: 1 or 2.
 
@@ -189,8 +189,8 @@ def egf(gradients: Sequence[Any], masks: Sequence[Any], p: int = 2) -> Any:
     """Returns effective gradient flow, EGF_p: the mean over layers of the masked gradient's p-norm (eqs. 6, 7).
 
     Args:
-        gradients: one tensor a layer.
-        masks: one boolean tensor a layer, or None for a layer whose weights are all active.
+        gradients: one tensor per layer.
+        masks: one boolean tensor per layer, or None for a layer whose weights are all active.
         p: 1 or 2.
 
     Example:
@@ -199,8 +199,8 @@ def egf(gradients: Sequence[Any], masks: Sequence[Any], p: int = 2) -> Any:
         4.0
 
     References:
-        Tessera, Hooker, Rosman 2021, eqs. 6 and 7. Its prose says that EGF is normalised by the
-        number of active weights; neither the equations nor its Table 1 are, and nor is this.
+        Tessera, Hooker, Rosman 2021, eqs. 6 and 7. The paper's text says that EGF is normalised
+        by the number of active weights; its equations and Table 1 are not, and this function follows them.
     """
     return _egf(p)(gradients, masks)
 

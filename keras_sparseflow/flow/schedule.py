@@ -1,4 +1,4 @@
-"""In which epochs gradient flow is measured."""
+"""The epochs in which gradient flow is measured."""
 
 import operator
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from typing import Any
 
 
 def measured_epochs(epochs: int, count: int = 11) -> list[int]:
-    """Returns the epochs, counted from 0, that are measured: `count` of them, evenly spread.
+    """Returns the measured epochs, counted from 0: `count` of them, evenly spread from the first to the last.
 
-    They are 0 and k * epochs / (count - 1) - 1 for k = 1 .. count - 1, rounded: the first, the last
-    and those between. Where training is shorter than `count` epochs, all of them.
+    They are 0 and k * epochs / (count - 1) - 1 for k = 1 .. count - 1, rounded. If training has fewer than
+    `count` epochs, all are measured.
 
     Args:
-        epochs: how many epochs training takes, at least 1.
-        count: how many to measure; 0 for none, 1 for the last alone.
+        epochs: number of training epochs, at least 1.
+        count: number of measured epochs; 0 for none, 1 for only the last.
 
     Example:
         >>> measured_epochs(1000)
@@ -40,7 +40,7 @@ def check_epochs(epochs: Iterable[Any]) -> list[int]:
         epochs: counted from 0.
 
     Raises:
-        ValueError: they are no sequence of integers that are at least 0.
+        ValueError: the epochs are not a sequence of integers of at least 0.
     """
     wrong = ValueError(f"`epochs` must be a sequence of integers, at least 0; received {epochs!r}.")
     if isinstance(epochs, str) or not isinstance(epochs, Iterable):

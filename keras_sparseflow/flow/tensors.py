@@ -1,4 +1,4 @@
-"""Which tensors of a model count as layers when its gradient flow is measured."""
+"""The tensors of a model that count as layers when its gradient flow is measured."""
 
 import keras
 
@@ -15,8 +15,8 @@ def flow_kernels(model: keras.Model, tensors: str = "kernels") -> list[Kernel]:
             or activation parameters) or "all" (every trainable weight).
 
     Raises:
-        ValueError: the model has no such tensor, `tensors` is another word, or it is "kernels" and a layer is to train
-            whose kernel does not: LoRA trains another variable, and a quantized kernel is not trained.
+        ValueError: the model has no such tensor, `tensors` is another word, or it is "kernels" and a trainable layer
+            has a kernel that does not train: LoRA trains other variables, and a quantized kernel is fixed.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")])
@@ -43,16 +43,16 @@ def _check_trained_as_stored(kernels: list[Kernel]) -> None:
     for kernel in kernels:
         quantized = not keras.backend.is_float_dtype(kernel.variable.dtype)
         if (quantized or has_lora(kernel)) and all(layer.trainable for layer in kernel.chain):
-            why = "is quantized" if quantized else "is frozen, while LoRA trains what it adds to it"
+            why = "is quantized" if quantized else "is frozen, while LoRA trains a product that it adds"
             raise ValueError(
-                f"`tensors` must be 'all', every trainable weight, where a layer is to train whose kernel does not; "
+                f"`tensors` must be 'all' (every trainable weight) where the kernel of a trainable layer is fixed; "
                 f"received 'kernels', and the kernel of {kernel.path!r} {why}. Set `trainable` of that layer to False "
-                "to leave it out."
+                "to leave the layer out."
             )
 
 
 def check_tensors(tensors: str) -> str:
-    """Returns the word if it is one that `flow_kernels` knows, else raises ValueError."""
+    """Returns `tensors` if `flow_kernels` accepts it, else raises ValueError."""
     if tensors not in ("kernels", "all"):
         raise ValueError(f"`tensors` must be 'kernels' or 'all'; received {tensors!r}.")
     return tensors

@@ -1,4 +1,4 @@
-"""Activation functions that can be named."""
+"""The table of activation functions by name."""
 
 from keras_sparseflow.plugins import Table
 
@@ -8,7 +8,7 @@ _FUNCTIONS = (
     "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax",
     "squareplus", "tanh_shrink",
 )  # fmt: skip
-"""Of `keras.activations`: all but `glu`, which halves a tensor, and `threshold`, which is nothing without arguments."""
+"""All of `keras.activations` but `glu`, which halves a tensor, and `threshold`, which needs arguments."""
 
 ACTIVATIONS = Table(
     "activation",
@@ -20,4 +20,4 @@ ACTIVATIONS = Table(
     },
     expects="callable",
 )
-"""Each is a function of a tensor, or a class of Keras layers that is made once per use."""
+"""Each entry is a function of a tensor, or a class of Keras layers; each use makes a new layer."""

@@ -1,13 +1,13 @@
-"""The refusal of features that run on one Keras backend alone."""
+"""The check that Keras runs on TensorFlow, for features that need it."""
 
 import keras
 
 
 def check_tensorflow(feature: str) -> None:
-    """Raises RuntimeError, in one line, unless Keras runs on TensorFlow.
+    """Raises RuntimeError unless Keras runs on TensorFlow.
 
     Args:
-        feature: which needs TensorFlow, as its caller knows it.
+        feature: name of the feature that needs TensorFlow, as users write it.
     """
     backend = keras.backend.backend()
     if backend != "tensorflow":

@@ -1,4 +1,4 @@
-"""Masked twins of the convolutions that are used less often: transposed ones, and depthwise in one dimension."""
+"""Masked transposed convolutions, and the masked depthwise convolution in one dimension."""
 
 import keras
 

@@ -12,15 +12,15 @@ from keras_sparseflow.layers.branches import either
 
 
 class GhostActivation(keras.layers.Layer, abc.ABC):
-    """Base of the activations that tend to ReLU as `beta` grows, and are exactly ReLU where it is infinite.
+    """Base class of activations that tend to ReLU as `beta` grows, and are exactly ReLU at infinite `beta`.
 
-    They are exact then in their gradient too, also where an input is infinite or NaN.
+    Their gradient is then exactly that of ReLU, too, even for infinite or NaN inputs.
 
     Args:
-        beta: at which it starts, in (0, inf]; infinite for a ReLU that `GhostSchedule` leaves alone.
-        replaces: what `strip_ghosts` puts in its place: a serialized layer; the name of the layer whose own activation
-            it was; or None for a ReLU.
-        **options: of a Keras layer.
+        beta: initial value in (0, inf]; infinite for a ReLU that `GhostSchedule` leaves alone.
+        replaces: what `strip_ghosts` restores: a serialized layer, the name of the layer that applied the activation
+            itself, or None for a ReLU.
+        **options: arguments of `keras.layers.Layer`.
 
     Attributes:
         beta: scalar float32 variable that is not trained.
@@ -38,7 +38,7 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
     @property
     def is_ghost(self) -> bool:
-        """Whether it is anything else than ReLU now."""
+        """Whether the activation differs from ReLU now."""
         return math.isfinite(ops.convert_to_numpy(self.beta))
 
     def call(self, inputs: Any) -> Any:
@@ -58,7 +58,7 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class GhostSwish(GhostActivation):
-    """Swish x * sigmoid(beta x), and ReLU where `beta` is infinite; see `GhostActivation` for its arguments.
+    """Swish x * sigmoid(beta x), or ReLU at infinite `beta`; see `GhostActivation` for the arguments.
 
     Example:
         >>> layer = GhostSwish()
@@ -79,7 +79,7 @@ class GhostSwish(GhostActivation):
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class GhostMish(GhostActivation):
-    """Mish x * tanh(softplus(beta x)), and ReLU where `beta` is infinite; see `GhostActivation` for its arguments.
+    """Mish x * tanh(softplus(beta x)), or ReLU at infinite `beta`; see `GhostActivation` for the arguments.
 
     Example:
         >>> print(GhostMish()(ops.array([-1.0, 2.0])).numpy().round(4))
@@ -87,7 +87,7 @@ class GhostMish(GhostActivation):
 
     References:
         Misra 2019, Mish: A Self Regularized Non-Monotonic Activation Function, at beta 1. Jaiswal et al. 2022 do not
-        say how theirs becomes ReLU; beta stands where it does in Swish.
+        say how their Mish becomes ReLU; here beta scales the input, as in Swish.
     """
 
     def _smooth(self, inputs: Any, beta: Any) -> Any:
@@ -96,26 +96,26 @@ class GhostMish(GhostActivation):
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class GhostSkip(keras.layers.Layer):
-    """Adds alpha times the input of a layer to its output; where alpha is 0 the output is left as it is, to the bit.
+    """Adds alpha times the input of a layer to its output; at alpha 0 the output is unchanged, bit for bit.
 
-    It is called on `[outputs, inputs]` and trains no weight. The input is brought to the output's shape: positions
-    that the layer does not centre its kernel on are cropped at the edges, a stride is average pooling of its size, and
-    missing channels are zeros. At alpha 0 no value and no gradient passes, also where an input is infinite or NaN.
+    Call it on `[outputs, inputs]`; it trains no weight. The input is brought to the output's shape: edges on which the
+    layer does not centre its kernel are cropped, strides become average pooling, and missing channels are zeros. At
+    alpha 0 no value and no gradient passes, even from infinite or NaN inputs.
 
     Args:
-        alpha: at which it starts, in [0, 1].
-        strides: of the layer, an int or one for each spatial axis.
-        crop: positions that the output lacks along each spatial axis, those of strides aside, an int or one for each:
+        alpha: initial value in [0, 1].
+        strides: the layer's strides, an int or one for each spatial axis.
+        crop: positions that are cropped along each spatial axis before strides act, an int or one for each:
             (size - 1) * dilation for a convolution without padding, 0 for `padding="same"`.
         data_format: "channels_last" or "channels_first"; None for Keras' default.
-        **options: of a Keras layer.
+        **options: arguments of `keras.layers.Layer`.
 
     Attributes:
         alpha: scalar float32 variable that is not trained.
 
     Raises:
-        ValueError: an argument out of range; when it is built: fewer channels in the output than in the input, or
-            positions that do not match.
+        ValueError: `alpha` is out of range; at build, the output has fewer channels than the input, or the positions
+            do not match.
 
     Example:
         >>> skip = GhostSkip(alpha=0.5)
@@ -123,8 +123,8 @@ class GhostSkip(keras.layers.Layer):
         [[3.0, 2.0, 1.0]]
 
     References:
-        Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, section 2.2 (GSk). Shapes that
-        differ are left open there; the authors' code learns a 1x1 convolution with BatchNorm for each skip.
+        Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, section 2.2 (GSk). The paper
+        leaves unequal shapes open; the authors' code learns a 1x1 convolution with BatchNorm for each skip.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class GhostSkip(keras.layers.Layer):
 
     @property
     def is_ghost(self) -> bool:
-        """Whether it adds anything now."""
+        """Whether the skip adds anything now."""
         return bool(ops.convert_to_numpy(self.alpha) != 0)
 
     def build(self, input_shape: Any) -> None:
@@ -155,8 +155,8 @@ class GhostSkip(keras.layers.Layer):
         if not self._reaches(outputs, reached):
             raise ValueError(
                 f"The skip {self.name!r} cannot reach an output of shape {outputs} from an input of shape {inputs} "
-                f"with `strides` {self.strides} and `crop` {self.crop}: expected the positions of {reached}, and no "
-                "fewer channels."
+                f"with `strides` {self.strides} and `crop` {self.crop}: expected an output with the positions of "
+                f"{reached} and at least as many channels."
             )
         channels = self._channel_axis(len(inputs))
         missing = outputs[channels] - inputs[channels]
@@ -218,11 +218,11 @@ class GhostSkip(keras.layers.Layer):
 
 
 def ghosts_of(model: keras.layers.Layer) -> list[GhostActivation | GhostSkip]:
-    """Returns the ghosts within a model or layer, those that are ReLU or nothing by now too."""
+    """Returns all ghosts within a model or layer, also those that have faded to ReLU or nothing."""
     return [layer for layer in model._flatten_layers() if isinstance(layer, (GhostActivation, GhostSkip))]
 
 
 def _scalar(layer: keras.layers.Layer, name: str, start: float) -> keras.Variable:
-    """Returns a new scalar of a layer, float32 whatever the layer computes in."""
+    """Adds an untrained scalar to a layer and returns it: float32, also where the layer computes in another type."""
     initializer = keras.initializers.Constant(start)
     return layer.add_weight(name=name, shape=(), dtype="float32", initializer=initializer, trainable=False)

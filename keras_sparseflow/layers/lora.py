@@ -1,4 +1,4 @@
-"""Kernels that LoRA adds to: with `enable_lora` a layer computes with its stored kernel plus a product that trains."""
+"""Kernels with LoRA: after `enable_lora` a layer computes with its stored kernel plus a product that trains."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,18 +10,19 @@ from keras_sparseflow.layers.structure import Kernel
 
 
 def has_lora(kernel: Kernel) -> bool:
-    """Returns whether LoRA adds to a kernel, so that the layer computes with other values than the stored ones."""
+    """Returns whether LoRA adds a product to a kernel, so that the layer computes with other than the stored values."""
     return _adds_lora(kernel.layer) and kernel.variable is kernel.layer._kernel
 
 
 @contextlib.contextmanager
 def merged_lora(model: keras.layers.Layer) -> Iterator[None]:
-    """Within it, stored kernels are those that layers compute with, and no layer has LoRA.
+    """Context in which LoRA's products are added to the stored kernels, and no layer has LoRA.
 
-    So values and gradients of the stored kernels are those of the effective ones. Graphs must be traced within it.
+    Inside, values and gradients of stored kernels are those of the kernels that layers compute with. Trace graphs
+    inside, too.
 
     Args:
-        model: built.
+        model: a built model.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")])

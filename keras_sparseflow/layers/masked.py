@@ -1,8 +1,7 @@
-"""The stock Keras layers with a mask on their kernel.
+"""Keras layers with a mask on their kernel.
 
-Every layer takes the arguments of its stock twin, plus `density` and `mask_seed`, and trains under a
-plain `compile` / `fit`: whatever the optimizer, inactive entries of the stored kernel are exactly
-zero before and after any number of steps.
+Each layer takes the arguments of its stock twin, plus `density` and `mask_seed`, and trains under plain `compile` and
+`fit`. Inactive entries of the stored kernel are exactly zero before and after any number of steps of any optimizer.
 """
 
 import random
@@ -32,19 +31,17 @@ _FROM_STOCK = (
 
 
 class MaskedKernel(keras.layers.Layer):
-    """Mixin that puts a mask on the kernel of the stock layer named after it.
+    """Mixin that puts a mask on the kernel of a layer: `class MaskedDense(MaskedKernel, keras.layers.Dense)`.
 
-    It overrides where the layer makes its kernel (`add_weight`), and nothing of `call`: the kernel is a
-    `MaskedVariable`, which reads as the effective kernel by itself.
-    `class MaskedDense(MaskedKernel, keras.layers.Dense)` is all that it takes.
+    The mixin overrides how the layer makes its kernel (`add_weight`), and not `call`: the kernel is a
+    `MaskedVariable`, which reads as the effective kernel.
 
     Args:
-        density: float in [0, 1], the share of the kernel's entries that are active. The mask is
-            drawn at random when the layer is built and has exactly round(density * size) active
-            entries.
-        mask_seed: int, at least 0, what the random mask depends on, together with the kernel's shape. None
-            draws one (from Python's generator, which `keras.utils.set_random_seed` sets); the
-            layer's config holds it, so a clone of the layer has the same mask.
+        density: float in [0, 1], the share of active entries. The mask is drawn at random when the
+            layer is built and has exactly round(density * size) active entries.
+        mask_seed: int, at least 0; seed and kernel shape decide the random mask. None draws a seed (from
+            Python's generator, which `keras.utils.set_random_seed` sets); the layer's config holds it,
+            so a clone of the layer has the same mask.
 
     Attributes:
         mask: boolean non-trainable variable of the kernel's shape; True is active. Change it with
@@ -75,7 +72,7 @@ class MaskedKernel(keras.layers.Layer):
 
     @property
     def density(self) -> float:
-        """Share of active entries in [0, 1]: the mask's own, or what was asked for while it is not built."""
+        """Share of active entries in [0, 1]: that of the mask, or the requested one before the layer is built."""
         if not self.built:
             return self._requested_density
         return self.active_count / max(1, int(np.prod(self.mask.shape)))
@@ -88,13 +85,13 @@ class MaskedKernel(keras.layers.Layer):
 
     @property
     def kernel(self) -> Any:
-        """The kernel's variable, as a stock layer's; operations that read it give inactive weights no gradient.
+        """The kernel's variable; operations that read it give inactive weights no gradient.
 
-        With LoRA it is a tensor instead, as of a stock layer: the kernel and LoRA's part, zero where inactive.
+        With LoRA it is a tensor, as in a stock layer: the kernel plus LoRA's product, zero where inactive.
 
         Raises:
-            AttributeError: the layer is not built, or something else is put in the kernel's place, which would have no
-                mask: change values by `layer.kernel.assign(values)` and the mask by `layer.set_mask(mask)`.
+            AttributeError: the layer is not built, or the kernel is replaced, which would remove its mask: change
+                values by `layer.kernel.assign(values)` and the mask by `layer.set_mask(mask)`.
         """
         self._check_built("kernel")
         if getattr(self, "lora_enabled", False):
@@ -114,12 +111,13 @@ class MaskedKernel(keras.layers.Layer):
 
         Args:
             mask: array of the kernel's shape, boolean or of zeros and ones.
-            optimizer: the optimizer that has trained this kernel, if one has: where the mask is False, its slots
-                return to what they began with. Without that, momentum would act on weights that grow again.
-                A `SparseModel` sees to it by itself whenever `fit` begins.
+            optimizer: the optimizer that has trained this kernel, if any: its slots return to their initial values
+                where the mask is False. Otherwise old momentum would act on weights that grow again.
+                A `SparseModel` resets slots itself whenever `fit` begins.
 
         Raises:
-            ValueError: another shape, another value in it, or the layer is not built.
+            ValueError: the mask has another shape or another value.
+            AttributeError: the layer is not built.
         """
         self._check_built("set_mask")
         self.stored_kernel.forget_unmasked()
@@ -128,16 +126,16 @@ class MaskedKernel(keras.layers.Layer):
             reset_inactive_slots(optimizer, self.stored_kernel)
 
     def set_weights(self, weights: Any) -> None:
-        """As the stock layer's; the kernel's inactive weights become zero whatever they are given as.
+        """Sets all weights, the mask included; inactive weights of the kernel become zero.
 
         Raises:
-            ValueError: other weights, such as those of the stock layer, which has no mask.
+            ValueError: the weights do not fit, such as those of the stock layer, which has no mask.
         """
         check_weights(self, weights, masks=1)
         super().set_weights(weights)
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
-        """As the stock layer's, except that the kernel gets its mask here."""
+        """Adds a weight as the stock layer does; the kernel gets its mask, too."""
         if kwargs.get("name") != "kernel":
             return super().add_weight(*args, **kwargs)
         mask = self.mask = super().add_weight(
@@ -153,12 +151,12 @@ class MaskedKernel(keras.layers.Layer):
                 f"`dtype` of the masked layer {self.name!r} must give its kernel a floating type; received a kernel of "
                 f"{kernel.dtype}, by the policy {self.dtype_policy.name!r}."
             )
-        self._dense_gradients = attach_mask(kernel, mask).variable  # TensorFlow exports what a layer tracks
+        self._dense_gradients = attach_mask(kernel, mask).variable  # an attribute, so that TensorFlow exports it
         self.stored_kernel = kernel
         return kernel
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
-        """Refuses: a quantized kernel is another variable, without a mask.
+        """Refuses to quantize, because a quantized kernel is another variable, without a mask.
 
         Raises:
             ValueError: always.
@@ -169,7 +167,7 @@ class MaskedKernel(keras.layers.Layer):
         )
 
     def save_own_variables(self, store: Any) -> None:
-        """As the stock layer's, followed by the mask."""
+        """Saves the stock layer's variables, then the mask."""
         if not self.built:
             super().save_own_variables(store)
             return
@@ -177,7 +175,7 @@ class MaskedKernel(keras.layers.Layer):
             store[str(number)] = value
 
     def load_own_variables(self, store: Any) -> None:
-        """As the stock layer's, and the mask, which is stored last; weights of the stock layer get the mask of this.
+        """Loads the stock layer's variables and the mask; weights of a stock layer are masked by this layer's mask.
 
         Raises:
             ValueError: the store has another number of weights.
@@ -187,19 +185,19 @@ class MaskedKernel(keras.layers.Layer):
         super().load_own_variables(store)
 
     def _stored_by_stock(self) -> list[Any]:
-        """Returns what the stock layer would save; some of them would save the mask, too."""
+        """Returns what the stock layer saves, without the mask, which some stock layers save as well."""
         values: dict[str, Any] = {}
         super().save_own_variables(values)
         return [value for value in values.values() if value is not self.mask]
 
     def get_config(self) -> dict[str, Any]:
-        """As the stock layer's, with `density`, `mask_seed` and, if the seed gives another mask, the mask itself."""
+        """Returns the stock layer's config with `density`, `mask_seed` and, if these give another mask, the mask."""
         config = {**super().get_config(), "density": self._requested_density, "mask_seed": self.mask_seed}
         mask = self._unseeded_mask()
         return config if mask is None else {**config, "mask": encode_mask(mask)}
 
     def _unseeded_mask(self) -> np.ndarray | None:
-        """Returns the mask, or None where density and seed give it, or nobody has asked for another one yet."""
+        """Returns the mask if density and seed do not give it; None if they do, or if there is no mask yet."""
         mask = ops.convert_to_numpy(self.mask) if self.built else self._given_mask
         return None if mask is None or np.array_equal(mask, self._seeded_mask(mask.shape)) else mask
 
@@ -214,7 +212,7 @@ class MaskedKernel(keras.layers.Layer):
         return layer
 
     def _first_mask(self, shape: Any, dtype: Any = None) -> Any:
-        """Returns the mask that the layer is built with, in the form of a Keras initializer."""
+        """Returns the mask that the layer is built with; called as a Keras initializer."""
         if self._given_mask is not None:
             return ops.convert_to_tensor(check_mask(self._given_mask, shape))
         return ops.convert_to_tensor(self._seeded_mask(shape))
@@ -231,7 +229,7 @@ class MaskedKernel(keras.layers.Layer):
 
 
 def check_weights(layer: keras.layers.Layer, weights: Any, masks: int) -> None:
-    """Raises ValueError for a masked layer that is given the weights of its stock twin, which has no masks."""
+    """Raises ValueError if a masked layer is given the weights of its stock twin, which has no masks."""
     count = len(layer.weights)
     if layer.built and len(weights) == count - masks:
         raise ValueError(
@@ -241,23 +239,23 @@ def check_weights(layer: keras.layers.Layer, weights: Any, masks: int) -> None:
 
 
 def with_masks(layer: keras.layers.Layer, store: Any, weights: int, masks: list[MaskVariable]) -> dict[str, Any]:
-    """Returns what is stored of a layer, followed by its masks; stored masks are assigned before weights can be.
+    """Returns a layer's stored weights, followed by its masks. Stored masks are assigned here, before any weight.
 
     Args:
-        layer: masked.
-        store: what is stored of it, or of its stock twin, which has no masks.
-        weights: how many weights the stock twin stores.
-        masks: of the layer.
+        layer: a masked layer.
+        store: stored variables of the layer, or of its stock twin, which has no masks.
+        weights: number of weights that the stock twin stores.
+        masks: masks of the layer.
 
     Raises:
         ValueError: the store has another number of weights.
     """
-    values = {key: store[key] for key in store.keys()}  # noqa: SIM118 - a store of Keras has no iterator
+    values = {key: store[key] for key in store.keys()}  # noqa: SIM118 - a Keras store has no iterator
     if len(values) not in (weights, weights + len(masks)):
         raise ValueError(
-            f"A file of weights must hold {weights} of the masked layer {layer.name!r}, or {weights + len(masks)} with "
-            f"masks; received {len(values)}. A file of a stock model names the layers by other classes: load it into "
-            f"the stock model. {_FROM_STOCK}"
+            f"A file of weights must hold {weights} arrays for the masked layer {layer.name!r}, or "
+            f"{weights + len(masks)} with masks; received {len(values)}. A file of a stock model names layers after "
+            f"other classes: load it into the stock model. {_FROM_STOCK}"
         )
     given = len(values) > weights
     for number, mask in enumerate(masks, weights):
@@ -273,10 +271,10 @@ class MaskedDense(MaskedKernel, keras.layers.Dense):
     """`keras.layers.Dense` with a mask on its kernel of shape `(inputs, units)`.
 
     Args:
-        *args: those of `keras.layers.Dense`.
+        *args: arguments of `keras.layers.Dense`.
         density: float in [0, 1], see `MaskedKernel`.
         mask_seed: int or None, see `MaskedKernel`.
-        **kwargs: those of `keras.layers.Dense`.
+        **kwargs: arguments of `keras.layers.Dense`.
 
     Example:
         >>> layer = MaskedDense(10, density=0.25, mask_seed=0)

@@ -8,18 +8,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class PReLU(keras.layers.Layer):
-    """Parametric rectifier: x above 0, and below it x times a slope that each unit learns.
+    """Parametric rectifier: x above 0, and x times a slope below 0; each unit learns its slope.
 
     Args:
-        slope: at which every unit's slope starts; any number.
-        **options: of a Keras layer.
+        slope: initial slope of every unit; any number.
+        **options: arguments of `keras.layers.Layer`.
 
     Example:
         >>> PReLU(slope=0.5)(ops.array([[-2.0, 3.0]])).numpy().tolist()
         [[-1.0, 3.0]]
 
     References:
-        He et al. 2015, Delving Deep into Rectifiers; 0.25 is theirs.
+        He et al. 2015, Delving Deep into Rectifiers, also for the initial slope of 0.25.
     """
 
     def __init__(self, slope: float = 0.25, **options: Any):
@@ -38,17 +38,16 @@ class PReLU(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class SReLU(keras.layers.Layer):
-    """S-shaped rectifier: x between two thresholds, and beyond each a line of another slope; each unit learns all four.
+    """S-shaped rectifier: x between two thresholds, and a line of another slope beyond each; each unit learns all four.
 
-    It is continuous for any parameters. Should a unit's thresholds cross, the right line counts where
-    both hold.
+    Where a unit's thresholds have crossed and both lines apply, the right line is taken.
 
     Args:
-        right_threshold: start of t_r; from here on the value is t_r + a_r (x - t_r).
-        right_slope: start of a_r.
-        left_threshold: start of t_l; down from here the value is t_l + a_l (x - t_l).
-        left_slope: start of a_l.
-        **options: of a Keras layer.
+        right_threshold: initial t_r; from t_r upwards the value is t_r + a_r (x - t_r).
+        right_slope: initial a_r.
+        left_threshold: initial t_l; from t_l downwards the value is t_l + a_l (x - t_l).
+        left_slope: initial a_l.
+        **options: arguments of `keras.layers.Layer`.
 
     Example:
         >>> layer = SReLU(right_threshold=1, right_slope=0.5, left_threshold=0, left_slope=0.25)
@@ -56,8 +55,8 @@ class SReLU(keras.layers.Layer):
         [[-1.0, 0.5, 2.0]]
 
     References:
-        Jin et al. 2015, Deep Learning with S-shaped Rectified Linear Activation Units, eq. 1. Where the
-        parameters start is left open by Tessera et al. 2021; t_r = 1, a_r = 1, t_l = 0, a_l = 0.2 are ours.
+        Jin et al. 2015, Deep Learning with S-shaped Rectified Linear Activation Units, eq. 1.
+        Tessera et al. 2021 leave the initial values open; t_r = 1, a_r = 1, t_l = 0, a_l = 0.2 are ours.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class SReLU(keras.layers.Layer):
         }
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # Not `_parameters`, which is PyTorch's own in a module, as every layer is there.
+        # Not named `_parameters`: on PyTorch layers are modules, which use that name themselves.
         self._learned = [_per_unit(self, name, input_shape, start) for name, start in self.starts.items()]
 
     def call(self, inputs: Any) -> Any:
@@ -93,6 +92,6 @@ class SReLU(keras.layers.Layer):
 def _per_unit(
     layer: keras.layers.Layer, name: str, input_shape: tuple[int | None, ...], start: float
 ) -> keras.Variable:
-    """Returns a new trainable vector of the layer, an entry for each unit of the last axis."""
+    """Adds a trainable vector to a layer, one entry for each unit of the last axis, and returns it."""
     initializer = keras.initializers.Constant(start)
     return layer.add_weight(shape=(input_shape[-1],), initializer=initializer, name=name)

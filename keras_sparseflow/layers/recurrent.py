@@ -11,11 +11,11 @@ from keras import ops
 from keras_sparseflow.layers.several_kernels import MaskedParts
 
 _kernels_of_loop: ContextVar[Mapping[int, Any]] = ContextVar("kernels_of_loop", default=MappingProxyType({}))
-"""The effective kernels of the layer that runs over time now, by the `id` of their parts."""
+"""Effective kernels of the layer whose loop over time runs now, by the `id` of their parts."""
 
 
 def _kernel_in_loop(name: str) -> Any:
-    """Returns the property through which a cell reads a kernel: what was read before the loop, if in one."""
+    """Returns the property through which a cell reads a kernel; within a loop, what was read before it."""
 
     def read(cell: Any) -> Any:
         part = getattr(cell, f"{name}_part")
@@ -54,9 +54,9 @@ class _MaskedRecurrent(MaskedParts):
     """Mixin of layers that make their own cell."""
 
     def inner_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """As the stock layer's; the effective kernels are read once, outside the loop over time.
+        """Runs the stock layer's loop over time with effective kernels that are read once, before the loop.
 
-        A custom gradient within a loop of TensorFlow must not capture a mask or a switch; once is cheaper, too.
+        Custom gradients within a TensorFlow loop must not capture masks or switches. Reading once is cheaper, too.
         """
         kernels = {id(part): ops.copy(part.kernel) for part in self.parts.values()}
         token = _kernels_of_loop.set({**_kernels_of_loop.get(), **kernels})

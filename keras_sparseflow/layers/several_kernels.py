@@ -1,4 +1,4 @@
-"""Layers with several kernels: each kernel is a part, a masked layer of its own with its own mask."""
+"""Masked layers with several kernels; each kernel belongs to a part, an inner layer with its own mask."""
 
 import random
 import zlib
@@ -14,32 +14,32 @@ from keras_sparseflow.layers.masked import MaskedEinsumDense, MaskedKernel, chec
 
 
 class KernelPart(MaskedKernel):
-    """Holds one kernel, and its mask, of a layer that has several; the layer reads it through `kernel`."""
+    """Inner layer that holds one kernel, and its mask, of a layer that has several kernels."""
 
     def hold(self, arguments: dict[str, Any]) -> keras.Variable:
-        """Makes the kernel with the arguments of the layer's own `add_weight`, and returns its variable."""
+        """Makes the kernel with the arguments of the outer layer's `add_weight`, and returns its variable."""
         variable = self.add_weight(**{**arguments, "name": "kernel"})
         self.built = True
         return variable
 
     def save_own_variables(self, store: Any) -> None:
-        """Saves nothing: the layer saves its kernels and masks among its own variables."""
+        """Saves nothing: the outer layer saves kernels and masks among its own variables."""
 
     def load_own_variables(self, store: Any) -> None:
-        """Loads nothing, see `save_own_variables`."""
+        """Loads nothing: the outer layer does."""
 
 
 class MaskedParts(keras.layers.Layer):
     """Mixin that puts a mask on each kernel of a stock layer that has several.
 
-    It overrides where the layer makes its kernels (`add_weight`, or attributes that are dense layers
-    or recurrent cells themselves), and nothing of `call`.
+    The mixin overrides how the layer makes its kernels (by `add_weight`, or as attributes that are
+    dense layers or recurrent cells), and not `call`.
 
     Args:
         density: float in [0, 1], the share of active entries of every kernel; exactly
             round(density * size) each.
-        mask_seed: int, at least 0, what the random masks depend on, together with each kernel's name and shape.
-            None draws one, as in `MaskedKernel`.
+        mask_seed: int, at least 0; seed, kernel name and kernel shape decide each random mask. None draws a seed,
+            as in `MaskedKernel`.
 
     Example:
         >>> layer = MaskedMultiHeadAttention(num_heads=2, key_dim=4, density=0.25, mask_seed=0)
@@ -49,11 +49,11 @@ class MaskedParts(keras.layers.Layer):
     """
 
     kernel_attributes: ClassVar[tuple[str, ...]] = ()
-    """Attributes that the stock layer reads its kernels from, which are those kernels' names too."""
+    """Attributes from which the stock layer reads its kernels; they are the kernels' names, too."""
 
     def __init__(self, *args: Any, density: float = 1.0, mask_seed: int | None = None, **kwargs: Any):
         refuse_sparsity(kwargs)
-        # The stock layer's own `__init__` may make parts already.
+        # Set before the stock layer's `__init__`, which may make parts already.
         self._requested_density = check_density(density)
         self.mask_seed = random.randrange(2**31) if mask_seed is None else check_seed(mask_seed, "mask_seed")
         self._given_masks: dict[str, np.ndarray] = {}
@@ -66,37 +66,37 @@ class MaskedParts(keras.layers.Layer):
         return {layer.name: layer for layer in self._flatten_layers(include_self=False) if _is_masked(layer)}
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
-        """As the stock layer's, except that each kernel goes into a part."""
-        self._weight_names.append(kwargs["name"])
-        if kwargs.get("name") not in self.kernel_attributes:
-            return super().add_weight(*args, **kwargs)
+        """Adds a weight as the stock layer does; each kernel goes into a part."""
         name = kwargs["name"]
+        self._weight_names.append(name)
+        if name not in self.kernel_attributes:
+            return super().add_weight(*args, **kwargs)
         part = KernelPart(name=name, dtype=self.dtype_policy, **self._mask_arguments(name))
         part._given_mask = self._given_masks.get(name)
         setattr(self, f"{name}_part", part)
         return part.hold(kwargs)
 
     def set_weights(self, weights: Any) -> None:
-        """As the stock layer's, of all `weights`; kernels' inactive weights become zero whatever they are given as.
+        """Sets all weights, masks included; inactive weights of kernels become zero.
 
         Raises:
-            ValueError: other weights, such as those of the stock layer, which has no masks.
+            ValueError: the weights do not fit, such as those of the stock layer, which has no masks.
         """
         check_weights(self, weights, len(self.parts))
         super().set_weights(weights)
 
     def save_own_variables(self, store: Any) -> None:
-        """As the stock layer's, kernels among them, followed by the masks of the kernels."""
+        """Saves the stock layer's variables, kernels included, then the masks of the kernels."""
         for number, value in enumerate([*self._weights(), *self._masks()]):
             store[str(number)] = value
 
     def load_own_variables(self, store: Any) -> None:
-        """As the stock layer's, and masks, which are stored last; weights of the stock layer get the masks of this.
+        """Loads the stock layer's variables and the masks; weights of a stock layer are masked by this layer's masks.
 
         Raises:
             ValueError: the store has another number of weights.
         """
-        if not self._weight_names:  # not built, or layers within hold the kernels, and keep them themselves
+        if not self._weight_names:  # not built, or inner layers load their kernels themselves
             super().load_own_variables(store)
             return
         values = with_masks(self, store, len(self._weights()), self._masks())
@@ -104,7 +104,7 @@ class MaskedParts(keras.layers.Layer):
             variable.assign(values[str(number)])
 
     def _weights(self) -> list[keras.Variable]:
-        """Returns the layer's own variables, and those kernels that the stock layer owns, in the order of that."""
+        """Returns the variables that the stock layer owns, kernels included, in the stock layer's order."""
         named = {variable.name: variable for variable in (*self._trainable_variables, *self._non_trainable_variables)}
         named |= {name: self._part(name).stored_kernel for name in self._kernels_of_parts()}
         return [named[name] for name in self._weight_names]
@@ -116,7 +116,7 @@ class MaskedParts(keras.layers.Layer):
         return [name for name in self._weight_names if name in self.kernel_attributes]
 
     def get_config(self) -> dict[str, Any]:
-        """As the stock layer's, with `density`, `mask_seed` and those masks that the seed does not give."""
+        """Returns the stock layer's config with `density`, `mask_seed` and the masks that these do not give."""
         config = {**super().get_config(), "density": self._requested_density, "mask_seed": self.mask_seed}
         masks = {name: part._unseeded_mask() for name, part in self.parts.items()} or self._given_masks
         encoded = {name: encode_mask(mask) for name, mask in masks.items() if mask is not None}
@@ -132,7 +132,7 @@ class MaskedParts(keras.layers.Layer):
         return layer
 
     def give_masks(self, masks: dict[str, np.ndarray]) -> None:
-        """Sets the masks that the parts will be built with, by name; of a layer that is not built."""
+        """Sets the masks, by name, that the parts of a layer that is not built yet will be built with."""
         self._given_masks = masks
         for layer in self._flatten_layers(include_self=False):
             if isinstance(layer, MaskedParts):
@@ -143,15 +143,15 @@ class MaskedParts(keras.layers.Layer):
         return part
 
     def _mask_arguments(self, name: str) -> dict[str, Any]:
-        """Returns density and seed of the part of that name: each part has a stream of its own."""
+        """Returns density and seed of the part of that name; each part has its own random stream."""
         return {"density": self._requested_density, "mask_seed": zlib.crc32(f"{self.mask_seed}/{name}".encode())}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """As the stock layer's, except that a stock part becomes a masked one before it is built."""
+        """Sets an attribute; a stock part becomes a masked one before it is built, and a kernel cannot be replaced."""
         if name not in self.kernel_attributes:
             super().__setattr__(name, self._masked_part(value))
-        elif value is not self._part(name).stored_kernel:  # which the stock layer's `build` assigns: the part has it
-            self._part(name).kernel = value  # refused there
+        elif value is not self._part(name).stored_kernel:  # what `build` of the stock layer assigns
+            self._part(name).kernel = value  # raises AttributeError
 
     def _masked_part(self, value: Any) -> Any:
         if type(value) is keras.layers.EinsumDense:
@@ -166,7 +166,7 @@ def _is_masked(layer: keras.layers.Layer) -> bool:
 
 
 def kernel_of_part(name: str) -> Any:
-    """Returns the property through which a stock layer reads a kernel that stands in a part."""
+    """Returns the property through which a stock layer reads a kernel from its part."""
     return property(lambda layer: getattr(layer, f"{name}_part").kernel, doc=f"The effective `{name}`, of its part.")
 
 

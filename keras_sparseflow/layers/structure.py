@@ -1,14 +1,13 @@
-"""The layers, kernels and variables of a model, each by the one name that it has everywhere: its path.
+"""The layers, kernels and variables of a model, each with one name for the whole package: its path.
 
-The path of a layer is the names of the layers on the way below the model, `block/attention/query`. The path of a
-kernel is that of its layer; where the layer has several kernels, the kernel's own name follows. The path of any
-variable is that of its layer and the variable's own name, `block/norm/gamma`. Where two paths would be equal, the
-later ones are numbered: `fc`, `fc#2`.
+The path of a layer joins the names of the layers from below the model down to it: `block/attention/query`. A kernel has
+the path of its layer; if the layer has several kernels, the kernel's own name follows. Any other variable has the path
+of its layer and its own name: `block/norm/gamma`. Equal paths are numbered: `fc`, `fc#2`.
 
-A model, its masked twin, and a copy that another process loads have the same paths. So the cell of a recurrent layer
-and the part of a layer that holds one of its kernels add nothing of their own: `lstm/recurrent_kernel`. And where
-Keras names layers anew in every process, within subclassed models and within layers, a name that Keras has chosen
-counts without its number: `dense_7` is `dense`. Such are the names that a layer's config leaves out, too.
+A model, its masked twin, and a copy that another process loads have the same paths. So recurrent cells, and parts that
+hold one kernel of a layer, add no name: `lstm/recurrent_kernel`. Names that Keras chooses lose their number, `dense_7`
+becomes `dense`, where a copy would get other numbers: within subclassed models, within layers, and in layers whose
+config leaves the name out.
 """
 
 import contextlib
@@ -30,14 +29,14 @@ Chain = tuple[keras.layers.Layer, ...]
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel of a model, or another of its variables.
+    """One kernel or other variable of a model.
 
     Args:
-        path: its name, the same wherever this package names it.
-        chain: the layers on the way, from the outermost below the model to the one that owns the variable; the model
-            alone where it owns the variable itself.
+        path: name of the variable, the same everywhere in this package.
+        chain: the layers around the variable, from the outermost below the model to the one that owns the variable;
+            only the model where it owns the variable itself.
         variable: the stored kernel.
-        mask: its boolean mask variable, or None when all of it is active.
+        mask: its boolean mask variable, or None when all weights are active.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="hidden")])
@@ -87,7 +86,7 @@ def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
     """Returns every kernel in a built model, masked or not, in the order of its layers.
 
     Args:
-        model: of any kind; a kernel that several layers own is the innermost one's.
+        model: any built Keras model; a kernel that several layers own belongs to the innermost of them.
 
     Example:
         >>> layers = [keras.layers.MultiHeadAttention(2, 4, name="att"), keras.layers.Dense(3, name="head")]
@@ -113,14 +112,14 @@ def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
 
 
 def input_tensors(model: keras.layers.Layer) -> Any:
-    """Returns the symbolic inputs of a model in the structure that it is called with; None if it has none."""
+    """Returns a model's symbolic inputs in the structure of its calls; None if the model has none."""
     if isinstance(model, keras.Sequential):
         return model.inputs[0] if model.inputs else None
     return model.input if is_rebuildable(model) else None
 
 
 def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
-    """Returns the variables that a layer itself owns, states of its random generators included; no masks."""
+    """Returns the variables that a layer itself owns, with states of random generators and without masks."""
     variables = [*layer._trainable_variables, *layer._non_trainable_variables]
     variables += [generator.state for generator in layer._seed_generators]
     mask = getattr(layer, "mask", None) if isinstance(layer, MaskedKernel) else None
@@ -128,10 +127,10 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
 
 
 def variables_of(model: keras.layers.Layer) -> list[Kernel]:
-    """Returns every variable in a built model once, masks excepted, in the order of its layers.
+    """Returns every variable in a built model once, without masks, in the order of the layers.
 
-    A variable that several layers own, such as the kernel that `SpectralNormalization` takes from its inner layer,
-    is the innermost one's; of layers side by side it is the first one's.
+    A variable that nested layers own, such as the kernel that `SpectralNormalization` takes from its inner layer,
+    belongs to the innermost; one that layers side by side own belongs to the first.
     """
     found: dict[int, Kernel] = {}
     for kernel in variables_at_places(model):
@@ -142,22 +141,22 @@ def variables_of(model: keras.layers.Layer) -> list[Kernel]:
 
 
 def variables_at_places(model: keras.layers.Layer) -> Iterator[Kernel]:
-    """Yields every variable in a built model, masks excepted, once for each place where it stands.
+    """Yields every variable in a built model, without masks, once for each place of its layer in the model.
 
-    A layer within several models has several places, and a copy of the model need not share it.
+    A layer within several inner models has several places; a copy of the model may have a layer for each.
     """
     taken: set[str] = set()
     for path, chain in [("", (model,)), *_places(model)]:
         layer = chain[-1]
         for variable in own_variables(layer):
             mask = getattr(variable, "mask", None)
-            name = re.sub(r"^variable_\d+$", "variable", variable.name)  # Keras' name of one that has none
+            name = re.sub(r"^variable_\d+$", "variable", variable.name)  # Keras numbers unnamed variables
             own_path = path if isinstance(layer, KernelPart) and mask is not None else _joined(path, name)
             yield Kernel(_unique(own_path, taken), chain, variable, mask)
 
 
 def _places(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
-    """Yields the path and the chain of each layer within a model, once for each place where it stands."""
+    """Yields the path and the chain of each layer within a model, once for each of the layer's places."""
     taken: set[str] = set()
 
     def within(owner: keras.layers.Layer, path: str, chain: Chain, named_anew: bool) -> Iterator[tuple[str, Chain]]:
@@ -180,23 +179,23 @@ def _is_kernel(kernel: Kernel) -> bool:
 
 
 def _name_without_number(layer: keras.layers.Layer) -> str:
-    """Returns a layer's name; one that Keras has made of its class, or of the class of its stock twin, as `dense`."""
+    """Returns a layer's name, without its number if Keras made it from the class of the layer or of its stock twin."""
     name = re.sub(r"_\d+$", "", layer.name)
-    of_class = re.sub("^(forward|backward)_", "", name)  # so Bidirectional calls its layers
+    of_class = re.sub("^(forward|backward)_", "", name)  # prefixes that Bidirectional adds
     return name if of_class in {to_snake_case(kind.__name__) for kind in type(layer).__mro__} else layer.name
 
 
 def _config_loses_name(layer: keras.layers.Layer) -> bool:
-    """Returns whether a copy of a layer is named anew: a layer of a user's own class may leave its name out."""
+    """Returns whether copies of a layer get new names, because the config of a user's class leaves the name out."""
     if type(layer).__module__.startswith(("keras.", "keras_sparseflow.")) or _name_without_number(layer) == layer.name:
         return False
-    with contextlib.suppress(NotImplementedError):  # Keras has no config of it, and so makes no copy
+    with contextlib.suppress(NotImplementedError):  # without a config Keras makes no copy
         return "name" not in layer.get_config()
     return False
 
 
 def _without_own_name(kernel: Kernel) -> str:
-    """Returns the path of a kernel's layer, or the kernel's own where the model or a part owns it."""
+    """Returns the path of a kernel's layer; the kernel's own path if the model or a part owns the kernel."""
     return kernel.path if isinstance(kernel.layer, KernelPart) else kernel.path.rpartition("/")[0] or kernel.path
 
 
@@ -205,7 +204,7 @@ def _joined(path: str, name: str) -> str:
 
 
 def _unique(path: str, taken: set[str]) -> str:
-    """Returns a path, followed by a number where it is taken, and takes it."""
+    """Returns a path, numbered if it is taken already, and marks it as taken."""
     numbered, number = path, 1
     while numbered in taken:
         number += 1

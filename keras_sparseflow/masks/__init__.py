@@ -1,4 +1,4 @@
-"""Which weights are active: how many in each kernel (distributions), and which of them (scores)."""
+"""Masks: a distribution says how many weights of each kernel are active, a score says which."""
 
 import lazy_loader
 

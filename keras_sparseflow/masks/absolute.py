@@ -1,4 +1,4 @@
-"""A network with the absolute values of its weights, in float64: what flows through it follows paths (TensorFlow)."""
+"""The flow through a network with the absolute values of its weights, in float64 (TensorFlow)."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,21 +16,21 @@ Flow = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
 def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = None) -> Flow:
-    """Returns a function of the kernels' weights: w * dR/dw for R, the sum of the outputs for inputs of ones.
+    """Returns a function of the kernels' weights w: abs(w * dR/dw), where R sums the outputs for inputs of ones.
 
-    All other variables of the network have their absolute values too, as in the published code of SynFlow.
-    BatchNorm runs in inference mode; its moving means are zero, as they are at initialisation, because signals that
-    it shifted could become negative. The network computes in float64, whatever its own precision: R grows by a
-    factor with each layer, and beyond float32 in a deep network. Nothing of the model changes.
+    All other variables of the network have absolute values, too, as in the published code of SynFlow. BatchNorm runs
+    in inference mode with moving means of zero, as at initialisation, because shifted signals could become negative.
+    The network computes in float64: R grows by a factor with each layer, in a deep network beyond float32. The model
+    does not change.
 
     Args:
-        model: built.
-        kernels: of the model, by `kernels_of`.
-        example: inputs whose shapes, without the first axis, are those of the ones; needed where the
-            model's own are not known.
+        model: a built model.
+        kernels: kernels of the model, from `kernels_of`.
+        example: inputs with the shapes of the ones, except for the first axis; needed where the model does
+            not know its input shapes.
 
     Raises:
-        ValueError: the inputs' shapes are not known.
+        ValueError: the input shapes are unknown.
     """
     import tensorflow as tf
 
@@ -40,7 +40,7 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
     others = [v for v in model.variables if id(v) not in chosen and keras.backend.is_float_dtype(v.dtype)]
     means = _moving_means(model)
     magnitudes = [tf.cast(tf.abs(v), tf.float64) * (0 if id(v) in means else 1) for v in others]
-    # Variables of their own, because a layer that is recomputed has gradients with respect to variables alone.
+    # New variables, not tensors: a layer that is recomputed has gradients with respect to variables only.
     stored = [tf.Variable(tf.zeros(v.shape, tf.float64)) for v in variables]
     fixed = [tf.Variable(magnitude, trainable=False) for magnitude in magnitudes]
 
@@ -68,29 +68,30 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
 
 
 def check_flow(model: keras.Model, scores: Sequence[np.ndarray]) -> None:
-    """Raises ValueError if what `absolute_flow` gave for a model is not finite, or zero everywhere."""
+    """Raises ValueError if scores from `absolute_flow` are not finite, or zero everywhere."""
     largest = max((float(array.max(initial=0)) for array in scores), default=0.0)  # NaN if one is
     if not np.isfinite(largest):
         raise ValueError(
-            f"What flows through {model.name!r} with absolute weights exceeds float64; received {largest}."
+            f"The flow through {model.name!r} with absolute weights exceeds float64; received {largest}. Look for "
+            "weights that are very large or not finite."
         )
     if largest == 0:
         raise ValueError(
-            f"Nothing flows through {model.name!r} with absolute weights: no path from its inputs to its outputs is "
-            "left, an activation is constant for large inputs, as a softmax at its end or a saturated sigmoid is, or "
-            "inputs become negative, as in a Normalization layer."
+            f"Nothing flows through {model.name!r} with absolute weights. Either no path from inputs to outputs is "
+            "left, or an activation is constant for large inputs, such as a softmax at its end or a saturated sigmoid, "
+            "or a layer makes inputs negative, such as Normalization."
         )
 
 
 def _moving_means(model: keras.Model) -> set[int]:
-    """Returns the `id` of each variable that BatchNorm subtracts."""
+    """Returns the `id` of each moving mean of BatchNorm."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     return {id(layer.moving_mean) for layer in norms if layer.built}
 
 
 @contextlib.contextmanager
 def _stored_in(variables: Sequence[keras.Variable], storage: Sequence[Any]) -> Iterator[None]:
-    """Within it, Keras' variables keep their values in these variables of TensorFlow, of any floating type."""
+    """Context in which Keras variables keep their values in other TensorFlow variables, of any floating type."""
     own = [variable._value for variable in variables]
     try:
         for variable, other in zip(variables, storage, strict=True):
@@ -103,7 +104,7 @@ def _stored_in(variables: Sequence[keras.Variable], storage: Sequence[Any]) -> I
 
 @contextlib.contextmanager
 def _in_float64(model: keras.Model) -> Iterator[None]:
-    """Within it, every layer of a model computes in float64."""
+    """Context in which every layer of a model computes in float64."""
     layers = model._flatten_layers()
     policies = [layer._dtype_policy for layer in layers]
     try:
@@ -116,13 +117,13 @@ def _in_float64(model: keras.Model) -> Iterator[None]:
 
 
 def _ones(model: keras.Model, example: Any) -> Any:
-    """Returns one example of ones in the structure that the model is called with."""
+    """Returns one example of ones in the structure of the model's inputs."""
     if example is not None:
         return keras.tree.map_structure(lambda part: ops.ones_like(ops.convert_to_tensor(part)[:1]), example)
     tensors = input_tensors(model)
     if tensors is None or any(None in tensor.shape[1:] for tensor in keras.tree.flatten(tensors)):
         raise ValueError(
-            f"`data` must be given: the shape of the inputs of {model.name!r} is not known without an example."
+            f"`data` must be given: the shape of the inputs of {model.name!r} is unknown without an example."
         )
     return keras.tree.map_structure(
         lambda tensor: ops.ones((tensor.shape[0] or 1, *tensor.shape[1:]), tensor.dtype), tensors

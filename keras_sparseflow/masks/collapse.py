@@ -1,4 +1,4 @@
-"""What masks cut off: kernels, input rows and units without any active weight, and weights that no path reaches."""
+"""Reports on masks: kernels, inputs and units without active weights, and active weights on no path."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,23 @@ from keras_sparseflow.masks.which_kernels import check_not_quantized
 
 
 class CollapseError(ValueError):
-    """Masks would leave a kernel without any active weight, and that is not allowed."""
+    """Raised where masks would leave a kernel without any active weight."""
 
 
 @dataclass(frozen=True)
 class KernelMask:
-    """What the mask of one kernel leaves.
+    """Counts of the weights, inputs and units that the mask of one kernel leaves.
 
     Args:
-        path: of the kernel.
-        shape: of the kernel.
-        active: how many weights are active.
-        inputs: how many inputs the layer has: features, or channels.
-        cut_inputs: how many of them feed nothing, because none of their weights is active.
-        units: how many units or channels it has for output.
-        cut_units: how many of them get nothing.
-        on_paths: how many active weights lie on a path of active weights from the model's inputs to its
-            outputs; None where that was not asked for.
+        path: path of the kernel.
+        shape: shape of the kernel.
+        active: number of active weights.
+        inputs: number of the layer's inputs: features, or channels.
+        cut_inputs: number of inputs without any active weight.
+        units: number of the layer's units or output channels.
+        cut_units: number of units without any active weight.
+        on_paths: number of active weights on a path of active weights from the model's inputs to its
+            outputs; None if not counted.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="hidden")])
@@ -55,7 +55,7 @@ class KernelMask:
 
     @property
     def size(self) -> int:
-        """How many weights the kernel has."""
+        """Number of weights, inactive ones included."""
         return math.prod(self.shape)
 
     @property
@@ -65,16 +65,16 @@ class KernelMask:
 
     @property
     def collapsed(self) -> bool:
-        """Whether no weight is active, or none that is lies on a path, where that is known."""
+        """Whether no weight is active or, if paths were counted, no active weight lies on a path."""
         return self.active == 0 or self.on_paths == 0
 
 
 @dataclass(frozen=True)
 class MaskReport:
-    """What masks leave of each kernel of a model. Printing it shows a table.
+    """Counts of what masks leave of each kernel of a model; printing shows a table.
 
     Args:
-        kernels: in the order of the layers.
+        kernels: one entry for each kernel, in the order of the layers.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="hidden")])
@@ -91,7 +91,7 @@ class MaskReport:
         return tuple(kernel.path for kernel in self.kernels if kernel.collapsed)
 
     def to_frame(self) -> Any:
-        """Returns a pandas DataFrame with a row for each kernel: the fields of `KernelMask`, `size`, `density`."""
+        """Returns a pandas DataFrame with one row per kernel: the fields of `KernelMask`, `size` and `density`."""
         import pandas as pd
 
         rows = [{**asdict(kernel), "size": kernel.size, "density": kernel.density} for kernel in self.kernels]
@@ -137,18 +137,17 @@ class MaskReport:
 def mask_report(
     model: keras.Model, masks: Mapping[str, np.ndarray] | None = None, *, paths: bool = False, data: Any = None
 ) -> MaskReport:
-    """Returns what masks leave of each kernel: active weights, and what is cut off.
+    """Returns how many weights of each kernel the masks leave active, and how many inputs and units they cut off.
 
     Args:
-        model: built.
-        masks: boolean arrays by the path of their kernel, as `make_masks` gives them; None for the masks that
-            the model has.
+        model: a built model.
+        masks: boolean arrays by the path of their kernel, as from `make_masks`; None for the model's own masks.
         paths: whether to count the active weights on paths from inputs to outputs, by one pass through
-            the network with absolute weights (TensorFlow); kernels without a mask count as they are.
-        data: see `make_masks`; with `paths`, where the model does not know the shape of its inputs.
+            the network with absolute weights (TensorFlow); kernels without a mask keep their weights.
+        data: see `make_masks`; needed with `paths` where the model does not know its input shapes.
 
     Raises:
-        ValueError: there are no masks, a mask is of no kernel, or its shape is another.
+        ValueError: there are no masks, or a mask belongs to no kernel or has another shape than its kernel.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="hidden")])
@@ -168,15 +167,15 @@ def mask_report(
 
 
 def check_masks(kernels: Sequence[Kernel], masks: Mapping[str, np.ndarray]) -> None:
-    """Raises ValueError unless there is a mask, and each is of one of these kernels and has its shape."""
+    """Raises ValueError unless there are masks, and each belongs to one of the kernels and has its shape."""
     shapes = {kernel.path: kernel.shape for kernel in kernels}
     if not masks:
         raise ValueError("`masks` must hold at least one mask; received none.")
     for path, mask in masks.items():
         if path not in shapes:
-            raise ValueError(f"`masks` names {path!r}, which is no kernel that has or can get one.")
+            raise ValueError(f"`masks` must name kernels that can have a mask; received {path!r}, which is none.")
         if np.shape(mask) != shapes[path]:
-            raise ValueError(f"The mask of {path!r} must have its shape {shapes[path]}; received {np.shape(mask)}.")
+            raise ValueError(f"The mask of {path!r} must have shape {shapes[path]}; received {np.shape(mask)}.")
 
 
 def _row(kernel: Kernel, mask: np.ndarray, on_paths: int | None) -> KernelMask:
@@ -194,15 +193,18 @@ def _row(kernel: Kernel, mask: np.ndarray, on_paths: int | None) -> KernelMask:
 
 
 def _on_paths(model: keras.Model, kernels: Sequence[Kernel], masks: Mapping[str, np.ndarray], data: Any) -> list[int]:
-    """Returns how many active weights of each kernel change the outputs of the network with absolute weights."""
+    """Returns how many active weights of each kernel lie on a path from the model's inputs to its outputs."""
     check_tensorflow("mask_report(paths=True)")
     from keras_sparseflow.masks.absolute import absolute_flow, check_flow
     from keras_sparseflow.masks.scores.examples import as_batches
 
+    # Positive weights cannot cancel: the gradient of the summed outputs is above zero exactly for the weights that a
+    # path of active weights connects with inputs and outputs. So one backward pass finds the paths in any graph of
+    # layers. Following units from kernel to kernel would need a rule for each kind of layer and join between them.
     with merged_lora(model):
         flow = absolute_flow(model, kernels, None if data is None else as_batches(data)[0][0])
         shares = flow([masks[kernel.path].astype(np.float64) for kernel in kernels])
         on_paths = [int(np.count_nonzero(share)) for share in shares]
-        if not any(on_paths):  # is it the masks, or a network through which nothing flows without them either?
+        if not any(on_paths):  # an error if nothing flows even without masks
             check_flow(model, flow([np.ones(kernel.shape) for kernel in kernels]))
     return on_paths

@@ -1,7 +1,7 @@
-"""Sparsity distributions: how many weights of each kernel are active, for one density of all.
+"""Sparsity distributions: how many weights of each kernel are active at one density of the whole network.
 
-A distribution is a function `(shapes, density) -> counts`, one count for each shape, or one count for all
-together, in which case the scores of all kernels are compared with each other. `DISTRIBUTIONS` names them.
+A distribution is a function `(shapes, density) -> counts`. It returns one count for each shape, or one count for all
+kernels together, whose scores are then compared with each other. `DISTRIBUTIONS` names them.
 """
 
 import math
@@ -20,7 +20,7 @@ def uniform(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     """Returns round(density * size) for each kernel: every kernel has the same density.
 
     Args:
-        shapes: of the kernels.
+        shapes: shapes of the kernels.
         density: float in [0, 1].
 
     Example:
@@ -35,11 +35,11 @@ def erk(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
 
     The density of a kernel is proportional to sum(dims) / prod(dims). Kernels whose share exceeds 1
     are dense, and the rest is solved again until none exceeds 1. The counts add up to
-    round(density * total) exactly: fractions are rounded by largest remainder, the first kernel first
-    among equals.
+    round(density * total) exactly: fractions are rounded by largest remainder; among equal remainders
+    the first kernel is rounded up first.
 
     Args:
-        shapes: of the kernels.
+        shapes: shapes of the kernels.
         density: float in [0, 1], of all kernels together.
 
     Example:
@@ -56,10 +56,10 @@ def er(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     """Returns active counts by the Erdos-Renyi rule: as `erk`, but the height and width of kernels do not count.
 
     The density of a kernel is proportional to (inputs + outputs) / (inputs * outputs), its last two
-    dimensions; for matrices that is `erk`.
+    dimensions; for matrices this equals `erk`.
 
     Args:
-        shapes: of the kernels.
+        shapes: shapes of the kernels.
         density: float in [0, 1], of all kernels together.
 
     Example:
@@ -73,10 +73,10 @@ def er(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
 
 
 def all_together(shapes: Sequence[Sequence[int]], density: float) -> int:
-    """Returns round(density * total): one threshold for all kernels, which share the weights by their scores.
+    """Returns round(density * total): one threshold for all kernels, so that scores decide each kernel's share.
 
     Args:
-        shapes: of the kernels.
+        shapes: shapes of the kernels.
         density: float in [0, 1], of all kernels together.
 
     Example:
@@ -87,13 +87,13 @@ def all_together(shapes: Sequence[Sequence[int]], density: float) -> int:
 
 
 def kernel_counts(model: "keras.Model") -> dict[str, int]:
-    """Returns how many weights of each kernel of a built model are active: all where there is no mask.
+    """Returns how many weights of each kernel of a built model are active; all if the kernel has no mask.
 
-    Given as the `distribution` of another model's masks, that model gets the same capacity, kernel by kernel:
-    with the counts of a narrow dense network a wide one is its sparse arm in the sense of Tessera et al. 2021.
+    As the `distribution` of another model's masks, the counts give that model the same capacity, kernel by kernel.
+    With the counts of a narrow dense network, a wide network becomes its sparse arm (Tessera et al. 2021).
 
     Args:
-        model: built, with masked or stock layers.
+        model: a built model with masked or stock layers.
 
     Example:
         >>> import keras
@@ -114,7 +114,7 @@ def kernel_counts(model: "keras.Model") -> dict[str, int]:
 
 
 def _in_proportion(shapes: Sequence[Sequence[int]], densities: Sequence[float], density: float) -> list[int]:
-    """Returns counts that give kernels densities in these proportions, at most 1, and an exact total."""
+    """Returns counts with an exact total whose densities have these proportions, but are at most 1."""
     sizes = np.array([math.prod(shape) for shape in shapes], dtype=np.int64)
     raw = np.array(densities, dtype=float)
     target = active_count(check_density(density), int(sizes.sum()))
@@ -130,7 +130,7 @@ def _in_proportion(shapes: Sequence[Sequence[int]], densities: Sequence[float], 
 
 
 def _round_to_total(wanted: np.ndarray, sizes: np.ndarray, total: int) -> list[int]:
-    """Returns integers next to the wanted numbers, at most the sizes, that add up to the total."""
+    """Returns integers next to the wanted numbers and at most the sizes, which add up to the total."""
     counts = np.minimum(np.floor(wanted + 1e-9), sizes).astype(np.int64)
     by_remainder = np.argsort(counts - wanted, kind="stable")
     for index in by_remainder[counts[by_remainder] < sizes[by_remainder]][: total - int(counts.sum())]:

@@ -1,4 +1,4 @@
-"""Masks of any model: a score ranks its weights, a distribution says how many of each kernel are active."""
+"""Makes masks for any model: a score ranks weights, a distribution says how many of each kernel are active."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,28 +37,28 @@ def make_masks(
 ) -> dict[str, np.ndarray]:
     """Returns a boolean mask for each kernel of a model, by its path; True is active.
 
-    The model is not changed. `sparsify` makes its twin with such masks, `set_masks` gives them to a model of
-    masked layers, and `mask_report` says what they cut off.
+    The model does not change. `sparsify` makes a masked twin with the masks, `set_masks` gives them to a model
+    of masked layers, and `mask_report` counts what they cut off.
 
     Args:
-        model: any built Keras model, with stock or masked layers; where LoRA adds to a kernel, the sum is ranked.
-        density: float in [0, 1], of the kernels that get a mask; None where the distribution is a mapping.
-        score: a name in `keras_sparseflow.masks.SCORES` or such a function, what ranks weights: "random",
-            "magnitude", "snip", "grasp" (both need data) or "synflow".
+        model: any built Keras model, with stock or masked layers; with LoRA, kernel plus product is ranked.
+        density: float in [0, 1], of the kernels that get a mask; None if the distribution is a mapping.
+        score: the ranking of weights, a name in `keras_sparseflow.masks.SCORES` or such a function: "random",
+            "magnitude", "snip", "grasp" (these two need data) or "synflow".
         distribution: a name in `keras_sparseflow.masks.DISTRIBUTIONS` or such a function: "uniform", "erk",
             "er", or "global" (the highest scores of all kernels together); or active weights for each kernel
             by path, such as `kernel_counts` gives for matched capacity.
-        data: arrays `(x, y)`, or a `tf.data.Dataset` of batches, for scores that look at examples.
-        loss: of `(y, predictions)`, a Keras loss or its name; None for the one that the model is compiled
-            with, or sparse categorical cross-entropy from logits. Regularisation takes no part.
-        training: whether BatchNorm and the like run in training mode where SNIP and GraSP take gradients;
-            the model's statistics stay as they are.
-        batch_size: examples of arrays taken at once, which bounds the memory.
-        seed: int, at least 0, what random scores depend on, together with the kernel's place.
+        data: arrays `(x, y)`, or a `tf.data.Dataset` of batches, for scores that need examples.
+        loss: a Keras loss of `(y, predictions)` or its name; None for the model's compiled loss, or else
+            sparse categorical cross-entropy from logits. Regularisation is left out.
+        training: whether layers such as BatchNorm run in training mode where SNIP and GraSP take gradients;
+            the model's statistics do not change.
+        batch_size: examples in a batch of arrays, which bounds the memory.
+        seed: int, at least 0; seed and place of a kernel decide its random scores.
         exclude: kernels that get no mask: names or paths of layers, patterns of these (`"block_*"`,
             `"*/query"`), or classes of layers; one or several.
         allow_collapse: whether a kernel may be left without any active weight.
-        kernels: the candidates, by `kernels_of`; None for every kernel of the model.
+        kernels: the candidates, from `kernels_of`; None for every kernel of the model.
 
     Raises:
         ValueError: the model is not built or has no kernel, a kernel is quantized, the density is not a fraction, a
@@ -108,12 +108,12 @@ def set_masks(model: keras.Model, masks: Mapping[str, np.ndarray], optimizer: An
     """Gives masks to the masked layers of a model; weights that become inactive are set to zero.
 
     Args:
-        model: built, with a masked layer for each mask; others keep theirs.
-        masks: boolean arrays by the path of their kernel, as `make_masks` gives them.
+        model: a built model with a masked layer for each mask; other layers keep their masks.
+        masks: boolean arrays by the path of their kernel, as from `make_masks`.
         optimizer: see `MaskedKernel.set_mask`.
 
     Raises:
-        ValueError: a mask is of no masked layer, or of another shape than its kernel; then none is set.
+        ValueError: a mask belongs to no masked layer or has another shape than its kernel; then no mask is set.
 
     Example:
         >>> from keras_sparseflow import MaskedDense
@@ -131,7 +131,7 @@ def set_masks(model: keras.Model, masks: Mapping[str, np.ndarray], optimizer: An
 
 
 def _counts(kernels: Sequence[Kernel], density: float | None, distribution: Distribution) -> Sequence[int] | int:
-    """Returns how many weights are active: of each kernel, or of all together."""
+    """Returns the number of active weights of each kernel, or of all kernels together."""
     if isinstance(distribution, Mapping):
         if density is not None:
             raise ValueError(f"`density` must be None where `distribution` gives counts; received {density!r}.")
@@ -148,7 +148,7 @@ def _counts(kernels: Sequence[Kernel], density: float | None, distribution: Dist
 
 
 def _given_counts(kernels: Sequence[Kernel], counts: Mapping[str, int]) -> list[int]:
-    """Returns the counts in the order of the kernels, if each has one that it has room for."""
+    """Returns the counts in the order of the kernels, after a check that each kernel has one that fits."""
     odd = sorted({kernel.path for kernel in kernels} ^ set(counts))
     if odd:
         raise ValueError(
@@ -166,7 +166,7 @@ def _given_counts(kernels: Sequence[Kernel], counts: Mapping[str, int]) -> list[
 
 
 def _checked_scores(kernels: Sequence[Kernel], scores: Sequence[Any], score: str | Score) -> list[np.ndarray]:
-    """Returns what a score gave as arrays, if there is one of each kernel's shape, without NaN."""
+    """Returns scores as arrays, after a check that each kernel has one of its shape, without NaN."""
     who = f"The score {score if isinstance(score, str) else getattr(score, '__name__', score)!r}"
     if not isinstance(scores, Sequence):
         raise ValueError(f"{who} must return a list of arrays; received {type(scores).__name__}.")
@@ -188,11 +188,11 @@ def _checked_scores(kernels: Sequence[Kernel], scores: Sequence[Any], score: str
 
 
 def _check_collapse(kernels: Sequence[Kernel], counts: Sequence[int], density: float | None) -> None:
-    """Raises CollapseError if a kernel has no active weight, unless none was asked for."""
+    """Raises CollapseError if a kernel has no active weight, unless no kernel should have one."""
     empty = [f"{k.path} (of {math.prod(k.shape)})" for k, count in zip(kernels, counts, strict=True) if not count]
     if empty and (any(counts) or density):
         cause = "The counts leave" if density is None else f"`density` {density} leaves"
         raise CollapseError(
-            f"{cause} {len(empty)} of {len(kernels)} kernels without any active weight: {', '.join(empty)}. Choose a "
-            "higher one, distribution='erk', exclude them, or set allow_collapse=True."
+            f"{cause} {len(empty)} of {len(kernels)} kernels without any active weight: {', '.join(empty)}. Keep "
+            "more weights, use distribution='erk', exclude these kernels, or set allow_collapse=True."
         )

@@ -1,4 +1,4 @@
-"""Which inputs and which units of a layer have an active weight: what the axes of its kernel mean."""
+"""The inputs and units of a layer that have an active weight, from the axes of the layer's kernel."""
 
 from typing import Any
 
@@ -16,12 +16,15 @@ def alive(kernel: Kernel, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns which inputs and which units (or channels) of a kernel's layer have an active weight in a mask.
 
     Args:
-        kernel: by `kernels_of`; its layer says what the axes of the kernel count.
+        kernel: a kernel from `kernels_of`; its layer decides what the axes of the kernel count.
         mask: boolean, of the kernel's shape.
 
     Returns:
         Two boolean arrays, one entry for each input and for each unit.
     """
+    # An input or unit is alive if any of its weights is active, so it is enough to know the axes that count them. Axes
+    # are numbered from the last one, because kernels have any number of spatial axes in front. A grouped convolution
+    # stores one group's inputs: unless the last axis is split by group, inputs of several groups would count as one.
     groups = getattr(kernel.layer, "groups", 1)
     if groups == 1:
         inputs, units = _axes(kernel)
@@ -36,7 +39,7 @@ def _any_along(mask: np.ndarray, kept: Axes) -> np.ndarray:
 
 
 def _axes(kernel: Kernel) -> tuple[Axes, Axes]:
-    """Returns the axes of a kernel that count inputs and units, from its last one on."""
+    """Returns the axes of a kernel that count inputs and units, as negative numbers."""
     layer: Any = kernel.layer
     if isinstance(layer, keras.layers.EinsumDense):
         return _einsum_axes(layer.equation)

@@ -1,4 +1,4 @@
-"""Scores and sparsity distributions that can be named."""
+"""The tables of mask scores and sparsity distributions by name."""
 
 from keras_sparseflow.plugins import Table
 
@@ -14,7 +14,7 @@ SCORES = Table(
     },
     expects="callable",
 )
-"""Functions `(problem) -> scores`, an array of each kernel's shape."""
+"""Functions `(problem) -> scores`; scores are one array of each kernel's shape."""
 
 DISTRIBUTIONS = Table(
     "sparsity distribution",
@@ -27,4 +27,4 @@ DISTRIBUTIONS = Table(
     },
     expects="callable",
 )
-"""Functions `(shapes, density) -> counts`, one count for each shape, or one for all of them together."""
+"""Functions `(shapes, density) -> counts`; counts are one for each shape, or one for all together."""

@@ -1,4 +1,4 @@
-"""Which kernels of a model get masks: all but those that are excluded by name or by class."""
+"""The choice of kernels that get masks: all but those excluded by name, pattern or class."""
 
 import difflib
 import fnmatch
@@ -15,13 +15,13 @@ def choose_kernels(kernels: Sequence[Kernel], exclude: Exclusion | Iterable[Excl
     """Returns the kernels that no exclusion names, in their order.
 
     Args:
-        kernels: by `kernels_of`.
+        kernels: kernels from `kernels_of`.
         exclude: names or paths of layers, patterns of these (`"block_*"`, `"*/query"`), or classes of
             layers; one or several.
 
     Raises:
         TypeError: an exclusion is neither a string nor a class.
-        ValueError: one matches nothing, or together they match everything.
+        ValueError: an exclusion matches nothing, or all together match everything.
     """
     items = [exclude] if isinstance(exclude, (str, type)) else list(exclude)
     for item in items:
@@ -36,7 +36,7 @@ def choose_kernels(kernels: Sequence[Kernel], exclude: Exclusion | Iterable[Excl
 
 
 def check_not_quantized(kernels: Sequence[Kernel], remedy: str) -> None:
-    """Raises ValueError, which ends with a remedy, if one of the kernels is not stored as floating numbers."""
+    """Raises ValueError, which ends with `remedy`, if a kernel is not stored in a floating type."""
     for kernel in kernels:
         if not keras.backend.is_float_dtype(kernel.variable.dtype):
             raise ValueError(
@@ -51,13 +51,13 @@ def names_kernel(kernel: Kernel, item: Exclusion) -> bool:
         return any(isinstance(layer, item) for layer in kernel.chain)
     names = kernel.path.split("/")
     around = ["/".join(names[:end]) for end in range(1, len(names) + 1)]
-    around += [layer.name for layer in kernel.chain]  # a path leaves out cells, and numbers that Keras has given
+    around += [layer.name for layer in kernel.chain]  # paths leave out cells, and numbers chosen by Keras
     return any(fnmatch.fnmatchcase(path, item) or fnmatch.fnmatchcase(path, f"*/{item}") for path in around)
 
 
 def _no_match(kernels: Sequence[Kernel], item: Exclusion) -> ValueError:
     if isinstance(item, type):
-        return ValueError(f"`exclude` names {item.__name__}, but no kernel that can be masked is of such a layer.")
+        return ValueError(f"`exclude` names {item.__name__}, but no such layer has a kernel that can be masked.")
     paths = [kernel.path for kernel in kernels]
     near = difflib.get_close_matches(item, paths, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""Architectures, each described once: their kernels are counted without Keras, their models run on every backend."""
+"""Architectures, each described once: to count kernels without Keras, and to build models on every backend."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Families of networks that a study can name, each described once: to count its kernels, and to build it."""
+"""Families of networks, each described once: to count kernels, and to build models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Architecture:
     """A family of networks for images, by depth and width.
 
     Args:
-        name: with which the names of its models begin.
-        describe: called as `describe(net, images, classes, depth, width)`, applies the layers of the `Network` to its
-            images one after the other, and returns the logits. It may take details of its own by name. Raises
-            ValueError for a depth or width that there is not.
+        name: the beginning of its models' names.
+        describe: function called as `describe(net, images, classes, depth, width)`. It applies the layers of the
+            `Network` to its images one after the other, and returns the logits. It may take further arguments by name,
+            and raises ValueError for a depth or width that the family does not have.
 
     Example:
         >>> def describe(net, images, classes, depth, width):
@@ -48,21 +48,21 @@ class Architecture:
         fraction: float = 1.0,
         details: Mapping[str, Any] | None = None,
     ) -> list[KernelUse]:
-        """Returns the kernels of one network, in the order in which an image meets them, without Keras.
+        """Returns the kernels of one network in the order in which an image passes them; needs no Keras.
 
         Args:
-            input_shape: of one image, `(height, width, channels)`.
+            input_shape: shape of one image, `(height, width, channels)`.
             classes: number of outputs.
             depth: as the family counts it.
             width: as the family counts it.
-            skip_connections: whether the network has them.
+            skip_connections: whether the network has skip connections.
             fraction: in (0, 1]: each layer has round(fraction * channels) of its channels or units, at least 1; images
                 and classes stay.
-            details: that `describe` takes by name besides.
+            details: further arguments of `describe`, by name.
 
         Raises:
-            ValueError: an image of another rank, a depth, width or fraction that there is not, or skip connections of
-                a network that has none.
+            ValueError: the image has another rank, the depth, width or fraction is out of range, or the family has no
+                skip connections.
         """
         if len(input_shape) != 3:
             raise ValueError(f"`input_shape` must be (height, width, channels); received {tuple(input_shape)}.")
@@ -88,26 +88,26 @@ class Architecture:
         details: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> "keras.Model":
-        """Returns one network; its kernels are those of `kernels`.
+        """Returns one network as a Keras model, with the kernels that `kernels` lists.
 
         Args:
-            input_shape: of one image, `(height, width, channels)`.
+            input_shape: shape of one image, `(height, width, channels)`.
             classes: number of outputs.
             depth: as the family counts it.
             width: as the family counts it.
-            density: share of active weights in (0, 1], of every kernel or of each by name; masks are random. None for
+            density: share of active weights in (0, 1], for every kernel or by name for each; masks are random. None for
                 stock layers.
-            dense_ends: keeps the layers of the first and the last kernel stock layers; `density` leaves them out.
-            skip_connections: whether the network has them.
+            dense_ends: whether the layers of the first and the last kernel are stock layers, without a density.
+            skip_connections: whether the network has skip connections.
             fraction: see `kernels`.
-            details: likewise.
-            options: `activation`, `activation_arguments`, `batch_norm`, `dropout`, `l2`, `seed` and `model_class`, as
-                `wide_resnet` takes them, BatchNorm left out by default; and `fan_ins`, by name, which initial values
-                assume where they are not a kernel's own.
+            details: see `kernels`.
+            options: `activation`, `activation_arguments`, `batch_norm`, `dropout`, `l2`, `seed` and `model_class` as in
+                `wide_resnet`, but without BatchNorm by default; and `fan_ins`, the fan-ins by name that initial values
+                assume instead of the kernels' own.
 
         Raises:
-            ValueError: see `kernels`; an unknown activation, a dropout out of range, or densities that do not match the
-                kernels or leave one no active weight.
+            ValueError: see `kernels`; or the activation is unknown, the dropout is out of range, or densities do not
+                match the kernels or leave a kernel without active weights.
         """
         from keras_sparseflow.models.keras_network import keras_model
 
@@ -128,7 +128,7 @@ def whole_channels(channels: int, width: float) -> int:
     """Returns `width` times as many channels.
 
     Raises:
-        ValueError: that is no whole number, or none at all.
+        ValueError: the product is not a whole number of at least 1.
 
     Example:
         >>> whole_channels(64, 0.25)

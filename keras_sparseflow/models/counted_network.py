@@ -1,4 +1,4 @@
-"""A network that is described layer by layer: shapes are followed and kernels listed, without Keras."""
+"""Networks that are described layer by layer, to follow shapes and list kernels without Keras."""
 
 from dataclasses import dataclass, field
 from math import ceil, prod
@@ -7,13 +7,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class KernelUse:
-    """One kernel of a network that need not be built; see `layers.Kernel` for one of a model.
+    """One kernel of a network that need not be built; `layers.Kernel` is a kernel of a built model.
 
     Args:
-        name: the path that it has in the built network.
-        shape: of the kernel.
-        positions: at how many places of an image it is applied.
-        fan_in: inputs of one unit or channel.
+        name: path of the kernel in the built network.
+        shape: shape of the kernel.
+        positions: number of positions of an image at which the kernel is applied.
+        fan_in: number of inputs of one unit or channel.
 
     Example:
         >>> KernelUse("stem", (3, 3, 3, 16), positions=1024, fan_in=27).size
@@ -27,18 +27,18 @@ class KernelUse:
 
     @property
     def size(self) -> int:
-        """Its weights, inactive ones included."""
+        """Number of weights, inactive ones included."""
         return prod(self.shape)
 
 
 @dataclass(frozen=True)
 class Features:
-    """The values that a layer gives for one image.
+    """The output of a layer for one image.
 
     Args:
         shape: `(height, width, channels)` or `(units,)`.
-        tensor: of Keras; None where shapes alone are followed.
-        exist: False on a skip connection of a network without skip connections, whose layers are not made.
+        tensor: Keras tensor; None where only shapes are followed.
+        exist: False on a skip connection that the network leaves out, whose layers are not made.
 
     Example:
         >>> Features((32, 32, 3)).shape[-1]
@@ -52,24 +52,24 @@ class Features:
 
 @dataclass(kw_only=True)
 class Network:
-    """A network in the making: each method applies one layer to features, and returns those that it gives.
+    """A network under construction: each method applies one layer to features, and returns the layer's output.
 
-    This class follows shapes and lists kernels. A `KerasNetwork` makes the layers, too. A description uses every
-    method whatever the options are: a network without BatchNorm, dropout or skip connections leaves them out itself.
+    This class follows shapes and lists kernels; a `KerasNetwork` makes the layers, too. Descriptions call all methods
+    for all options: the network itself leaves out the BatchNorm, dropout or skip connections that it does not have.
 
     Args:
-        skip_connections: whether what begins with `skip` is made.
+        skip_connections: whether layers on skip connections, which begin with `skip`, are made.
         fraction: in (0, 1], see `channels`.
         batch_norm: whether `norm` applies a layer.
 
     Attributes:
-        kernels: the kernels so far, in the order in which an image meets them.
+        kernels: the kernels so far, in the order in which an image passes them.
         has_skips: whether the description has called `skip`.
-        streams: how many kernels there would be so far with skip connections. A kernel's place among them decides its
-            random streams, so that networks with and without share the kernels that they have in common.
+        streams: number of kernels so far, with those on skip connections even if they are left out. This number decides
+            a kernel's random streams, so that networks with and without skip connections share their common kernels.
 
     Raises:
-        ValueError: a fraction out of its range.
+        ValueError: `fraction` is out of range.
 
     Example:
         >>> net = Network(fraction=0.5)
@@ -91,11 +91,11 @@ class Network:
             raise ValueError(f"`fraction` must be in (0, 1]; received {self.fraction}.")
 
     def images(self, shape: tuple[int, ...]) -> Features:
-        """Returns the features that the first layer takes: images of that shape."""
+        """Returns the features of images of that shape, the input of the first layer."""
         return Features(shape)
 
     def channels(self, wide: int) -> int:
-        """Returns round(fraction * wide), at least 1: how many channels or units a layer of `wide` of them has here."""
+        """Returns round(fraction * wide), at least 1: how many of `wide` channels or units this network has."""
         return max(1, round(self.fraction * wide))
 
     # --- layers with a kernel ---------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Network:
     def conv(
         self, name: str, x: Features, channels: int, size: int = 3, strides: int = 1, *, use_bias: bool = False
     ) -> Features:
-        """Applies a convolution with square kernels, padded to keep height and width, or these by the stride."""
+        """Applies a convolution with square kernels, padded so that only the stride reduces height and width."""
         *sides, inputs = _strided(x, strides)
         filters = self.channels(channels)
         options = {"kernel_size": size, "strides": strides, "padding": "same", "use_bias": use_bias}
@@ -111,23 +111,23 @@ class Network:
         return self._kernel("Conv2D", name, x, kernel, shape, filters=filters, **options)
 
     def depthwise(self, name: str, x: Features, size: int = 3, strides: int = 1, *, use_bias: bool = False) -> Features:
-        """Applies to each channel a convolution of its own, padded as by `conv`."""
+        """Applies a separate convolution to each channel, padded as in `conv`."""
         shape = _strided(x, strides)
         options = {"kernel_size": size, "strides": strides, "padding": "same", "use_bias": use_bias}
         return self._kernel("DepthwiseConv2D", name, x, (size, size, shape[-1], 1), shape, **options)
 
     def dense(self, name: str, x: Features, units: int, *, use_bias: bool = True) -> Features:
-        """Applies a fully connected layer, to the last axis."""
+        """Applies a fully connected layer to the last axis."""
         return self._dense(name, x, self.channels(units), use_bias=use_bias)
 
     def classify(self, name: str, x: Features, classes: int, *, use_bias: bool = True) -> Features:
-        """Applies the linear classifier: as `dense`, but every fraction has as many classes, and logits are precise."""
+        """Applies the linear classifier: as `dense`, but all classes at any fraction, and logits in full precision."""
         return self._dense(name, x, classes, use_bias=use_bias, precise=True)
 
     # --- layers without -----------------------------------------------------------------------------------------------
 
     def norm(self, name: str, x: Features, momentum: float = 0.9, epsilon: float = 1e-5) -> Features:
-        """Applies BatchNorm, if the network has it; by default that of the published codes, in Keras' terms."""
+        """Applies BatchNorm, if the network has it; the defaults are those of the published codes, in Keras' terms."""
         return self.layer("BatchNormalization", name, x, momentum=momentum, epsilon=epsilon) if self.batch_norm else x
 
     def activate(self, name: str, x: Features) -> Features:
@@ -135,19 +135,19 @@ class Network:
         return x
 
     def drop(self, name: str, x: Features) -> Features:
-        """Applies the network's dropout, if it has any, to what the next kernel takes."""
+        """Applies the network's dropout, if it has any, to the inputs of the next kernel."""
         return x
 
     def skip(self, x: Features) -> Features:
-        """Returns the beginning of a skip connection, on which layers may stand; `add` ends it."""
+        """Begins a skip connection, which may have layers of its own; `add` ends it."""
         self.has_skips = True
         return Features(x.shape, x.tensor, x.exist and self.skip_connections)
 
     def add(self, name: str, x: Features, skipped: Features) -> Features:
-        """Returns the sum with a skip connection; without skip connections `x` as it is.
+        """Returns the sum with a skip connection, or only `x` in a network without skip connections.
 
         Raises:
-            ValueError: shapes that differ.
+            ValueError: the shapes differ.
         """
         if not skipped.exist:
             return x
@@ -156,7 +156,7 @@ class Network:
         return self.layer("Add", name, x, skipped)
 
     def max_pool(self, name: str, x: Features, size: int = 2) -> Features:
-        """Returns the largest of each `size` x `size` pixels; at the border of fewer."""
+        """Returns the largest of each `size` x `size` pixels, or of fewer at the border."""
         return self.layer("MaxPooling2D", name, x, shape=_strided(x, size), pool_size=size, padding="same")
 
     def mean(self, name: str, x: Features) -> Features:
@@ -164,20 +164,20 @@ class Network:
         return self.layer("GlobalAveragePooling2D", name, x, shape=x.shape[-1:])
 
     def flatten(self, name: str, x: Features) -> Features:
-        """Returns the features in a row."""
+        """Returns the features as one vector."""
         return self.layer("Flatten", name, x, shape=(prod(x.shape),))
 
     def layer(
         self, kind: str, name: str, *inputs: Features, shape: tuple[int, ...] | None = None, **options: Any
     ) -> Features:
-        """Applies any layer of Keras that has no kernel.
+        """Applies any Keras layer that has no kernel.
 
         Args:
-            kind: the name of its class in `keras.layers`.
-            name: of the layer.
-            inputs: one, or those that the layer is given as a list.
-            shape: of the features that it gives; None for that of the first input.
-            options: the class's arguments.
+            kind: name of the layer's class in `keras.layers`.
+            name: name of the layer.
+            inputs: one input, or several, which the layer gets as a list.
+            shape: shape of the output; None for that of the first input.
+            options: arguments of the class.
         """
         return Features(shape or inputs[0].shape, exist=all(x.exist for x in inputs))
 
@@ -188,7 +188,7 @@ class Network:
     def _kernel(
         self, kind: str, name: str, x: Features, kernel: tuple[int, ...], shape: tuple[int, ...], **options: Any
     ) -> Features:
-        """Applies a layer whose kernel has that shape, and gives the layer its name."""
+        """Lists a kernel of that shape, and applies the layer of that name which has it."""
         self.streams += 1
         if x.exist:
             fan_in = prod(kernel[: 2 if kind.startswith("Depthwise") else -1])
@@ -197,6 +197,6 @@ class Network:
 
 
 def _strided(x: Features, strides: int) -> tuple[int, ...]:
-    """Returns the shape of images of which every so many rows and columns are kept, rounded up."""
+    """Returns the shape of images after a stride: height and width are divided and rounded up."""
     *sides, channels = x.shape
     return (*(ceil(side / strides) for side in sides), channels)

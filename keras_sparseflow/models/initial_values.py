@@ -1,4 +1,4 @@
-"""Initial values and masks of a network's kernels, each drawn from a random stream of its own."""
+"""Initial values and masks of a network's kernels, each from its own random stream."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from keras_sparseflow.layers.mask.arrays import random_mask
 
 
 def kernel_initializer(seed: int, index: int, fan_in: int, assumed_fan_in: float) -> keras.initializers.Initializer:
-    """Returns the initializer of one kernel: He normal for the fan-in assumed.
+    """Returns the initializer of one kernel: He normal for an assumed fan-in.
 
     Args:
-        seed: the network's.
-        index: the kernel's, from 0.
-        fan_in: by which Keras scales: the product of the kernel's dimensions but the last.
-        assumed_fan_in: sets the standard deviation sqrt(2 / assumed_fan_in).
+        seed: seed of the network.
+        index: number of the kernel, from 0.
+        fan_in: fan-in by which Keras scales, the product of the kernel's dimensions except the last.
+        assumed_fan_in: fan-in that sets the standard deviation sqrt(2 / assumed_fan_in).
     """
     return keras.initializers.VarianceScaling(
         2.0 * fan_in / assumed_fan_in, "fan_in", "truncated_normal", seed=stream_seed(seed, index, "kernel")
@@ -29,6 +29,6 @@ def kernel_mask(seed: int, index: int, shape: Sequence[int], active: int) -> np.
 
 
 def stream_seed(seed: int, index: int, stream: str) -> int:
-    """Returns the seed of one kernel's initial values, mask or dropout: independent streams of the run's seed."""
+    """Returns the seed of one kernel's initial values, mask or dropout; their random streams are independent."""
     key = ("kernel", "mask", "dropout").index(stream)
     return int(np.random.SeedSequence([check_seed(seed), index, key]).generate_state(1)[0] >> 1)

@@ -1,4 +1,4 @@
-"""A network that is described layer by layer, made of Keras layers with masked or stock kernels."""
+"""Keras models made from descriptions of networks, with masked or stock layers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,21 +15,21 @@ from keras_sparseflow.models.initial_values import kernel_initializer, stream_se
 
 @dataclass(kw_only=True)
 class KerasNetwork(Network):
-    """A network whose layers are made while it is described.
+    """A network whose Keras layers are made while the network is described.
 
     Kernels start He normal by fan-in. Initial values, masks and dropout are drawn from separate streams.
 
     Args:
-        densities: of the kernels that have a mask, by name; the others are those of stock layers.
-        fan_ins: by name, the fan-in that a kernel's initial values assume where it is not its own.
+        densities: densities of the masked kernels, by name; all others get stock layers.
+        fan_ins: fan-ins, by name, that initial values assume instead of the kernels' own.
         activation: a name in `ACTIVATIONS`.
         activation_arguments: see `activation_layer`.
-        dropout: share in [0, 1) that `drop` drops.
+        dropout: share in [0, 1) of values that `drop` drops.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what everything random depends on.
+        seed: seed of initial values, masks and dropout.
 
     Raises:
-        ValueError: dropout out of its range.
+        ValueError: `dropout` is out of range.
     """
 
     densities: Mapping[str, float] = field(default_factory=dict)
@@ -80,14 +80,14 @@ class KerasNetwork(Network):
         precise: bool = False,
         **options: Any,
     ) -> Features:
-        # Keras counts the other channels in a depthwise kernel's fan-in, too.
+        # Keras' fan-in of a depthwise kernel includes the other channels, the true one does not.
         depthwise = kind.startswith("Depthwise")
         fan_in = self.fan_ins.get(name, prod(kernel[: 2 if depthwise else -1]))
         argument = "depthwise" if depthwise else "kernel"
         options[f"{argument}_initializer"] = kernel_initializer(self.seed, self.streams, prod(kernel[:-1]), fan_in)
         if self.l2:  # Keras' L2 penalises x * w^2, whose gradient is 2 * x * w.
             options[f"{argument}_regularizer"] = keras.regularizers.L2(self.l2 / 2)
-        if precise:  # logits of half precision would lose too much
+        if precise:  # logits lose too much in half precision
             options["dtype"] = keras.config.dtype_policy().variable_dtype
         if name in self.densities:
             options["density"] = self.densities[name]
@@ -103,14 +103,14 @@ def keras_model(
     model_class: type[keras.Model] = keras.Model,
     **options: Any,
 ) -> keras.Model:
-    """Returns the model of a description.
+    """Returns the Keras model of a description.
 
     Args:
-        name: of the model.
-        describe: called with the network and its images, returns the logits.
-        input_shape: of one image.
-        model_class: the class to make, for instance `SparseModel`.
-        options: of the `KerasNetwork`.
+        name: name of the model.
+        describe: function of the network and its images that returns the logits.
+        input_shape: shape of one image.
+        model_class: class of the model, for instance `SparseModel`.
+        options: arguments of `KerasNetwork`.
     """
     net = KerasNetwork(**options)
     images = net.images(tuple(input_shape))
@@ -123,12 +123,12 @@ def activation_layer(
     """Returns a new layer that applies an activation.
 
     Args:
-        name: in `ACTIVATIONS`.
-        layer_name: of the layer; None for one that Keras gives.
-        arguments: that the activation's layer is made with, if it is one; functions take none.
+        name: a name in `ACTIVATIONS`.
+        layer_name: name of the layer; None to let Keras choose.
+        arguments: arguments of the activation's layer class; functions take none.
 
     Raises:
-        TypeError: arguments that it does not take.
+        TypeError: the activation does not take these arguments.
     """
     item = ACTIVATIONS.get(name)
     if isinstance(item, type):

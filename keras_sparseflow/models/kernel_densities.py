@@ -1,4 +1,4 @@
-"""The densities of a network's kernels, from one density of all or from each kernel's own."""
+"""Densities of a network's kernels, from one density for all or one for each kernel."""
 
 from collections.abc import Collection, Mapping
 from math import prod
@@ -9,16 +9,16 @@ from keras_sparseflow.layers.mask.arrays import active_count, check_density
 def kernel_densities(
     density: float | Mapping[str, float] | None, shapes: Mapping[str, tuple[int, ...]], stock: Collection[str] = ()
 ) -> dict[str, float]:
-    """Returns the densities of the kernels that have a mask, by name.
+    """Returns the densities of the masked kernels, by name.
 
     Args:
-        density: share of active weights in (0, 1], of every kernel or of each by name; None where none has a mask.
-        shapes: of all kernels, by name.
-        stock: names of kernels without a mask, whatever the density.
+        density: share of active weights in (0, 1], for every kernel or by name for each; None if no kernel has a mask.
+        shapes: shapes of all kernels, by name.
+        stock: names of the kernels that never have a mask.
 
     Raises:
-        ValueError: no kernel has a mask, densities that do not match the kernels, or one that leaves a kernel no
-            active weight.
+        ValueError: no kernel can have a mask, densities do not match the kernels, or a density leaves a kernel without
+            active weights.
 
     Example:
         >>> kernel_densities(0.1, {"hidden_1": (64, 20), "output": (20, 10)}, stock=["output"])
@@ -29,8 +29,8 @@ def kernel_densities(
     names = [name for name in shapes if name not in stock]
     if not names:
         raise ValueError(
-            f"`density` must be None where no kernel has a mask; received {density}, and none of {', '.join(shapes)} "
-            "has one."
+            f"`density` must be None where no kernel can have a mask; received {density} for the stock layers "
+            f"{', '.join(shapes)}."
         )
     if not isinstance(density, Mapping):
         density = dict.fromkeys(names, check_density(density))

@@ -22,7 +22,7 @@ def describe_perceptron(
     hidden: list[Features] = []
 
     def beside_activation(place: str, x: Features) -> Features:
-        """Adds what stands there: BatchNorm before the activation, the skip connection, BatchNorm after it."""
+        """Applies BatchNorm and the skip connection of one side; BatchNorm first before the activation, last after."""
         number = len(hidden) + 1
         if norm_place == place == "before":
             x = net.norm(f"norm_{number}", x, **_NORM)

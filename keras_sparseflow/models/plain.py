@@ -45,4 +45,4 @@ def _mobilenet(net: Network, images: Features, classes: int, depth: int, width: 
 
 
 MOBILENET = Architecture("mobilenet", _mobilenet)
-"""Depthwise separable convolutions: one filter a channel, then a mixture of channels."""
+"""Depthwise separable convolutions: one filter per channel, then a mixture of channels."""

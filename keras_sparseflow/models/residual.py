@@ -1,4 +1,4 @@
-"""Residual networks for small images: Wide ResNets, and ResNet-18, 32, 50, 104 and their like."""
+"""Residual networks for small images: Wide ResNets, and ResNets such as ResNet-18, 32, 50 and 104."""
 
 from keras_sparseflow.models.architectures import Architecture, whole_channels
 from keras_sparseflow.models.counted_network import Features, Network
@@ -55,7 +55,7 @@ _FOUR_GROUPS = {
     101: (_BOTTLENECK, (3, 4, 23, 3)),
     152: (_BOTTLENECK, (3, 8, 36, 3)),
 }
-_EXPANSION = 4  # a bottleneck's outputs by its inner channels
+_EXPANSION = 4  # output channels of a bottleneck per inner channel
 
 
 def _resnet(net: Network, images: Features, classes: int, depth: int, width: float) -> Features:
@@ -89,7 +89,7 @@ def _groups(depth: int) -> tuple[str, tuple[int, ...]]:
 def _block(
     net: Network, name: str, inputs: Features, channels: int, steps: list[tuple[int, int, int]], strides: int
 ) -> Features:
-    """Applies one block to inputs with so many channels; a step is a convolution's channels, size and stride."""
+    """Applies one block; inputs have `channels`, and a step is a convolution's channels, size and stride."""
     x = inputs
     for number, step in enumerate(steps, 1):
         if number > 1:
@@ -105,4 +105,4 @@ def _block(
 
 
 RESNET = Architecture("resnet", _resnet)
-"""Residual network: four groups of blocks as for ImageNet, or three for small images, by its depth."""
+"""Residual network; its depth decides on four groups of blocks, as for ImageNet, or three, for small images."""

@@ -38,37 +38,37 @@ def mlp(
 ) -> keras.Model:
     """Returns a multilayer perceptron that maps images to logits; its kernels have no bias.
 
-    A hidden layer is its kernel and its activation. BatchNorm stands between them, or after both; so
-    does the sum with a skip connection that ends here, behind a BatchNorm of the same place before the
-    activation, and ahead of it after. The kernels' layers are named `hidden_1`, ..., `output`.
+    A hidden layer is a kernel and an activation. BatchNorm, and the sum with a skip connection, come before
+    or after the activation. If both come before, BatchNorm is first; if both come after, the sum is first.
+    The kernels' layers are named `hidden_1`, ..., `output`.
 
     Args:
-        input_shape: of one image, `(height, width, channels)`; it is flattened.
+        input_shape: shape of one image, `(height, width, channels)`; it is flattened.
         classes: number of outputs.
         hidden_widths: units of each hidden layer.
-        active: how many entries of each kernel are active, hidden layers first, then the output's;
-            masks are random. None for a stock `Dense` layer, or for all of them.
+        active: number of active entries of each kernel, hidden layers first, then the output's; masks
+            are random. An entry of None gives a stock `Dense` layer, None for the whole gives only those.
         fan_ins: for each kernel, the fan-in that its He normal initialisation assumes, which sets
-            the standard deviation sqrt(2 / fan_in); None for its own.
+            the standard deviation sqrt(2 / fan_in); None for the kernels' own.
         activation: a name in `ACTIVATIONS`.
         activation_arguments: see `activation_layer`.
-        batch_norm: BatchNorm in each hidden layer.
+        batch_norm: whether each hidden layer has BatchNorm.
         norm_place: "before" the activation or "after" it.
         skip_connections: identity connections over `skip_span` hidden layers: the output of hidden
             layer 1 is added at layer 1 + span, that of layer 1 + span at layer 1 + 2 * span, and so on.
-        skip_span: at least 1.
-        skip_place: added "before" the activation or "after" it.
-        dropout: share in [0, 1) of the inputs of each kernel but the first that is dropped; skip connections
-            carry all.
+        skip_span: hidden layers that a skip connection spans, at least 1.
+        skip_place: skip connections are added "before" the activation or "after" it.
+        dropout: share in [0, 1) of inputs that are dropped before each kernel except the first; skip
+            connections drop none.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what initial kernels, masks and dropout depend on; they are drawn from separate streams.
+        seed: seed of initial kernels, masks and dropout, which are drawn from separate streams.
         fraction: in (0, 1]: each hidden layer has round(fraction * width) units, at least 1.
-        model_class: the class to make, for instance `SparseModel`.
+        model_class: class of the model, for instance `SparseModel`.
 
     Raises:
-        ValueError: no hidden layer, unknown activation or place, lengths that do not match the kernels,
-            skip connections that span all hidden layers, or stand between widths that differ, or a dropout out of
-            range.
+        ValueError: there is no hidden layer, the activation or a place is unknown, lengths do not match the
+            kernels, skip connections span all hidden layers or join layers of different widths, or the dropout
+            is out of range.
 
     Example:
         >>> model = mlp((8, 8, 1), 10, [20, 20], active=[640, 200, 100])
@@ -136,31 +136,31 @@ def wide_resnet(
 
     A 3x3 convolution, three groups of `(depth - 4) / 6` blocks with `16 * width`, `32 * width` and
     `64 * width` channels, the last two groups at half and a quarter of the resolution, the mean over the
-    image and a linear classifier. A block is BatchNorm, activation, 3x3 convolution, twice, plus its input;
-    where the shape changes, plus a 1x1 convolution of its first activation instead. Convolutions have no
-    bias, the classifier has one.
+    image and a linear classifier. A block applies BatchNorm, activation and a 3x3 convolution twice, and
+    adds its input; where the shape changes, it adds a 1x1 convolution of the first activation instead.
+    Convolutions have no bias, the classifier has one.
 
     Args:
-        input_shape: of one image, `(height, width, channels)`.
+        input_shape: shape of one image, `(height, width, channels)`.
         classes: number of outputs.
         depth: 6 n + 4 for n blocks a group: 10, 16, 22, 28, ...
-        width: how many times as many channels as a ResNet of its kind, at least 1.
-        density: share of active weights in (0, 1], of every kernel or of each by name; masks are random.
+        width: multiplier of the channels, at least 1; at 1 they are 16, 32 and 64.
+        density: share of active weights in (0, 1], for every kernel or by name for each; masks are random.
             None for stock layers.
-        dense_ends: keeps the first convolution and the classifier stock layers; `density` leaves them out.
+        dense_ends: whether the first convolution and the classifier are stock layers, without a density.
         activation: a name in `ACTIVATIONS`.
         activation_arguments: see `activation_layer`.
-        batch_norm: BatchNorm before each activation.
-        skip_connections: without them a block is its two convolutions alone, and no 1x1 convolution is made.
-        dropout: share in [0, 1) of the inputs of each block's second convolution that is dropped.
+        batch_norm: whether BatchNorm precedes each activation.
+        skip_connections: whether blocks add their input; if not, no 1x1 convolution is made.
+        dropout: share in [0, 1) of inputs that are dropped before each block's second convolution.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what initial kernels, masks and dropout depend on; they are drawn from separate streams.
+        seed: seed of initial kernels, masks and dropout, which are drawn from separate streams.
         fraction: in (0, 1]: each layer has round(fraction * channels) of its channels, at least 1.
-        model_class: the class to make, for instance `SparseModel`.
+        model_class: class of the model, for instance `SparseModel`.
 
     Raises:
-        ValueError: a depth, width or dropout out of range, unknown activation, densities that do not
-            match the kernels, or a density that leaves a kernel no active weight.
+        ValueError: depth, width or dropout is out of range, the activation is unknown, or densities do not
+            match the kernels or leave a kernel without active weights.
 
     Example:
         >>> model = wide_resnet((32, 32, 3), 10, depth=10, width=1, density=0.1)
@@ -205,28 +205,28 @@ def resnet(
     `..._conv2`, `..._norm2`, `..._shortcut`, `..._shortcut_norm`, `..._sum`, `..._activation2` and `output`.
 
     Args:
-        input_shape: of one image, `(height, width, channels)`.
+        input_shape: shape of one image, `(height, width, channels)`.
         classes: number of outputs.
         depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks) for four groups of 64 to 512 channels; or
             6 n + 2, such as 20, 32, 56, 104 or 110, for three groups of n basic blocks of 16 to 64 channels.
-        width: how many times these channels; a fraction that makes whole numbers of them is one too. GraSP's
+        width: multiplier of these channels, also a fraction that makes whole numbers of them. GraSP's
             ResNet-32 has width 2.
-        density: share of active weights in (0, 1], of every kernel or of each by name; masks are random.
+        density: share of active weights in (0, 1], for every kernel or by name for each; masks are random.
             None for stock layers.
-        dense_ends: keeps the first convolution and the classifier stock layers; `density` leaves them out.
+        dense_ends: whether the first convolution and the classifier are stock layers, without a density.
         activation: a name in `ACTIVATIONS`.
         activation_arguments: see `activation_layer`.
-        batch_norm: BatchNorm after each convolution.
-        skip_connections: without them a block is its convolutions alone, and no shortcut is made.
-        dropout: share in [0, 1) of the inputs of each block's second convolution that is dropped.
+        batch_norm: whether BatchNorm follows each convolution.
+        skip_connections: whether blocks add their input; if not, no 1x1 convolution of it is made.
+        dropout: share in [0, 1) of inputs that are dropped before each block's second convolution.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what initial kernels, masks and dropout depend on; they are drawn from separate streams.
+        seed: seed of initial kernels, masks and dropout, which are drawn from separate streams.
         fraction: in (0, 1]: each layer has round(fraction * channels) of its channels, at least 1.
-        model_class: the class to make, for instance `SparseModel`.
+        model_class: class of the model, for instance `SparseModel`.
 
     Raises:
-        ValueError: a depth, width or dropout out of range, unknown activation, densities that do not
-            match the kernels, or a density that leaves a kernel no active weight.
+        ValueError: depth, width or dropout is out of range, the activation is unknown, or densities do not
+            match the kernels or leave a kernel without active weights.
 
     Example:
         >>> model = resnet((8, 8, 3), 10, depth=8, width=0.5, density=0.1)
@@ -236,7 +236,7 @@ def resnet(
     References:
         He, Zhang, Ren, Sun 2016, Deep Residual Learning: section 4.2 for three groups, with projections instead of
         padded identities; table 1 for four, with a 3x3 convolution of stride 1 ahead and no pooling, as is usual for
-        CIFAR. The stride of a bottleneck is its 3x3 convolution's. At stride 2 images are padded as TensorFlow
+        CIFAR. In a bottleneck the 3x3 convolution has the stride. At stride 2 images are padded as TensorFlow
         does, below and to the right.
     """
     return RESNET.build(**locals())
@@ -268,26 +268,26 @@ def vgg(
     activation. Layers are named `group3_conv1`, `group3_norm1`, `group3_activation1`, ..., `group3_pool`, `output`.
 
     Args:
-        input_shape: of one image, `(height, width, channels)`.
+        input_shape: shape of one image, `(height, width, channels)`.
         classes: number of outputs.
-        depth: 11, 13, 16 or 19, as published, where three fully connected layers stand for the one here.
-        width: how many times the published channels; a fraction that makes whole numbers of them is one too.
-        density: share of active weights in (0, 1], of every kernel or of each by name; masks are random.
+        depth: 11, 13, 16 or 19, as published, with three fully connected layers where this has one.
+        width: multiplier of the published channels, also a fraction that makes whole numbers of them.
+        density: share of active weights in (0, 1], for every kernel or by name for each; masks are random.
             None for stock layers.
-        dense_ends: keeps the first convolution and the classifier stock layers; `density` leaves them out.
+        dense_ends: whether the first convolution and the classifier are stock layers, without a density.
         activation: a name in `ACTIVATIONS`.
         activation_arguments: see `activation_layer`.
-        batch_norm: BatchNorm after each convolution.
+        batch_norm: whether BatchNorm follows each convolution.
         skip_connections: there are none; True is refused.
-        dropout: share in [0, 1) of the classifier's inputs that is dropped.
+        dropout: share in [0, 1) of inputs that are dropped before the classifier.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what initial kernels, masks and dropout depend on; they are drawn from separate streams.
+        seed: seed of initial kernels, masks and dropout, which are drawn from separate streams.
         fraction: in (0, 1]: each layer has round(fraction * channels) of its channels, at least 1.
-        model_class: the class to make, for instance `SparseModel`.
+        model_class: class of the model, for instance `SparseModel`.
 
     Raises:
-        ValueError: a depth, width or dropout out of range, skip connections, unknown activation, densities that
-            do not match the kernels, or a density that leaves a kernel no active weight.
+        ValueError: depth, width or dropout is out of range, skip connections are requested, the activation is
+            unknown, or densities do not match the kernels or leave a kernel without active weights.
 
     Example:
         >>> model = vgg((8, 8, 3), 10, depth=11, width=0.125, density=0.1)
@@ -329,27 +329,27 @@ def mobilenet(
     `block7_norm1`, `block7_activation1`, `block7_pointwise`, `block7_norm2`, `block7_activation2` and `output`.
 
     Args:
-        input_shape: of one image, `(height, width, channels)`.
+        input_shape: shape of one image, `(height, width, channels)`.
         classes: number of outputs.
-        depth: 28; there is no other.
-        width: how many times the published channels (its alpha), such as 0.25, 0.5, 0.75 or 1; it must make whole
-            numbers of them.
-        density: share of active weights in (0, 1], of every kernel, depthwise ones included, or of each by name;
-            masks are random. None for stock layers.
-        dense_ends: keeps the first convolution and the classifier stock layers; `density` leaves them out.
+        depth: 28, the only depth.
+        width: multiplier of the published channels (the paper's alpha), such as 0.25, 0.5, 0.75 or 1; it must make
+            whole numbers of them.
+        density: share of active weights in (0, 1], for every kernel, depthwise ones included, or by name for
+            each; masks are random. None for stock layers.
+        dense_ends: whether the first convolution and the classifier are stock layers, without a density.
         activation: a name in `ACTIVATIONS`.
         activation_arguments: see `activation_layer`.
-        batch_norm: BatchNorm after each convolution.
+        batch_norm: whether BatchNorm follows each convolution.
         skip_connections: there are none; True is refused.
-        dropout: share in [0, 1) of the classifier's inputs that is dropped.
+        dropout: share in [0, 1) of inputs that are dropped before the classifier.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel.
-        seed: what initial kernels, masks and dropout depend on; they are drawn from separate streams.
+        seed: seed of initial kernels, masks and dropout, which are drawn from separate streams.
         fraction: in (0, 1]: each layer has round(fraction * channels) of its channels, at least 1.
-        model_class: the class to make, for instance `SparseModel`.
+        model_class: class of the model, for instance `SparseModel`.
 
     Raises:
-        ValueError: a depth, width or dropout out of range, skip connections, unknown activation, densities that
-            do not match the kernels, or a density that leaves a kernel no active weight.
+        ValueError: depth, width or dropout is out of range, skip connections are requested, the activation is
+            unknown, or densities do not match the kernels or leave a kernel without active weights.
 
     Example:
         >>> model = mobilenet((8, 8, 3), 10, width=0.25, density=0.1)

@@ -162,7 +162,7 @@ SHAPES = {"hidden_1": (4, 4), "output": (4, 2)}
         (0.05, (), "0.05 leaves none of the 8 of 'output'"),
         ({"hidden_1": 0.5}, (), "name each of the 2 kernels 'hidden_1' to 'output' .* 'output' is missing"),
         ({"hidden_1": 0.5, "output": 0.5}, ("output",), "'output' is not one of them"),
-        (0.5, ("hidden_1", "output"), "must be None where no kernel has a mask; received 0.5"),
+        (0.5, ("hidden_1", "output"), "must be None where no kernel can have a mask; received 0.5"),
         (90, (), "must be in \\[0, 1\\]"),
     ],
 )

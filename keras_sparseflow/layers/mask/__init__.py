@@ -1,1 +1,1 @@
-"""A kernel's mask: the two variables, what acts on gradients, optimizer slots, and masks as arrays."""
+"""A kernel's mask: its variables, the switch of its gradient, optimizer slots, and masks as arrays."""

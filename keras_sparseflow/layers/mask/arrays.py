@@ -1,4 +1,4 @@
-"""Masks as arrays: made, checked, applied and encoded."""
+"""Masks as arrays: functions that make, check, apply and encode them."""
 
 import base64
 import zlib
@@ -9,8 +9,8 @@ import numpy as np
 
 
 def apply_mask(values: Any, mask: Any) -> Any:
-    """Returns `values` where the mask is True and zero elsewhere, also where a value is NaN or infinite."""
-    from keras import ops  # what only counts, as studies do before they train, needs no Keras
+    """Returns `values` where the mask is True and zero elsewhere, even for NaN and infinite values."""
+    from keras import ops  # imported here, because studies count weights without Keras before they train
 
     values = ops.convert_to_tensor(values)
     return ops.where(ops.convert_to_tensor(mask), values, ops.zeros((), dtype=values.dtype))
@@ -20,7 +20,7 @@ def check_density(density: Any) -> float:
     """Returns the density as a float.
 
     Raises:
-        ValueError: it is not a number in [0, 1].
+        ValueError: the density is not a number in [0, 1].
     """
     if isinstance(density, bool) or not isinstance(density, (int, float, np.number)) or not 0 <= density <= 1:
         raise ValueError(f"`density` must be in [0, 1], a fraction and not a percentage; received {density!r}.")
@@ -31,7 +31,7 @@ def check_mask(mask: Any, shape: Sequence[int]) -> np.ndarray:
     """Returns the mask as a boolean array.
 
     Raises:
-        ValueError: it has another shape, or entries that are neither True / 1 nor False / 0.
+        ValueError: the mask has another shape, or an entry other than True, False, 1 or 0.
     """
     array = np.asarray(mask)
     if array.shape != tuple(shape):
@@ -39,12 +39,12 @@ def check_mask(mask: Any, shape: Sequence[int]) -> np.ndarray:
     if array.dtype != bool:
         odd = array[(array != 0) & (array != 1)]
         if odd.size:
-            raise ValueError(f"`mask` must hold only True and False, or 1 and 0; received {odd.flat[0]!r} in it.")
+            raise ValueError(f"`mask` must hold only True and False, or 1 and 0; received {odd.flat[0]!r}.")
     return array.astype(bool)
 
 
 def active_count(density: float, size: int) -> int:
-    """Returns how many of `size` entries a density makes active: round(density * size), exactly."""
+    """Returns the exact number of active entries among `size` at a density: round(density * size)."""
     return round(check_density(density) * size)
 
 
@@ -54,10 +54,10 @@ def random_mask(shape: Sequence[int], active: int, seed: int | Sequence[int]) ->
     Args:
         shape: the kernel's shape.
         active: how many entries are True, in [0, product of the shape].
-        seed: an int or a sequence of ints; the mask depends on it, the shape and the count alone.
+        seed: an int or a sequence of ints; the mask depends on seed, shape and count only.
 
     Raises:
-        ValueError: `active` is out of its range.
+        ValueError: `active` is out of range.
 
     Example:
         >>> int(random_mask((3, 4), active=5, seed=0).sum())
@@ -72,7 +72,7 @@ def random_mask(shape: Sequence[int], active: int, seed: int | Sequence[int]) ->
 
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
-    """Returns a mask as JSON-ready text and shape, packed to at most a bit an entry; see `decode_mask`."""
+    """Returns the shape of a mask and its compressed bits, ready for JSON; `decode_mask` reads them."""
     packed = zlib.compress(np.packbits(mask).tobytes(), level=6)
     return {"shape": list(mask.shape), "bits": base64.b64encode(packed).decode()}
 

@@ -1,4 +1,4 @@
-"""Slots: what an optimizer keeps beside each variable that it trains, such as moments, averages and accumulators."""
+"""Optimizer slots: moments, averages and accumulators that an optimizer keeps for each variable that it trains."""
 
 from collections.abc import Iterator, Sequence
 from weakref import WeakKeyDictionary
@@ -10,28 +10,33 @@ from keras import ops
 from keras_sparseflow.layers.mask.variables import MaskedVariable
 
 _NO_SLOTS = ("_variables", "_trainable_variables")
-"""Lists of every Keras optimizer that hold something else."""
+"""Attributes of every Keras optimizer that are lists of variables but hold no slots."""
 
 _followed: WeakKeyDictionary[keras.optimizers.Optimizer, dict[int, int]] = WeakKeyDictionary()
-"""For each optimizer, the changes of each mask, by its `id`, that its slots have followed."""
+"""For each optimizer: how often each mask, by its `id`, had changed when the slots last followed it."""
 
 _first_values: WeakKeyDictionary[keras.optimizers.Optimizer, dict[tuple[str, int], float]] = WeakKeyDictionary()
+"""For each optimizer: the initial value of its slots, by attribute and rank."""
+
+# Keras offers no way from a variable to its slots; an optimizer keeps lists of slots, parallel to its list of trained
+# variables. So `_named_slots` takes every list of that length at the index of the variable, which is found by identity.
+# Names would not do: two kernels of one path have slots of one name, and the wrong kernel would lose its momentum.
 
 
 def slots_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> list[keras.Variable]:
-    """Returns the slots of a variable's shape that an optimizer keeps for it, by identity and not by name.
+    """Returns the slots that an optimizer keeps for a variable and that have the variable's shape.
 
     Args:
-        optimizer: built.
-        variable: one that it trains; for another one there are none.
+        optimizer: a built optimizer.
+        variable: a variable that the optimizer trains; any other has no slots.
     """
     return [slot for each in _that_train(optimizer) for _, slot in _named_slots(each, variable)]
 
 
 def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVariable) -> None:
-    """Sets an optimizer's slots of a kernel, where its mask is False, to the values that they began with.
+    """Sets an optimizer's slots of a kernel to their initial values where the kernel's mask is False.
 
-    That is zero for moments and averages, but not for the accumulators of Adagrad and Ftrl, which divide by them.
+    Moments and averages begin at zero. Accumulators of Adagrad and Ftrl, by which updates are divided, need not.
     """
     for each in _that_train(optimizer):
         for name, slot in _named_slots(each, kernel):
@@ -40,11 +45,11 @@ def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVa
 
 
 def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
-    """Does so for each of the variables whose mask has changed since this was called last.
+    """Resets the inactive slots of each variable whose mask has changed since the last call.
 
     Args:
-        optimizer: built.
-        variables: masked kernels and others.
+        optimizer: a built optimizer.
+        variables: masked kernels; other variables are skipped.
     """
     followed = _followed.setdefault(optimizer, {})
     for variable in variables:
@@ -54,7 +59,7 @@ def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[kera
 
 
 def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) -> float:
-    """Returns what an optimizer fills the slots of this name with, as a copy of it does for a small variable."""
+    """Returns the initial value of an optimizer's slots of one name, read from a copy built for a tiny variable."""
     known = _first_values.setdefault(optimizer, {})
     if (name, rank) not in known:
         config = optimizer.get_config()
@@ -69,7 +74,7 @@ def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) ->
 def _named_slots(
     optimizer: keras.optimizers.Optimizer, variable: keras.Variable
 ) -> Iterator[tuple[str, keras.Variable]]:
-    """Yields each slot of a variable with the name of the list that holds it, of an optimizer that trains by itself."""
+    """Yields each slot of a variable and the name of its list; the optimizer must be one of `_that_train`."""
     index = optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
     if index is None:
         return
@@ -81,7 +86,7 @@ def _named_slots(
 
 
 def _that_train(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
-    """Returns the optimizer itself, or those within Keras' loss scale of mixed_float16 and its `MultiOptimizer`."""
+    """Returns the optimizers that keep slots: those within a `LossScaleOptimizer` or `MultiOptimizer`, or this one."""
     inner = getattr(optimizer, "inner_optimizer", None)
     if inner is not None:
         return _that_train(inner)

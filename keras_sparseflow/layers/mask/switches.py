@@ -1,8 +1,7 @@
-"""The gradient of a masked kernel: zero where inactive, or, within `dense_gradients`, that of every weight.
+"""The gradient of a masked kernel: zero for inactive weights, or complete within `dense_gradients`.
 
-Which of the two is wanted is read when the gradient is computed, not when Python runs the layer: TensorFlow traces a
-layer once and reuses the graph, in functions that were cached before, in layers that are recomputed, in graphs that are
-loaded. There each kernel has a boolean variable, which its gradient reads.
+The gradient reads a switch when it is computed, not when Python runs the layer. TensorFlow traces a layer once and
+reuses the graph: in cached functions, in recomputed layers, in loaded models. So the switch is a variable there.
 """
 
 import contextlib
@@ -18,11 +17,11 @@ _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
 class DenseGradients:
-    """A switch of one kernel: whether its gradient is that of every weight, or that of the active ones alone.
+    """The switch of one kernel: its gradient is that of all weights if on, that of the active weights if off.
 
     Attributes:
-        variable: TensorFlow's, which the gradient reads; None under another backend. A layer keeps it as an attribute,
-            so that TensorFlow saves it with the layer; it stands in no `weights`, no file of weights and no config.
+        variable: TensorFlow variable that the gradient reads; None under another backend. A layer keeps it as an
+            attribute, so that TensorFlow saves it with the layer. No `weights`, weight file or config holds it.
     """
 
     def __init__(self) -> None:
@@ -30,23 +29,23 @@ class DenseGradients:
         self._on: Any = False
 
     def get(self) -> Any:
-        """Returns whether it is on; under TensorFlow in a graph, a tensor that says so when the graph runs."""
+        """Returns whether the switch is on; in a TensorFlow graph, a tensor that is read when the graph runs."""
         return self.variable.read_value() if _ON_TENSORFLOW else self._on
 
     def set(self, on: Any) -> None:
-        """Turns it on or off; under TensorFlow in a graph, when the graph runs."""
+        """Turns the switch on or off; in a TensorFlow graph, when the graph runs."""
         if _ON_TENSORFLOW:
             self.variable.assign(on)
         else:
             self._on = on
 
     def effective(self, kernel: Any, mask: Any) -> Any:
-        """Returns a kernel, zero where the mask is False already, as a tensor whose gradient is `masked`.
+        """Returns the effective kernel as a tensor whose gradient is masked unless the switch is on.
 
-        Under TensorFlow the forward pass is spared a copy of every kernel: measured on two cores, a step of a masked
-        MLP costs 1.01 to 1.04 times a dense one this way and 1.15 times with `where` in the forward pass. A custom
-        gradient acts in reverse-mode differentiation, of any order. Forward-mode accumulation and a gradient tape
-        around `tf.vectorized_map` do not see it: mask such gradients with `apply_mask`.
+        Under TensorFlow the forward pass copies no kernel: measured on two cores, a step of a masked MLP costs 1.01 to
+        1.04 times a dense one this way, and 1.15 times with `where` in the forward pass. The custom gradient acts in
+        reverse-mode differentiation of any order. Forward-mode accumulation and a gradient tape around
+        `tf.vectorized_map` do not see it: mask such gradients with `apply_mask`.
 
         Args:
             kernel: a variable or tensor that is zero where the mask is False.
@@ -58,34 +57,37 @@ class DenseGradients:
 
         mask = tf.convert_to_tensor(mask)
         graph = tf.compat.v1.get_default_graph()
-        if hasattr(graph, "watch_variable"):  # `model.export` saves what the forward pass reads, and its gradients
+        if hasattr(graph, "watch_variable"):  # else `model.export` saves the gradient without its variable
             graph.watch_variable(self.variable)
 
+        # The kernel is zero already where inactive, so the forward pass returns it as it is, and only the gradient
+        # applies the mask. The gradient reads the switch by `tf.cond` when the graph runs. A Python condition would be
+        # decided once, at tracing, and graphs that were traced before would ignore `dense_gradients`.
         @tf.custom_gradient
         def identity(values: Any) -> Any:
             def gradient(upstream: Any) -> Any:
-                upstream = tf.convert_to_tensor(upstream)  # of sparse inputs it comes as slices
+                upstream = tf.convert_to_tensor(upstream)  # sparse inputs give slices
                 return tf.cond(_read(self.variable), lambda: tf.identity(upstream), lambda: apply_mask(upstream, mask))
 
             return tf.identity(values), gradient
 
-        return identity(tf.convert_to_tensor(kernel))  # reads the variable here: a custom gradient must not capture one
+        return identity(tf.convert_to_tensor(kernel))  # read out here: a custom gradient must not capture a variable
 
     def masked(self, gradient: Any, mask: Any) -> Any:
-        """Returns a gradient that PyTorch has computed, zero where the mask is False unless this is on."""
+        """Returns a gradient that PyTorch has computed, masked unless the switch is on."""
         return gradient if self._on else apply_mask(gradient, ops.convert_to_tensor(mask))
 
 
 @contextlib.contextmanager
 def dense_gradients(model: keras.layers.Layer) -> Iterator[None]:
-    """Within it, masked layers give the gradient of their effective kernel, inactive weights included.
+    """Context in which masked layers give the gradient of their effective kernel, inactive weights included.
 
-    Outputs are the same as without. The raw gradient norm of Tessera et al. (2021, eq. 5) and the growth score of
-    RigL need this gradient; whoever applies it to the weights must mask it first, as `SparseModel.train_step` does.
-    The gradient must be computed within it, not only the forward pass. In a `tf.function` it acts in each run.
+    Outputs do not change. The raw gradient norm of Tessera et al. (2021, eq. 5) and the growth score of RigL need this
+    gradient; mask it before you apply it to weights, as `SparseModel.train_step` does. Compute the gradient inside this
+    context, not only the forward pass. Used in a `tf.function`, it acts in each run.
 
     Args:
-        model: a masked layer, or what holds some, built.
+        model: a built masked layer, or a built layer or model that holds some.
 
     Example:
         >>> import keras_sparseflow as ks
@@ -120,23 +122,24 @@ def switches_of(model: keras.layers.Layer) -> Iterable[DenseGradients]:
 def _variable() -> Any:
     import tensorflow as tf
 
-    with tf.init_scope():  # before any trace, also where a layer is built within one
+    with tf.init_scope():  # outside of every graph, even if the layer is built during a trace
         return tf.Variable(
             False,
             trainable=False,
-            # Each replica has its own: none waits for another before it changes or reads it.
+            # Each replica has a copy of its own, so none waits for another.
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
 
 def _read(variable: Any) -> Any:
-    """Returns the value of a variable, also in the gradient of a branch or a loop, which cannot capture it itself."""
+    """Returns the value of a variable, also in gradient graphs of branches and loops, which cannot capture one."""
     import tensorflow as tf
 
     if tf.distribute.in_cross_replica_context():
         variable = tf.distribute.get_strategy().experimental_local_results(variable)[0]
     graph, handle = tf.compat.v1.get_default_graph(), variable.handle
+    # The first graph around that is no gradient graph captures the handle; graphs inside it capture that tensor.
     while hasattr(graph, "_forward_graph"):
         graph = graph.outer_graph
     if hasattr(graph, "capture"):

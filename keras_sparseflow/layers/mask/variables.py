@@ -1,4 +1,4 @@
-"""The two variables of a masked kernel: the kernel itself, which reads as the effective one, and its mask."""
+"""The two variables of a masked kernel: the kernel, which reads as the effective kernel, and its mask."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -21,26 +21,26 @@ KEEP_ZEROS = frozenset(
         *("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb"),
         "ScheduleFreeAdamW",
     )
-    if hasattr(keras.optimizers, name)  # older versions of Keras lack the last one
+    if hasattr(keras.optimizers, name)  # older versions of Keras lack `ScheduleFreeAdamW`
 )
-"""Optimizers, exactly these classes, under which a weight of zero stays at zero as long as its gradient is zero."""
+"""Optimizer classes, without their subclasses, that leave a zero weight at zero while its gradient is zero."""
 
 
 class MaskVariable(keras.Variable):
-    """A boolean mask; True is active. Whatever assigns it, the kernel's inactive weights become zero with it."""
+    """A boolean mask; True is active. Each assignment sets the kernel's inactive weights to zero, too."""
 
     kernel: "MaskedVariable"
     changes: int = 0
-    """How often it was assigned."""
+    """How often the mask was assigned."""
 
     def assign(self, value: Any) -> Any:
         """Replaces the mask.
 
         Args:
-            value: of the kernel's shape, boolean or of zeros and ones.
+            value: array of the kernel's shape, boolean or of zeros and ones.
 
         Raises:
-            ValueError: another shape, or another value in it, as the mean of two masks has.
+            ValueError: the shape differs, or a value is neither 0 nor 1, such as in the mean of two masks.
         """
         if not ops.is_tensor(value) or keras.backend.standardize_dtype(value.dtype) != "bool":
             value = check_mask(ops.convert_to_numpy(value), self.shape)
@@ -50,13 +50,15 @@ class MaskVariable(keras.Variable):
         return assigned
 
 
+# Every assignment of a masked kernel stores zeros at inactive weights. The stored kernel therefore equals the effective
+# kernel: layers read it as they read any kernel, and only its gradient has to be masked, where each backend reads the
+# variable. A product with the mask in `call` would need code for every layer class and copy each kernel in each step,
+# and momentum or weight decay would still move the stored inactive weights.
 class MaskedVariable(keras.Variable):
-    """A kernel with a mask: zero where the mask is False, and operations that read it give no gradient there.
+    """A kernel with a mask: where the mask is False, the kernel and its gradient are zero.
 
-    Stored values are zero where inactive at any time, so the effective kernel has the values of the stored one,
-    and only the gradient has to be masked (see `DenseGradients`). What TensorFlow reads goes through
-    `__tf_tensor__`, while `value` is the variable that optimizers write; JAX reads `value`, and PyTorch gives
-    gradients to a parameter, which masks them by a hook.
+    TensorFlow's operations read the kernel through `__tf_tensor__`, which masks the gradient (see `DenseGradients`),
+    while `value` is the variable that optimizers write. JAX reads `value`; PyTorch masks gradients by a hook.
 
     Attributes:
         mask: its `MaskVariable`.
@@ -68,27 +70,27 @@ class MaskedVariable(keras.Variable):
     _unmasked: Any = None
 
     def assign(self, value: Any) -> Any:
-        """Assigns values, of which those of inactive weights become zero."""
-        if value is self:  # what `_KeepMask` returns where nothing had to be done
+        """Assigns values; those of inactive weights become zero."""
+        if value is self:  # from `_KeepMask`, where nothing had to be done
             return self
         value = self._convert_to_tensor(value, dtype=self._dtype)
         if tuple(value.shape) != tuple(self.shape):
-            return super().assign(value)  # which says so
+            return super().assign(value)  # which raises the error
         if not self._can_read_mask():
             return super().assign(value)
         masked = apply_mask(value, self.mask)
-        # `set_weights` and the like assign the mask that belongs to these values after them.
+        # `set_weights` and loading assign values before their mask; `follow_mask` restores what the old mask removed.
         self._unmasked = value if _lost(value, masked) else None
         return super().assign(masked)
 
     def follow_mask(self) -> None:
-        """Sets inactive weights to zero; those that the last assignment lost to an older mask come back."""
+        """Sets inactive weights to zero; restores active ones that the mask before removed from the last values."""
         value = super().value if self._unmasked is None else self._unmasked
         super().assign(apply_mask(ops.convert_to_tensor(value), self.mask))
         self._unmasked = None
 
     def forget_unmasked(self) -> None:
-        """Lets weights that become active from now on start at zero."""
+        """Makes weights that become active from now on start at zero."""
         self._unmasked = None
 
     if _BACKEND == "jax":
@@ -103,7 +105,7 @@ class MaskedVariable(keras.Variable):
         self._mask_gradients()
 
     def _mask_gradients(self) -> None:
-        """Masks what PyTorch adds up in the parameter, which a layer built in a symbolic call gets after that call."""
+        """Masks PyTorch's gradients by a hook on the parameter, which a layer built in a symbolic call gets later."""
         if _BACKEND == "torch":
             parameter = self._value
             trainable = parameter.requires_grad
@@ -114,8 +116,8 @@ class MaskedVariable(keras.Variable):
     def _can_read_mask(self) -> bool:
         """Returns whether the mask has a value now.
 
-        On JAX a step of an optimizer is a function of what it trains and keeps, which masks are not among; and while
-        `fit` runs, variables have no values outside of its steps.
+        On JAX an optimizer's step is a function of trained variables and slots, without masks. While `fit` runs,
+        variables have no values outside of its steps.
         """
         if _BACKEND != "jax":
             return True
@@ -128,7 +130,7 @@ class MaskedVariable(keras.Variable):
 
 
 def _through_mask(name: str) -> Any:
-    """Returns an operator of Keras' variables that acts on the effective kernel, where theirs acts on `value`."""
+    """Returns an operator of Keras variables, such as `__add__`, that acts on the effective kernel, not on `value`."""
     stock = getattr(keras.Variable, name)
 
     def operator(self: MaskedVariable, *arguments: Any) -> Any:
@@ -167,7 +169,7 @@ def attach_mask(kernel: keras.Variable, mask: keras.Variable) -> DenseGradients:
 
 
 class _OfEffectiveKernel(keras.regularizers.Regularizer):
-    """A regularizer of the effective kernel, where Keras passes the stored values: within a stateless scope."""
+    """A regularizer of the effective kernel; within a stateless scope Keras passes the stored values instead."""
 
     def __init__(self, kernel: MaskedVariable, regularizer: Any):
         self._kernel = kernel
@@ -180,11 +182,11 @@ class _OfEffectiveKernel(keras.regularizers.Regularizer):
 
 
 class _KeepMask(keras.constraints.Constraint):
-    """What an optimizer applies to a masked kernel after each step: the constraint asked for, and the mask.
+    """Constraint that optimizers apply to a masked kernel after each step: the user's constraint, and the mask.
 
-    Under Keras' optimizers of `KEEP_ZEROS`, and any whose class says `keeps_zeros = True`, inactive weights stay at
-    zero by themselves, so nothing is done: to mask the kernel costs 10% of a step of a large perceptron on two cores
-    (docs/performance.md). Which optimizer calls is read from the name scope that Keras opens around a step.
+    Optimizers of `KEEP_ZEROS`, and classes with `keeps_zeros = True`, leave inactive weights at zero, so no mask is
+    applied: it costs 10% of a step of a large perceptron on two cores (docs/performance.md). The name scope that Keras
+    opens around a step tells which optimizer calls.
     """
 
     def __init__(self, kernel: MaskedVariable, constraint: Any):
@@ -200,26 +202,27 @@ class _KeepMask(keras.constraints.Constraint):
             return kernel
         values = kernel if self._constraint is None else self._constraint(kernel)
         if self._kernel._can_read_mask():
-            if kernel is self._kernel and optimizer is not None:  # which assigns them to the kernel: it masks them then
+            if kernel is self._kernel and optimizer is not None:  # the optimizer assigns them, and `assign` masks
                 return kernel.value if values is kernel else values
             return apply_mask(ops.convert_to_tensor(values), self._kernel.mask)
-        # All that is known of the mask: under an optimizer that keeps zeros, inactive weights are zero.
+        # The mask cannot be read. Inactive weights are zero under an optimizer that keeps zeros, so all zeros stay.
         before = ops.convert_to_tensor(kernel)
         return ops.where(before == 0, before, values)
 
 
 def _keeps_zeros(optimizer: keras.optimizers.Optimizer | None) -> bool:
-    """Returns whether an optimizer's class says so itself, or is of `KEEP_ZEROS`, or Keras' form of one on PyTorch."""
+    """Returns whether an optimizer leaves zeros at zero: as its class declares, or as a class of `KEEP_ZEROS`."""
     kind = type(optimizer)
-    declared = vars(kind).get("keeps_zeros")  # not inherited: a subclass may add what moves zeros
+    declared = vars(kind).get("keeps_zeros")  # not inherited: a subclass may move zeros
     if declared is not None:
         return bool(declared)
+    # On PyTorch Keras makes an optimizer of a subclass of its own.
     kinds = kind.__mro__ if kind.__module__.startswith("keras.src.backend.torch.") else (kind,)
     return not KEEP_ZEROS.isdisjoint(kinds)
 
 
 def _check_optimizer(optimizer: keras.optimizers.Optimizer | None, kernel: MaskedVariable) -> None:
-    """Raises ValueError for an optimizer that cannot train a masked kernel, even with the mask applied to each step."""
+    """Raises ValueError for an optimizer that cannot train a masked kernel, even if each step applies the mask."""
     why = None
     if _BACKEND == "jax" and optimizer is not None:
         why = "moves inactive weights, whose mask a step on JAX cannot read"
@@ -236,14 +239,14 @@ def _check_optimizer(optimizer: keras.optimizers.Optimizer | None, kernel: Maske
 
 
 def _optimizer_in_step() -> keras.optimizers.Optimizer | None:
-    """Returns the optimizer that does a step now, or None outside of a step."""
+    """Returns the optimizer whose step runs now, or None outside of a step."""
     scopes = global_state.get_global_attribute("name_scope_stack", default=[])
     callers = (scope.caller for scope in reversed(scopes))
     return next((caller for caller in callers if isinstance(caller, keras.optimizers.Optimizer)), None)
 
 
 def _lost(value: Any, masked: Any) -> bool:
-    """Returns whether masking has changed values that somebody assigned; a traced function can't know, nor ask."""
+    """Returns whether masking has changed assigned values; False in traces and steps, where values are unknown."""
     concrete = not is_in_jax_tracing_scope(value) if _BACKEND == "jax" else hasattr(value, "numpy")
     if not concrete or in_stateless_scope() or _optimizer_in_step() is not None:
         return False

@@ -1,1 +1,1 @@
-"""Scores that rank weights, and the gradients that they take; SNIP, GraSP, SynFlow, magnitude and random."""
+"""Mask scores (SNIP, GraSP, SynFlow, magnitude, random) and the gradients that they use."""

@@ -1,4 +1,4 @@
-"""The examples that scores are computed on: batches of any data, and a few of each class."""
+"""Examples for scores: batches of any data, and a few examples of each class."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,24 +16,24 @@ def as_batches(data: Any, batch_size: int = 256) -> list[Batch]:
 
     Args:
         data: arrays `(x, y)` or `(x, y, sample_weight)`, each one array or a structure of several; or a
-            `tf.data.Dataset` of such batches, which is read once and as it is.
-        batch_size: at least 1, examples in a batch of arrays.
+            `tf.data.Dataset` of such batches, which is read once, in its own batches.
+        batch_size: examples in a batch of arrays, at least 1.
 
     Raises:
-        ValueError: the data are neither, hold no example or never end, or arrays differ in their length.
+        ValueError: the data have another type, hold no example or never end, or arrays differ in length.
     """
     return list(batches_in_turn(data, batch_size))
 
 
 def batches_in_turn(data: Any, batch_size: int | None = None) -> Iterator[Batch]:
-    """Yields the same one by one, so that only one is in memory.
+    """Yields the batches of `as_batches` one by one, so that only one is in memory.
 
     Args:
         data: see `as_batches`.
-        batch_size: at least 1, examples in a batch of arrays; None for all in one.
+        batch_size: examples in a batch of arrays, at least 1; None for all in one.
 
     Raises:
-        ValueError: as `as_batches`.
+        ValueError: see `as_batches`.
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1; received {batch_size}.")
@@ -57,16 +57,16 @@ def batches_in_turn(data: Any, batch_size: int | None = None) -> Iterator[Batch]
 def samples_per_class(
     images: np.ndarray, labels: np.ndarray, samples: int = 10, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns as many examples of each class, in random order: what GraSP is computed on.
+    """Returns equally many examples of each class in random order, as GraSP needs them.
 
     Args:
         images: array whose first axis counts examples.
         labels: integers of shape `(examples,)`.
-        samples: of each class, at least 1.
-        seed: int, at least 0; which examples are drawn, and their order.
+        samples: examples of each class, at least 1.
+        seed: int, at least 0; decides which examples are drawn, and their order.
 
     Raises:
-        ValueError: labels are no integers or of another length, or a class has too few examples.
+        ValueError: labels are not integers or have another length, or a class has too few examples.
 
     Example:
         >>> images, labels = samples_per_class(np.arange(8), np.array([0, 0, 0, 1, 1, 1, 2, 2]), samples=2)

@@ -1,7 +1,7 @@
 """Gradients of a model's loss, and products with its Hessian, with respect to its kernels (TensorFlow).
 
-Nothing of a model changes: what layers assign within a `keras.StatelessScope`, such as BatchNorm statistics and random
-states, goes with it.
+The model does not change: what layers assign within a `keras.StatelessScope`, such as BatchNorm statistics and random
+states, is dropped with the scope.
 """
 
 import contextlib
@@ -25,15 +25,14 @@ Arrays = Sequence[np.ndarray]
 def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.ndarray]:
     """Returns the gradient of the loss with respect to each effective kernel, inactive entries included.
 
-    It is the gradient of the mean over all examples; gradients of batches are added before anything else. The
-    loss has no regularisation terms.
+    The loss is the mean over all examples, without regularisation terms; the gradients of batches are added up.
 
     Args:
-        problem: with data.
+        problem: a problem with data.
         temperature: above 0; the model's outputs are divided by it.
 
     Raises:
-        ValueError: no data, a temperature for a loss that takes no logits, a network that computes in float16.
+        ValueError: there are no data, the loss takes no logits to divide, or the network computes in float16.
         RuntimeError: Keras runs on another backend than TensorFlow.
 
     Example:
@@ -58,15 +57,15 @@ def loss_gradients(problem: MaskProblem, temperature: float = 1.0) -> list[np.nd
 
 
 def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float = 1.0) -> list[np.ndarray]:
-    """Returns the product of the loss's Hessian with a vector, both of all kernels of the problem together.
+    """Returns the product of the loss's Hessian with a vector, both over all kernels of the problem together.
 
     Args:
-        problem: as for `loss_gradients`.
-        vectors: the parts of the vector, one array of each kernel's shape; constants.
-        temperature: as for `loss_gradients`.
+        problem: see `loss_gradients`.
+        vectors: the constant vector, as one array of each kernel's shape.
+        temperature: see `loss_gradients`.
 
     Raises:
-        ValueError: as for `loss_gradients`.
+        ValueError: see `loss_gradients`, or a part of the model has no second derivatives.
 
     Example:
         >>> from keras_sparseflow.layers.structure import kernels_of
@@ -84,6 +83,10 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
 
     variables = _variables(problem)
 
+    # The Hessian times a vector is the gradient of the slope, the product of the gradient and the vector. So two nested
+    # tapes do without the Hessian, which has the square of the number of weights as entries. Each part of the loss is
+    # differentiated twice by itself, because parts have different weights in the mean over batches. Outside of
+    # `second_derivatives`, BatchNorm would lose a part of its second derivative without an error.
     def products(directions: list[Any], batch: Batch) -> list[Any]:
         def slopes() -> list[Part]:
             return [
@@ -98,19 +101,19 @@ def hessian_products(problem: MaskProblem, vectors: Arrays, temperature: float =
     directions = [tf.convert_to_tensor(d, v.dtype) for d, v in zip(vectors, variables, strict=True)]
     try:
         return _mean_over_examples(problem, lambda batch: compiled(directions, batch))
-    except NotImplementedError as error:  # of tf.recompute_grad
+    except NotImplementedError as error:  # raised by tf.recompute_grad
         raise ValueError(
-            f"`model` must have second derivatives, which a part of {problem.model.name!r} that `tf.recompute_grad` "
-            "computes anew has not; use `keras.remat` within the layer's `call` instead."
+            f"`model` must have second derivatives; received {problem.model.name!r}, in which `tf.recompute_grad` "
+            "computes a part without them. Use `keras.remat` within the layer's `call` instead."
         ) from error
 
 
 @contextlib.contextmanager
 def variables_at(variables: Sequence[keras.Variable], values: Sequence[Any]) -> Iterator[None]:
-    """Within it, variables have these values, tensors of any floating type, and no assignment outlasts it."""
+    """Context in which variables have other values, tensors of any floating type; assignments end with it."""
     with keras.StatelessScope() as scope:
         for variable, value in zip(variables, values, strict=True):
-            scope.add_update((variable, value))  # given at once, values would be cast to the variable's type
+            scope.add_update((variable, value))  # the scope's own argument would cast values
         yield
 
 
@@ -119,24 +122,24 @@ def check_precision(model: keras.Model) -> None:
     layers = [layer for layer in model._flatten_layers() if layer.compute_dtype == "float16"]
     if layers:
         raise ValueError(
-            f"The network must not compute in float16, where small gradients become zero; layer {layers[0].name!r} "
-            "does. Take a copy that computes in float32 or bfloat16, and train it as you like."
+            f"The network must not compute in float16, where small gradients become zero; received layer "
+            f"{layers[0].name!r} in float16. Use a copy of the network in float32 or bfloat16 for this."
         )
 
 
 def gradients_of_parts(
     function: Callable[[], list[Part]], values: Sequence[Any], batch: Batch, names: Sequence[str] | None = None
 ) -> list[tuple[list[Any], Any]]:
-    """Returns, for each part of a loss, its gradients, zeros where it does not depend on a value, and its weight.
+    """Returns the gradients of each part of a loss, zeros where it does not depend on a value, and its weight.
 
     Args:
-        function: without arguments, gives the parts.
-        values: tensors or variables.
-        batch: of the loss.
-        names: of the values, on each of which the loss must depend; None where it need not.
+        function: function without arguments that returns the parts.
+        values: tensors or variables to differentiate by.
+        batch: the batch of the loss.
+        names: names of the values, if the loss must depend on each of them; else None.
 
     Raises:
-        ValueError: the loss does not depend on one of them, although it must.
+        ValueError: the loss does not depend on a value although `names` is given.
     """
     import tensorflow as tf
 
@@ -147,9 +150,9 @@ def gradients_of_parts(
     for name, gradients in zip(names or (), zip(*found, strict=True), strict=bool(names)):
         if all(gradient is None for gradient in gradients):
             raise ValueError(
-                f"The loss has no gradient for the weight {name!r}: no output depends on its layer, or "
-                "`tf.recompute_grad` computes that anew, where no other value can stand in for a weight. Leave it out, "
-                "or use `keras.remat` within the layer's `call` instead."
+                f"The loss must depend on the weight {name!r}, but has no gradient for it: no output uses its layer, "
+                "or `tf.recompute_grad` recomputes the layer from the stored weight. Leave the weight out, or use "
+                "`keras.remat` within the layer's `call` instead."
             )
     return [
         ([full_gradient(gradient, value) for gradient, value in zip(gradients, values, strict=True)], weight)
@@ -158,7 +161,7 @@ def gradients_of_parts(
 
 
 def full_gradient(gradient: Any, value: Any) -> Any:
-    """Returns a gradient as a tensor: zeros where there is none, and an embedding's slices put in place."""
+    """Returns a gradient as a tensor: zeros if there is none, and slices of an embedding at their places."""
     import tensorflow as tf
 
     return tf.zeros_like(value) if gradient is None else tf.convert_to_tensor(gradient)
@@ -166,21 +169,21 @@ def full_gradient(gradient: Any, value: Any) -> Any:
 
 @contextlib.contextmanager
 def _at_rest(problem: MaskProblem) -> Iterator[None]:
-    """Within it, gradients are those of effective kernels, and no assignment outlasts it."""
+    """Context in which gradients are those of whole effective kernels; assignments end with it."""
     with dense_gradients(problem.model), keras.StatelessScope():
         yield
 
 
 def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], list[Part]]:
-    """Returns the loss of a batch as the problem's model is."""
+    """Returns the function that gives the parts of the loss of a batch."""
     check_precision(problem.model)
     if not temperature > 0:
         raise ValueError(f"`temperature` must be above 0; received {temperature}.")
     objective = objective_of(problem.model, problem.loss)
     if objective.takes_probabilities and temperature != 1:
         raise ValueError(
-            "`loss` must take logits, because they are divided by a temperature; received one of probabilities. Leave "
-            "out the last softmax or sigmoid and set from_logits=True in the loss, or temperature=1 in the score."
+            "`loss` must take logits, because they are divided by a temperature; received a loss of probabilities. "
+            "Remove the last softmax or sigmoid and set from_logits=True in the loss, or temperature=1 in the score."
         )
 
     def loss(batch: Batch) -> list[Part]:
@@ -193,7 +196,7 @@ def _batch_loss(problem: MaskProblem, temperature: float) -> Callable[[Batch], l
 
 
 def _divided(output: Any, temperature: float) -> Any:
-    """Returns an output divided by the temperature, with the mask of padding that Keras has attached to it."""
+    """Returns an output divided by the temperature, with the padding mask that Keras attaches to outputs."""
     divided, padding = output / temperature, getattr(output, "_keras_mask", None)
     if padding is not None:
         divided._keras_mask = padding
@@ -201,7 +204,7 @@ def _divided(output: Any, temperature: float) -> Any:
 
 
 def _mean_over_examples(problem: MaskProblem, of_batch: Callable[[Batch], Sequence[Any]]) -> list[np.ndarray]:
-    """Returns the mean over all examples of arrays that belong to the loss of each batch."""
+    """Returns the mean over all examples of the arrays that `of_batch` gives for each part of a batch's loss."""
     mean = BatchMean()
     for batch in problem.batches:
         parts = [([as_float(tensor) for tensor in tensors], weight) for tensors, weight in of_batch(batch)]
@@ -210,5 +213,5 @@ def _mean_over_examples(problem: MaskProblem, of_batch: Callable[[Batch], Sequen
 
 
 def _variables(problem: MaskProblem) -> list[Any]:
-    """Returns TensorFlow's variables of the kernels."""
+    """Returns the TensorFlow variables of the kernels."""
     return [kernel.variable.value for kernel in problem.kernels]

@@ -1,4 +1,4 @@
-"""GraSP: weights are kept whose removal would reduce the gradient flow."""
+"""The score of GraSP: it keeps the weights whose removal would reduce the gradient flow."""
 
 import numpy as np
 
@@ -8,19 +8,19 @@ from keras_sparseflow.masks.scores.problem import MaskProblem
 
 
 def grasp_scores(problem: MaskProblem, temperature: float = 200.0) -> list[np.ndarray]:
-    """Returns w * (H g): the largest are kept.
+    """Returns w * (H g) for each weight w; the weights with the largest scores are kept.
 
-    g is the gradient of the loss with respect to the problem's kernels, H its Hessian; g is a constant where
-    H g is computed. The paper's score S = -w * (H g) is the change of the squared norm of the gradient when a
-    weight is removed, to first order and up to a factor; it removes the weights of largest S. Signs count: a
-    weight whose score is negative hinders the flow.
+    g is the gradient of the loss with respect to the problem's kernels, held constant, and H the Hessian of the
+    loss. The paper removes the weights of largest S = -w * (H g), which to first order and up to a factor is the
+    change of the squared norm of the gradient when a weight is removed. Signs count: a weight with a negative
+    score hinders the flow.
 
     Args:
-        problem: with data, in the paper 10 examples of each class; see `samples_per_class`.
-        temperature: above 0, what logits are divided by; 200 in the published code.
+        problem: a problem with data, in the paper 10 examples of each class; see `samples_per_class`.
+        temperature: above 0; logits are divided by it; 200 in the published code.
 
     Raises:
-        ValueError: as `loss_gradients`.
+        ValueError: see `hessian_products`.
 
     Example:
         >>> import keras

@@ -1,4 +1,4 @@
-"""The loss that scores, flow and diagnostics are computed from: of the data alone, without any regularisation."""
+"""The loss for scores, flow and diagnostics: that of the data alone, without regularisation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Part:
     """A term of the loss of a batch.
 
     Args:
-        value: scalar.
-        weight: of this batch in a mean over several, which is what the batch's own mean is divided by: a scalar, such
-            as the number of entries that are no padding or the sum of the sample weights; or `EXAMPLES`, the number of
-            examples. None for a sum over examples, which adds up over batches.
+        value: the term, a scalar.
+        weight: weight of this batch in a mean over batches, equal to the divisor of the batch's own mean: a scalar,
+            such as the number of entries without padding or the sum of the sample weights; or `EXAMPLES` for the number
+            of examples. None for a sum over examples, which adds up over batches.
     """
 
     value: Any
@@ -31,11 +31,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of one batch.
+    """The loss of a batch as a function of labels and predictions.
 
     Args:
-        parts: `(y, predictions, sample_weight) -> terms`, at least one; terms of one weight are one.
-        takes_probabilities: whether predictions are probabilities, instead of logits.
+        parts: `(y, predictions, sample_weight) -> parts`, at least one; one for all terms of equal weight.
+        takes_probabilities: whether predictions are probabilities instead of logits.
     """
 
     parts: Callable[[Any, Any, Any], list[Part]]
@@ -50,15 +50,15 @@ class Objective:
 def objective_of(model: keras.Model, loss: Any = None) -> Objective:
     """Returns the loss given, else the model's compiled one, else sparse categorical cross-entropy from logits.
 
-    Terms that layers add, such as L2, take no part.
+    Terms that layers add, such as L2, are left out.
 
     Args:
-        model: built.
+        model: a built model.
         loss: a Keras loss, its name, or a function `(y, predictions) -> losses`; a structure of these for several
             outputs; or None.
 
     Raises:
-        ValueError: a loss has to be given, because the model has several outputs, gives probabilities or has a
+        ValueError: a loss must be given, because the model has several outputs, gives probabilities or has a
             `compute_loss` of its own.
     """
     if loss is None:
@@ -74,12 +74,12 @@ def objective_of(model: keras.Model, loss: Any = None) -> Objective:
 
 
 def has_own_loss(model: keras.Model) -> bool:
-    """Returns whether the class of a model has a `compute_loss` of its own, of which only the whole is known."""
+    """Returns whether a model's class has its own `compute_loss`, so that only the whole loss is known."""
     return type(model).compute_loss is not keras.Model.compute_loss
 
 
 def check_own_loss(model: keras.Model) -> None:
-    """Raises ValueError if the class of a model has a `compute_loss` of its own."""
+    """Raises ValueError if a model's class has its own `compute_loss`."""
     if has_own_loss(model):
         raise ValueError(
             f"`loss` must be given: {type(model).__name__} has a `compute_loss` of its own, in which the data's loss "
@@ -100,14 +100,17 @@ def _of_loss(loss: Any) -> Objective:
 
 
 def _of_compiled(compiled: CompileLoss, losses: Any) -> Objective:
-    """Returns what Keras makes of a compiled loss: its terms are told apart while it is called."""
+    """Returns the objective of a compiled loss, whose terms are recorded while Keras computes it."""
+    # Keras gives only the sum of a compiled loss, but its terms can have different divisors, such as padding or sample
+    # weights. So each loss is replaced for one call by a function that records its term and weight, while Keras itself
+    # matches outputs, labels and loss weights. From the sum, the mean over unequal batches would come out wrong.
 
     def parts(y: Any, predictions: Any, sample_weight: Any) -> list[Part]:
         if not compiled.built:
             compiled(y, predictions, sample_weight)
         own, found = compiled._flat_losses, []
 
-        def told_apart(each: Any) -> Any:
+        def recorded(each: Any) -> Any:
             def value_of(y: Any, predictions: Any, sample_weight: Any) -> Any:
                 value = _whole(each.loss(y, predictions, sample_weight))
                 weighted = value if each.loss_weights is None else value * each.loss_weights
@@ -116,7 +119,7 @@ def _of_compiled(compiled: CompileLoss, losses: Any) -> Objective:
 
             return each._replace(loss=value_of)
 
-        compiled._flat_losses = [told_apart(each) for each in own]
+        compiled._flat_losses = [recorded(each) for each in own]
         try:
             compiled(y, predictions, sample_weight)
         finally:
@@ -128,7 +131,7 @@ def _of_compiled(compiled: CompileLoss, losses: Any) -> Objective:
 
 
 def together(parts: Sequence[Part]) -> list[Part]:
-    """Returns parts of which all that are weighted by examples are one, and all sums are one."""
+    """Returns the parts with those of equal weight merged: one weighted by examples, one of sums."""
     values: dict[Any, list[Part]] = {}
     for part in parts:
         values.setdefault(id(part.weight), []).append(part)  # None is one object, and so is EXAMPLES
@@ -136,10 +139,10 @@ def together(parts: Sequence[Part]) -> list[Part]:
 
 
 class BatchMean:
-    """The mean over all examples of tensors that belong to parts of the loss of each batch.
+    """The mean over all examples of tensors, such as gradients, that belong to the parts of each batch's loss.
 
     Args:
-        divide_sums: whether parts that add up over batches are divided by the number of all examples.
+        divide_sums: whether sums over examples (weight None) are divided by the number of all examples.
 
     Example:
         >>> mean = BatchMean()
@@ -159,8 +162,8 @@ class BatchMean:
         """Adds a batch.
 
         Args:
-            parts: of each part of the loss its tensors and its weight; a weight of None for a sum.
-            examples: how many the batch has.
+            parts: tensors and weight of each part of the loss; the weight of a sum is None.
+            examples: number of examples in the batch.
         """
         self.examples += examples
         shares = [1.0 if weight is None else weight for _, weight in parts]
@@ -175,7 +178,7 @@ class BatchMean:
         self._weights = [None if new is None else old + new for old, new in zip(before, weights, strict=True)]
 
     def result(self) -> list[Any]:
-        """Returns the means of the tensors, over all parts together."""
+        """Returns the mean of each tensor, added up over the parts."""
         sums = self.examples if self._divide_sums else 1
         divisors = [sums if weight is None else weight for weight in self._weights]
         means = [[tensor / divisor for tensor in own] for own, divisor in zip(self._sums, divisors, strict=True)]
@@ -183,19 +186,19 @@ class BatchMean:
 
 
 def weight_in(part: Part, batch: Any) -> Any:
-    """Returns the weight of a part of the loss of a batch as a number, or None for a sum."""
+    """Returns the weight of a part as a number, given the part's batch; None for a sum."""
     if not isinstance(part.weight, str):
         return part.weight
     return ops.cast(ops.shape(keras.tree.flatten(batch)[0])[0], "float32")
 
 
 def _whole(value: Any) -> Any:
-    """Returns a Keras loss without the division by the number of replicas that it has in a strategy's scope."""
+    """Undoes the division by the number of replicas that Keras losses apply in the scope of a strategy."""
     return unscale_loss_for_distribution(value)
 
 
 def _weight(loss: Any, predictions: Any, sample_weight: Any) -> Any:
-    """Returns what a loss divides the sum over a batch by, up to a factor that batches share; None if by nothing."""
+    """Returns the divisor of a loss over a batch, up to a factor common to all batches; None for a sum."""
     reduction = getattr(loss, "reduction", "sum_over_batch_size")
     if reduction == "sum":
         return None

@@ -1,4 +1,4 @@
-"""What a score is given: the model, its kernels, how many weights are to be active, and the data."""
+"""The problem that a score solves: a model, its kernels, the numbers of active weights, and data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from keras_sparseflow.masks.selection import top_mask, top_masks
 
 @dataclass(frozen=True)
 class MaskProblem:
-    """Which weights of a model are to be active: what a score may ask for and look at.
+    """The problem that a score solves: which weights of a model should be active.
 
     Args:
-        model: built; a score leaves it as it is.
-        kernels: those that get a mask, in the order of the model's layers.
-        counts: how many weights are active: of each kernel, or one number for all together.
-        generators: of random numbers, one for each kernel, which depends on the seed and the kernel's place.
-        data: as `as_batches` takes it, or None.
-        loss: as `objective_of` takes it, or None.
+        model: a built model; scores must not change it.
+        kernels: the kernels that get a mask, in the order of the model's layers.
+        counts: number of active weights of each kernel, or one number for all kernels together.
+        generators: random generators, one for each kernel, set by the seed and the kernel's place.
+        data: see `as_batches`, or None.
+        loss: see `objective_of`, or None.
         training: whether layers such as BatchNorm run in training mode where a score takes gradients of the loss.
         batch_size: examples in a batch where data are arrays.
-        density: that was asked for, of all kernels together; None where counts were given.
+        density: the requested density of all kernels together; None where counts were given.
 
     Example:
         >>> from keras_sparseflow.layers.structure import kernels_of
@@ -52,12 +52,12 @@ class MaskProblem:
     density: float | None = None
 
     def values(self) -> list[np.ndarray]:
-        """Returns the effective weights of each kernel, zero where a mask that it has already is False."""
+        """Returns the effective weights of each kernel, zero where the kernel's present mask is False."""
         return [as_float(kernel.variable) for kernel in self.kernels]
 
     @cached_property
     def batches(self) -> list[Batch]:
-        """The data in batches, the same in each pass.
+        """The data in batches, which are the same in each pass.
 
         Raises:
             ValueError: no data were given.
@@ -70,12 +70,12 @@ class MaskProblem:
         return as_batches(self.data, self.batch_size)
 
     def select(self, scores: Sequence[np.ndarray], progress: float = 1.0) -> list[np.ndarray]:
-        """Returns the masks of the highest scores, with the counts asked for; the first come first among equals.
+        """Returns the masks of the highest scores with the requested counts; among equal scores the first are active.
 
         Args:
-            scores: of each kernel's shape.
-            progress: in [0, 1], how far a score has come that removes weights round by round: the density
-                of each kernel, or of all together, is raised to this power, so that 0 is dense.
+            scores: one array of each kernel's shape.
+            progress: in [0, 1], below 1 for scores that remove weights round by round: the density of
+                each kernel, or of all together, is raised to this power, so that 0 is dense.
         """
         if isinstance(self.counts, int):
             return top_masks(scores, self._count_on_the_way(self.counts, sum(array.size for array in scores), progress))
@@ -85,15 +85,15 @@ class MaskProblem:
         ]
 
     def _count_on_the_way(self, count: int, size: int, progress: float) -> int:
-        """Returns how many of `size` weights are active when the density has fallen to its power `progress`.
+        """Returns how many of `size` weights are active at the density to the power of `progress`.
 
-        As in SynFlow's own code the number of weights that are gone is rounded down, not the number that stay to the
-        nearest: over many rounds one weight more or less leads to other masks. Only the last count is the exact one.
+        The number of removed weights is rounded down as in SynFlow's own code, because over many rounds one weight
+        more or less leads to other masks. At progress 1 the count is exact.
         """
         if progress == 1:
             return count
         density = self.density
-        if density is None or active_count(density, size) != count:  # of this kernel, or given as a count
+        if density is None or active_count(density, size) != count:  # the kernel has a density of its own
             density = count / size
         return size - int((1 - density**progress) * size)
 

@@ -1,4 +1,4 @@
-"""What must be done differently for a loss that is differentiated twice (TensorFlow)."""
+"""Corrections for losses that are differentiated twice (TensorFlow)."""
 
 import contextlib
 import threading
@@ -12,11 +12,11 @@ _LOCK = threading.RLock()
 
 @contextlib.contextmanager
 def second_derivatives() -> Iterator[None]:
-    """Within it, second derivatives of BatchNorm in training mode, of `keras.ops.moments` and of ghosts are right.
+    """Context in which second derivatives of training BatchNorm, `keras.ops.moments` and ghosts are right.
 
-    `tf.nn.moments`, which Keras takes, computes the variance around a mean whose gradient is stopped. That changes
-    no first derivative, because the variance is smallest around the mean; of the second derivative a part is lost.
-    Values are the same to the bit. It must hold where a graph function is traced.
+    Keras uses `tf.nn.moments`, which computes the variance around a mean whose gradient is stopped. First derivatives
+    stay right, because the variance is smallest around the mean, but second derivatives lose a part. Values are the
+    same to the bit. Open this context where a graph function is traced.
     """
     from keras.src.backend.tensorflow import nn
 

@@ -9,10 +9,10 @@ from keras_sparseflow.masks.scores.problem import MaskProblem
 
 
 def random_scores(problem: MaskProblem) -> list[np.ndarray]:
-    """Returns independent uniform numbers: every mask of one count is as likely as any other.
+    """Returns independent uniform numbers, so that all masks of one count are equally likely.
 
     Args:
-        problem: whose kernels are scored, each by the generator that it gives.
+        problem: the problem whose kernels are scored, each by its own random generator.
 
     Example:
         >>> import keras
@@ -29,10 +29,10 @@ def random_scores(problem: MaskProblem) -> list[np.ndarray]:
 
 
 def magnitude_scores(problem: MaskProblem) -> list[np.ndarray]:
-    """Returns the absolute values of the weights; those that a mask has removed already come last.
+    """Returns the absolute values of the weights; minus infinity where the present mask is False.
 
     Args:
-        problem: whose kernels are scored.
+        problem: the problem whose kernels are scored.
 
     Example:
         >>> import keras

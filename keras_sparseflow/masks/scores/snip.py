@@ -1,4 +1,4 @@
-"""SNIP: weights matter as much as the loss would change if they were scaled."""
+"""The score of SNIP: how strongly the loss would change if a weight were scaled."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from keras_sparseflow.masks.scores.problem import MaskProblem
 def snip_scores(problem: MaskProblem) -> list[np.ndarray]:
     """Returns abs(w * dL/dw) for the loss L of the problem's data, without regularisation.
 
-    Gradients are summed over all batches before the absolute value. The paper compares the scores of all
-    layers, `distribution="global"`.
+    Gradients are summed over all batches before the absolute value is taken. The paper compares scores across
+    all layers: `distribution="global"`.
 
     Args:
-        problem: with data, a batch or a few.
+        problem: a problem with data, one batch or a few.
 
     Raises:
-        ValueError: as `loss_gradients`.
+        ValueError: see `loss_gradients`.
 
     Example:
         >>> import keras

@@ -1,4 +1,4 @@
-"""SynFlow: weights are kept by the share of all paths from inputs to outputs that runs through them."""
+"""The score of SynFlow: the share of all paths from inputs to outputs that runs through a weight."""
 
 import numpy as np
 
@@ -8,19 +8,19 @@ from keras_sparseflow.masks.scores.problem import MaskProblem
 
 
 def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
-    """Returns abs(w * dR/dw) in the last of several rounds of pruning, minus infinity where an earlier one pruned.
+    """Returns abs(w * dR/dw) of the last round of pruning; minus infinity where an earlier round pruned.
 
-    R is the sum of the outputs of the network with absolute weights for inputs of ones. After round k of n
-    N - int((1 - density^(k / n)) N) of N weights are left, as in the authors' code, and in the end the exact count. No
-    data are needed, unless the model does not know the shape of its inputs.
+    R is the sum of the outputs of the network with absolute weights for inputs of ones. Of N weights, round k of n
+    leaves N - int((1 - density^(k / n)) N), as in the authors' code; the last round leaves the exact count. Data are
+    needed only if the model does not know its input shapes.
 
     Args:
-        problem: whose network gives logits, with activations that do not saturate, such as ReLU.
+        problem: a problem whose network gives logits, with activations that do not saturate, such as ReLU.
         rounds: at least 1; 100 in the paper.
 
     Raises:
-        ValueError: `rounds` is out of its range, the inputs' shapes are not known, R exceeds float64, or nothing
-            flows, because an activation is constant or so few weights are wanted that no path is left.
+        ValueError: `rounds` is out of range, the input shapes are unknown, R exceeds float64, or nothing flows,
+            because an activation is constant or too few weights are left for any path.
 
     Example:
         >>> import keras
@@ -41,6 +41,9 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
     flow = absolute_flow(problem.model, problem.kernels, None if problem.data is None else problem.batches[0][0])
     weights = [np.abs(values, dtype=np.float64) for values in problem.values()]
     removed = [np.zeros(values.shape, dtype=bool) for values in weights]
+    # Each round scores the weights that are left, and removes the lowest for good, down to a density that falls
+    # geometrically. The scores of each layer have about the same sum, so the fewer weights a layer has left, the higher
+    # they score. A single round at low density would empty whole layers: those with the most weights score lowest.
     for number in range(1, rounds + 1):
         scores = flow(weights)
         check_flow(problem.model, scores)

@@ -1,7 +1,7 @@
-"""Graph functions in which Python runs every layer anew (TensorFlow).
+"""Graph functions for which Python runs every layer of a model once more (TensorFlow).
 
-Scores and diagnostics put values in the place of variables, and compute some layers in another way, while Python runs
-the model. What TensorFlow has traced before, or recomputes later, would not see it.
+Scores and diagnostics replace variables by other values, and some layers by other computations, while Python runs the
+model. Graphs that TensorFlow has traced before, or recomputes later, would use neither.
 """
 
 import contextlib
@@ -16,14 +16,17 @@ _LOCK = threading.RLock()
 
 
 def graph_function(function: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    """Returns a graph function of tensors; within it each `tf.function` and `keras.remat` of a model is inlined.
+    """Returns a graph function of tensors in which each `tf.function` and `keras.remat` of a model is inlined.
 
     Args:
-        function: of tensors, in any structure.
+        function: a function of tensors in any structure.
     """
     import tensorflow as tf
 
-    # As a partial, for TensorFlow warns of a function that is traced anew for each network.
+    # Tracing happens within `inlined`: Python runs each layer once more, into one new graph with the values and
+    # computations that a score has put in place. Otherwise a layer with a cached `tf.function` would reuse an older
+    # graph, with the model's own values, and give wrong gradients without an error. Runs need no such context.
+    # A partial, because TensorFlow warns if the code of one function is traced often, as here for each network.
     traced = tf.function(functools.partial(function), reduce_retracing=True)
 
     def call(*arguments: Any) -> list[Any]:
@@ -38,7 +41,7 @@ def graph_function(function: Callable[..., list[Any]]) -> Callable[..., list[Any
 
 @contextlib.contextmanager
 def inlined() -> Iterator[None]:
-    """Within it, TensorFlow runs the Python of a `tf.function`, and Keras recomputes no layer there."""
+    """Context in which TensorFlow runs the Python of each `tf.function`, and Keras recomputes no layer."""
     if keras.backend.backend() != "tensorflow":
         yield
         return
