@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.records.columns import FIRST_READING, OPTIONAL, TABLES, read_table
+from keras_sparseflow.records.columns import OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.folder import RunFolder
 
@@ -64,7 +64,7 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
             spec, result = _spec_of(folder), read_json(folder.path / "result.json")
             specs.append({**_flat(spec["spec"]), **member})
             empty = list(spec.get("active_weights", ())).count(0)
-            results.append({"flow_reading": FIRST_READING, **result, "empty_kernels": empty})
+            results.append({**result, "empty_kernels": empty})
     columns = dict.fromkeys(name for fields in specs for name in fields)
     unknown = {name: study.get("defaults", {}).get(name) for name in columns}
     frame = pd.DataFrame([{**unknown, **fields, **result} for fields, result in zip(specs, results, strict=True)])
