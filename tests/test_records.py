@@ -92,15 +92,6 @@ def test_a_field_that_a_run_is_older_than_has_the_default_that_the_study_records
     assert results.attrs["spec_columns"] == ["seed", "precision"]
 
 
-def test_flow_that_names_no_reading_is_the_mean_over_steps(study_dir):
-    folder = finish(study_dir, "a")
-    (folder.path / "flow.csv").write_text("epoch,measure,layer,value\n0,egf_2,total,0.125\n")
-    records.write_json(folder.path / "result.json", {"egf_2": 0.125})
-    assert list(records.read_flow(study_dir)) == ["run_id", *FLOW_COLUMNS]
-    assert records.read_flow(study_dir)["reading"].tolist() == ["steps"]
-    assert records.read_results(study_dir)["flow_reading"].tolist() == ["steps"]
-
-
 def test_a_study_without_finished_runs_gives_empty_frames_with_their_columns(study_dir):
     assert records.read_results(study_dir).empty
     assert list(records.read_flow(study_dir)) == ["run_id", *FLOW_COLUMNS]

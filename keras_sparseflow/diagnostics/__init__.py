@@ -1,4 +1,4 @@
-"""What a network's loss looks like around its weights, and how sparse its activations are: ToST's diagnostics."""
+"""ToST's diagnostics: the loss around a network's weights, its curvature, and the sparsity of activations."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Diagnostics at some epochs of `fit`."""
+"""Callbacks that compute diagnostics at some epochs of `fit`."""
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 class AtEpochs(keras.callbacks.Callback, abc.ABC):
-    """Base of callbacks that measure something at the end of some epochs, while the weights rest.
+    """Base of callbacks that measure something at the end of some epochs.
 
     Args:
         epochs: which epochs, counted from 0; None for 11, evenly spread.
@@ -33,7 +33,7 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
 
     columns: ClassVar[tuple[str, ...]]
     measure: ClassVar[str]
-    """What is measured; logs and TensorBoard have the network's own value as `<measure>/total`."""
+    """Name of the measure; logs and TensorBoard have the network's value as `<measure>/total`."""
 
     def __init__(self, epochs: Sequence[int] | None, log_dir: str | None):
         super().__init__()
@@ -65,7 +65,7 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
             self._scalars.close()
 
     def rows_by_measure(self, epoch: int) -> list[Row]:
-        """Returns what an epoch's rows say as rows with `epoch`, `measure`, `layer` and `value`, as flow has them."""
+        """Returns the numbers of an epoch as rows with `epoch`, `measure`, `layer` and `value`, as flow has them."""
         return [row for measured in self.rows if measured["epoch"] == epoch for row in self._by_measure(measured)]
 
     @abc.abstractmethod
@@ -80,8 +80,8 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
 class TopEigenvalue(AtEpochs):
     """Measures the top eigenvalue of the loss's Hessian over the epochs of `fit`, see `Hessian.top_eigenpair`.
 
-    It joins the epoch's logs as `top_eigenvalue/total` (NaN in epochs that are not measured); TensorBoard has the
-    residual too, as `top_eigenvalue_residual/total`.
+    The epoch's logs get it as `top_eigenvalue/total` (NaN in epochs that are not measured); TensorBoard also gets
+    the residual, as `top_eigenvalue_residual/total`.
 
     Args:
         data: as `Hessian` takes it; read once.
@@ -91,9 +91,9 @@ class TopEigenvalue(AtEpochs):
         training: whether layers such as BatchNorm and dropout run in training mode.
         batch_size: examples in a batch where data are arrays.
         tolerance: see `Hessian.top_eigenpair`.
-        iterations: the most products with the Hessian in an epoch.
-        seed: of the first vector, the same in every epoch.
-        progress: called with the products done in an epoch and the most there can be.
+        iterations: largest number of products with the Hessian in an epoch.
+        seed: seed of the first vector, the same in every epoch.
+        progress: called with the number of products done in an epoch, and `iterations`.
         log_dir: where to write TensorBoard scalars; None for nowhere.
 
     Attributes:
@@ -138,7 +138,7 @@ class TopEigenvalue(AtEpochs):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
-        self._hessian = None  # of another model, or compiled with another loss
+        self._hessian = None  # the last one may be of another model or loss
 
     def _measure(self, epoch: int) -> list[Row]:
         if self._hessian is None:
@@ -158,8 +158,8 @@ class TopEigenvalue(AtEpochs):
 class ActivationSparsity(AtEpochs):
     """Measures each layer's activation sparsity over the epochs of `fit`, see `activation_sparsity`.
 
-    TensorBoard scalars are `activation_sparsity/<layer>`; the network's, of all activations together, joins the
-    epoch's logs as `activation_sparsity/total` (NaN in epochs that are not measured).
+    TensorBoard scalars are `activation_sparsity/<layer>`. The epoch's logs get the network's, of all activations
+    together, as `activation_sparsity/total` (NaN in epochs that are not measured).
 
     Args:
         data: as `Hessian` takes it; read once.

@@ -1,4 +1,4 @@
-"""The data that diagnostics are computed on."""
+"""Batches of the data that diagnostics are computed on."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def batches_of(data: Any, batch_size: int) -> list[Batch]:
 
     Args:
         data: arrays `(x, y)` or `(x, y, sample_weight)`; a `tf.data.Dataset` of such batches that ends; or a list of
-            batches, such as this function returns, which is taken as it is.
+            batches, as this function returns, which is returned unchanged.
         batch_size: examples in a batch of arrays.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Directions in which a filter is moved as far as it is long."""
+"""Filter normalisation: directions with filters as long as those of the weights."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from keras_sparseflow.layers.structure import Kernel
 
 
 def filter_axes(kernel: Kernel) -> tuple[int, ...]:
-    """Returns the axes of a kernel that say which filter: the weights that share them make one output.
+    """Returns the axes of a kernel that index its filters: weights of one filter make one output.
 
-    The last one for dense, convolutional and recurrent kernels, the last but one for transposed convolutions, the
-    last two for depthwise ones, and those that the output has too where the layer has an einsum equation.
+    They are the last axis of dense, convolutional and recurrent kernels, the last but one of transposed
+    convolutions, the last two of depthwise ones, and the axes that an einsum equation shares with the output.
     """
     layer, rank = kernel.layer, len(kernel.shape)
     if isinstance(layer, keras.layers.EinsumDense):
@@ -29,10 +29,10 @@ def filter_axes(kernel: Kernel) -> tuple[int, ...]:
 
 
 def filter_normalised(direction: np.ndarray, weights: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Returns a direction whose every filter has the norm of the weights' filter; zeros for a filter of zeros.
+    """Returns a direction scaled so that each filter has the norm of the weights' filter, which may be zero.
 
     Args:
-        direction: of the kernel's shape, zero where inactive.
+        direction: array of the kernel's shape, zero where inactive.
         weights: the kernel.
         axes: as `filter_axes` returns them.
 

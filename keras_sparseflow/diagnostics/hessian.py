@@ -26,7 +26,7 @@ class Eigenpair:
         value: the eigenvalue; NaN where the loss or a derivative is not finite.
         vector: by path, such as `hidden/kernel`, the part of each weight; its 2-norm is 1 over all parts together,
             and it is zero where a mask is False.
-        iterations: products with the Hessian that it took.
+        iterations: number of products with the Hessian.
         residual: the 2-norm of H v - value * v; 0 for an exact pair.
         converged: whether the value changed by less than the tolerance in the end.
 
@@ -45,11 +45,10 @@ class Eigenpair:
 
 
 class Hessian:
-    """The Hessian of the mean loss over data, over a model's active weights as they are when it is asked.
+    """The Hessian of the mean loss over data with respect to a model's active weights.
 
-    Masked entries take no part: rows and columns of theirs are left out. Weight regularisers are too. Nothing of the
-    model changes. Its computation is traced once, and read anew in each product are weights, masks and BatchNorm's
-    statistics.
+    Rows and columns of masked entries are left out, and so are weight regularisers. Nothing of the model changes. The
+    computation is traced once; each product reads weights, masks and BatchNorm statistics anew.
 
     Args:
         model: built, with masked or stock layers.
@@ -57,8 +56,8 @@ class Hessian:
             batches; it is read once.
         loss: None for the model's compiled one, else cross-entropy of logits.
         tensors: "all" trained weights or the "kernels" among them.
-        training: whether layers such as BatchNorm and dropout run in training mode; then the loss is the mean over
-            batches that are normalised each by itself.
+        training: whether layers such as BatchNorm and dropout run in training mode, in which BatchNorm normalises each
+            batch by itself.
         batch_size: examples in a batch where data are arrays.
 
     Raises:
@@ -75,8 +74,8 @@ class Hessian:
         [[2.0], [6.0]]
 
     References:
-        Yao, Gholami, Keutzer, Mahoney 2020, PyHessian: Neural Networks Through the Lens of the Hessian, whose
-        networks are in inference mode, with all weights, as by default here.
+        Yao, Gholami, Keutzer, Mahoney 2020, PyHessian: Neural Networks Through the Lens of the Hessian. As there, the
+        default is inference mode and all weights.
     """
 
     def __init__(
@@ -95,14 +94,14 @@ class Hessian:
 
     @property
     def paths(self) -> list[str]:
-        """The paths of the weights, in the order of the model's."""
+        """The paths of the weights, in the model's order."""
         return list(self._loss.weights)
 
     def product(self, vector: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Returns H v; entries of v where a mask is False are taken for zero, and are zero in the product.
+        """Returns H v, in which entries are zero where a mask is False; such entries of v are taken for zero.
 
         Args:
-            vector: by path, the part of each weight, of its shape.
+            vector: by path, an array of the shape of each weight.
 
         Raises:
             ValueError: the paths are not those of the weights.
@@ -127,15 +126,15 @@ class Hessian:
         """Returns the eigenvalue of largest absolute value, by power iteration from a random vector.
 
         Each iteration takes the Rayleigh quotient of v and continues with H v / ||H v||. The eigenvalue is negative
-        where the loss curves down more than up. Two eigenvalues of nearly that absolute value leave a large residual.
+        where the loss curves down more than up. The residual stays large if another eigenvalue has nearly the same
+        absolute value.
 
         Args:
-            tolerance: above 0; it ends when the value changes by at most this share of itself, and the residual is at
-                most the value times this share's root: two eigenvalues of one size and different signs keep the value
-                where it is, and the residual large.
-            iterations: at least 1, the most products with the Hessian.
-            seed: int, at least 0, of the first vector: normal entries where weights are active.
-            progress: called with the iterations done and the most there can be.
+            tolerance: above 0; the iteration ends when the value changes by at most this share of itself, and the
+                residual is at most the value times the share's root.
+            iterations: at least 1, largest number of products with the Hessian.
+            seed: int, at least 0, seed of the first vector, which has normal entries where weights are active.
+            progress: called with the number of iterations done, and `iterations`.
 
         Raises:
             ValueError: an argument out of its range.
@@ -147,6 +146,10 @@ class Hessian:
         vector = self._random_vector(check_seed(seed))
         before = value = residual = float("nan")
         done, converged = 0, False
+        # Power iteration needs only products H v, each a gradient of the inner product of gradient and v, so the
+        # Hessian, weights times weights, is never held. A value that has settled is no proof: with two eigenvalues of
+        # one size and opposite signs, v alternates and the value stays between them. The residual tells; its bound is
+        # the root of the tolerance, for the error of a Rayleigh quotient grows with the square of the residual.
         while done < iterations and not converged:
             product = self._product(vector)
             value = float(_dot(product, vector))

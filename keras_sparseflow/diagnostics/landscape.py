@@ -18,14 +18,14 @@ from keras_sparseflow.masks.scores.tracing import graph_function
 from keras_sparseflow.training.tost.loss_at import LossAt, weights_by_path
 
 Direction = Mapping[str, Any]
-"""By path, such as `hidden/kernel`, how far each weight is moved; weights that are not named stay."""
+"""The move of each weight by path, such as `hidden/kernel`; weights that are not named stay."""
 
 
 def random_directions(model: keras.Model, count: int = 2, seed: int = 0) -> list[dict[str, np.ndarray]]:
-    """Returns filter-normalised random directions: normal entries, in each filter of the norm that the weights' has.
+    """Returns filter-normalised random directions: normal entries, each filter scaled to the norm of the weights'.
 
-    Masked entries, biases, BatchNorm and every other weight that is no trained kernel are zero in them. So one unit
-    of distance means as much for networks whose weights differ in scale.
+    Only trained kernels have directions, and masked entries are zero. With the norms of the weights, one unit of
+    distance means the same for networks whose weights differ in scale.
 
     Args:
         model: built, with masked or stock layers.
@@ -81,13 +81,13 @@ def loss_along(
     Args:
         model: built; it stays as it is.
         data: as `Hessian` takes it.
-        direction: by path, the part of each weight that is moved; masked entries are not. It is taken as long as it is.
-        span: above 0, the largest distance, in lengths of the direction.
+        direction: by path, the move of each weight; masked entries stay zero. It is not normalised.
+        span: above 0, the largest distance, in multiples of the direction.
         steps: at least 3 and odd, so that the weights themselves are among them.
         loss: None for the model's compiled one, else cross-entropy of logits.
         training: whether layers such as BatchNorm and dropout run in training mode.
         batch_size: examples in a batch where data are arrays.
-        progress: called with how many losses are computed, and of how many.
+        progress: called with the number of losses computed and the number of all.
 
     Returns:
         The columns `distance`, from -span to span, and `loss`, the mean over all examples.
@@ -132,11 +132,11 @@ def loss_surface(
         directions: the two that span the plane; None for filter-normalised random ones, see `random_directions`.
         span: above 0, the largest distance along each direction.
         steps: at least 3 and odd, points along each direction.
-        seed: of random directions.
-        loss: as for `loss_along`; so are `training`, `batch_size` and `progress`.
-        training: see there.
-        batch_size: see there.
-        progress: see there.
+        seed: seed of random directions.
+        loss: as for `loss_along`.
+        training: as for `loss_along`.
+        batch_size: as for `loss_along`.
+        progress: as for `loss_along`.
 
     Returns:
         The columns `x` and `y`, distances along the first and the second direction, and `loss`; x changes fastest.
@@ -212,8 +212,8 @@ def _as_tensors(direction: Direction, loss_at: LossAt) -> list[tf.Tensor]:
     for path, part in direction.items():
         if shapes.get(path) != np.shape(part):
             raise ValueError(
-                f"A direction must name weights that the model trains, and have their shapes; of {path!r} the shape "
-                f"expected is {shapes.get(path)}, received {np.shape(part)}."
+                "A direction must name weights that the model trains, and have their shapes: expected "
+                f"{shapes.get(path, 'none')} for {path!r}; received {np.shape(part)}."
             )
     return [
         tf.convert_to_tensor(direction[path], weight.variable.dtype)

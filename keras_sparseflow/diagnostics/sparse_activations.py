@@ -1,4 +1,4 @@
-"""How many of a network's activations are exactly zero."""
+"""The share of a network's activations that are exactly zero."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -36,17 +36,17 @@ def activation_sparsity(
 ) -> list[dict[str, Any]]:
     """Returns the share of exact zeros among the outputs of each activation, over all examples.
 
-    An activation is a layer that is one (`Activation`, `ReLU`, `PReLU`, a ghost, ...), a layer whose own
-    `activation` is not linear, such as `Dense(8, "relu")`, and an operation such as `keras.ops.relu` in a functional
-    model; within models in models too. What runs in a loop over time is left out: recurrent layers, their cells and
-    what `TimeDistributed` wraps. Nothing of the model changes.
+    An activation is a layer such as `Activation`, `ReLU`, `PReLU` or a ghost, a layer whose own `activation` is not
+    linear, such as `Dense(8, "relu")`, or an operation such as `keras.ops.relu` in a functional model. Nested models
+    count too. Layers that run in a loop over time are left out: recurrent ones, their cells, and those inside
+    `TimeDistributed`. Nothing of the model changes.
 
     Args:
         model: built, of any kind.
         data: as `Hessian` takes it; y is not used.
         training: whether layers such as BatchNorm and dropout run in training mode.
         batch_size: examples in a batch where data are arrays.
-        epoch: what the rows say of the epoch.
+        epoch: entry `epoch` of the rows.
 
     Returns:
         Rows with `epoch`, `layer` (its path; "total" for all activations together) and `sparsity` in [0, 1],
@@ -69,7 +69,7 @@ def activation_sparsity(
     check_tensorflow("activation_sparsity")
     batches, found = batches_of(data, batch_size), activations_of(model)
     if not found:
-        raise ValueError(f"`model` must have an activation; received {model.name!r}, which has none but linear ones.")
+        raise ValueError(f"`model` must have an activation; received {model.name!r}, which has only linear ones.")
     counts = dict.fromkeys(found, np.zeros(2, dtype=np.int64))
 
     def count(path: str, outputs: Any) -> None:
@@ -120,7 +120,7 @@ def _is_activation_function(operation: Operation) -> bool:
 
 @contextlib.contextmanager
 def _outputs_of(operations: dict[str, Operation], see: Callable[[str, Any], None]) -> Iterator[None]:
-    """Within it, `see` is called with the path and the outputs of each call of these operations."""
+    """Calls `see` with the path and the outputs of each call of these operations inside the context."""
 
     def watched(path: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def inside(*args: Any, **kwargs: Any) -> Any:

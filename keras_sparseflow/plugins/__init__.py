@@ -1,8 +1,7 @@
-"""Named things: whatever a flag or a spec names stands in a table, built in, registered here or of another package.
+"""Tables of the plugins that flags and specs name: built in, registered in this process, or from other packages.
 
-A table holds references of the form "module:attribute", so what exists can be listed and explained, and names
-checked, while nothing is imported. Only the standard library is used in this room; the tables themselves stand in the
-rooms whose things they hold.
+A table holds references of the form "module:attribute", so plugins can be listed, explained and checked by name
+without an import. This package uses only the standard library; each table is in the package whose plugins it holds.
 """
 
 from keras_sparseflow.plugins.entries import Origin, Plugin

@@ -1,4 +1,4 @@
-"""One named thing: what it is, where it comes from, what it says of itself, and how it is loaded."""
+"""One plugin: its kind, name, origin and line of help, and how it is loaded."""
 
 import ast
 import inspect
@@ -16,12 +16,12 @@ _PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a named thing comes from: `str` of it says so in words.
+    """The origin of a plugin; `str` gives it in words.
 
     Args:
         package: the installed package, or the module that registered it; empty where it is built in.
         version: of an installed package; empty otherwise.
-        summary: what an installed package says of itself in a line.
+        summary: an installed package's summary of one line.
 
     Example:
         >>> str(Origin()), str(Origin("my-masks", "1.2")), str(Origin("__main__"))
@@ -34,12 +34,12 @@ class Origin:
 
     @property
     def built_in(self) -> bool:
-        """Whether it is of `keras_sparseflow` itself."""
+        """Whether the plugin is part of `keras_sparseflow`."""
         return not self.package
 
     @property
     def installed(self) -> bool:
-        """Whether it is of an installed package's entry points."""
+        """Whether the plugin is an entry point of an installed package."""
         return bool(self.version)
 
     def __str__(self) -> str:
@@ -53,16 +53,15 @@ BUILT_IN = Origin()
 
 @dataclass(frozen=True)
 class Plugin:
-    """A named thing, which need not have been imported.
+    """A plugin, built in or not; it may not be imported yet.
 
     Args:
-        kind: what it is, a name in `KINDS`: "flow_measure".
-        name: by which flags and specs name it.
-        item: itself, or a reference "module:attribute" to it.
+        kind: a name in `KINDS`, such as "flow_measure".
+        name: its name in flags and specs.
+        item: the object itself, or a reference "module:attribute" to it.
         origin: where it comes from.
-        problem: why it can't be used under its name; empty where it can.
-        fingerprint: a hash of the code of what was registered, by which a changed one is told from what it was; empty
-            of others.
+        problem: why it can't be used by its name; empty if it can.
+        fingerprint: for a registered plugin, a hash of its code, by which changed code is recognised; else empty.
 
     Example:
         >>> plugin = Plugin("score", "mine", "my_masks.scores:mine", Origin("my-masks", "1.2"))
@@ -79,7 +78,7 @@ class Plugin:
 
     @property
     def help(self) -> str:
-        """A line about it, for which nothing is imported: its own, its package's summary, or the reference to it."""
+        """A line about the plugin, found without an import: its own, its package's summary, or its reference."""
         if not isinstance(self.item, str):
             text = _said_by(self.item)
         else:
@@ -88,22 +87,23 @@ class Plugin:
 
     @property
     def identity(self) -> str:
-        """What a run's spec records of it: package and version, or module, name and fingerprint; empty if built in."""
+        """Its identity in a run's spec: package and version, or module, name and fingerprint; empty if built in."""
         if self.origin.built_in or self.origin.installed:
             return str(self.origin) if self.origin.installed else ""
         return f"{self.origin.package}.{self.name} {self.fingerprint}".rstrip()
 
     def load(self) -> Any:
-        """Returns the thing itself, importing it if need be.
+        """Returns the object itself, importing it if necessary.
 
         Raises:
-            ValueError: it is not built in, and can't be imported; the message names it, its package and the error.
+            ValueError: the plugin is not built in and can't be imported; the message names it, its package and the
+                error.
         """
         if not isinstance(self.item, str):
             return self.item
         try:
             return pkgutil.resolve_name(self.item.partition("[")[0].rstrip())  # entry points may name extras in []
-        except (Exception, SystemExit) as error:  # whatever somebody else's module raises
+        except (Exception, SystemExit) as error:  # another package's module may raise anything
             if self.origin.built_in:
                 raise
             raise ValueError(f"{self} is broken: {type(error).__name__}: {error}.") from error
@@ -128,7 +128,7 @@ def _said_by(item: Any) -> str:
 
 
 def _docstring(reference: str) -> str:
-    """Returns the docstring of a function, class or constant of this package; empty for what is Keras' own.
+    """Returns the docstring of a function, class or constant of this package; empty for one of Keras.
 
     It is read from the file, because importing the module would load TensorFlow.
     """
@@ -147,7 +147,7 @@ def _docstring(reference: str) -> str:
 
 
 def registering_module() -> str:
-    """Returns the name of the module whose code called this room."""
+    """Returns the name of the module that called into this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_ROOM):
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""A short hash of the code of a thing, by which a changed one is told from what stood under its name before."""
+"""A short hash of a plugin's code, by which changed code under the same name is recognised."""
 
 import dataclasses
 import functools
@@ -19,7 +19,7 @@ _HOLDERS = {
     functools.partial: ("func", "args", "keywords"),
     BuiltinFunctionType: (),
 }
-"""Where what they hold stands, by their type."""
+"""By type of an object, the attributes that hold its parts."""
 
 _LITERALS = (str, bytes, int, float, complex, range, type(None), type(...))
 
@@ -27,11 +27,10 @@ _LITERALS = (str, bytes, int, float, complex, range, type(None), type(...))
 def fingerprint(item: Any) -> str:
     """Returns a short hash of an item's code, the same in every process of one version of Python.
 
-    Of a function it is the source (of a lambda, or where there is none, the compiled code), with its defaults and the
-    values that it encloses; of a class that of its methods and constants; of an instance that of its class and
-    attributes; of a reference "module:attribute" the file of its module. What `keras_sparseflow` defines, and
-    attributes that are neither literals, collections, dataclasses nor code, count by their name alone, and what a
-    function calls does not count.
+    It covers of a function the source (of a lambda, or without a source, the compiled code), the defaults and the
+    enclosed values; of a class its methods and constants; of an instance its class and attributes; of a reference
+    "module:attribute" the file of its module. Functions and classes of `keras_sparseflow` count by their name alone,
+    and so do attributes that are no literals, collections, dataclasses or code. What a function calls does not count.
 
     Example:
         >>> fingerprint(functools.partial(pow, 2)) == fingerprint(functools.partial(pow, 3))
@@ -42,7 +41,7 @@ def fingerprint(item: Any) -> str:
 
 
 def _file_of(reference: str) -> str:
-    """Returns the text of a reference's module, of which only the packages are imported; empty where there is none."""
+    """Returns the source of a reference's module, importing only its parent packages; empty if there is none."""
     try:
         found = importlib.util.find_spec(reference.partition(":")[0])
         file = found.origin if found is not None and found.has_location else None
@@ -52,7 +51,7 @@ def _file_of(reference: str) -> str:
 
 
 def _parts(item: Any, above: tuple[int, ...]) -> Iterator[str]:
-    """Yields what tells an item from others; `above` are the ids of the items that it is a part of."""
+    """Yields texts that identify an item; `above` holds the ids of the items that contain it."""
     if id(item) in above:
         yield "itself"
         return
@@ -69,7 +68,7 @@ def _parts(item: Any, above: tuple[int, ...]) -> Iterator[str]:
 
 
 def _members(item: Any, *, whole: bool) -> Sequence[Any]:
-    """Returns what an item consists of; `whole` is False within other items, where objects count by their class."""
+    """Returns the parts of an item; `whole` is False inside other items, where objects count by their class."""
     if isinstance(item, Mapping):
         return [part for pair in item.items() for part in pair]
     if isinstance(item, Sequence):
@@ -82,14 +81,14 @@ def _members(item: Any, *, whole: bool) -> Sequence[Any]:
 
 
 def _written(item: FunctionType | type) -> list[Any]:
-    """Returns what a function or a class consists of."""
+    """Returns the parts of a function or a class."""
     if isinstance(item, FunctionType):
         return [_source(item), item.__defaults__, item.__kwdefaults__, _enclosed(item)]
     return _defined(item)
 
 
 def _held(item: Any, whole: bool) -> list[Any]:
-    """Returns what an instance consists of: what it wraps, or its class and attributes; see `_members` for `whole`."""
+    """Returns the parts of an instance: what it wraps, or its class and attributes; see `_members` for `whole`."""
     for kind, names in _HOLDERS.items():
         if isinstance(item, kind):
             return [getattr(item, name) for name in names]
@@ -101,7 +100,7 @@ def _held(item: Any, whole: bool) -> list[Any]:
 
 
 def _defined(kind: type) -> list[Any]:
-    """Returns what a class and its bases in the same module define: constants, methods and properties by name."""
+    """Returns constants, methods and properties, by name, of a class and its bases in the same module."""
     bases = [base for base in kind.__mro__ if base.__module__ == kind.__module__]
     code = (FunctionType, staticmethod, classmethod, property)
     found = [(base.__name__, name, part) for base in bases for name, part in vars(base).items()]
@@ -109,22 +108,22 @@ def _defined(kind: type) -> list[Any]:
 
 
 def _source(function: FunctionType) -> str | CodeType:
-    """Returns the source of a function, or its code: the lines of a lambda may be a part of it, or hold another."""
+    """Returns the source of a function, or its code: the lines of a lambda may hold less than it, or more."""
     if function.__name__ == "<lambda>":
         return function.__code__
     try:
         return textwrap.dedent(inspect.getsource(function))
-    except (OSError, TypeError):  # it was made where no source is kept
+    except (OSError, TypeError):  # made where no source is kept, as by `exec`
         return function.__code__
 
 
 def _enclosed(function: FunctionType) -> list[Any]:
-    """Returns the values of a function's closure that are there already."""
+    """Returns the values of a function's closure; None for those that are not bound yet."""
     found = []
     for cell in function.__closure__ or ():
         try:
             found.append(cell.cell_contents)
-        except ValueError:  # it is empty: the name is bound later
+        except ValueError:  # the cell is empty: its name is bound later
             found.append(None)
     return found
 

@@ -1,4 +1,4 @@
-"""Every kind of named thing, and the one way to add to any of them."""
+"""The kinds of plugins, and the function that registers new ones."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = {
     "strategy": "keras_sparseflow.studies.executors.options:STRATEGIES",
     "executor": "keras_sparseflow.studies.executors.executors:EXECUTORS",
 }
-"""Where the table of each kind stands; the entry points of a kind are the group `keras_sparseflow.<kind>`."""
+"""The table of each kind, as "module:attribute"; entry points of a kind are in the group `keras_sparseflow.<kind>`."""
 
 Item = TypeVar("Item")
 _MISSING = object()
@@ -46,7 +46,7 @@ def table(kind: str) -> Table:
         ['uniform', 'erk']
     """
     if kind not in KINDS:
-        raise unknown_name("kind of named thing", kind, list(KINDS))
+        raise unknown_name("kind of plugin", kind, list(KINDS))
     module, _, attribute = KINDS[kind].partition(":")
     found: Table = getattr(import_module(module), attribute)
     return found
@@ -61,18 +61,17 @@ def register(kind: str, name: str, item: Item) -> Item: ...
 
 
 def register(kind: str, name: str, item: Any = _MISSING) -> Any:
-    """Adds a named thing of your own in this process, as a decorator or in a call, and returns it.
+    """Adds your own plugin in this process, as a decorator or in a call, and returns it.
 
-    What is to be found by launchers is an entry point of your own package instead, of the group
-    `keras_sparseflow.<kind>`.
+    For launchers, make it an entry point of your own package instead, in the group `keras_sparseflow.<kind>`.
 
     Args:
         kind: a name in `KINDS`, such as "score".
-        name: by which flags and specs name it.
-        item: the thing itself, or a reference "module:attribute" to it; where it is left out, a decorator is returned.
+        name: its name in flags and specs.
+        item: the object itself, or a reference "module:attribute" to it; if left out, a decorator is returned.
 
     Raises:
-        ValueError: an unknown kind, a name that flags can't hold, or one that is taken; the message names both.
+        ValueError: the kind is unknown, or the name is invalid or taken; the message says by what.
 
     Example:
         >>> @register("score", "negative_magnitude")
@@ -83,7 +82,7 @@ def register(kind: str, name: str, item: Any = _MISSING) -> Any:
         >>> register("scores", "another", negative_magnitude)
         Traceback (most recent call last):
             ...
-        ValueError: Unknown kind of named thing 'scores'; expected one of ... Did you mean 'score'?
+        ValueError: Unknown kind of plugin 'scores'; expected one of ... Did you mean 'score'?
     """
     found = table(kind)
     if item is _MISSING:
@@ -92,9 +91,9 @@ def register(kind: str, name: str, item: Any = _MISSING) -> Any:
 
 
 def list_plugins() -> list[Plugin]:
-    """Returns every named thing of every kind, in the order of `KINDS`, without importing any.
+    """Returns every plugin of every kind, in the order of `KINDS`, without importing any.
 
-    Of one that can't be used, `problem` says why.
+    `problem` says why a plugin can't be used.
 
     Example:
         >>> [plugin.name for plugin in list_plugins() if plugin.kind == "distribution" and plugin.origin.built_in]

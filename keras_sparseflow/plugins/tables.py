@@ -1,4 +1,4 @@
-"""Tables of named things of one kind, and the errors about names."""
+"""Tables of the plugins of one kind, and errors about their names."""
 
 import dataclasses
 import difflib
@@ -12,19 +12,19 @@ from keras_sparseflow.plugins.entries import BUILT_IN, Origin, Plugin, origin_of
 from keras_sparseflow.plugins.fingerprint import fingerprint
 
 NAME = r"\w[\w.+-]*"
-"""What names look like: flags separate them by commas."""
+"""Pattern of names, which have no comma because flags separate them by commas."""
 
 _NEAR, _NEAR_SHORT = 0.6, 0.5
-"""How alike a name must be to be suggested, from 0 to 1; and one of up to three letters, of which one may be half."""
+"""Similarity, in [0, 1], above which a name is suggested; the second is for names of up to three letters."""
 
 
 def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
     """Returns the error for a name that is not known: it lists the valid ones and the nearest.
 
     Args:
-        kind: what is named, in words.
-        name: that is not known.
-        known: the valid ones.
+        kind: what the name is of, in words.
+        name: the unknown name.
+        known: the valid names.
 
     Example:
         >>> print(unknown_name("optimizer", "sdg", ["sgd", "adam"]))
@@ -38,19 +38,18 @@ def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
 
 
 class Table:
-    """One kind of named thing: built-ins, entry points of installed packages, and what is registered at run time.
+    """The plugins of one kind: built-ins, entry points of installed packages, and those registered at run time.
 
-    A thing that can't be imported, or two of one name, are an error for those who ask for that name, and for nobody
-    else.
+    A plugin that can't be imported, or two of one name, raise an error only if that name is used.
 
     Args:
-        kind: what the table holds, in words, for error messages ("mask score").
+        kind: the kind in words, for error messages ("mask score").
         group: the entry-point group that other packages use ("keras_sparseflow.score").
         builtins: mapping from name to an object, or to a `"module:attribute"` string that is
-            imported when the name is first asked for.
+            imported when the name is first used.
         pattern: a regular expression that names match.
-        expects: what the things of others must be: `"callable"`, a reference `"module:attribute"` to a class that is
-            imported when the first of them is there, or nothing where it is empty.
+        expects: what plugins that are not built in must be: `"callable"`, an instance of a class, named by
+            `"module:attribute"` and imported when first needed, or anything if empty.
 
     Example:
         >>> from fractions import Fraction
@@ -81,7 +80,7 @@ class Table:
 
     @property
     def builtins(self) -> list[str]:
-        """The names of the built-in things, in their own order."""
+        """The names of the built-ins, in their own order."""
         return list(self._own)
 
     def names(self) -> list[str]:
@@ -90,15 +89,15 @@ class Table:
         return [*self._own, *sorted(others - self._own.keys())]
 
     def plugins(self) -> list[Plugin]:
-        """Returns every named thing without importing any: all those of one name, with `problem` set."""
+        """Returns every plugin without importing any; `problem` is set where a name is invalid or shared."""
         claims = [*self._own.values(), *sorted(self._others(), key=lambda plugin: plugin.name)]
         return [self._judged(plugin, claims) for plugin in claims]
 
     def plugin(self, name: str) -> Plugin:
-        """Returns what is known of a named thing without importing it.
+        """Returns the plugin of that name without importing it.
 
         Raises:
-            ValueError: the name is unknown, and the message lists the valid ones and the nearest; or two things have
+            ValueError: the name is unknown, and the message lists the valid ones and the nearest; or two plugins have
                 it, and the message names both.
         """
         if name in self._own and not self._others():
@@ -111,11 +110,11 @@ class Table:
         return found
 
     def get(self, name: str) -> Any:
-        """Returns the object of that name, importing it if need be.
+        """Returns the object of that name, importing it if necessary.
 
         Raises:
-            ValueError: see `plugin`; or the thing is of another package, and can't be imported or is none of this
-                kind: the message names it, the package, its version and the error.
+            ValueError: see `plugin`; or the plugin is not built in, and can't be imported or is not of this kind. The
+                message names it, its package, the version and the error.
         """
         plugin = self.plugin(name)
         if name not in self._loaded:
@@ -127,7 +126,7 @@ class Table:
         return self._loaded[name]
 
     def load_all(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """Returns all objects that can be had by name, and why the others can't."""
+        """Returns all objects that can be loaded by name, and the errors of the others by name."""
         found, broken = {}, {}
         for name in self.names():
             try:
@@ -139,11 +138,11 @@ class Table:
     def register(self, name: str, item: Any) -> Any:
         """Adds an object, or a `"module:attribute"` reference to one, and returns it.
 
-        In a notebook, whose cells run again, the later one takes the earlier one's place.
+        In a notebook, a cell that runs again replaces what it registered before.
 
         Raises:
-            ValueError: the name is taken by something else, which the message names too, or is none that flags can
-                hold; or the object is none of this kind.
+            ValueError: the name is invalid or taken, and the message names both plugins; or the object is not of this
+                kind.
         """
         new = Plugin(self._key, name, item, Origin(registering_module()), fingerprint=fingerprint(item))
         wrong = self._wrong_name(name) or ("" if isinstance(item, str) else self._unfit(item))
@@ -158,10 +157,10 @@ class Table:
         return item
 
     def unregister(self, name: str) -> None:
-        """Forgets what `register` added under this name.
+        """Removes what `register` added under this name.
 
         Raises:
-            ValueError: nothing was.
+            ValueError: nothing is registered under it.
         """
         if name not in self._registered:
             raise unknown_name(f"registered {self.kind}", name, sorted(self._registered))
@@ -181,7 +180,7 @@ class Table:
         return [*self._installed, *self._registered.values()]
 
     def _judged(self, plugin: Plugin, claims: list[Plugin]) -> Plugin:
-        """Returns a thing with what is wrong with its name."""
+        """Returns a plugin with `problem` set if its name is invalid or shared."""
         same = [other for other in claims if other.name == plugin.name]
         two = f"{' and '.join(map(_claim, same))} have one name; uninstall or rename one" if len(same) > 1 else ""
         wrong = self._wrong_name(plugin.name) or two
@@ -193,7 +192,7 @@ class Table:
         return f"the name of a {self.kind} must match {self._pattern}"
 
     def _unfit(self, item: Any) -> str:
-        """Returns why an object can't be one of this table; empty if it can."""
+        """Returns why an object does not fit into this table; empty if it does."""
         if not self._expects:
             return ""
         expected = callable if self._expects == "callable" else pkgutil.resolve_name(self._expects)

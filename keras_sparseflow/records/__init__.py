@@ -1,22 +1,21 @@
-"""The run store: what a study leaves on disk, and how to read it back as DataFrames.
+"""The run store: the files of a study, and functions that read them as DataFrames.
 
-    runs/<study>/study.json                  what was planned, with every choice, versions, machine
-    runs/<study>/<run_id>/spec.json          the spec of one run and what it came to (counts, seeds)
-    runs/<study>/<run_id>/checkpoint.npz     while it trains: everything needed to go on
+    runs/<study>/study.json                  the plan, with every choice, versions, machine
+    runs/<study>/<run_id>/spec.json          the spec of one run, its seeds and its counts
+    runs/<study>/<run_id>/checkpoint.npz     while the run trains: everything needed to resume
     runs/<study>/<run_id>/rewind.npz         of a lottery ticket's dense round: the weights that later rounds begin with
     runs/<study>/<run_id>/masks.npz          of each round of a lottery ticket: its masks
-    runs/<study>/<run_id>/weights.npz        and its weights in the end
+    runs/<study>/<run_id>/weights.npz        of each round of a lottery ticket: its final weights
     runs/<study>/<run_id>/history.csv        a row per epoch
     runs/<study>/<run_id>/flow.csv           a row per measured epoch, reading, measure and layer
     runs/<study>/<run_id>/diagnostics.csv    a row per measured epoch, measure and layer, if the spec names diagnostics
-    runs/<study>/<run_id>/landscape.csv      a row per point at which the trained network's loss was taken
+    runs/<study>/<run_id>/landscape.csv      a row per point at which the trained network's loss was computed
     runs/<study>/<run_id>/result.json        written last: its presence means finished
     runs/<study>/<run_id>/events/            TensorBoard
-    runs/<study>/events/                     TensorBoard: which columns the study's runs have there
+    runs/<study>/events/                     TensorBoard: the columns of the study's runs
 
-Every file is written beside its place and renamed into it, so a reader sees a whole file or none,
-whenever the writer is killed. Files are JSON, CSV and plain arrays, never pickles. TensorFlow is
-not needed to read them.
+Every file is written under another name and then renamed, so a reader sees a whole file or none, even if
+the writer is killed. Files are JSON, CSV and plain arrays, never pickles. Reading them needs no TensorFlow.
 """
 
 from keras_sparseflow.records.columns import DIAGNOSTICS_COLUMNS, FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS

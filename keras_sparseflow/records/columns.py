@@ -25,13 +25,10 @@ OPTIONAL = ("diagnostics", "landscape")
 """Tables that only some runs have."""
 
 _TEXTS = ("reading", "measure", "layer", "diagnostic")
-"""The columns of tables that hold no numbers."""
+"""Columns that hold text."""
 
 _KEYS = (*_TEXTS, "epoch", "x", "y")
-"""The columns that say what a row is of: no value of them is missing."""
-
-FIRST_READING = "steps"
-"""The reading of flow that was written before rows named theirs."""
+"""Columns that identify a row: none of their values may be missing."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -42,18 +39,13 @@ def as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Returns a table of one run: numbers as numbers, a surface of the loss as a whole grid.
-
-    Rows of flow that name no reading are of the reading "steps".
-    """
+    """Returns a table of one run, and raises ValueError unless it is complete."""
     try:
         rows = pd.read_csv(path, dtype={name: str for name in columns if name in _TEXTS})
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing. {REMEDY}") from error
-    except ValueError as error:  # of pandas, and of text that is none
+    except ValueError as error:  # from pandas, or because the file is no text
         raise _corrupt(path, f"expected CSV, but {error}") from error
-    if "reading" in columns and tuple(rows.columns) == tuple(name for name in columns if name != "reading"):
-        rows.insert(columns.index("reading"), "reading", FIRST_READING)
     if tuple(rows.columns) != columns:
         raise _corrupt(path, f"expected the columns {', '.join(columns)}; received {', '.join(map(str, rows.columns))}")
     for name in columns:

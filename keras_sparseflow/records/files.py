@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and JSON in them."""
+"""Files that are written whole or not at all, and JSON files."""
 
 import json
 import os
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 REMEDY = "Remove that run's folder and run the study again: only that run is trained anew."
-"""What helps with a corrupt file of a run."""
+"""Remedy for a corrupt file of a run."""
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Puts `content` at `path` so that a reader, or a crash at any moment, finds all of it or nothing new.
+    """Writes a file such that readers, also after a crash at any moment, find all of it or the state before.
 
     Args:
-        path: of the file; its folder must exist.
-        content: all of it.
+        path: path of the file, in a folder that exists.
+        content: the whole content.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -27,6 +27,10 @@ def write_atomic(path: Path, content: bytes) -> None:
         ...     [path.name for path in Path(folder).iterdir()]
         ['note.txt']
     """
+    # The content goes to a temporary file first, because only a rename within one folder is atomic. `fsync` comes
+    # before the rename, else a power failure could leave the final name with an empty file. The temporary name is
+    # unique, so that two writers never share one, and begins with a dot, by which `RunFolder.start` finds what a killed
+    # process left.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -39,11 +43,11 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a mapping as readable JSON, atomically. NaN becomes null: JSON knows no NaN.
+    """Writes a mapping as readable JSON, atomically. NaN and infinity, which JSON lacks, become null.
 
     Args:
-        path: of the file; its folder must exist.
-        content: what JSON can hold, and NaN.
+        path: path of the file, in a folder that exists.
+        content: values that JSON can hold, NaN and infinity.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -59,8 +63,8 @@ def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
     """Returns the mapping in a JSON file.
 
     Args:
-        path: of the file.
-        remedy: what to do about a corrupt one; by default what helps with a file of a run.
+        path: path of the file.
+        remedy: advice for a corrupt file; empty for the advice for files of a run.
 
     Raises:
         ValueError: the file is not a JSON object; the message names it and says what to do.

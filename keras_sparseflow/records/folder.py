@@ -1,4 +1,4 @@
-"""The folder of one run, and the lock of a study's."""
+"""The folder of one run, and the lock on a study's folder."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ from keras_sparseflow.records.files import REMEDY
 
 
 class RunFolder:
-    """The folder of one run: what has been written there, and the writing of it.
+    """The folder of one run: writes its files and reads them.
 
     Args:
         study_dir: the study's folder.
@@ -42,11 +42,11 @@ class RunFolder:
 
     @property
     def events(self) -> Path:
-        """The folder of its TensorBoard events, which need not exist."""
+        """The folder of the run's TensorBoard events, which may not exist."""
         return self.path / "events"
 
     def start(self, spec: Mapping[str, Any]) -> None:
-        """Makes the folder and writes `spec.json`; a crash's leftovers go."""
+        """Makes the folder, removes leftovers of a crash, and writes `spec.json`."""
         self.path.mkdir(parents=True, exist_ok=True)
         for leftover in self.path.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
@@ -75,7 +75,7 @@ class RunFolder:
             return json.loads(bytes(stored["__progress__"]).decode())["history"]
 
     def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Writes arrays to stay in the folder, compressed, as `name`, which ends in .npz."""
+        """Writes arrays, compressed, to the file `name`, which ends in .npz and stays when the run is finished."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         files.write_atomic(self.path / name, buffer.getvalue())
@@ -93,9 +93,9 @@ class RunFolder:
         """Writes the rows, then `result.json`, then removes the checkpoint: the run is finished.
 
         Args:
-            result: what the run came to.
-            tables: rows by the name of their table: "history", "flow", and "diagnostics" and "landscape", which are
-                written where there are some.
+            result: content of `result.json`.
+            tables: rows by table: "history", "flow", and "diagnostics" and "landscape", which are written only if
+                there are rows.
         """
         for name, rows in tables.items():
             if rows or name not in OPTIONAL:
@@ -104,12 +104,12 @@ class RunFolder:
         self.tidy()
 
     def tidy(self) -> None:
-        """Removes the checkpoint of a finished run, which a kill at the very end leaves."""
+        """Removes the checkpoint of a finished run; a kill at the very end leaves one."""
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _arrays(self, name: str) -> Iterator[Any]:
-        """Opens a file of arrays, for reading inside the context; what can't be read is a ValueError that says so."""
+        """Opens a file of arrays for reading inside the context; raises ValueError if it can't be read."""
         path = self.path / name
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -122,10 +122,10 @@ class RunFolder:
 
 @contextlib.contextmanager
 def study_lock(study_dir: Path) -> Iterator[None]:
-    """Holds a study's folder for one process; the lock is gone when the process is, however it ends.
+    """Locks a study's folder inside the context; the lock also ends with the process, even if it is killed.
 
     Args:
-        study_dir: the study's folder; it is made if it is not there.
+        study_dir: the study's folder; it is made if it does not exist.
 
     Raises:
         RuntimeError: another process is at work in that folder.
@@ -137,7 +137,7 @@ def study_lock(study_dir: Path) -> Iterator[None]:
         True
     """
     study_dir.mkdir(parents=True, exist_ok=True)
-    holder = study_dir / ".holder"  # beside the lock, which Windows lets nobody else read while it is held
+    holder = study_dir / ".holder"  # a file of its own: on Windows others can't read a lock that is held
     try:
         held = FileLock(study_dir / ".lock").acquire(timeout=0)
     except Timeout as error:

@@ -1,17 +1,17 @@
-"""Reads studies back as DataFrames."""
+"""Functions that read studies as DataFrames."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.records.columns import FIRST_READING, OPTIONAL, TABLES, read_table
+from keras_sparseflow.records.columns import OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.folder import RunFolder
 
 
 def read_study(study_dir: str | Path) -> dict[str, Any]:
-    """Returns what `study.json` says of a study: name, title, choices, versions, machine, `runs_planned`.
+    """Returns the content of `study.json`: name, title, choices, versions, machine, `runs_planned` and more.
 
     Args:
         study_dir: the study's folder.
@@ -40,11 +40,11 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
 
     The column `empty_kernels` counts the kernels that began without any active weight.
 
-    A run that stands in several places of the study's comparison, as a dense network in several matched pairs, has a
-    row for each. The frame's `attrs["spec_columns"]` lists the fields of specs and the labels of members, such
-    as the arm of a pair. A field that does not apply to a run has the default that the study records.
+    A run with several places in the study's comparison, such as a dense network in several matched pairs, has a row
+    for each. The frame's `attrs["spec_columns"]` lists the fields of specs and the labels of members, such as the arm
+    of a pair. A field that does not apply to a run has the default that the study records.
 
-    Runs that stand in the folder but are not part of the study as last planned are left out.
+    Runs in the folder that are not part of the study's last plan are left out.
 
     Args:
         study_dir: the study's folder.
@@ -64,7 +64,7 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
             spec, result = _spec_of(folder), read_json(folder.path / "result.json")
             specs.append({**_flat(spec["spec"]), **member})
             empty = list(spec.get("active_weights", ())).count(0)
-            results.append({"flow_reading": FIRST_READING, **result, "empty_kernels": empty})
+            results.append({**result, "empty_kernels": empty})
     columns = dict.fromkeys(name for fields in specs for name in fields)
     unknown = {name: study.get("defaults", {}).get(name) for name in columns}
     frame = pd.DataFrame([{**unknown, **fields, **result} for fields, result in zip(specs, results, strict=True)])
@@ -90,8 +90,8 @@ def read_history(study_dir: str | Path) -> pd.DataFrame:
 def read_flow(study_dir: str | Path) -> pd.DataFrame:
     """Returns a row per finished run, measured epoch, reading, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
-    A reading is "end", of the mean gradient over the training images at the end of the epoch, or "steps", the mean over
-    its steps. The value for the whole network has the layer "total".
+    The reading "end" is of the mean gradient over the training images at the end of the epoch; "steps" is the mean
+    over the steps of the epoch. The value for the whole network has the layer "total".
 
     Args:
         study_dir: the study's folder.
@@ -105,7 +105,7 @@ def read_flow(study_dir: str | Path) -> pd.DataFrame:
 
 
 def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
-    """Returns a row per finished run, measured epoch, measure and layer; none of runs without.
+    """Returns a row per measured epoch, measure and layer of each finished run that has diagnostics.
 
     Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
 
@@ -122,7 +122,7 @@ def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
 def read_landscape(study_dir: str | Path) -> pd.DataFrame:
     """Returns a row per finished run and point around its trained weights: `run_id` and `LANDSCAPE_COLUMNS`.
 
-    Of the diagnostic `loss_along`, x is the distance along the top eigenvector of the Hessian, and y is 0; of
+    For the diagnostic `loss_along`, x is the distance along the Hessian's top eigenvector, and y is 0. For
     `loss_surface`, x and y are the distances along two random directions, see `keras_sparseflow.diagnostics`.
 
     Args:
@@ -136,7 +136,7 @@ def read_landscape(study_dir: str | Path) -> pd.DataFrame:
 
 
 def _spec_of(folder: RunFolder) -> dict[str, Any]:
-    """Returns what a run's `spec.json` holds."""
+    """Returns the content of a run's `spec.json`."""
     path = folder.path / "spec.json"
     if not path.is_file():
         raise ValueError(f"{path} is missing. {REMEDY}")
@@ -149,7 +149,7 @@ def _spec_of(folder: RunFolder) -> dict[str, Any]:
 
 
 def _flat(parts: dict[str, Any]) -> dict[str, Any]:
-    """Returns the fields of a spec, which are kept by parts, by their names."""
+    """Returns a spec's fields by name, without its division into parts."""
     flat: dict[str, Any] = {}
     for name, held in parts.items():
         flat |= held if isinstance(held, dict) else {name: held}
@@ -157,13 +157,13 @@ def _flat(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finished(study_dir: str | Path) -> list[RunFolder]:
-    """Returns the finished runs that the study plans, in its order."""
+    """Returns the finished runs of the study's plan, in its order."""
     folders = [RunFolder(Path(study_dir), run_id) for run_id in read_study(study_dir)["run_ids"]]
     return [folder for folder in folders if folder.finished]
 
 
 def _read_rows(study_dir: str | Path, name: str) -> pd.DataFrame:
-    """Returns a table of all finished runs; those that have no such optional one are left out."""
+    """Returns one table of all finished runs; runs without this optional table are left out."""
     columns, frames = TABLES[name], []
     for folder in _finished(study_dir):
         path = folder.path / f"{name}.csv"

@@ -1,4 +1,4 @@
-"""Training on TensorFlow: the model, its callbacks, and what they record."""
+"""Training on TensorFlow: the model, callbacks that record flow or change masks, and rescaled initial weights."""
 
 from keras_sparseflow.training.callbacks import GradientFlow
 from keras_sparseflow.training.dynamic.gradual import GradualMagnitude

@@ -20,29 +20,28 @@ from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, flow_tag
 class GradientFlow(keras.callbacks.Callback):
     """Measures gradient flow over the epochs of `fit`, for any Keras model, masked or not.
 
-    An epoch can be read in two ways. The reading "steps" measures the training's own steps, of a
-    `SparseModel`: a value is the mean over the steps of the epoch. The reading "end" needs `data`, and takes
-    any compiled model: at the end of the epoch the gradient over that data is measured, with the weights at
-    rest. For the reading of the paper that is the whole training set without augmentation, in batches
-    of the training's size; it costs about as much as the training of one epoch.
+    There are two readings of an epoch. "steps" measures the training steps of a `SparseModel`; a value is
+    the mean over the steps of the epoch. "end" works for any compiled model and needs `data`: after the epoch
+    it measures the gradient of the loss over that data. For the paper's reading, `data` is the whole training
+    set without augmentation, in batches of the training's size; this costs about as much as one epoch of training.
 
-    The network's measures join the epoch's logs (`flow/end/egf_2`; NaN in epochs that are not measured),
-    so that `History` and other callbacks see them; `rows` holds all, each layer's too.
+    The epoch's logs get the measures of the whole network (`flow/end/egf_2`; NaN in epochs that are not
+    measured), for `History` and other callbacks; `rows` also holds those of each layer.
 
     Args:
         data: None, or what `measure_flow` takes, for the reading "end".
         epochs: which epochs to measure, a sequence of integers counted from 0; None for 11, evenly spread.
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers: "kernels" or "all".
-        cost: "total" (what the optimizer descends) or "data" (without regularisers).
-        training: at the end, whether layers such as BatchNorm and dropout run in training mode.
+        cost: "total" (the loss that the optimizer minimises) or "data" (without regularisers).
+        training: whether the reading "end" runs layers such as BatchNorm and dropout in training mode.
         log_dir: where to write TensorBoard scalars `flow/<reading>/<measure>/<layer>`; None for nowhere.
         readings: "steps", "end" or both; None for "end" with `data` and for "steps" without.
-        total_epochs: of a training that several calls of `fit` make; None for those of `fit`.
+        total_epochs: epochs of a training that several calls of `fit` share; None for the epochs of this `fit`.
 
     Raises:
-        ValueError: an argument out of its range; when `fit` begins: epochs that it will not reach, or without `data` a
-            model that is no SparseModel; after the first step: a step that records nothing.
+        ValueError: an argument is out of its range; when `fit` begins: an epoch that it will not reach, or the reading
+            "steps" of a model that is no SparseModel; after the first step: a `train_step` that records nothing.
 
     Attributes:
         rows: list of dicts with `epoch`, `reading`, `measure`, `layer` ("total" for the network) and `value`.
@@ -73,12 +72,12 @@ class GradientFlow(keras.callbacks.Callback):
         self._readings = check_readings(_default_readings(data) if readings is None else readings)
         if ("end" in self._readings) != (data is not None):
             raise ValueError(
-                "`data` must be given for the reading 'end', and for no other; received "
+                "`data` must be given if `readings` has 'end', and only then; received "
                 f"data={'None' if data is None else type(data).__name__} and readings={self._readings!r}."
             )
         if not training and data is None:
-            raise ValueError("`training=False` says how `data` is measured; received data=None.")
-        find_measures(measures), check_tensors(tensors), check_cost(cost)  # refused here, before any training
+            raise ValueError("`training` must be True unless `data` is measured; received False and data=None.")
+        find_measures(measures), check_tensors(tensors), check_cost(cost)  # raise before training begins
         self.rows: list[dict[str, Any]] = []
         self._data = data
         self._epochs = None if epochs is None else check_epochs(epochs)
@@ -99,16 +98,15 @@ class GradientFlow(keras.callbacks.Callback):
         self._schedule = set(measured_epochs(last + 1) if self._epochs is None else self._epochs)
         if max(self._schedule, default=0) > last:
             raise ValueError(
-                f"`epochs` must be epochs of this training, counted from 0, so {last} at most; received "
-                f"{max(self._schedule)}."
+                f"`epochs` must be in [0, {last}], the epochs of this training; received {max(self._schedule)}."
             )
-        self._detach()  # from a `fit` that an exception ended
+        self._detach()  # needed after a `fit` that an exception ended
         if "steps" not in self._readings:
             return
         if not isinstance(self.model, SparseModel):
             raise ValueError(
                 "The reading 'steps' of GradientFlow measures the training steps of a SparseModel; received a "
-                f"{type(self.model).__name__}. Make the model a SparseModel, or pass `data` and read the end alone."
+                f"{type(self.model).__name__}. Make the model a SparseModel, or pass `data` and read 'end' alone."
             )
         self._recorder = FlowRecorder(self.model, **self._options)
         self.model.attach(self._recorder)
@@ -121,8 +119,7 @@ class GradientFlow(keras.callbacks.Callback):
         if self._recorder is not None and not self._recorder.calls:
             raise ValueError(
                 f"The training steps of {type(self.model).__name__} record no gradient flow: its own `train_step` does "
-                "not call that of SparseModel. Pass `data`, a dataset to probe, or record flow in the step itself with "
-                "`flow_of_gradients`."
+                "not call that of SparseModel. Pass `data` for the reading 'end', or call `flow_of_gradients` in it."
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -1,23 +1,23 @@
-"""The optimizer that counts the steps of a training, and how many batches one of its steps takes."""
+"""Counts of optimizer steps and batches, right also with loss scaling and gradient accumulation."""
 
 import keras
 
 
 def counting_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
-    """Returns the optimizer of a compiled model, or the one within Keras' loss scale of mixed_float16.
+    """Returns a compiled model's optimizer, or the one inside Keras' loss-scale optimizer of mixed_float16.
 
-    A step that the loss scale drops is not counted, nor a batch whose gradients are only accumulated.
+    Its iterations leave out steps that loss scaling skips and batches that are only accumulated.
     """
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def steps_done(model: keras.Model) -> int:
-    """Returns how many steps the optimizer of a compiled model has done."""
+    """Returns how many steps a compiled model's optimizer has done."""
     return int(keras.ops.convert_to_numpy(counting_optimizer(model).iterations))
 
 
 def batches_done(model: keras.Model) -> int:
-    """Returns how many batches these were, those included whose gradients wait for a step."""
+    """Returns how many batches the optimizer has taken, also those that it has only accumulated."""
     return int(keras.ops.convert_to_numpy(counting_optimizer(model)._iterations))
 
 

@@ -1,4 +1,4 @@
-"""What Keras' loss scale of mixed_float16 lacks under a strategy."""
+"""Overflows of one replica made known to all: Keras' loss scaling of mixed_float16 looks at one replica only."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import tensorflow as tf
 
 
 def share_overflow(gradients: Sequence[Any]) -> list[Any]:
-    """Returns a replica's gradients, of which one is made NaN where those of another replica overflowed.
+    """Returns a replica's gradients, the first of them NaN if gradients overflowed on any replica.
 
-    Keras skips a step whose gradients are not finite, but looks at those of the first replica alone: an overflow in
-    another one would reach the weights.
+    Keras skips a step whose gradients are not finite, but checks the first replica only: an overflow on another
+    replica would reach the weights.
 
     Args:
-        gradients: of one replica, in its context; None for variables that the loss does not depend on.
+        gradients: of this replica; None for variables that the loss does not depend on.
     """
     found = [index for index, gradient in enumerate(gradients) if gradient is not None]
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradients[index])) for index in found])

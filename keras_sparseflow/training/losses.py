@@ -1,4 +1,4 @@
-"""Losses of a classifier's logits that Keras has only under other arguments."""
+"""Losses of a classifier's logits: cross-entropy, with smoothed labels too, and squared error."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 SHARED_OVER = ("all", "others")
-"""Over which classes smoothed labels share: all, or those that are not the label."""
+"""Classes that share the probability which smoothing takes from the label: all, or all but the label."""
 
 _hard_labels: ContextVar[bool] = ContextVar("hard_labels", default=False)
 
@@ -26,7 +26,7 @@ def cross_entropy() -> keras.losses.Loss:
 
 @contextlib.contextmanager
 def hard_labels() -> Iterator[None]:
-    """Within it, losses that smooth labels do not: `SparseModel` evaluates so.
+    """Turns label smoothing off inside the context; `SparseModel` evaluates in it.
 
     Example:
         >>> loss = SmoothedCrossEntropy(0.1)
@@ -47,18 +47,18 @@ def hard_labels() -> Iterator[None]:
 class SmoothedCrossEntropy(keras.losses.Loss):
     """Softmax cross-entropy of smoothed labels and logits, mean over the batch, in nats.
 
-    Of K classes the label's target is 1 - a + a / K and every other one's a / K, the text of both papers. The code of
-    the second gives each other class a / (K - 1), and the label 1 - a. The validation of `fit` and `evaluate`
-    of a `SparseModel` take labels as they are; any other Keras model smooths them there too.
+    With K classes, `over` "all" makes the label's target 1 - a + a / K and every other one's a / K, as in the text
+    of both papers. `over` "others" makes them 1 - a and a / (K - 1), as in the code of the second. A `SparseModel`
+    validates and evaluates with unsmoothed labels; any other Keras model smooths them there too.
 
     Args:
         label_smoothing: a, in [0, 1].
         over: which classes share a: "all", or the "others", without the label's own.
-        **options: of a Keras loss.
+        **options: other arguments of a Keras loss.
 
     Raises:
-        ValueError: `label_smoothing` is out of its range, or `over` unknown; when it is called, `over` others with a
-            single class.
+        ValueError: `label_smoothing` is out of its range, or `over` unknown; when it is called, `over` is "others"
+            and there is a single class.
 
     Example:
         >>> loss = SmoothedCrossEntropy(label_smoothing=0.2)
@@ -84,8 +84,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         if self.over == "others":
             classes = y_pred.shape[-1]
             if classes < 2:
-                raise ValueError(f"`over` others must have at least 2 classes to share among; received {classes}.")
-            smoothing *= classes / (classes - 1)  # shared by all, each other class has a / (K - 1), and the label 1 - a
+                raise ValueError(f"`over` must be 'all' with fewer than 2 classes; received 'others' and {classes}.")
+            smoothing *= classes / (classes - 1)  # Keras gives each class 1 / K of this, so each other a / (K - 1)
         return keras.losses.categorical_crossentropy(
             _one_hot(y_true, y_pred), y_pred, from_logits=True, label_smoothing=smoothing
         )
@@ -99,7 +99,7 @@ class SquaredError(keras.losses.Loss):
     """Squared distance of the logits from the label's one-hot vector, summed over classes, mean over the batch.
 
     Args:
-        name: of a Keras loss; so are `reduction` and `dtype`.
+        name: as of any Keras loss, like `reduction` and `dtype`.
 
     Example:
         >>> float(SquaredError()(ops.array([1]), ops.array([[0.5, 3.0]])))

@@ -1,4 +1,4 @@
-"""A Keras model whose training step knows about masks and can record its own gradient flow."""
+"""A Keras model whose training step masks gradients and can record gradient flow."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost
 
 
 class _FunctionalTwin:
-    """The attribute of a class that is its functional twin."""
+    """Descriptor that returns a class's functional twin, see `_functional_twin`."""
 
     def __get__(self, model: Any, cls: type) -> type:
         return _functional_twin(cls)
@@ -32,13 +32,12 @@ class _FunctionalTwin:
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class SparseModel(keras.Model):
-    """A Keras model that trains masked layers and records gradient flow on the way.
+    """A Keras model that trains masked layers and can record gradient flow while it trains.
 
-    It is made, compiled, fitted and saved as any `keras.Model` is: functional
-    (`SparseModel(inputs, outputs)`) or subclassed. Its step takes the gradient of the effective
-    kernels, which raw gradient norms need, and masks it before the optimizer sees it, so inactive
-    weights and their optimizer slots stay exactly zero. With a `GradientFlow` callback the flow of
-    the training batches themselves is recorded, at no second pass.
+    Build, compile, fit and save it like any `keras.Model`: functional (`SparseModel(inputs, outputs)`) or
+    subclassed. The optimizer gets gradient zero for inactive weights, so they and their slots stay exactly
+    zero. With a `GradientFlow` callback each training step records the flow of its own batch, without a second
+    backward pass; the gradients of inactive weights, which raw norms need, are then computed too.
 
     Example:
         >>> from keras_sparseflow import GradientFlow, MaskedDense
@@ -52,15 +51,15 @@ class SparseModel(keras.Model):
     """
 
     functional_twin = _FunctionalTwin()
-    """The class of models `SparseModel(inputs, outputs)`; each subclass has its own. Pickle finds it by this name."""
+    """Class of the models `SparseModel(inputs, outputs)`; each subclass has its own. Pickle looks for it here."""
 
     _flow_recorders: tuple[FlowRecorder, ...] = ()
-    train_function: Any  # Keras': what `fit` calls for each step
+    train_function: Any  # set by Keras: `fit` calls it for each step
 
     def __init__(self, *args: Any, **kwargs: Any):
         check_tensorflow("SparseModel")
         if functional_init_arguments(args, kwargs):
-            # Keras would make this class itself functional, for good, and then nobody could subclass it.
+            # Keras would make this class itself functional for good, and then it could not be subclassed.
             own_class: Any = type(self)
             self.__class__ = _functional_twin(own_class)
             Functional.__init__(self, *args, **kwargs)
@@ -73,26 +72,26 @@ class SparseModel(keras.Model):
         self.make_train_function(force=True)
 
     def detach(self, recorder: FlowRecorder) -> None:
-        """Records no more with this recorder."""
+        """Stops recording with this recorder."""
         self._flow_recorders = tuple(other for other in self._flow_recorders if other is not recorder)
         self.make_train_function(force=True)
 
     def replace_step(self, function: Callable[[Any], dict[str, Any]]) -> None:
-        """Lets `fit` call a function on its iterator of batches, once, in place of its next training step."""
+        """Replaces the next training step of `fit` by one call of the function with the iterator of batches."""
         self.train_function = _InsteadOfStep(self, function, self.train_function)
 
     def make_train_function(self, force: bool = False) -> Any:
-        """As Keras does when `fit` begins; masks that changed since the last step reach the optimizer's slots here."""
-        while isinstance(self.train_function, _InsteadOfStep):  # of a `fit` that an exception ended
+        """Makes the train function as Keras does; resets optimizer slots where masks changed since the last call."""
+        while isinstance(self.train_function, _InsteadOfStep):  # left by a `fit` that an exception ended
             self.train_function = self.train_function.ordinary
         if self.built:
-            if not self.optimizer.built:  # Keras' loss scale would start anew
+            if not self.optimizer.built:  # a second build would reset Keras' loss scale
                 self.optimizer.build(self.trainable_variables)
             follow_masks(self.optimizer, self.trainable_variables)
         return super().make_train_function(force)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """As Keras does; what an exception or an interruption leaves in the midst of a step is put right."""
+        """Fits as Keras does; also turns dense gradients off, which an exception within a step can leave on."""
         try:
             return super().fit(*args, **kwargs)
         finally:
@@ -100,11 +99,11 @@ class SparseModel(keras.Model):
                 switch.set(False)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Does one step on a batch; returns the metrics."""
+        """Trains on one batch; returns the metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         dense = bool(self._flow_recorders)
         predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense)
-        variables = self.trainable_variables  # which the first call of a subclassed model makes
+        variables = self.trainable_variables  # only now: the first call of a subclassed model makes them
         if dense:
             gradients = [_masked(gradient, variable) for gradient, variable in zip(gradients, variables, strict=True)]
         if scale is not None and tf.distribute.has_strategy():
@@ -113,7 +112,7 @@ class SparseModel(keras.Model):
         return self._metrics_of(x, y, predictions, sample_weight, loss)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """As Keras', except that losses take labels as they are, also those that smooth them in training."""
+        """Evaluates one batch as Keras does, but without label smoothing."""
         with hard_labels():
             metrics: dict[str, Any] = super().test_step(data)
         return metrics
@@ -121,16 +120,16 @@ class SparseModel(keras.Model):
     def gradient_step(
         self, data: Any, kernels: Sequence[Kernel], cost: str = "total"
     ) -> tuple[dict[str, Any], tuple[tf.Tensor, ...]]:
-        """Takes the gradients on a batch as `train_step` does, and counts as a step, but moves no trainable weight.
+        """Computes the gradients on a batch and counts as a step, but changes no trainable weight.
 
         Args:
-            data: what `train_step` takes.
-            kernels: of which to return gradients.
+            data: a batch, as for `train_step`.
+            kernels: the kernels whose gradients are returned.
             cost: "total", or "data" to leave out the weight regularisers.
 
         Returns:
-            The metrics, and the gradient of each effective kernel, inactive entries included, on the batch of all
-            replicas together.
+            The metrics, and the gradient of each effective kernel on the whole batch of all replicas, inactive
+            entries included.
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense=True)
@@ -150,8 +149,8 @@ class SparseModel(keras.Model):
         Args:
             x: inputs.
             y: labels.
-            sample_weight: of each example, or None.
-            dense: whether the gradients of inactive weights are computed too, or are zero.
+            sample_weight: weight of each example, or None.
+            dense: whether to compute the gradients of inactive weights; otherwise they are zero.
         """
         with tf.GradientTape() as tape:
             predictions = self(x, training=True) if self._call_has_training_arg else self(x)
@@ -174,7 +173,7 @@ class SparseModel(keras.Model):
 
 @dataclasses.dataclass(frozen=True)
 class _InsteadOfStep:
-    """What takes the place of one training step of `fit`."""
+    """A train function that replaces one step of `fit` and then restores the ordinary one."""
 
     model: SparseModel
     function: Callable[[Any], dict[str, Any]]
@@ -186,14 +185,14 @@ class _InsteadOfStep:
 
 
 def _masked(gradient: Any, variable: keras.Variable) -> Any:
-    """Returns the gradient of a variable, zero where its mask, if it has one, is False."""
+    """Returns the gradient of a variable, zero where the variable's mask is False."""
     mask = getattr(variable, "mask", None)
     return gradient if gradient is None or mask is None else apply_mask(gradient, mask)
 
 
 @functools.cache
 def _functional_twin(cls: type) -> type:
-    """Returns the class that is `cls` and functional too, and is saved and loaded under the name of `cls`."""
+    """Returns a subclass of `cls` and of Keras' `Functional`, saved and loaded under the name of `cls`."""
     if issubclass(cls, Functional):
         return cls
     attributes = {

@@ -1,4 +1,4 @@
-"""Optimizers that Keras has only under other arguments, and weight decay of kernels alone."""
+"""Keras optimizers with the paper's arguments, and weight decay of kernels alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ def momentum(learning_rate: Any, **options: Any) -> keras.optimizers.SGD:
 
     Args:
         learning_rate: above 0, or a schedule.
-        **options: of `keras.optimizers.SGD`; `momentum` among them replaces 0.9.
+        **options: other arguments of `keras.optimizers.SGD`; `momentum` replaces 0.9.
 
     Example:
         >>> momentum(0.1, nesterov=True).get_config()["momentum"]
@@ -21,14 +21,14 @@ def momentum(learning_rate: Any, **options: Any) -> keras.optimizers.SGD:
 
 
 def adagrad(learning_rate: Any, **options: Any) -> keras.optimizers.Adagrad:
-    """Returns Adagrad whose accumulators start at 0, as the paper has it, and not at Keras' 0.1.
+    """Returns Adagrad whose accumulators start at 0, as in the paper, not at Keras' 0.1.
 
-    Where gradients are small, as those of this paper's networks are, 0.1 outweighs their squares for most of a training
-    and makes Adagrad a slow SGD.
+    The paper's networks have gradients so small that 0.1 outweighs their squares for most of the training; Adagrad
+    is then a slow SGD.
 
     Args:
         learning_rate: above 0, or a schedule.
-        **options: of `keras.optimizers.Adagrad`; `initial_accumulator_value` among them replaces 0.
+        **options: other arguments of `keras.optimizers.Adagrad`; `initial_accumulator_value` replaces 0.
 
     Raises:
         ValueError: `epsilon` is 0 and the accumulators start at 0: a weight without gradient would become NaN.
@@ -43,22 +43,22 @@ def adagrad(learning_rate: Any, **options: Any) -> keras.optimizers.Adagrad:
     optimizer = keras.optimizers.Adagrad(learning_rate, **{"initial_accumulator_value": 0.0, **options})
     if not optimizer.epsilon and not optimizer.initial_accumulator_value:
         raise ValueError(
-            "`epsilon` must be above 0 where accumulators start at 0, for 0 / 0 is no step; received "
-            f"{optimizer.epsilon}."
+            "`epsilon` must be above 0 where accumulators start at 0, else weights without gradient become NaN; "
+            f"received {optimizer.epsilon}."
         )
     return optimizer
 
 
 @keras.saving.register_keras_serializable("keras_sparseflow")
 class AdamW(keras.optimizers.AdamW):
-    """Adam whose L2 regularisation is decoupled from its gradient: kernels decay by learning rate * lambda * kernel.
+    """Adam with decoupled weight decay: a step shrinks weights by learning rate * lambda * weight.
 
-    Without L2 regularisation nothing decays, and it is Adam.
+    With the default lambda of 0 (Keras has 0.004) it is Adam. `decay_kernels` sets lambda for kernels alone.
 
     Args:
         learning_rate: above 0, or a schedule.
         weight_decay: lambda, at least 0.
-        **options: of `keras.optimizers.Adam`.
+        **options: other arguments of `keras.optimizers.Adam`.
 
     Example:
         >>> AdamW(0.001, weight_decay=0.01).weight_decay
@@ -69,19 +69,19 @@ class AdamW(keras.optimizers.AdamW):
     """
 
     decouples_l2 = True
-    """Read by studies: the variant part L2 sets `decay_kernels` and adds no term to the loss."""
+    """Tells studies that the variant part L2 calls `decay_kernels` and adds no term to the loss."""
 
     def __init__(self, learning_rate: Any, weight_decay: float = 0.0, **options: Any):
         super().__init__(learning_rate, weight_decay, **options)
 
 
 def decay_kernels(optimizer: keras.optimizers.Optimizer, decay: Any, variables: Sequence[keras.Variable]) -> None:
-    """Lets an optimizer shrink kernels in each step by learning rate * decay * kernel, and nothing else.
+    """Makes an optimizer shrink kernels, and no other weights, by learning rate * decay * kernel in each step.
 
     Args:
-        optimizer: any that Keras has; not built yet.
+        optimizer: any Keras optimizer that is not built yet.
         decay: lambda, at least 0: a number, or an array that broadcasts with each kernel.
-        variables: all that the optimizer will train.
+        variables: all variables that the optimizer will train.
 
     Example:
         >>> import numpy as np
@@ -102,7 +102,7 @@ def is_kernel(path: str) -> bool:
     """Returns whether a variable's path ends in the name that Keras gives the kernel of a layer.
 
     Args:
-        path: of the variable.
+        path: path of the variable.
 
     Example:
         >>> is_kernel("hidden/kernel"), is_kernel("hidden/bias")

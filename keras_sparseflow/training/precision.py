@@ -1,4 +1,4 @@
-"""The precision that a network computes in."""
+"""The numeric precision in which a network computes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import keras
 
 @contextlib.contextmanager
 def precision_policy(name: str) -> Iterator[None]:
-    """Within it, new layers compute as a Keras dtype policy says; afterwards as before.
+    """Sets Keras' dtype policy for layers that are made inside the context.
 
     Args:
         name: "float32", "mixed_bfloat16" or "mixed_float16".

@@ -1,4 +1,4 @@
-"""Gradient flow of any Keras model on a dataset, with its weights at rest."""
+"""Gradient flow of any Keras model on a whole dataset, at fixed weights."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -38,12 +38,12 @@ def measure_flow(
     loss: Any = None,
     batch_size: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Returns the gradient flow of a model: the measures of its gradient over a dataset.
+    """Returns the gradient flow of a model: the measures of its loss's gradient over a whole dataset.
 
-    It is the reading "end" of the flow: with the weights as they are. The loss is that of the whole dataset, whatever
-    the batches are: a mean over all examples, over all entries that are no padding, or over all sample weights, or a
-    sum, as the reduction of the compiled loss says. (With BatchNorm in training mode each batch is normalised by
-    itself, so that their size counts.) Nothing of the model changes, BatchNorm statistics and metrics included.
+    This is the reading "end" of the flow. The result does not depend on how the data are cut into batches: as the
+    loss's reduction says, the loss is a sum, or a mean over all examples, unpadded entries or sample weights.
+    (Exception: BatchNorm in training mode normalises each batch by itself.) Nothing of the model changes, not even
+    BatchNorm statistics and metrics.
 
     Args:
         model: any built Keras model, with masked or stock layers.
@@ -51,20 +51,20 @@ def measure_flow(
             `tf.data.Dataset` of such batches that ends.
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
-        cost: "total" (the loss, the weight regularisers and what layers add, such as activity regularisers) or "data"
-            (the loss alone).
+        cost: "total" (the loss, weight regularisers, and losses that layers add, such as activity regularisers) or
+            "data" (the loss alone).
         training: whether layers such as BatchNorm and dropout run in training mode.
-        epoch: what the rows say of the epoch.
-        loss: a Keras loss, its name, or a structure of these for several outputs; None for what the model is compiled
-            with. A `compute_loss` of the model's own counts as a mean over its batch.
-        batch_size: examples taken at once where data are arrays, which bounds the memory; None for all.
+        epoch: entry `epoch` of the rows.
+        loss: a Keras loss, its name, or a structure of these for several outputs; None for the compiled loss. The
+            model's own `compute_loss`, if it has one, is taken for a mean over the batch.
+        batch_size: examples per batch where data are arrays, to bound the memory; None for all at once.
 
     Returns:
         Rows with `epoch`, `reading` ("end"), `measure`, `layer` ("total" for the network) and `value`.
 
     Raises:
-        ValueError: the data are of another kind, hold no example or never end; the model has no loss, or one of its own
-            of which the data's cannot be told apart; an unknown measure, `tensors` or `cost`.
+        ValueError: the data are of another kind, hold no example or never end; the model has no loss; `cost` is "data"
+            and the model has its own `compute_loss`; an unknown measure, `tensors` or `cost`.
 
     Example:
         >>> layers = [keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="output")]
@@ -83,10 +83,10 @@ def measure_flow(
 
 
 class FlowProbe:
-    """Measures as `measure_flow` does, as often as is asked; the gradient is compiled once.
+    """Measures flow as `measure_flow` does, any number of times with one compiled gradient.
 
     Args:
-        model: built; the others are those of `measure_flow`.
+        model: built; the other arguments are those of `measure_flow`.
     """
 
     def __init__(
@@ -97,6 +97,10 @@ class FlowProbe:
         self._of_batch = _of_batch(model, self._kernels, _parts_of(model, loss, check_cost(cost), training))
         self._adds_regularizers = cost == "total" and not _is_own(model, loss)
 
+    # The gradients of all batches are averaged first and measured once: norms are not linear, so a mean of the
+    # batches' norms would be another, larger number. Each part of the loss is averaged with its own weight (examples,
+    # unpadded entries or sample weights), else the last, smaller batch would count too much. The forward pass changes
+    # BatchNorm statistics, random seeds and metrics, so they are put back, also after an error.
     def rows(self, data: Any, epoch: int, batch_size: int | None = None) -> list[dict[str, Any]]:
         """Returns the rows of `measure_flow` for this data."""
         variables = [*self._model.non_trainable_variables, *self._model.metrics_variables]
@@ -119,7 +123,7 @@ class FlowProbe:
 def _of_batch(
     model: keras.Model, kernels: Sequence[Kernel], parts: Callable[[Batch], list[Part]]
 ) -> Callable[[Batch], list[tuple[list[tf.Tensor], Any]]]:
-    """Returns what gives the gradients of the parts of a batch's loss, of each kernel's effective values."""
+    """Returns a compiled function: from a batch to the gradients of its loss's parts by the effective kernels."""
     variables = [kernel.variable.value for kernel in kernels]
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -131,7 +135,7 @@ def _of_batch(
 
 
 def _parts_of(model: keras.Model, loss: Any, cost: str, training: bool) -> Callable[[Batch], list[Part]]:
-    """Returns what gives the parts of the loss of a batch, weight regularisers excepted unless the loss is its own."""
+    """Returns a function from a batch to its loss's parts; only a model's own loss includes weight regularisers."""
     own = _is_own(model, loss)
     if own and cost == "data":
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Collects gradient flow inside a training step, in the epochs that ask for it."""
+"""Gradient flow measured inside training steps, in the epochs that are chosen."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,16 +18,13 @@ COSTS = ("total", "data")
 
 
 class FlowRecorder:
-    """Measures the gradients of a model's steps and keeps their mean over the steps of an epoch.
-
-    A model that is built in its first step is taken as it is then.
+    """Measures the gradients of a model's training steps and keeps the mean over an epoch.
 
     Args:
-        model: the model whose steps call `record`.
+        model: the model whose steps call `record`; it may be built in its first step.
         measures: names in `flow.MEASURES`, at least one.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
-        cost: "total" for the gradient of what the optimizer descends, or "data" to leave out the
-            weight regularisers.
+        cost: "total" for the loss that the optimizer minimises, or "data" to leave out weight regularisers.
 
     Raises:
         ValueError: an unknown measure, `tensors` or `cost`.
@@ -45,7 +42,7 @@ class FlowRecorder:
         self._model = model
         self._tensors = check_tensors(tensors)
         self.calls = 0
-        """How often `record` was called, or traced."""
+        """How often `record` was called; under `tf.function`, how often it was traced."""
         self._kernels: list[Kernel] = []
         self._in_blocks = False
         with model.distribute_strategy.scope():
@@ -54,25 +51,29 @@ class FlowRecorder:
                 self._build()
 
     def start(self, active: bool) -> None:
-        """Begins an epoch, which is measured or not."""
+        """Begins an epoch; `active` says whether it is measured."""
         self._active.assign(active)
         if self._kernels:
             self._steps.assign(0.0)
             self._sums.assign(np.zeros(self._sums.shape))
 
+    # Flow is measured from the gradients that the step has computed anyway, so it costs no second backward pass. A
+    # variable that `tf.cond` reads says whether the epoch is measured: one compiled step serves all epochs, where a
+    # Python flag would need a new trace. A norm is no sum over replicas, so their gradients are added up first; as such
+    # a reduction can't stand in a branch, under a strategy every step computes the measures and only adds some.
     def record(self, gradients: dict[int, Any], scale: Any) -> None:
-        """Adds one step, if the epoch is measured; otherwise the step does none of the work.
+        """Adds one step if the epoch is measured; otherwise, without a strategy, nothing is computed.
 
         Args:
             gradients: each trainable variable's gradient by the variable's `id`, not masked; None for
                 a variable that the loss does not depend on.
-            scale: what the loss was multiplied by (mixed precision), or None.
+            scale: factor of the loss under mixed precision, or None.
         """
         self.calls += 1
         if self.cost == "data" and losses_of_layers(self._model):
             raise ValueError(
-                f"`cost` must be 'total': layers of {self._model.name!r} add losses, such as activity regularisers, of "
-                "which a training step cannot tell the gradient apart; received 'data'. Measure `data` instead."
+                f"`cost` must be 'total': layers of {self._model.name!r} add losses, such as activity regularisers, "
+                "whose gradient a training step cannot separate; received 'data'. Pass `data` for the reading 'end'."
             )
         if not self._kernels:
             with tf.init_scope():  # outside of the step's graph
@@ -81,12 +82,11 @@ class FlowRecorder:
         if not tf.distribute.has_strategy():
             tf.cond(self._active, lambda: self._add(measured, scale), tf.no_op)
         else:
-            # Norms are of the whole batch's gradient: reduce first. A reduction can't stand in a branch.
             context = tf.distribute.get_replica_context()
             self._add(context.all_reduce(tf.distribute.ReduceOp.SUM, measured), scale)
 
     def rows(self, epoch: int) -> list[dict[str, Any]]:
-        """Returns a row of the reading "steps" for each measure and layer, and for each total; none if not measured."""
+        """Returns the rows of the reading "steps", of each layer and the network; none if the epoch is not measured."""
         if not self._kernels or not bool(self._active.read_value()):
             return []
         steps = float(self._steps.read_value())
@@ -94,11 +94,11 @@ class FlowRecorder:
         return flow_rows(epoch, "steps", list(self.measures), [kernel.path for kernel in self._kernels], means)
 
     def _build(self) -> None:
-        """Makes the sums."""
+        """Finds the kernels and makes the variables that sum their measures up."""
         self._kernels = flow_kernels(self._model, self._tensors)
         self._steps = _state(0.0, tf.float32)
         self._sums = _state(np.zeros((len(self.measures), len(self._kernels) + 1)), tf.float32)
-        # Large gradients on a CPU are measured by a function of their own under XLA, in blocks that stay in its cache.
+        # On a CPU, large gradients are measured faster under XLA, in blocks that stay in the cache.
         largest = max(int(np.prod(kernel.variable.shape)) for kernel in self._kernels)
         on_cpu = not tf.distribute.has_strategy() and not tf.config.list_logical_devices("GPU")
         self._in_blocks = largest > BLOCK_ENTRIES and on_cpu
@@ -127,24 +127,24 @@ def flow_of_gradients(
     epoch: int = 0,
     reading: str = "steps",
 ) -> list[dict[str, Any]]:
-    """Returns the gradient flow of gradients that a training loop of your own has taken.
+    """Returns the gradient flow of gradients from your own training loop.
 
     Args:
         model: built.
-        gradients: one for each of `model.trainable_variables`, None where there is none. Take them within
-            `dense_gradients(model)`, else raw norms (`grad_norm_1`, `grad_norm_2`) leave inactive weights out, and
-            mask them before you apply them, or take them again.
+        gradients: one, or None, for each of `model.trainable_variables`. Compute them within `dense_gradients(model)`,
+            else raw norms (`grad_norm_1`, `grad_norm_2`) leave inactive weights out. Mask such gradients before you
+            apply them.
         measures: names in `flow.MEASURES`.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
-        epoch: what the rows say of the epoch.
-        reading: what they say of the reading: "steps" for gradients of a training step, "end" for those of the whole
-            training set with the weights that the epoch leaves.
+        epoch: entry `epoch` of the rows.
+        reading: entry `reading` of the rows: "steps" for gradients of a training step, "end" for those of the whole
+            training set after the epoch.
 
     Returns:
-        Rows as those of `measure_flow`.
+        Rows like those of `measure_flow`.
 
     Raises:
-        ValueError: another number of gradients, an unknown measure, `tensors` or reading.
+        ValueError: a wrong number of gradients, an unknown measure, `tensors` or reading.
 
     Example:
         >>> from keras_sparseflow import MaskedDense, dense_gradients
@@ -160,7 +160,7 @@ def flow_of_gradients(
     variables = model.trainable_variables
     if len(gradients) != len(variables):
         raise ValueError(
-            f"`gradients` must be one for each of the {len(variables)} trainable variables of {model.name!r}; received "
+            f"`gradients` must hold {len(variables)}, one for each trainable variable of {model.name!r}; received "
             f"{len(gradients)}."
         )
     (reading,) = check_readings([reading])
@@ -172,7 +172,7 @@ def flow_of_gradients(
 
 
 def losses_of_layers(model: keras.Model) -> list[Any]:
-    """Returns what the layers of a model have added to its loss in its last call, weight regularisers excepted."""
+    """Returns the losses that a model's layers added in its last call, without weight regularisers."""
     losses: list[Any] = model.losses
     return losses[: len(losses) - len(model._get_regularization_losses())]
 
@@ -194,14 +194,14 @@ def check_cost(cost: str) -> str:
 
 
 def check_readings(readings: Sequence[str]) -> tuple[str, ...]:
-    """Returns readings in the order of `READINGS` if they are known and at least one, else raises ValueError."""
+    """Returns readings in the order of `READINGS`; raises ValueError if none or an unknown one is named."""
     if isinstance(readings, str) or not readings or not set(readings) <= set(READINGS):
         raise ValueError(f"`readings` must list at least one of {', '.join(READINGS)}; received {readings!r}.")
     return tuple(reading for reading in READINGS if reading in readings)
 
 
 def gradients_of_cost(cost: str, kernels: Sequence[Kernel], gradients: Sequence[Any], scale: Any = None) -> list[Any]:
-    """Undoes the loss scale, and takes the regularisers' gradient away where the data's is asked for."""
+    """Returns gradients without the loss scale and, for the cost "data", without those of weight regularisers."""
     if scale is not None:
         gradients = [gradient / tf.cast(scale, gradient.dtype) for gradient in gradients]
     if cost == "total":
@@ -222,7 +222,7 @@ def measure_table(
 
 
 def flow_masks(kernels: Sequence[Kernel]) -> list[tf.Tensor | None]:
-    """Returns each kernel's mask as a tensor, None where all of it is active."""
+    """Returns each kernel's mask as a tensor; None for a kernel without one."""
     return [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
 
 
@@ -241,7 +241,7 @@ def regularizer_gradient(variable: keras.Variable) -> Any:
     """Returns the gradient of a variable's regulariser, inactive entries included; zero if it has none."""
     if variable.regularizer is None:
         return tf.zeros((), variable.dtype)
-    values = tf.convert_to_tensor(variable.value)  # of which every entry has its gradient, also where a mask is False
+    values = tf.convert_to_tensor(variable.value)  # a plain tensor: inactive entries get their gradient too
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         loss = variable.regularizer(values)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 Factor = Callable[[tf.Tensor], tf.Tensor]
-"""Maps progress, the share of all steps that are done, in [0, 1), to what the learning rate is multiplied by."""
+"""Function from progress, the share of all steps that are done, in [0, 1), to the factor of the learning rate."""
 
 
 def constant(progress: tf.Tensor) -> tf.Tensor:
@@ -38,7 +38,7 @@ def cosine(progress: tf.Tensor) -> tf.Tensor:
 
 
 def step(progress: tf.Tensor) -> tf.Tensor:
-    """Returns 1, from half of the training on 0.1, and from three quarters on 0.01 (He et al. 2016).
+    """Returns 1 in the first half of training, 0.1 up to three quarters and 0.01 after (He et al. 2016).
 
     Args:
         progress: float tensor, the share of the training that is done, in [0, 1].
@@ -51,7 +51,7 @@ def step(progress: tf.Tensor) -> tf.Tensor:
 
 
 def wide_resnet(progress: tf.Tensor) -> tf.Tensor:
-    """Returns 1, times 0.2 from 0.3, 0.6 and 0.8 of the training on: epochs 60, 120 and 160 of 200.
+    """Returns 1, multiplied by 0.2 at 0.3, 0.6 and 0.8 of training: epochs 60, 120 and 160 of 200.
 
     Args:
         progress: float tensor, the share of the training that is done, in [0, 1].
@@ -71,10 +71,10 @@ class Scheduled(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that follows a schedule over a training of known length.
 
     Args:
-        rate: what the schedule scales: one learning rate above 0, or an array of them.
+        rate: learning rate above 0 that the schedule scales, or an array of them.
         factor: see `Factor`.
-        steps: of the whole training, at least 1.
-        first_step: where in it the optimizer's first step is, from 0: later where earlier steps were another's.
+        steps: steps of the whole training, at least 1.
+        first_step: the optimizer's first step, counted from 0 in the whole training.
 
     Example:
         >>> round(float(Scheduled(0.1, cosine, steps=100)(50)), 6)
@@ -86,7 +86,7 @@ class Scheduled(keras.optimizers.schedules.LearningRateSchedule):
         self._first_step = first_step
 
     def __call__(self, step: Any) -> tf.Tensor:
-        """Returns the learning rates of an optimizer's step, in the shape of `rate`; step 0 is its first."""
+        """Returns the learning rates at a step of the optimizer, counted from 0, in the shape of `rate`."""
         return self._rate * self._factor((tf.cast(step, tf.float32) + self._first_step) / self._steps)
 
     def get_config(self) -> dict[str, Any]:

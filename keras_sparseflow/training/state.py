@@ -1,4 +1,4 @@
-"""What a network must keep to go on training, by names that do not depend on how it is trained."""
+"""The state that training resumes from: variables of the network and its optimizer, by stable names."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,17 +21,17 @@ def check_state(state: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int,
     """Raises ValueError unless a stored state has exactly these names and shapes.
 
     Args:
-        state: as stored.
-        shapes: what is expected, by name.
-        where: what to name in the message.
+        state: the stored arrays, by name.
+        shapes: the expected shapes, by name.
+        where: place of the checkpoint, for the message.
     """
     found = {name: array.shape for name, array in state.items()}
     if found == dict(shapes):
         return
     odd = next(name for name in {**shapes, **found} if found.get(name) != shapes.get(name))
     raise ValueError(
-        f"The checkpoint in {where} is of another network: expected variables of shapes {list(shapes.values())}; "
-        f"received {list(found.values())}. The first to differ is {odd!r}. Remove that folder."
+        f"The checkpoint in {where} is of another network: expected {odd!r} to have the shape {shapes.get(odd)}; "
+        f"received {found.get(odd)} (None: no such variable). Remove that folder."
     )
 
 
@@ -47,7 +47,7 @@ def restore_state(variables: Mapping[str, keras.Variable], state: Mapping[str, n
 
 
 def _unique(names: Sequence[str], variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
-    """Returns the variables by name; Keras gives some of an optimizer's the same, which are numbered here."""
+    """Returns variables by name, numbering those optimizer variables to which Keras gives one name."""
     named: dict[str, keras.Variable] = {}
     for name, variable in zip(names, variables, strict=True):
         same = sum(other.partition("#")[0] == name for other in named)

@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from keras_sparseflow import records
 from keras_sparseflow.analysis import correlate_cells, write_report
 from keras_sparseflow.analysis.figures import densities_over_epochs, flow_over_epochs
 from keras_sparseflow.analysis.readings import judge, judged_reading, reading_of
@@ -86,13 +85,3 @@ def test_a_report_is_that_of_the_end_and_its_tables_name_the_reading(tmp_path, s
     tables = folder / "report"
     assert set(pd.read_csv(tables / "correlations.csv")["reading"]) == {"end"}
     assert "Flow: end of epoch." in (tables / "correlations.md").read_text()
-
-
-def test_a_study_without_readings_is_reported_by_its_steps(tmp_path, small, write_study):
-    results, flow = small
-    folder = write_study(tmp_path / "study", results.drop(columns="flow_reading"), flow)
-    for path in folder.glob("*/flow.csv"):
-        pd.read_csv(path).drop(columns="reading").to_csv(path, index=False)
-    assert set(records.read_flow(folder)["reading"]) == {"steps"}
-    page = write_report(folder, figures=False).read_text()
-    assert "EGF (2-norm), mean over steps" in page and "end of epoch" not in page

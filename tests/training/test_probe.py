@@ -210,7 +210,7 @@ def test_a_step_cannot_tell_the_datas_loss_from_activity_regularisers():
 @pytest.mark.parametrize(
     ("epochs", "message"),
     [
-        ([5], "epochs of this training, counted from 0, so 1 at most; received 5"),
+        ([5], r"in \[0, 1\], the epochs of this training; received 5"),
         ([-1], "a sequence of integers, at least 0; received"),
         (["0"], "a sequence of integers, at least 0; received"),
         ("01", "a sequence of integers, at least 0; received"),
@@ -263,5 +263,5 @@ def test_gradients_of_a_loop_of_ones_own_have_the_flow_of_a_probe():
     assert {row["reading"] for row in flow_of_gradients(model, gradients)} == {"steps"}
     with pytest.raises(ValueError, match="`readings` must list at least one of steps, end; received .'start'."):
         flow_of_gradients(model, gradients, reading="start")
-    with pytest.raises(ValueError, match="one for each of the 4 trainable variables .* received 3"):
+    with pytest.raises(ValueError, match="must hold 4, one for each trainable variable .* received 3"):
         flow_of_gradients(model, gradients[:3])

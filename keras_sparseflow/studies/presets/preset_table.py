@@ -107,7 +107,7 @@ PRESETS = Table(
         **WIDE_RESNETS,
         **SAME_CAPACITY,
     },
-    expects="keras_sparseflow.studies.density_study:Study",
+    expects="keras_sparseflow.studies.study:Study",
 )
 """Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
 `masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`

@@ -1,1 +1,1 @@
-"""One network on several devices or machines."""
+"""Training of one network on several devices or machines."""

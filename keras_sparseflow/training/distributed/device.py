@@ -1,4 +1,4 @@
-"""What the device offers to populations: memory, and how many stacks run side by side."""
+"""The device that populations train on: its memory, its cores and its settings."""
 
 import os
 import subprocess
@@ -8,18 +8,18 @@ import tensorflow as tf
 from keras_sparseflow.data.memory import available_memory
 
 MEMORY_SHARE = 0.5
-"""Share of the free memory that a population may be planned for; the estimate is one, and the images take some."""
+"""Share of the free memory that a population may take: its need is estimated, and images need memory too."""
 
 CPU_CHAINS = 2
 
 
 def on_gpu() -> bool:
-    """Returns whether TensorFlow trains on a GPU; asking takes none of its memory."""
+    """Returns whether TensorFlow trains on a GPU, without taking any of its memory."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 def default_jit() -> bool:
-    """Returns whether XLA compiles populations where nobody says: see docs/performance.md for what was measured."""
+    """Returns whether XLA compiles populations by default; docs/performance.md has the measurements."""
     return on_gpu()
 
 
@@ -29,16 +29,16 @@ def parallel_stacks() -> int:
 
 
 def population_memory() -> int:
-    """Returns the bytes that a population may take where nobody says: half of what is free."""
+    """Returns the bytes that a population may take by default: half of what is free."""
     free = gpu_memory_free() if on_gpu() else available_memory()
     return int(MEMORY_SHARE * free)
 
 
 def gpu_memory_free() -> int:
-    """Returns the bytes free on the GPU that TensorFlow takes, the first of those it may see, as its driver says.
+    """Returns the free bytes of the first GPU that TensorFlow may use, as `nvidia-smi` reports them.
 
     Raises:
-        RuntimeError: the driver does not say.
+        RuntimeError: `nvidia-smi` fails or reports something else.
     """
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0] or "0"
     command = ["nvidia-smi", f"--id={first}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
@@ -47,20 +47,20 @@ def gpu_memory_free() -> int:
         return int(answer) * 2**20
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise RuntimeError(
-            f"How much memory the GPU has free could not be asked ({type(error).__name__}); say it with "
+            f"nvidia-smi did not report the GPU's free memory ({type(error).__name__}); give it with "
             "--population_memory_gb."
         ) from error
 
 
 def use_cores_for_stacks() -> bool:
-    """Gives each stack of a population its share of the cores; to be called before TensorFlow does anything.
+    """Gives each stack of a population its share of the cores. Call it before TensorFlow does anything.
 
-    An operation that is cut into pieces for every core costs small networks more than it gains: see
-    docs/performance.md for what was measured. Where there is a GPU, or where the environment says how many
-    threads TensorFlow takes (`TF_NUM_INTRAOP_THREADS`), nothing is changed.
+    To split an operation over all cores costs small networks more than it gains; docs/performance.md has the
+    measurements. Nothing changes on a GPU, or if the environment sets TensorFlow's threads
+    (`TF_NUM_INTRAOP_THREADS`).
 
     Returns:
-        Whether it was set.
+        Whether the number of threads was set.
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.list_physical_devices("GPU"):
         return False
@@ -69,16 +69,13 @@ def use_cores_for_stacks() -> bool:
 
 
 def grow_memory() -> None:
-    """Lets each GPU take memory as it is needed and not all of it at once; to be called before TensorFlow uses one.
-
-    Without a GPU nothing changes.
-    """
+    """Lets each GPU take memory as it is needed, not all at once. Call it before TensorFlow uses one."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def make_deterministic() -> None:
-    """Lets operations give the same bits whenever they get the same inputs, in this process for good.
+    """Makes operations deterministic, to the last bit, for the rest of this process.
 
     TensorFlow then takes slower algorithms for some, and refuses random operations without a seed.
     """

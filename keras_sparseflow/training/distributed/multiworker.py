@@ -1,4 +1,4 @@
-"""One network trained by several processes, each with its own devices, and what Keras' `fit` lacks for that."""
+"""Training of one network by several processes, each with its own devices."""
 
 import contextlib
 import functools
@@ -20,12 +20,12 @@ __all__ = ["MultiWorkerModel", "is_chief", "multiworker"]
 def multiworker(devices: int | None = None) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Returns the strategy that keeps a copy of the network on every device of every worker, and sums their gradients.
 
-    The environment variable TF_CONFIG names the workers and which of them this process is. It waits until all of
-    them are there, and must come before TensorFlow has done anything. A worker takes all GPUs that it sees
+    The environment variable TF_CONFIG names the workers and which of them this process is. The call waits for all
+    workers, and must come before TensorFlow has done anything. A worker uses all GPUs that it sees
     (CUDA_VISIBLE_DEVICES), or its CPU.
 
     Args:
-        devices: None, or as many as all workers have together.
+        devices: the number of devices of all workers together, as a check; None for no check.
 
     Raises:
         ValueError: TF_CONFIG names no workers, or this process is none of them; another number of devices.
@@ -65,10 +65,10 @@ def worker_count(strategy: tf.distribute.Strategy) -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process is the one that writes files: the chief, or worker 0 where none is so called.
+    """Returns whether this process is the one that writes files: the chief, or worker 0 if none is called chief.
 
     Args:
-        strategy: under which it trains; one alone is the chief.
+        strategy: the strategy of the training; a process that trains alone is the chief.
 
     Example:
         >>> is_chief(tf.distribute.get_strategy())
@@ -82,7 +82,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
-    """Returns when every worker has called it, for instance after the chief wrote what the others are to read.
+    """Waits until every worker has called it, for instance after the chief wrote files that the others read.
 
     Raises:
         tf.errors.UnavailableError: a worker has gone.
@@ -92,29 +92,29 @@ def wait_for_workers(strategy: tf.distribute.Strategy) -> None:
 
 
 def check_agreement(strategy: tf.distribute.Strategy, value: Any, what: str) -> None:
-    """Waits for every worker, and refuses to go on unless all bring the same.
+    """Waits for every worker, and raises an error on all of them unless all have the same value.
 
     Args:
         strategy: every worker's.
-        value: ready for JSON.
-        what: the value is, in words; it begins a sentence.
+        value: any value that JSON can hold.
+        what: name of the value, which begins the message.
 
     Raises:
-        RuntimeError: workers bring different values; on every worker.
+        RuntimeError: workers have different values.
         tf.errors.UnavailableError: a worker has gone.
     """
     workers = worker_count(strategy)
     if workers == 1:
         return
-    own = zlib.crc32(json.dumps(value, sort_keys=True).encode()) >> 8  # its square must leave room for a sum
+    own = zlib.crc32(json.dumps(value, sort_keys=True).encode()) >> 8  # 24 bits: a sum of squares must fit into 64
     sums = strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant([own, own**2], tf.int64), axis=None).numpy()
-    if int(sums[0]) ** 2 != workers * int(sums[1]):  # equal for equal numbers alone (Cauchy-Schwarz)
+    if int(sums[0]) ** 2 != workers * int(sums[1]):  # both sides are equal only for equal numbers (Cauchy-Schwarz)
         raise RuntimeError(f"{what} must be the same on every worker; they differ, and here it is {value}.")
 
 
 @contextlib.contextmanager
 def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Within it, an error because another worker has gone is a RuntimeError that says so."""
+    """Turns errors inside the context that come from a lost worker into a RuntimeError that says so."""
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
@@ -134,11 +134,11 @@ def network_class() -> type[SparseModel]:
 class MultiWorkerModel(SparseModel):
     """A `SparseModel` that several processes fit and evaluate under a `MultiWorkerMirroredStrategy`.
 
-    Under any other strategy, or none, it is a `SparseModel`. See docs/multiworker.md for what fails in Keras.
+    Under any other strategy it is a plain `SparseModel`. docs/multiworker.md says what fails in Keras.
 
-    Every worker builds, compiles and fits the same model on the same batches, of which it trains its share, with
-    the same callbacks: what Keras reads between steps (metrics, for instance) is reduced over all workers, so
-    each must read it. Only files are the chief's alone.
+    Every worker builds, compiles and fits the same model with the same callbacks on the same batches, and trains
+    its share of each batch. What Keras reads between steps, such as metrics, is reduced over all workers, so every
+    worker must read it. Only the chief writes files.
 
     Example:
         >>> images = keras.Input((4,))
@@ -148,9 +148,9 @@ class MultiWorkerModel(SparseModel):
     """
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """As Keras does before the first step, with the shapes of this worker's share of a batch.
+        """Builds before the first step as Keras does, but with the shapes of this worker's share of a batch.
 
-        Keras would reduce the batch over the workers, inputs and labels at once, which the strategy can't do.
+        Keras would reduce inputs and labels of a batch over the workers at once, which the strategy can't do.
         """
         if iterator is not None and worker_count(self.distribute_strategy) > 1:
             _, _, batches = next(iter(iterator))
@@ -158,9 +158,9 @@ class MultiWorkerModel(SparseModel):
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
     def _make_function(self, step_function: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-        """As Keras does for steps of training and evaluation, whose metrics it reduces over workers along an axis.
+        """Makes functions of training and evaluation as Keras does, with an axis added to the metrics.
 
-        Metrics are scalars, which have none: they get one here.
+        Keras reduces metrics over workers along their first axis, and scalars have none.
         """
         if worker_count(self.distribute_strategy) == 1:
             return super()._make_function(step_function)

@@ -1,4 +1,4 @@
-"""Where a network trains: the strategies of `tf.distribute` by name, and what they ask of networks and batches."""
+"""Strategies of `tf.distribute`, and what they need of networks and batches."""
 
 import functools
 import os
@@ -34,11 +34,11 @@ def one_device(devices: int | None = None) -> Strategy:
 def mirrored(devices: int | None = None) -> tf.distribute.MirroredStrategy:
     """Returns the strategy that keeps a copy of the network on each of several GPUs, and sums their gradients.
 
-    On a machine without a GPU the copies stand on logical devices of its CPU, so that anybody can try it; that is no
-    faster. A CPU is divided when TensorFlow starts, so this must come before TensorFlow has done anything.
+    Without a GPU the copies are on logical devices of the CPU, which serves as a trial but is no faster. TensorFlow
+    divides a CPU when it starts, so this call must come before TensorFlow has done anything.
 
     Args:
-        devices: how many, the first ones; None for all GPUs, or one CPU device.
+        devices: number of devices, counted from the first; None for all GPUs, or one CPU device.
 
     Raises:
         ValueError: more devices than there are.
@@ -63,10 +63,10 @@ def mirrored(devices: int | None = None) -> tf.distribute.MirroredStrategy:
 def tpu(devices: int | None = None) -> tf.distribute.TPUStrategy:
     """Returns the strategy that keeps a copy of the network on every core of a TPU, and sums their gradients.
 
-    The TPU is the one that the environment variable TPU_NAME names, else this machine's own.
+    The environment variable TPU_NAME names the TPU; without it, it is this machine's own.
 
     Args:
-        devices: None or as many as it has cores.
+        devices: the number of its cores, as a check; None for no check.
 
     Raises:
         ValueError: another number than its cores.
@@ -93,11 +93,11 @@ def tpu(devices: int | None = None) -> tf.distribute.TPUStrategy:
 
 
 def check_batch(batch_size: int, strategy: Strategy) -> None:
-    """Refuses a batch that replicas can't share equally: each one's mean would count alike, whatever its images.
+    """Raises ValueError for a batch that replicas can't share equally: its images would not count equally.
 
     Args:
         batch_size: images of the whole batch.
-        strategy: whose replicas share it.
+        strategy: the strategy whose replicas share it.
 
     Raises:
         ValueError: the replicas do not divide it.
@@ -113,9 +113,9 @@ def compiles(jit: bool | None, strategy: Strategy) -> bool | None:
     """Returns whether XLA is to compile the steps under a strategy; None leaves it to Keras.
 
     Args:
-        jit: what the user says, None for nothing.
-        strategy: under one, steps of several replicas are one program that XLA can't compile; the strategy of a TPU
-            compiles each replica's part itself.
+        jit: the user's choice, None for none.
+        strategy: XLA can't compile steps of several replicas, which are one program; a TPU's strategy compiles each
+            replica's part itself.
 
     Raises:
         ValueError: `jit` is True under a strategy.
@@ -131,20 +131,20 @@ def compiles(jit: bool | None, strategy: Strategy) -> bool | None:
 
 
 def evaluation_batch(count: int, most: int, strategy: Strategy) -> int:
-    """Returns how many images to evaluate at once, so that no replica ever goes without.
+    """Returns a batch size for evaluation with which every replica gets images in every batch.
 
-    Keras refuses a first batch that replicas do not share equally, and convolutions one without images, which a
-    replica may be left with in the last batch. Where images are too few for both, the last batch is as it comes.
+    Keras refuses a first batch that replicas do not share equally, and convolutions refuse an empty share, which a
+    replica may get of the last batch. With too few images for both, only the first is sure.
 
     Args:
-        count: of the images.
-        most: at once.
-        strategy: whose replicas share them.
+        count: number of images.
+        most: largest batch size.
+        strategy: the strategy whose replicas share a batch.
     """
     replicas = strategy.num_replicas_in_sync
 
     def leaves_some(rest: int) -> bool:
-        share = -(-rest // replicas)  # of each replica but the last, which gets what remains
+        share = -(-rest // replicas)  # each replica's but the last one's, which gets the remainder
         return rest == 0 or (replicas - 1) * share < rest
 
     sizes = range(min(count, most) // replicas * replicas, 0, -replicas)
@@ -152,11 +152,11 @@ def evaluation_batch(count: int, most: int, strategy: Strategy) -> int:
 
 
 def synchronize_norms(model: keras.Model, strategy: Strategy) -> None:
-    """Lets BatchNorm take mean and variance over the whole batch, where Keras would take each replica's share.
+    """Makes BatchNorm take mean and variance over the whole batch, not over each replica's share.
 
     Args:
         model: built, and not compiled yet; its BatchNorm layers are changed.
-        strategy: that it is trained under; with TensorFlow's default one nothing is changed.
+        strategy: the strategy of training; with TensorFlow's default one nothing is changed.
 
     Example:
         >>> with mirrored(1).scope():
@@ -178,14 +178,14 @@ def _distributes(strategy: Strategy) -> bool:
 
 
 def _divide_cpu(devices: int) -> None:
-    """Makes so many logical devices of the CPU, if TensorFlow has not started yet."""
+    """Divides the CPU into that many logical devices, if TensorFlow has not started yet."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     if devices <= len(tf.config.get_logical_device_configuration(cpu) or [cpu]):
         return
     try:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
     except RuntimeError:
-        return  # it has started: the caller counts what there is
+        return  # TensorFlow has started: the caller counts the devices and raises the error
 
 
 def _named(devices: Sequence[tf.config.LogicalDevice]) -> str:

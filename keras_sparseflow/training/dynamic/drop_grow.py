@@ -1,4 +1,4 @@
-"""Dynamic sparse training: at some steps the weakest weights of each layer give their places to others."""
+"""Dynamic sparse training: at some steps the smallest weights of each layer are replaced by others."""
 
 import abc
 import math
@@ -15,14 +15,14 @@ from keras_sparseflow.training.dynamic.mask_updates import MaskUpdates
 
 DECAYS = ("cosine", "constant")
 SHARE_OF_TRAINING = 0.75
-"""Where updates end unless it is said: the share of the steps of `fit` that Evci et al. (2020) choose."""
+"""Default end of updates: the share of the steps of `fit` that Evci et al. (2020) choose."""
 
 
 def drop_and_grow(weights: np.ndarray, mask: np.ndarray, growth: np.ndarray, count: int) -> np.ndarray:
-    """Returns the mask in which the smallest active weights gave way to those of the highest growth scores.
+    """Returns the mask after the smallest active weights are dropped and those with the highest scores grown.
 
-    Weights that are dropped compete with the inactive ones, as in the authors' code: one with a growth score
-    among the highest stays. Among equals the first are kept, and grown.
+    Dropped weights compete with inactive ones, as in the authors' code: a dropped weight with one of the highest
+    growth scores stays. Ties go to the first.
 
     Args:
         weights: the kernel, of any shape.
@@ -41,6 +41,9 @@ def drop_and_grow(weights: np.ndarray, mask: np.ndarray, growth: np.ndarray, cou
     References:
         Evci et al. 2020, Rigging the Lottery, algorithm 1.
     """
+    # Two choices of an exact number: first the active weights that stay, then the others that grow. Entries that may
+    # not be chosen score -1, below every magnitude and growth score, so that zeros and ties can't take their place.
+    # With thresholds, ties would change the number of active weights, and the density would drift.
     kept = top_mask(np.where(mask, np.abs(weights), -1), int(np.count_nonzero(mask)) - count)
     return kept | top_mask(np.where(kept, -1, growth), count)
 
@@ -50,7 +53,7 @@ def drop_share(step: float, last_step: float, first: float = 0.3) -> float:
 
     Args:
         step: in [0, last_step].
-        last_step: where nothing is replaced any more, above 0.
+        last_step: the step at which the share is 0, above 0.
         first: the share at step 0, in [0, 1].
 
     Example:
@@ -64,25 +67,24 @@ def drop_share(step: float, last_step: float, first: float = 0.3) -> float:
 
 
 class DropAndGrow(MaskUpdates):
-    """Base of RigL and SET: when to update, how many weights to replace, and which of them are dropped.
+    """Base of RigL and SET: when to update, how many weights to replace, and which of them to drop.
 
-    Before the steps begin_step, begin_step + frequency, ... below `end_step` floor(share * active weights) of each
-    layer are replaced, those with the smallest magnitudes. A layer whose weights or scores are not finite, in a
-    training that diverges, keeps its mask.
+    Before the steps begin_step, begin_step + frequency, ... below `end_step` each layer replaces its
+    floor(share * active weights) smallest weights. A layer whose weights or scores are not finite keeps its mask.
 
     Args:
-        end_step: the first step after which nothing is replaced; None for three quarters of the steps of `fit`.
+        end_step: the step from which nothing is replaced; None for three quarters of the steps of `fit`.
         frequency: steps between two updates, at least 1.
         drop_fraction: share of the active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
-        begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`.
+        begin_step: step of the first update, at least 0; with 0 it is at step `frequency`.
         layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all that
             are not frozen.
-        first_step: iterations that the optimizer has done when step 0 is.
+        first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:
-        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
-            `drop_fraction` of that step, how many weights were `grown` that were not active before, and the `density`.
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), `drop_fraction`,
+            `grown` (the number of weights that became active) and `density`.
     """
 
     columns = ("step", "layer", "drop_fraction", "grown", "density")
@@ -118,7 +120,7 @@ class DropAndGrow(MaskUpdates):
 
     @abc.abstractmethod
     def _update(self, step: int) -> None:
-        """Updates the masks of a step that is due."""
+        """Updates the masks before a step that is due."""
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
@@ -128,7 +130,7 @@ class DropAndGrow(MaskUpdates):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         done = self._steps_done
-        if epoch == 0 and done >= self._end:  # a later epoch is of a training that is resumed
+        if epoch == 0 and done >= self._end:  # a later epoch: training is resumed
             raise ValueError(
                 f"{type(self).__name__} has nothing to do: its last step is {self._end}, after `first_step` "
                 f"{self._first_step}, and the optimizer has done {done + self._first_step} steps. Choose another "
@@ -146,7 +148,7 @@ class DropAndGrow(MaskUpdates):
             self._update(step)
 
     def _replace(self, step: int, growth: Sequence[np.ndarray]) -> None:
-        """Gives every kernel the mask that follows from its growth scores."""
+        """Sets every kernel's mask by its growth scores."""
         share = self.share(step)
         masks = [_updated_mask(kernel, scores, share) for kernel, scores in zip(self._kernels, growth, strict=True)]
         self._set_masks(step, masks, drop_fraction=share)
@@ -155,19 +157,19 @@ class DropAndGrow(MaskUpdates):
         return {"grown": int(np.count_nonzero(after & ~before))}
 
     def _find_kernels(self) -> list[Kernel]:
-        """Returns the kernels to act on; those that are frozen keep their weights, and so their masks."""
+        """Returns the kernels to act on; frozen ones are left out and keep their masks."""
         found = super()._find_kernels()
         trained = [kernel for kernel in found if kernel.variable.trainable]
         frozen = [kernel.path for kernel in found if not kernel.variable.trainable]
         if not trained or (frozen and self._names is not None):
             raise ValueError(
-                f"{type(self).__name__} replaces weights by such as begin to train, which those of {frozen} do not: "
-                "they are frozen. Leave these layers out of `layers`, or set `trainable`."
+                f"{type(self).__name__} needs layers that train; received {frozen}, which are frozen. Leave them out "
+                "of `layers`, or set `trainable`."
             )
         return trained
 
     def _end_of_fit(self) -> int:
-        """Returns where updates end if `fit` does what its arguments say."""
+        """Returns the default end of updates, from the arguments of `fit`."""
         batches = self.params["steps"]
         if batches is None:
             raise ValueError(

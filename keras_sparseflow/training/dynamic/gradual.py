@@ -12,16 +12,16 @@ from keras_sparseflow.training.dynamic.mask_updates import MaskUpdates
 
 
 class GradualMagnitude(MaskUpdates):
-    """Prunes the masked layers of a model by magnitude, each by itself, to a density that falls by a cubic schedule.
+    """Prunes each masked layer of a model by magnitude, to a density that falls by a cubic schedule.
 
     Before the steps begin_step, begin_step + frequency, ... and `end_step` the smallest weights of every layer are
-    set to zero, and the optimizer's slots with them. They never return, and a layer that is sparser already keeps its
+    set to zero, and the optimizer's slots with them. They never return, so a layer that is already sparser keeps its
     mask. A layer keeps round(size * density) weights, at least one; of equal magnitudes the first stay. A layer whose
-    weights are not finite, in a training that diverges, keeps its mask.
+    weights are not finite keeps its mask.
 
-    Its masks are those of `MagnitudePruning` with tfmot's `PolynomialDecay`, apart from three things: there equal
-    magnitudes all stay; counts, being rounded in single precision, may differ by one; and `end_step` is left out if
-    it is not a whole multiple of `frequency` after `begin_step`.
+    The masks are those of `MagnitudePruning` with tfmot's `PolynomialDecay`, with three exceptions. tfmot keeps all
+    equal magnitudes; its counts, rounded in single precision, may differ by one; and it leaves `end_step` out unless
+    that is a multiple of `frequency` after `begin_step`.
 
     It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports.
 
@@ -29,19 +29,19 @@ class GradualMagnitude(MaskUpdates):
         final_density: share of each layer's weights that are active in the end, in (0, 1].
         begin_step: the step before which `initial_density` is reached, counted from 1; with 0 the first update is at
             step `frequency`.
-        end_step: the step before which `final_density` is reached; `begin_step` prunes at once.
+        end_step: the step before which `final_density` is reached; if it is `begin_step`, one update does all.
         frequency: steps between two updates, at least 1.
         initial_density: share of active weights at `begin_step`, in [final_density, 1].
         layers: names or paths of the masked layers to prune, or patterns of these (`"*/query"`); None for all.
-        first_step: iterations that the optimizer has done when step 0 is.
+        first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:
-        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
-            `sparsity` asked for and the `density` it came to, both in [0, 1].
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), `sparsity` as
+            asked for and `density` as reached, both in [0, 1].
 
     Raises:
-        ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names, a schedule that is over
-            although nothing is pruned, or several steps in one execution.
+        ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names, a schedule that has
+            ended although nothing is pruned, or several steps in one execution.
 
     Example:
         >>> pruning = GradualMagnitude(0.1, begin_step=0, end_step=1000)
@@ -72,7 +72,7 @@ class GradualMagnitude(MaskUpdates):
             raise ValueError(f"`initial_density` must be in [{final_density}, 1]; received {initial_density}.")
         if not 0 <= begin_step <= end_step or end_step < 1:
             raise ValueError(
-                "`begin_step` must be at least 0 and `end_step` at least 1 and not before it; received "
+                "`begin_step` must be at least 0, and `end_step` at least 1 and not before it; received "
                 f"{begin_step} and {end_step}."
             )
         if frequency < 1:
@@ -86,7 +86,7 @@ class GradualMagnitude(MaskUpdates):
         self._check_not_over(self._end)
 
     def density_at(self, step: int) -> float:
-        """Returns the density that an update at this step, in [begin_step, end_step], asks for."""
+        """Returns the density after an update at this step, in [begin_step, end_step]."""
         if step == self._end:
             return self._last
         left = (self._end - step) / (self._end - self._begin)

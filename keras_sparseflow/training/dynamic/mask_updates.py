@@ -1,4 +1,4 @@
-"""What callbacks that change masks between the steps of `fit` have in common."""
+"""Base class of callbacks that change masks between the steps of `fit`."""
 
 import abc
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ from keras_sparseflow.training.counting import batches_done, batches_per_step, s
 class MaskUpdates(keras.callbacks.Callback, abc.ABC):
     """Base of the callbacks that change the masks of a model's layers between training steps.
 
-    Steps are counted from 1 and follow the optimizer's iterations: a training that is resumed goes on where it
-    was. Where the optimizer accumulates gradients, a step is all the batches of one of its updates.
+    Steps are the optimizer's iterations, counted from 1, so a resumed training goes on where it was. If the
+    optimizer accumulates gradients, a step is all the batches of one of its updates.
 
     Args:
         layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all.
-        first_step: iterations that the optimizer has done when step 0 is.
+        first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:
-        rows: list of dicts, one for each kernel and update, with the `columns` of the class; `layer` is its path.
+        rows: list of dicts, one for each kernel and update, with the class's `columns`; `layer` is the kernel's path.
 
     Raises:
         ValueError: `first_step` is negative; when `fit` begins: no masked layer, unknown names, or several
@@ -65,11 +65,11 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         self._kernels = self._find_kernels()
         with self.model.distribute_strategy.scope():
             # Slots that are made later would not be zero where the first masks remove weights.
-            if not self.model.optimizer.built:  # Keras' loss scale would start anew
+            if not self.model.optimizer.built:  # a second build would reset Keras' loss scale
                 self.model.optimizer.build(self.model.trainable_variables)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # Read now, for a callback may have restored a training in `on_train_begin`.
+        # Read only now: another callback may restore a training in its `on_train_begin`.
         self._batches_done = batches_done(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -84,7 +84,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         return steps_done(self.model) - self._first_step
 
     def _set_masks(self, step: int, masks: Sequence[np.ndarray], **columns: Any) -> None:
-        """Gives every kernel its mask, in the order of `self._kernels`, and adds a row for each."""
+        """Sets the mask of every kernel, in the order of `self._kernels`, and adds a row for each."""
         with self.model.distribute_strategy.scope():
             for kernel, mask in zip(self._kernels, masks, strict=True):
                 layer: Any = kernel.layer
@@ -94,11 +94,11 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
                 self.rows.append({**row, "density": layer.density})
 
     def _changes(self, before: np.ndarray, after: np.ndarray) -> Mapping[str, Any]:
-        """Returns what a row says about a kernel's old and new mask, beside the density."""
+        """Returns further columns of a row, from the kernel's old and new mask."""
         return {}
 
     def _check_not_over(self, last_step: int | None) -> None:
-        """Refuses a schedule of which nothing is left although nothing is pruned; None for one that never ends."""
+        """Raises ValueError if a schedule has ended and nothing is pruned; it never ends if `last_step` is None."""
         done = self._steps_done
         dense = all(bool(keras.ops.all(kernel.mask)) for kernel in self._kernels)
         if last_step is not None and last_step <= done and dense:
@@ -114,7 +114,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         if not layers:
             raise ValueError(
                 f"{type(self).__name__} needs masked layers; model {self.model.name!r} has none. Make it of "
-                "`MaskedDense` and its kin; their density is 1 unless you choose another."
+                "`MaskedDense` and the like, which start dense unless you give a density."
             )
         if not all(layer.built for layer in layers):
             raise ValueError(
@@ -130,7 +130,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         of_lora = [kernel.path for kernel in found if has_lora(kernel)]
         if of_lora:
             raise ValueError(
-                f"{type(self).__name__} needs kernels that train, not such as LoRA adds to; received {of_lora}. Leave "
+                f"{type(self).__name__} needs kernels that train, which LoRA freezes; received {of_lora}. Leave "
                 "these layers out of `layers`, or load the model's saved weights into one built without LoRA."
             )
         return found

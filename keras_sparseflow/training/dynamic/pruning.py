@@ -11,13 +11,13 @@ from keras_sparseflow.training.dynamic.tfmot import import_tfmot, tfmot_mask
 
 
 class MagnitudePruning(MaskUpdates):
-    """Prunes the masked layers of a model by magnitude, each by itself, at the steps of a tfmot schedule.
+    """Prunes each masked layer of a model by magnitude, at the steps of a tfmot schedule.
 
-    Before a training step that the schedule calls for, tfmot computes the mask of every layer from its
-    weights; what it removes is set to zero, and the optimizer's slots with it. Steps are counted from 1,
-    as by tfmot's own callback, and follow the optimizer's iterations: a training that is resumed goes on
-    with the schedule. A weight that was removed never returns, so a mask of the layer that is sparser
-    already stays as it is. (In tfmot a removed weight returns if a single step takes it over the threshold.)
+    Before a training step that the schedule asks for, tfmot computes every layer's mask from its weights.
+    Removed weights and their optimizer slots become zero. They never return, so a layer that is already
+    sparser keeps its mask. (In tfmot a removed weight returns if a single step takes it over the threshold.)
+    Steps are the optimizer's iterations, counted from 1 as by tfmot's own callback, so a resumed training
+    goes on with the schedule.
 
     It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports.
 
@@ -29,19 +29,19 @@ class MagnitudePruning(MaskUpdates):
         block_pooling_type: "AVG" or "MAX", how a block's magnitudes become its score.
         sparsity_m_by_n: m and n: in every n successive inputs of a unit the m smallest weights are removed.
             tfmot does so once, at step 1, and has no schedule for it.
-        first_step: iterations that the optimizer has done when the schedule's step 0 is, so that
-            pruning can begin late in a training, or after one.
+        first_step: iterations of the optimizer before the schedule begins, so that pruning can begin
+            late in a training, or after one.
 
     Attributes:
-        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
-            `sparsity` asked for and the `density` it came to, both in [0, 1].
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), `sparsity` as
+            asked for and `density` as reached, both in [0, 1].
 
     Raises:
         ImportError: tfmot is not installed.
         TypeError: the schedule is not one of tfmot.
         ValueError: other arguments out of range, or both a schedule and `sparsity_m_by_n`; when `fit`
             begins: no masked layer, unknown names, kernels that cannot have such masks, a schedule that
-            is over although nothing is pruned, or several steps in one execution.
+            has ended although nothing is pruned, or several steps in one execution.
 
     Example:
         >>> schedules = import_tfmot().sparsity.keras
@@ -85,8 +85,11 @@ class MagnitudePruning(MaskUpdates):
         end = getattr(self._schedule, "end_step", -1)
         self._check_not_over(None if end < 0 else end)
 
+    # tfmot's own code computes the mask, so ties, blocks and N:M patterns are exactly tfmot's; a copy of it could drift
+    # away. It works on variables that live for this call only, because tfmot's wrappers need Keras 2. Removed weights
+    # are zero and could win a tie between zeros, so the new mask is restricted to the old one.
     def _before_step(self, step: int) -> None:
-        with tf.device("CPU"):  # where nothing waits for a step that still runs on an accelerator
+        with tf.device("CPU"):  # need not wait for a step that still runs on an accelerator
             due, sparsity = self._at(tf.constant(step, tf.int64))
         if due:
             masks = [
@@ -97,7 +100,7 @@ class MagnitudePruning(MaskUpdates):
             self._set_masks(step, masks, sparsity=float(sparsity))
 
     def _check_kernels(self) -> None:
-        """Lets tfmot make structured masks now: it refuses some kernels, and would do so midway."""
+        """Tries structured masks before training: tfmot refuses some kernels."""
         if self._options["block_size"] == (1, 1) and self._options["sparsity_m_by_n"] is None:
             return
         every_step = import_tfmot().sparsity.keras.ConstantSparsity(0.5, 1, frequency=1)
@@ -139,6 +142,6 @@ def _check_m_by_n(m_by_n: Sequence[int], schedule: Any, block_size: Sequence[int
         )
     if schedule is not None or tuple(block_size) != (1, 1):
         raise ValueError(
-            "With `sparsity_m_by_n` tfmot asks neither a schedule nor a block size: the masks are set once, at the "
+            "`sparsity_m_by_n` goes with neither `schedule` nor `block_size`, for tfmot sets such masks once, at the "
             f"step after `first_step`; received `schedule` {schedule!r} and `block_size` {tuple(block_size)}."
         )

@@ -1,4 +1,4 @@
-"""Going back to what a model was earlier in its training, as the rounds of a lottery ticket do."""
+"""Rewinding: a model gets back the weights of an earlier training step, as lottery tickets need."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,14 +12,14 @@ from keras_sparseflow.training.counting import steps_done
 
 
 class RewindPoint(keras.callbacks.Callback):
-    """Keeps what a model is after some steps of `fit`, for `rewind`: its weights, but neither masks nor optimizer.
+    """Keeps the weights that a model has after some steps of `fit`, for `rewind`; not its masks or optimizer.
 
     Args:
-        step: of the optimizer, at least 0, after which; 0 for what `fit` begins with.
+        step: the optimizer's step after which to keep them, at least 0; 0 for the weights that `fit` begins with.
         on_kept: called once with the state, for instance to write it to disk.
 
     Attributes:
-        state: as `weights_of` returns it; None until then.
+        state: the weights as `weights_of` returns them; None until they are kept.
 
     Raises:
         ValueError: `step` is negative; when `fit` begins: the optimizer is past it, or runs several steps at once.
@@ -64,9 +64,9 @@ class RewindPoint(keras.callbacks.Callback):
 
 
 def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
-    """Returns the variables of a built model as arrays by path: the names of the layers on the way, and their own.
+    """Returns the variables of a built model as arrays, by path.
 
-    BatchNorm statistics and states of random generators are among them, masks and the optimizer are not.
+    BatchNorm statistics and random states are included; masks and the optimizer's variables are not.
 
     Args:
         model: any built Keras model.
@@ -79,17 +79,20 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
     return {weight.path: keras.ops.convert_to_numpy(weight.variable) for weight in variables_of(model)}
 
 
+# Variables are found by path, because a rebuilt or sparsified model may list them in another order. All shapes are
+# compared before the first assignment, so an error leaves the model whole. Assigning a masked kernel sets its inactive
+# entries to zero: the early weights return inside the new mask only, and a ticket keeps its density.
 def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
-    """Gives a model the weights of an earlier moment; those that its masks have removed since are zero.
+    """Gives a model the weights of an earlier step; those that its masks have removed since stay zero.
 
-    The optimizer stays as it is: a new training takes a new one.
+    The optimizer does not change: compile the model with a new one before you train again.
 
     Args:
         model: built, of the same layers.
         state: as `weights_of` returned it.
 
     Raises:
-        ValueError: names or shapes are not those of the model, or there is no state; the model is left as it was.
+        ValueError: there is no state, or it has other names or shapes than the model, which then stays unchanged.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="output")])
@@ -109,8 +112,8 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
     if shapes != received:
         odd = sorted(path for path in {**shapes, **received} if shapes.get(path) != received.get(path))
         raise ValueError(
-            f"`state` must be of the same layers as model {model.name!r}; of {odd[0]!r} the shape expected is "
-            f"{shapes.get(odd[0])}, received {received.get(odd[0])}."
+            f"`state` must be of the same layers as model {model.name!r}: expected {odd[0]!r} to have the shape "
+            f"{shapes.get(odd[0])}; received {received.get(odd[0])}."
         )
     for path, variable in variables.items():
         variable.assign(state[path])

@@ -1,4 +1,4 @@
-"""RigL: the weakest weights give their places to those on which the loss depends most."""
+"""RigL: the smallest weights of each layer are replaced by those with the largest gradients."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,33 +15,33 @@ from keras_sparseflow.training.recorder import check_cost
 class RigL(DropAndGrow):
     """Replaces the smallest weights of each masked layer of a `SparseModel` by those with the largest gradients.
 
-    Every `frequency` steps the gradient of the effective kernels is taken on the batch of the step, of all replicas
-    together, and the weights of smallest magnitude give way to as many of largest gradient magnitude. Such a step
-    replaces one of the optimizer, as in the paper: no weight moves by gradient, though metrics, BatchNorm
-    statistics and the optimizer's iterations go on. New weights and their optimizer slots start at zero. A weight
-    that would be dropped, and has one of the largest gradients, stays as it is.
+    Every `frequency` steps an update computes the gradient of the effective kernels on the step's whole batch. Each
+    layer drops its weights of smallest magnitude and grows as many with the largest gradient magnitudes. As in the
+    paper, an update replaces a step of the optimizer: no weight changes by its gradient, but metrics, BatchNorm
+    statistics and the optimizer's iterations go on. New weights and their optimizer slots start at zero. A dropped
+    weight with one of the largest gradients stays as it is.
 
-    Other steps cost nothing. At an update one gradient of each kernel is held, until the masks are set.
+    Other steps cost nothing. An update holds one gradient of each kernel in memory.
 
     Args:
-        end_step: the first step after which nothing is replaced; None for three quarters of the steps of `fit`.
+        end_step: the step from which nothing is replaced; None for three quarters of the steps of `fit`.
         frequency: steps between two updates, at least 1.
         drop_fraction: share of a layer's active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
-        begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`. (In the
+        begin_step: step of the first update, at least 0; with 0 it is at step `frequency`. (In the
             authors' code the first step is an update too: `begin_step=1`.)
         layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all that
             are not frozen.
-        first_step: iterations that the optimizer has done when step 0 is.
+        first_step: iterations of the optimizer before the schedule begins.
         cost: "data" for the gradient of the loss without weight regularisers, as in the authors' code, or "total".
-            Only which of the dropped weights stay can depend on it, for at inactive weights the two are equal.
+            They can differ only in which dropped weights stay: inactive weights have the same gradient in both.
 
     Attributes:
-        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
-            `drop_fraction` of that step, how many weights were `grown` that were not active before, and the `density`.
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), `drop_fraction`,
+            `grown` (the number of weights that became active) and `density`.
 
     Raises:
-        ValueError: arguments out of range; when `fit` begins: a model of another class, an optimizer that
+        ValueError: arguments out of range; when `fit` begins: no SparseModel, an optimizer that
             accumulates gradients, no masked layer, unknown names or frozen layers, several steps in one execution, or
             no step before `end_step`.
 
@@ -92,7 +92,7 @@ class RigL(DropAndGrow):
         self._gradients = self._gradient_function(self.model)
 
     def _update(self, step: int) -> None:
-        """Lets the update take the place of the optimizer's step."""
+        """Replaces the next step of `fit` by the update."""
 
         def update(iterator: Any) -> dict[str, Any]:
             metrics, gradients = self._gradients(iterator)
@@ -102,7 +102,7 @@ class RigL(DropAndGrow):
         self.model.replace_step(update)
 
     def _gradient_function(self, model: SparseModel) -> Callable[[Any], Any]:
-        """Returns what takes a batch from an iterator and returns metrics and the gradients of the kernels."""
+        """Returns a function from an iterator of batches to metrics and the kernels' gradients on the next one."""
 
         def step(data: Any) -> tuple[dict[str, Any], tuple[tf.Tensor, ...]]:
             return model.gradient_step(data, self._kernels, self._cost)

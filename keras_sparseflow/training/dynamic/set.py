@@ -1,4 +1,4 @@
-"""SET: the weakest weights give their places to others at random."""
+"""SET: the smallest weights of each layer are replaced by others at random."""
 
 from collections.abc import Sequence
 
@@ -12,28 +12,28 @@ from keras_sparseflow.training.dynamic.drop_grow import DropAndGrow
 class SET(DropAndGrow):
     """Replaces the smallest weights of each masked layer by others, at random.
 
-    It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports. Before an update's
-    training step the weights of smallest magnitude give way to as many that are drawn from all others of the layer;
-    one that is drawn again stays as it is. New weights and their optimizer slots start at zero. What is drawn
-    depends on the seed, the step and the layer alone, so a training that is resumed draws what it would have.
+    It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports. Before the training step
+    of an update, the weights of smallest magnitude are dropped and as many drawn from all others of the layer; a
+    dropped weight that is drawn stays as it is. New weights and their optimizer slots start at zero. The draw depends
+    on the seed, the step and the layer alone, so a resumed training draws the same.
 
-    It is SET as Evci et al. (2020) compare RigL with it. Mocanu et al. drop the smallest positive and the largest
-    negative weights after each epoch, the same share of either, and draw the new ones' values.
+    This is SET as Evci et al. (2020) compare it with RigL. Mocanu et al. drop the smallest positive and the largest
+    negative weights after each epoch, the same share of both, and draw values for the new ones.
 
     Args:
-        end_step: the first step after which nothing is replaced; None for three quarters of the steps of `fit`.
+        end_step: the step from which nothing is replaced; None for three quarters of the steps of `fit`.
         seed: int, at least 0.
         frequency: steps between two updates, at least 1.
         drop_fraction: share of a layer's active weights that is replaced at first, in (0, 1].
         decay: "cosine", by which the share falls to 0 at `end_step`, or "constant".
-        begin_step: from which updates are counted, at least 0; with 0 the first is at step `frequency`.
+        begin_step: step of the first update, at least 0; with 0 it is at step `frequency`.
         layers: names or paths of the masked layers to act on, or patterns of these (`"*/query"`); None for all that
             are not frozen.
-        first_step: iterations that the optimizer has done when step 0 is.
+        first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:
-        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), the
-            `drop_fraction` of that step, how many weights were `grown` that were not active before, and the `density`.
+        rows: list of dicts, one for each kernel and update, with `step`, `layer` (the kernel's path), `drop_fraction`,
+            `grown` (the number of weights that became active) and `density`.
 
     Raises:
         ValueError: arguments out of range; when `fit` begins: no masked layer, unknown names or frozen layers,

@@ -15,13 +15,13 @@ _PRUNING = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_imp
 
 
 def import_tfmot() -> ModuleType:
-    """Returns the module `tensorflow_model_optimization`; `keras` and `tf.keras` stay Keras 3.
+    """Returns the module `tensorflow_model_optimization` (tfmot); `keras` and `tf.keras` stay Keras 3.
 
-    By itself its import asks for the older Keras, in the environment and so in child processes too, and
-    `tf.keras` becomes that one if it was not used before. Here both are left as they were.
+    A plain import of tfmot sets an environment variable that selects Keras 2, for child processes too, and
+    turns `tf.keras` into Keras 2 if it was not used before. This function undoes the first and prevents the second.
 
     Raises:
-        ImportError: it or tf-keras is not installed; the message names the extra to install.
+        ImportError: tfmot or tf-keras is not installed; the message names the extra to install.
 
     Example:
         >>> schedule = import_tfmot().sparsity.keras.PolynomialDecay(0.5, 0.75, begin_step=0, end_step=100)
@@ -47,16 +47,14 @@ def tfmot_mask(
     block_pooling_type: str = "AVG",
     sparsity_m_by_n: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Returns the boolean mask that tfmot gives a kernel at a step which its schedule calls for.
-
-    At any other step it is True everywhere.
+    """Returns the boolean mask that tfmot gives a kernel at a step of its schedule; all True at other steps.
 
     Args:
         kernel: a variable or tensor; of rank 2 for blocks, of rank 2 or 4 for N:M sparsity.
         step: the training step, counted from 1.
         schedule: a `tfmot.sparsity.keras.PruningSchedule`.
-        block_size: rows and columns of blocks that are kept or removed as one.
-        block_pooling_type: "AVG" or "MAX" of a block's magnitudes is its score.
+        block_size: rows and columns of the blocks that are kept or removed as a whole.
+        block_pooling_type: "AVG" or "MAX", how a block's magnitudes become its score.
         sparsity_m_by_n: m and n for m zeros in every n entries along the inputs, or None.
 
     Example:
@@ -80,13 +78,13 @@ def tfmot_mask(
 
 @contextlib.contextmanager
 def _keras_stays() -> Iterator[None]:
-    """Keeps `tf.keras` and the environment's choice of Keras as they are, whatever is imported within."""
-    dir(tf.keras)  # TensorFlow chooses when it is first used, and for good
+    """Keeps `tf.keras` and the environment's choice of Keras unchanged by imports inside the context."""
+    dir(tf.keras)  # on the first use TensorFlow chooses a Keras for good
     name = "TF_USE_LEGACY_KERAS"
     chosen = os.environ.get(name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # it compares versions with distutils
+            warnings.simplefilter("ignore", DeprecationWarning)  # tfmot compares versions with distutils
             yield
     finally:
         if chosen is None:

@@ -1,4 +1,4 @@
-"""Whether networks can be stacked: what moves each weight by itself, and what does not see padding."""
+"""Trials of optimizers, activations and flow measures: which ones can stacked and padded networks have?"""
 
 from collections.abc import Callable
 
@@ -10,18 +10,22 @@ from keras_sparseflow.flow.measures import FlowMeasure
 from keras_sparseflow.training.schedules import Scheduled, constant
 
 OptimizerFactory = Callable[..., keras.optimizers.Optimizer]
-"""Called with `learning_rate=`, a float or a schedule, gives an optimizer that is not built yet."""
+"""Function of `learning_rate`, a float or a schedule, that returns an optimizer which is not built yet."""
 
 _STEPS = 3
 _KERNEL = (2, 3)
 _RATES = (0.1, 0.02)
 
 
+# A stack keeps one weight tensor of all its networks in one variable. So an optimizer can train it only if each
+# weight's step depends on that weight alone: Lamb's and Muon's norms over a tensor would mix the networks, and silently
+# change their results. No attribute of an optimizer says so, hence the trial, which works for optimizers of plugins
+# too.
 def why_not_elementwise(factory: OptimizerFactory) -> str | None:
     """Returns why an optimizer can't train stacked networks, or None if it can.
 
-    It is tried: two kernels are trained a few steps, stacked at two learning rates and each alone. That
-    they agree is no proof for gradients of another scale, so norms that clip are looked for by name.
+    Two kernels are trained for a few steps, stacked with two learning rates and each alone, and must agree. Clipping
+    might not set in at the scale of these gradients, so it is looked for by name.
 
     Args:
         factory: makes the optimizer.
@@ -30,7 +34,7 @@ def why_not_elementwise(factory: OptimizerFactory) -> str | None:
         >>> why_not_elementwise(keras.optimizers.Adam) is None
         True
         >>> why_not_elementwise(keras.optimizers.Lamb)
-        "it moves a weight by more than the weight's own gradients"
+        'its step of a weight depends on other weights'
     """
     optimizer = factory(learning_rate=_RATES[0])
     for attribute in ("clipnorm", "global_clipnorm"):
@@ -52,14 +56,14 @@ def why_not_elementwise(factory: OptimizerFactory) -> str | None:
     for member, rate in enumerate(_RATES):
         alone = _trained(factory(learning_rate=rate), start[member], gradients[:, member])
         if not np.allclose(stacked[member], alone.ravel(), rtol=1e-5, atol=1e-7):
-            return "it moves a weight by more than the weight's own gradients"
+            return "its step of a weight depends on other weights"
     return None
 
 
 def why_not_unitwise(make_layer: Callable[[], keras.layers.Layer]) -> str | None:
     """Returns why a network with this activation can't be padded with units, or None if it can.
 
-    It is tried: the values of six units with and without two more beside them.
+    The values of six units must be the same with and without two more units.
 
     Args:
         make_layer: makes the activation's layer.
@@ -68,22 +72,22 @@ def why_not_unitwise(make_layer: Callable[[], keras.layers.Layer]) -> str | None
         >>> why_not_unitwise(keras.layers.ReLU) is None
         True
         >>> why_not_unitwise(keras.layers.Softmax)
-        'the value of a unit depends on other units, and narrower networks are padded with units that are not there'
+        'the value of a unit depends on other units, so the padding of narrower networks would change it'
     """
     units = tf.constant(np.random.default_rng(0).normal(size=(4, 6)), tf.float32)
     padded = make_layer()(tf.pad(units, ((0, 0), (0, 2))))[:, :6]
     if np.allclose(padded, make_layer()(units), rtol=1e-6):
         return None
-    return "the value of a unit depends on other units, and narrower networks are padded with units that are not there"
+    return "the value of a unit depends on other units, so the padding of narrower networks would change it"
 
 
 def why_not_unpadded(measure: FlowMeasure) -> str | None:
     """Returns why a measure of gradient flow can't be taken of a padded network, or None if it can.
 
-    It is tried: a kernel with and without rows and columns that are not there, masked and not.
+    Its value for a kernel must be the same with and without padding, masked and not.
 
     Args:
-        measure: to try.
+        measure: the flow measure.
 
     Example:
         >>> from keras_sparseflow.flow import MEASURES
@@ -100,7 +104,7 @@ def why_not_unpadded(measure: FlowMeasure) -> str | None:
     ):
         value = measure.per_layer(tf.constant(gradient), own)
         if not np.allclose(measure.per_layer(tf.constant(padded), tf.constant(with_padding)), value, rtol=1e-5):
-            return "its value depends on the size of a kernel, and narrower networks are padded"
+            return "its value depends on the size of a kernel, so the padding of narrower networks would change it"
     return None
 
 

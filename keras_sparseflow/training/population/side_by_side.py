@@ -7,6 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 
+# Tracing is Python and holds its lock, but what follows (graph optimisation, compilation by XLA, execution) is C++ and
+# releases it. So each function goes to a thread as soon as it is traced, and one compiles while the next is traced. The
+# thread also waits for the results, for a TensorFlow call returns before a GPU is done.
 def side_by_side(
     functions: Sequence[tf.types.experimental.PolymorphicFunction],
     *arguments: tf.Tensor,
@@ -14,20 +17,17 @@ def side_by_side(
     fetched: bool = True,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> list[Any]:
-    """Returns what `tf.function`s return for the same arguments, as NumPy arrays, once all have ended.
-
-    They are traced one after the other in the calling thread; what TensorFlow does besides, making each one's graph
-    fast and running it, is done in other threads meanwhile.
+    """Runs `tf.function`s at the same time and returns the result of each as NumPy arrays.
 
     Args:
         functions: independent of each other.
-        *arguments: tensors.
-        own: for each function, an argument of its own, before the others.
-        fetched: whether results are NumPy arrays; otherwise they stay tensors, on the device.
-        meanwhile: called while they run.
+        *arguments: tensors, the same for all functions.
+        own: for each function, an argument of its own that comes first; None for none.
+        fetched: whether results are NumPy arrays; otherwise they stay tensors on the device.
+        meanwhile: called while the functions run.
 
     Raises:
-        Exception: what the first of them raised that did, once all have ended.
+        Exception: that of the first function that failed, once all have ended.
 
     Example:
         >>> double, square = tf.function(lambda x: 2 * x), tf.function(lambda x: x * x)

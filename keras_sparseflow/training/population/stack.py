@@ -1,4 +1,4 @@
-"""Networks of one architecture whose variables are stacked, so that every operation trains them all."""
+"""Networks of one architecture with stacked variables: each operation trains all of them."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -29,14 +29,14 @@ class Member:
     """One network of a stack.
 
     Args:
-        variables: its initial values by variable path; a variable that is not named starts as the template's.
-            A shape may be smaller than the template's: the rest is padded with zeros and takes no part.
+        variables: initial values by variable path; a variable left out starts as in the template. A shape may be
+            smaller than in the template: the rest is padded with zeros and takes no part.
         shapes: the shape of each of the template's variables in this network, by variable path.
-        masks: boolean arrays by the path of the kernel that they mask; kernels without one are all active.
+        masks: boolean arrays by kernel path; kernels without one are fully active.
         learning_rate: above 0; the stack's schedule scales it.
         l2: lambda of a loss term whose gradient on each kernel is lambda * kernel; 0 for none.
         decay: lambda by which a step shrinks each kernel by learning rate * lambda * kernel; 0 for none.
-        stream: position among the streams of batches of the one that this network sees.
+        stream: index of the stream of batches that this network sees.
 
     Example:
         >>> Member(variables={}, shapes={"output/kernel": (2, 1)}, masks={}, learning_rate=0.1).l2
@@ -52,24 +52,27 @@ class Member:
     stream: int = 0
 
 
+# Small networks leave a device idle between operations, so many are trained as one: each operation works on tensors
+# with a member axis. Narrower members are padded with zeros to the template's shape. A padded unit may still have an
+# output (sigmoid(0) is 0.5), so every gradient is masked before the optimizer sees it; else padding would begin to
+# learn, and a member would no longer be the network that it is alone.
 class Stack:
     """Networks that train together: variables, masks and optimizer slots stacked on a leading member axis.
 
-    Every variable is kept with the shape `(members, entries)`, so that a learning rate of shape
-    `(members, 1)` is each member's own, whatever the variable's rank. A member's numbers depend on no
-    other member's: one may diverge, and the rest go on.
+    Every variable has the shape `(members, entries)`, so a learning rate of shape `(members, 1)` gives each
+    member its own for variables of any rank. Members are independent: one may diverge, and the rest go on.
 
     Args:
         template: functional Keras model with the stack's shapes, of stock layers without regularisers. Its
             graph is used, not its weights.
         members: the networks, at least one.
-        optimizer: makes the optimizer; it must be elementwise, see `why_not_elementwise`.
-        loss: gives a batch's mean loss of labels and the template's outputs.
+        optimizer: makes the optimizer, which must be elementwise, see `why_not_elementwise`.
+        loss: mean loss of a batch, of labels and the template's outputs.
         measures: names in `flow.MEASURES`; none if flow is never measured.
         tensors: which tensors count as layers, see `flow.flow_kernels`.
         cost: "total" or "data", see `FlowRecorder`.
-        factor: what the learning rates are multiplied by as training goes on, see `schedules.Factor`.
-        steps: of the whole training.
+        factor: schedule of the learning rates, see `schedules.Factor`.
+        steps: steps of the whole training.
 
     Example:
         >>> inputs = keras.Input((2,))
@@ -95,7 +98,7 @@ class Stack:
         factor: Factor = constant,
         steps: int = 1,
     ):
-        self.members = [dataclasses.replace(member, variables={}) for member in members]  # they live in the stack now
+        self.members = [dataclasses.replace(member, variables={}) for member in members]  # the stack holds them now
         self.measures = find_measures(measures) if measures else {}
         self._cost = check_cost(cost)
         self._template = template
@@ -111,7 +114,7 @@ class Stack:
         self._streams = tf.constant([member.stream for member in members], tf.int32)
         self._l2 = np.array([[member.l2] for member in members], "float32")
         rates = np.array([[member.learning_rate] for member in members], "float32")
-        rate = rates if np.ptp(rates) else rates[0, 0]  # a number takes less time than an array of equal ones
+        rate = rates if np.ptp(rates) else rates[0, 0]  # a scalar takes less time than an array
         self._optimizer = optimizer(learning_rate=Scheduled(rate, factor, steps))
         decay = np.array([[member.decay] for member in members], "float32")
         if decay.any():
@@ -124,12 +127,12 @@ class Stack:
     # --- in the graph -------------------------------------------------------------------------------------------
 
     def step(self, images: tf.Tensor, labels: tf.Tensor, measured: tf.Tensor) -> None:
-        """Does a training step of every member.
+        """Trains every member on one batch.
 
         Args:
             images: a batch of each stream, shape `(streams, batch, ...)`.
             labels: their labels, shape `(streams, batch)`.
-            measured: boolean scalar, whether flow is recorded; if not, none of its work is done.
+            measured: boolean scalar, whether flow is computed and recorded.
         """
         batches = tf.gather(images, self._streams), tf.gather(labels, self._streams)
         losses, accuracies, statistics, gradients = self._gradients(*batches, training=True)
@@ -138,19 +141,19 @@ class Stack:
             tf.cond(measured, lambda: self._record(gradients), tf.no_op)
         total = self._with_penalty(gradients)
         steps = [self._masked(total[v.path], v.path) for v in self._weights]
-        with tf.control_dependencies(list(gradients.values())):  # all reads are over: weights are written in place
+        with tf.control_dependencies(list(gradients.values())):  # weights are written in place, so after all reads
             self._optimizer.apply(steps, [self._stacked[v.path] for v in self._weights])
         for path, values in statistics.items():
             self._stacked[path].assign(tf.reshape(values, self._stacked[path].shape))
         self._totals.assign_add(tf.stack([losses, accuracies], axis=1))
 
     def evaluate(self, images: tf.Tensor, labels: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
-        """Returns sums over one batch that all see, of each member's losses and right answers, shape `(members, 2)`.
+        """Returns each member's sums of losses and of right answers over one shared batch, shape `(members, 2)`.
 
         Args:
             images: shape `(batch, ...)`.
             labels: shape `(batch,)`.
-            counted: likewise, 1 for each image that is summed and 0 for any other.
+            counted: shape `(batch,)`, 1 for each image that is summed and 0 for any other.
         """
         outputs, _ = stacked_call(self._template, self._values(), images[None], training=False)
         with hard_labels():
@@ -159,31 +162,31 @@ class Stack:
         return tf.stack([losses, tf.reduce_sum(stacked_hits(labels[None], outputs) * counted, axis=1)], axis=1)
 
     def probe(self, images: tf.Tensor, labels: tf.Tensor, training: bool) -> list[tf.Tensor]:
-        """Returns the gradients of the data's loss on one batch that all see, one a measured layer."""
+        """Returns the gradients of the data's loss on one shared batch, one for each measured layer."""
         gradients = self._gradients(images[None], labels[None], training=training)[-1]
         return [gradients[path] for path in self._flow_paths]
 
     def no_gradients(self) -> list[tf.Tensor]:
-        """Returns zeros in the shape of what `probe` returns."""
+        """Returns zeros in the shapes of `probe`'s gradients."""
         return [tf.zeros_like(self._stacked[path].value) for path in self._flow_paths]
 
     def flow_of(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Returns the measures of such gradients, shape `(members, measures, layers + 1)`."""
+        """Returns the measures of gradients as `probe` gives them, shape `(members, measures, layers + 1)`."""
         return self._table(dict(zip(self._flow_paths, gradients, strict=True)))
 
     # --- between calls ------------------------------------------------------------------------------------------
 
     def start_epoch(self) -> None:
-        """Forgets the totals of the epoch before."""
+        """Sets the totals of the epoch to zero."""
         self._totals.assign(tf.zeros_like(self._totals))
         self._flow.assign(tf.zeros_like(self._flow))
 
     def epoch_means(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the means over an epoch's steps: loss and accuracy `(members, 2)`, and flow as `flow_of` does."""
+        """Returns the means over an epoch's steps: loss and accuracy `(members, 2)`, and flow, see `flow_of`."""
         return self._totals.numpy() / np.float32(steps), self._flow.numpy() / np.float32(steps)
 
     def states(self) -> list[dict[str, np.ndarray]]:
-        """Returns for each member what `network_state` names in the same network alone, in its own shapes."""
+        """Returns each member's state without padding, by the names that `network_state` gives the network alone."""
         arrays = {name: (path, variable.numpy()) for name, (path, variable) in self._kept().items()}
         counters = {name: np.asarray(variable) for name, variable in self._counters().items()}
         return [
@@ -196,11 +199,11 @@ class Stack:
         ]
 
     def restore(self, states: Sequence[Mapping[str, np.ndarray]], where: Sequence[object]) -> None:
-        """Takes every member up from what `states` returned.
+        """Restores every member from what `states` returned.
 
         Args:
-            states: one a member, in their order.
-            where: for each, what an error names.
+            states: one for each member, in the order of the members.
+            where: place of each state, for messages.
 
         Raises:
             ValueError: a state is of another network, or has another mask; nothing is changed then.
@@ -224,8 +227,8 @@ class Stack:
         """Returns losses, accuracies, changed statistics, and the gradients of the data's loss, the last two by path.
 
         Args:
-            images: shape `(members, batch, ...)`, or `(1, batch, ...)` for a batch that all see.
-            labels: likewise.
+            images: shape `(members, batch, ...)`, or `(1, batch, ...)` for a shared batch.
+            labels: shape `(members, batch)`, or `(1, batch)`.
             training: whether layers run in training mode.
         """
         values = self._values()
@@ -240,15 +243,15 @@ class Stack:
         return losses, tf.reduce_mean(stacked_hits(labels, outputs), axis=1), statistics, flat
 
     def _values(self) -> dict[str, tf.Tensor]:
-        """Returns the variables in the template's shapes behind the member axis."""
+        """Returns the variables by path, of shape `(members, *template_shape)`."""
         return {path: self._shaped(variable.value, path) for path, variable in self._stacked.items()}
 
     def _shaped(self, entries: tf.Tensor, path: str) -> tf.Tensor:
-        """Returns entries `(members, entries)` in the shape of the template's variable behind the member axis."""
+        """Returns entries of shape `(members, entries)` as `(members, *template_shape)`."""
         return tf.reshape(entries, (len(self.members), *self._shapes[path]))
 
     def _with_penalty(self, gradients: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns the gradients with those of the members' L2 terms."""
+        """Returns the gradients plus those of the members' L2 terms."""
         if not self._l2.any():
             return gradients
         return {
@@ -271,7 +274,7 @@ class Stack:
         active = [self._shaped(self._masked(gradients[path], path), path) for path in self._flow_paths]
 
         def values(measure: FlowMeasure) -> tf.Tensor:
-            if isinstance(measure, NormMeasure):  # to a norm an entry that is left out is one of zero
+            if isinstance(measure, NormMeasure):  # for a norm, zeros are as good as entries left out
                 return measure.of_stack(active if measure.masked else whole, all_active)
             return measure.of_stack(whole, [self._boolean_mask(path) for path in self._flow_paths])
 
@@ -286,11 +289,11 @@ class Stack:
         return tf.no_op()
 
     def _of_own_entries(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
-        """Returns a gradient without what falls on padding: a unit that is not there may feed its kernel's rows."""
+        """Returns a gradient, zero on padding: the output of a padded unit gives its row of a kernel a gradient."""
         return gradient if self._own[path] is None else apply_mask(gradient, self._own[path])
 
     def _masked(self, gradient: tf.Tensor, path: str) -> tf.Tensor:
-        """As `apply_mask`, zero where inactive also for NaN and infinity; faster on a CPU, see docs/performance.md."""
+        """Masks as `apply_mask` does, NaN and infinity too, but faster on a CPU: see docs/performance.md."""
         mask = self._masks[path]
         return gradient if mask is None else tf.math.multiply_no_nan(gradient, mask)
 
@@ -307,7 +310,7 @@ class Stack:
         return {name: (weight_of[id(slot)], slot) for name, slot in state.items() if id(slot) in weight_of}
 
     def _counters(self) -> dict[str, keras.Variable]:
-        """Returns what the optimizer keeps for all members alike, such as its number of steps."""
+        """Returns the optimizer's variables that all members share, such as its number of steps."""
         slots = self._slots()
         return {name: v for name, v in optimizer_state(self._optimizer).items() if name not in slots}
 
@@ -344,7 +347,7 @@ def mask_path(kernel_path: str) -> str:
     """Returns the path of the mask variable that a masked layer keeps beside its kernel.
 
     Args:
-        kernel_path: of the layer's kernel.
+        kernel_path: path of the layer's kernel.
 
     Example:
         >>> mask_path("hidden/kernel")
@@ -354,7 +357,7 @@ def mask_path(kernel_path: str) -> str:
 
 
 def _variable(variable: keras.Variable, values: np.ndarray) -> keras.Variable:
-    """Returns a variable of the same path, after which the optimizer names its slots."""
+    """Returns a variable with the template's path, by which the optimizer names slots."""
     scope, _, name = variable.path.rpartition("/")
     with keras.name_scope(scope):
         return keras.Variable(values, dtype=variable.dtype, trainable=variable.trainable, name=name)

@@ -1,4 +1,4 @@
-"""What stacked networks come to on a batch: each layer is computed for all of them at once."""
+"""The forward pass of stacked networks: each layer is computed for all members at once."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -8,26 +8,27 @@ import keras
 import tensorflow as tf
 
 Values = Mapping[str, tf.Tensor]
-"""Stacked variables by the path of the template's, each in the template's shape behind the member axis."""
+"""Stacked variables by the template's paths, each of shape `(members, *template_shape)`."""
 
 Outcome = tuple[tf.Tensor, dict[str, tf.Tensor]]
-"""A layer's outputs, and the variables that it changes by itself, as `Values`."""
+"""A layer's outputs, and the new values of its statistics."""
 
 
+# Keras walks the template's graph, and each layer is replaced by its form in `FORMS`, which works on tensors with a
+# member axis: one batched matrix product for all members instead of one for each. Any other layer goes through
+# `tf.vectorized_map`, which is slower but knows every layer. Forms are found by exact type, for a subclass may compute
+# something else, and none may sum over the member axis: a diverging member would take the others along.
 def stacked_call(template: keras.Model, values: Values, inputs: tf.Tensor, *, training: bool) -> Outcome:
     """Returns a template's outputs for every member, and the members' new statistics.
 
-    Layers in `FORMS` are computed by few operations on stacked tensors, any other is mapped over the members. Either
-    way a member's numbers depend on no other member's.
-
     Args:
         template: functional Keras model with one input and one output.
-        values: of all its variables.
-        inputs: shape `(members, batch, ...)`, or `(1, batch, ...)` for a batch that all members see.
+        values: values of all its variables.
+        inputs: shape `(members, batch, ...)`, or `(1, batch, ...)` for a batch that all members share.
         training: whether layers run in training mode.
 
     Returns:
-        Outputs of shape `(members, batch, ...)`, and the variables that layers change by themselves, by path.
+        Outputs of shape `(members, batch, ...)`, and new values of statistics such as BatchNorm's, by path.
 
     Example:
         >>> images = keras.Input((2,))
@@ -52,14 +53,14 @@ def stacked_call(template: keras.Model, values: Values, inputs: tf.Tensor, *, tr
 
 
 def mapped(layer: keras.Operation, values: Values, *inputs: Any, training: bool, **options: Any) -> Outcome:
-    """Returns what any layer comes to, mapped over the members by `tf.vectorized_map`.
+    """Returns the outputs and new statistics of any layer, mapped over the members by `tf.vectorized_map`.
 
     Args:
-        layer: of the template, or another operation of its graph.
+        layer: a layer or another operation of the template's graph.
         values: see `stacked_call`.
-        *inputs: what the layer is called with, stacked.
-        training: whether it runs in training mode.
-        **options: other arguments of its call, the same for all members.
+        *inputs: the layer's inputs, stacked.
+        training: whether the layer runs in training mode.
+        **options: other arguments of the layer's call, the same for all members.
     """
     if "training" in inspect.signature(layer.call).parameters:
         options["training"] = training
@@ -128,13 +129,13 @@ def normalize(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns values of mean `beta` and standard deviation `gamma` over the batch, and the batch's mean and variance.
 
-    The gradient is written out: what automatic differentiation makes of it reads and writes the values twice as
-    often (docs/performance.md). It is one of `inputs`, `gamma` and `beta` through the first result alone.
+    The gradient is written by hand: automatic differentiation would read and write the values twice as often
+    (docs/performance.md). Only the first result has a gradient, with respect to `inputs`, `gamma` and `beta`.
 
     Args:
         inputs: shape `(members, batch, units)`.
         gamma: shape `(members, 1, units)`.
-        beta: likewise.
+        beta: shape `(members, 1, units)`.
         epsilon: added to the variance.
 
     Returns:
@@ -174,12 +175,12 @@ def normalize(
 
 
 def _per_unit(values: Values, variable: keras.Variable) -> tf.Tensor:
-    """Returns a vector of each member in the shape `(members, 1, units)`."""
+    """Returns each member's vector, together of shape `(members, 1, units)`."""
     return tf.expand_dims(values[variable.path], axis=1)
 
 
 def _treats_each_example(function: Callable[..., Any]) -> bool:
-    """Returns whether a function is one of Keras' activations, whose value for an example depends on no other."""
+    """Returns whether a function is an activation of Keras: these treat each example by itself."""
     return str(function.__module__).startswith("keras.")
 
 
@@ -194,4 +195,4 @@ FORMS: dict[type, Callable[..., Outcome]] = {
     keras.layers.Dense: _dense,
     keras.layers.Flatten: _flatten,
 }
-"""By layer type, exactly: called with the layer, all values, its inputs and whether it trains."""
+"""Forms by exact layer type, called with the layer, all values, its inputs and `training`."""

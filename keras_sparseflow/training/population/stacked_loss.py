@@ -16,10 +16,9 @@ def stacked_losses(
 
     Args:
         loss: any Keras loss.
-        labels: shape `(members, batch)`, or `(1, batch)` where all members see the same.
+        labels: shape `(members, batch)`, or `(1, batch)` for a shared batch.
         outputs: shape `(members, batch, classes)`.
-        weights: of the examples of a batch, shape `(batch,)`, or of all; the weighted sum is divided by the size of the
-            batch.
+        weights: weight of each example, shape `(batch,)`, or of all; the weighted sum is divided by the batch size.
 
     Example:
         >>> loss = keras.losses.SparseCategoricalCrossentropy()
@@ -45,7 +44,7 @@ def stacked_hits(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
 
     Args:
         labels: see `stacked_losses`.
-        outputs: likewise.
+        outputs: see `stacked_losses`.
 
     Example:
         >>> outputs = tf.constant([[[1.0, 0.0], [0.0, 1.0]]])

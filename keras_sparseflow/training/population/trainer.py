@@ -1,4 +1,4 @@
-"""Stacks of networks, each trained by one program, many steps a call."""
+"""Training of stacks of networks side by side, with many steps in one compiled call."""
 
 import functools
 import time
@@ -15,19 +15,19 @@ from keras_sparseflow.training.population.side_by_side import side_by_side
 from keras_sparseflow.training.population.stack import Stack
 
 CALL_SECONDS = 2.0
-"""A call trains for about this long: long enough to cost nothing, short enough to be interrupted."""
+"""Target duration of a call: long enough to hide its overhead, short enough to be interrupted."""
 
 BATCH_BYTES = 32 * 2**20
-"""Of the batches that are made at once, for the steps of a call."""
+"""Memory for the batches that are made ahead, for the steps of a call."""
 
 
 class Population:
     """Trains stacks side by side, on batches that it gathers itself.
 
     Args:
-        stacks: networks; those of one shape in one stack.
-        batches: the streams that the members' `stream` counts.
-        test: what `evaluate` tests on.
+        stacks: stacks of networks.
+        batches: the streams that the members' `stream` indexes.
+        test: the test images of `evaluate`.
         jit_compile: whether XLA compiles the stacks' programs; None for yes on a GPU and no on a CPU, where
             TensorFlow's own kernels multiply matrices several times faster.
 
@@ -68,7 +68,7 @@ class Population:
         self._batches = batches
         self._test = test
         compiled = {"jit_compile": default_jit() if jit_compile is None else jit_compile, "autograph": False}
-        # As partials, for TensorFlow counts the traces of one method together and would warn of the fifth population's.
+        # Partials, because TensorFlow counts the traces of a method over all instances and warns at the fifth.
         self._make_batches = tf.function(functools.partial(self._batches_from), **compiled)
         self._steps = [tf.function(functools.partial(_train_steps, stack), **compiled) for stack in stacks]
         self._tests = [tf.function(functools.partial(_test_on, stack), **compiled) for stack in stacks]
@@ -86,6 +86,10 @@ class Population:
         self._steps_a_call = 1
         self._begun = False
 
+    # A step of small networks takes less time than a call of TensorFlow from Python, so one call loops over many steps.
+    # A call can't be interrupted and reports no progress, so the number of steps follows from the duration of the last
+    # one; a fixed number would last minutes for large networks or be mostly overhead for small ones. Batches are made
+    # once ahead of the steps, as all stacks train on the same.
     def train_epoch(self, epoch: int, measured: bool, on_call: Callable[[int], None] | None = None) -> None:
         """Trains every network one epoch.
 
@@ -115,9 +119,9 @@ class Population:
         return _guarded(lambda: self._test_on(len(self._test.images)))
 
     def probe(self, training: bool = True, on_call: Callable[[int], None] | None = None) -> list[np.ndarray]:
-        """Returns, for each stack, the flow of the mean gradient over all images at rest, as `Stack.flow_of` does.
+        """Returns, for each stack, the flow of the mean gradient over all training images, see `Stack.flow_of`.
 
-        The batches are those of `whole_batches`, which all members see. No weight and no statistic changes.
+        All members share the batches of `whole_batches`. No weight and no statistic changes.
 
         Args:
             training: whether BatchNorm and dropout run in training mode.
@@ -139,9 +143,9 @@ class Population:
         return [stack.states() for stack in self.stacks]
 
     def _call(self, indices: tf.Tensor, epoch: int, first: int, last: int, measured: bool) -> None:
-        """Trains some steps, and waits until they are done.
+        """Trains some steps and waits until they are done.
 
-        The first time it also prepares the test, while TensorFlow prepares the training.
+        The first call also compiles the test while the training is compiled.
         """
         batches = self._make_batches(indices, tf.constant(epoch, tf.int64), tf.constant(first, tf.int64))
         meanwhile = (lambda: None) if self._begun else functools.partial(self._test_on, 0)
@@ -152,7 +156,7 @@ class Population:
         return side_by_side(self._tests, *self._test, tf.constant(batches))
 
     def _batches_from(self, indices: Any, epoch: Any, first: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the batches of the next steps, as many as lie ahead, stacked; behind the last one it is repeated."""
+        """Returns the next batches of the epoch, stacked; the last one is repeated until all places are filled."""
 
         def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return self._batches.batch(indices[number], epoch * self._batches.steps + number)
@@ -161,13 +165,13 @@ class Population:
         return tf.map_fn(batch, numbers, fn_output_signature=self._batches.signature)
 
     def _adapt(self, steps: int, seconds: float) -> None:
-        """Sets how many steps the next call does, from what the last one took; the first one compiles too."""
+        """Sets the number of steps of the next call: at most four times the last, for the first call also compiles."""
         affordable = int(steps * CALL_SECONDS / max(seconds, 1e-6))
         self._steps_a_call = max(1, min(affordable, 4 * self._steps_a_call, self._steps_ahead))
 
 
 def _train_steps(stack: Stack, images: Any, labels: Any, steps: Any, measured: Any) -> tf.Tensor:
-    """Trains a stack on the first so many of the batches stacked in `images` and `labels`."""
+    """Trains a stack on the first `steps` of the batches in `images` and `labels`."""
 
     def step(number: tf.Tensor) -> tuple[tf.Tensor]:
         stack.step(images[number], labels[number], measured)
@@ -177,7 +181,7 @@ def _train_steps(stack: Stack, images: Any, labels: Any, steps: Any, measured: A
 
 
 def _test_on(stack: Stack, images: Any, labels: Any, counted: Any, batches: Any) -> tf.Tensor:
-    """Returns the members' mean loss and accuracy over all images, those beyond the first so many batches left out."""
+    """Returns the members' mean loss and accuracy over all images; with 0 `batches` it is only compiled."""
 
     def add(number: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return number + 1, total + stack.evaluate(images[number], labels[number], counted[number])
@@ -190,7 +194,7 @@ def _test_on(stack: Stack, images: Any, labels: Any, counted: Any, batches: Any)
 def _add_gradients(
     stack: Stack, batches: BatchStreams, training: bool, total: Sequence[tf.Tensor], order: Any, first: Any, last: Any
 ) -> list[tf.Tensor]:
-    """Returns a sum of gradients with those of the full batches from the first to before the last, weights at rest."""
+    """Returns a sum over images plus the gradients of the full batches `first` to `last` - 1."""
 
     def add(number: tf.Tensor, *total: tf.Tensor) -> tuple[tf.Tensor, ...]:
         indices = tf.slice(order, [number * batches.batch_size], [batches.batch_size])
@@ -202,8 +206,8 @@ def _add_gradients(
 def _flow_at_end(
     stack: Stack, batches: BatchStreams, training: bool, total: Sequence[tf.Tensor], order: Any
 ) -> tf.Tensor:
-    """Returns the flow of the mean over all images, from the sum over full batches: what remains is added here."""
-    rest = order[batches.steps * batches.batch_size :]  # of another size, so that no loop over full batches takes it
+    """Returns the flow of the mean gradient, from the sum over full batches and the images that remain."""
+    rest = order[batches.steps * batches.batch_size :]  # a smaller batch, which the loop over full ones can't take
     if rest.shape[0]:
         total = _with_gradients(stack, batches, training, total, rest)
     return stack.flow_of([gradient / order.shape[0] for gradient in total])
@@ -212,13 +216,13 @@ def _flow_at_end(
 def _with_gradients(
     stack: Stack, batches: BatchStreams, training: bool, total: Sequence[tf.Tensor], indices: tf.Tensor
 ) -> list[tf.Tensor]:
-    """Returns a sum over images with the gradients of one batch more."""
+    """Returns a sum over images plus the gradients of one more batch."""
     gradients = stack.probe(*batches.plain(indices), training)
     return [so_far + indices.shape[0] * new for so_far, new in zip(total, gradients, strict=True)]
 
 
 def _guarded(work: Callable[[], Any]) -> Any:
-    """Does work whose result is in the host's memory; that the device has no room for it is Python's `MemoryError`."""
+    """Returns a result in host memory; TensorFlow's error of a full device becomes Python's `MemoryError`."""
     try:
         return work()
     except tf.errors.ResourceExhaustedError as error:

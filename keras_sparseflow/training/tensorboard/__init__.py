@@ -1,1 +1,1 @@
-"""What TensorBoard shows."""
+"""Curves, pictures, scalars and hyperparameters for TensorBoard."""

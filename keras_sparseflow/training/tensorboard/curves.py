@@ -1,4 +1,4 @@
-"""Activation functions as curves: what a unit gives out for each input, and the derivative that gradients meet."""
+"""Curves of activation functions and of their derivatives."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from keras_sparseflow.models.keras_network import activation_layer
 def activation_curves(names: Sequence[str], low: float = -5.0, high: float = 5.0, points: int = 401) -> pd.DataFrame:
     """Returns activation functions and their derivatives at evenly spread inputs.
 
-    Values come from the layers that networks are built of, derivatives from automatic differentiation of
-    these: at a kink the derivative is the one that training uses (0 for ReLU at 0). An activation with
-    parameters is drawn as training begins. Each input is a unit of its own, so activations that look at
-    several units, such as softmax, are flat.
+    Values come from the layers that networks are built of, derivatives from automatic differentiation: at a
+    kink the derivative is the one that training uses (0 for ReLU at 0). Parameters of an activation have
+    their initial values. Each input is one unit by itself, so an activation over several units, such as
+    softmax, is flat.
 
     Args:
-        names: in `keras_sparseflow.layers.activations.ACTIVATIONS`, without repetition.
+        names: in `keras_sparseflow.layers.activations.ACTIVATIONS`, each once.
         low: the smallest input.
         high: the largest input, above `low`.
         points: how many inputs, at least 2; the default gives steps of 0.025.
@@ -28,7 +28,7 @@ def activation_curves(names: Sequence[str], low: float = -5.0, high: float = 5.0
         name, in the order of `names`.
 
     Raises:
-        ValueError: no name, an unknown one, one that stands twice, or a range without extent.
+        ValueError: no name, an unknown or repeated one, or an empty range.
 
     Example:
         >>> activation_curves(["relu"], low=-1, high=1, points=2)["derivative"].tolist()

@@ -10,26 +10,26 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 Value = bool | float | str
 
 MAX_LISTED = 9
-"""The dashboard offers up to so many values of a hyperparameter one by one."""
+"""Largest number of values of a hyperparameter that the dashboard offers one by one."""
 
 _TYPES = {bool: api_pb2.DATA_TYPE_BOOL, float: api_pb2.DATA_TYPE_FLOAT64, str: api_pb2.DATA_TYPE_STRING}
 
 
 def session_start(name: str, hparams: Mapping[str, Value]) -> Summary:
-    """Returns what a run's events begin with, so that the dashboard has a row for it.
+    """Returns the summary at the beginning of a run's events, which gives the run a row of the dashboard.
 
     Args:
-        name: what the row is called.
+        name: title of the row.
         hparams: hyperparameters by name.
     """
     return summary_v2.hparams_pb(dict(hparams), trial_id=name)
 
 
 def session_end(*, success: bool) -> Summary:
-    """Returns what the events of a finished run end with.
+    """Returns the summary at the end of a finished run's events.
 
-    TensorBoard keeps the first status of a run for good. So a run that has not ended can have none: the
-    dashboard calls it unknown.
+    TensorBoard keeps the first status of a run for good, so a run that has not ended has none: the dashboard
+    calls it unknown.
 
     Args:
         success: False for a run that diverged.
@@ -44,7 +44,7 @@ def session_end(*, success: bool) -> Summary:
 def experiment(
     hparams: Mapping[str, Sequence[Value]], metrics: Mapping[str, str], descriptions: Mapping[str, str] | None = None
 ) -> Summary:
-    """Returns what tells the dashboard its columns: without it, every scalar of a run would be one.
+    """Returns the summary that names the dashboard's columns; without it every scalar of a run would be one.
 
     Args:
         hparams: the values that each hyperparameter takes in the runs, all of one type.
@@ -83,7 +83,7 @@ def _hparam_info(name: str, values: Sequence[Value]) -> api_pb2.HParamInfo:
 
 
 def _summary(tag: str, data: HParamsPluginData) -> Summary:
-    """Returns a summary of which the dashboard reads the metadata alone."""
+    """Returns a summary with its data in the metadata, the only part that the dashboard reads."""
     found = Summary()
     found.value.add(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
     return found

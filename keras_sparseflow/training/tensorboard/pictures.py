@@ -7,17 +7,17 @@ from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.plugins.image.metadata import create_summary_metadata
 
 _SIDE = 320
-"""Pixels along the shorter side, about."""
+"""Approximate number of pixels along the shorter side."""
 
 
 def picture(tag: str, values: np.ndarray) -> Summary:
     """Returns a summary that shows a table of numbers as a picture: the brighter a square, the higher the number.
 
-    Brightness goes by the logarithm where the finite numbers are positive and span more than a factor of ten. What is
-    not finite is white.
+    Brightness follows the logarithm if the finite numbers are positive and span more than a factor of ten. Numbers
+    that are not finite are white.
 
     Args:
-        tag: of the picture.
+        tag: tag of the picture.
         values: shape `(rows, columns)`; the first row is at the bottom.
     """
     shades = _shades(np.asarray(values, dtype=float))[::-1]

@@ -17,14 +17,14 @@ from tensorboard.plugins.scalar.metadata import create_summary_metadata
 _METADATA = create_summary_metadata(display_name=None, description=None)
 
 _FILE_NUMBERS = itertools.count()
-"""Tells apart the files that this process makes in one second."""
+"""Numbers that tell files of one process and one second apart."""
 
 
 class ScalarWriter:
-    """Writes TensorBoard scalars into a folder, and other summaries beside them; the first one makes folder and file.
+    """Writes TensorBoard scalars and other summaries into a folder; the first one makes folder and file.
 
-    TensorBoard sees what `tf.summary.scalar` would have written. That writes a record for each value,
-    at 0.15 ms each; here the values of a step share a record, which costs 0.1 ms for about thirty.
+    TensorBoard shows the same as for `tf.summary.scalar`. That writes a record for each value, at 0.15 ms;
+    here the values of a step share a record, which takes 0.1 ms for about thirty.
 
     Args:
         log_dir: the folder.
@@ -80,7 +80,7 @@ def flow_tags(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def diagnostic_tags(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Returns the values of one epoch's diagnostics, rows as those of flow, by their TensorBoard tags."""
+    """Returns the values of one epoch's diagnostics, given as rows like those of flow, by their TensorBoard tags."""
     return {f"{row['measure']}/{row['layer']}": row["value"] for row in rows}
 
 
@@ -98,9 +98,9 @@ def _scalars_event(step: int, values: Mapping[str, float]) -> Event:
 
 
 def _open_event_file(log_dir: str) -> tf.io.TFRecordWriter:
-    """Makes an event file under a name that no other file has, and writes the version that must come first.
+    """Makes an event file with a unique name, and writes the version that must come first.
 
-    TensorBoard reads a folder's files in the order of their names; the padded number makes that their age.
+    TensorBoard reads a folder's files in the order of their names; the padded number keeps them in order of age.
     """
     tf.io.gfile.makedirs(log_dir)
     now = time.time()

@@ -1,1 +1,1 @@
-"""What ToST does while a network trains, and to its initial weights."""
+"""ToST: ghosts that fade while a network trains, and rescaled initial weights."""

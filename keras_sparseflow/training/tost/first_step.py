@@ -1,4 +1,4 @@
-"""What a first step of gradient descent comes to, as a function of scales of a network's weights."""
+"""GradInit's objective: the effect of a first gradient step, as a function of scales of a network's weights."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from keras_sparseflow.training.tost.loss_at import LossAt
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """GradInit's objective at some scales.
+    """GradInit's objective at given scales.
 
     Args:
         objective: "norm" where the norm of the gradient is above gamma, else "loss".
-        value: that norm, or the loss after a trial step.
+        value: the norm, or the loss after a trial step.
         grad_norm: the 2-norm of the gradient of all active weights, before any step.
         slope: the gradient of the value with respect to the scales, shape `(scales,)`, in float64.
     """
@@ -30,12 +30,11 @@ class StepOutcome:
 class FirstStep:
     """GradInit's objective, a function of one scale for each weight tensor of a model.
 
-    With weights w, each tensor times its scale, g is the gradient of the loss of a batch at w, zero where a mask is
-    False. If ||g||_2 > gamma, the objective is that norm; else it is the loss of another batch at
-    w - eta * g / ||g||_2. The slope is the whole derivative, through g too.
+    Let w be the scaled weights, and g the gradient of a batch's loss at w, zero where a mask is False. If
+    ||g||_2 > gamma, the objective is that norm; else it is the loss of another batch at w - eta * g / ||g||_2.
 
     Args:
-        loss: of the model; whose weights have scales, in the order of `loss.weights`.
+        loss: loss of the model; scales are in the order of `loss.weights`.
         gamma: above 0, the largest norm of the gradient that the trial step is taken with.
         eta: above 0, the length of the trial step.
     """
@@ -51,6 +50,10 @@ class FirstStep:
         above, value, norm, slope = self._compiled(tf.convert_to_tensor(scales, self._dtype), batch, trial_batch)
         return StepOutcome("norm" if above else "loss", float(value), float(norm), slope.numpy().astype(np.float64))
 
+    # A scale changes the objective in two ways: by the weights, and by the gradient g at these weights. The tape
+    # therefore also records how g is computed, and the slope has second derivatives of the loss; with g taken for a
+    # constant the norm would have no slope at all. `tf.cond` runs the trial step, a further forward and backward pass,
+    # only where it is the objective.
     def _outcome(self, scales: tf.Tensor, batch: Batch, trial_batch: Batch) -> list[tf.Tensor]:
         weights = self._loss.values()
 

@@ -1,4 +1,4 @@
-"""The callback that lets ghosts fade while a network trains."""
+"""A callback that fades ghosts out while a network trains."""
 
 import math
 from collections.abc import Callable
@@ -21,32 +21,31 @@ _ALPHAS: dict[str, Callable[[float], float]] = {
 
 
 class GhostSchedule(keras.callbacks.Callback):
-    """Lets ghost activations become ReLU and ghost skips vanish, exactly, at a chosen epoch or step of `fit`.
+    """Turns ghost activations into ReLU and removes ghost skips, exactly, by a chosen epoch or step of `fit`.
 
     Until then `beta` grows geometrically and `alpha` falls along half a cosine, or a line, with each step of the
-    optimizer; from then on every `beta` is infinite and every `alpha` 0, and what is left of the training is that of
-    the original architecture, which `strip_ghosts` exports. The last step before the end already leaves them so:
-    validation after it sees no ghosts. Activations that were made with an infinite `beta` are left alone.
+    optimizer. From then on every `beta` is infinite and every `alpha` 0: the original architecture trains on, which
+    `strip_ghosts` exports. The last step with ghosts already sets these values, so validation after it sees none.
+    Activations that were made with an infinite `beta` do not change.
 
-    It works in any Keras model, on one device or under `MirroredStrategy`. Steps follow the optimizer's iterations: a
-    training that is resumed goes on where it was. Where several steps are one execution, values change between
-    executions.
+    It works in any Keras model, on one device or under `MirroredStrategy`. Steps are the optimizer's iterations, so a
+    resumed training goes on where it was. With `steps_per_execution` above 1, values change between executions.
 
     Args:
-        end_epoch: the first epoch without ghosts, counted from 0, at least 1. ToST's is that of the first
+        end_epoch: the first epoch without ghosts, counted from 0, at least 1. In ToST it is the epoch of the first
             decay of the learning rate.
-        end_step: in place of it, how many steps of the optimizer have ghosts, at least 1.
-        beta: of the first step, and what it comes near to at the end; both above 0.
+        end_step: instead of `end_epoch`, the number of optimizer steps with ghosts, at least 1.
+        beta: value at the first step, and the value that it approaches at the end; both above 0.
         alpha: "cosine" or "linear".
-        first_step: iterations that the optimizer has done when step 0 is.
+        first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:
-        rows: list of dicts, one for each epoch, with `epoch`, the optimizer's steps that are done (`step`), and the
-            `beta` and `alpha` that these have led to.
+        rows: list of dicts, one for each epoch, with `epoch`, `step` (the optimizer's steps so far), and `beta` and
+            `alpha` at its end.
 
     Raises:
-        ValueError: arguments out of range; when `fit` begins: no ghosts, epochs whose length Keras does not know, or
-            a schedule that is over although ghosts are there.
+        ValueError: arguments out of range; when `fit` begins: no ghosts, epochs of unknown length, or a schedule that
+            has ended although ghosts are left.
 
     Example:
         >>> schedule = GhostSchedule(end_epoch=90)
@@ -54,8 +53,8 @@ class GhostSchedule(keras.callbacks.Callback):
         [(1.0, 1.0), (2.659, 0.854), (7.071, 0.5), (inf, 0.0)]
 
     References:
-        Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, section 2.2. It says that beta
-        grows and alpha falls; how, and the 50, are ours.
+        Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, section 2.2. It says only
+        that beta grows and alpha falls; the curves and the 50 are ours.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("epoch", "step", "beta", "alpha")
@@ -89,7 +88,7 @@ class GhostSchedule(keras.callbacks.Callback):
         self._epoch = self._batches_before = 0
 
     def values_at(self, progress: float) -> tuple[float, float]:
-        """Returns beta and alpha after a share of the ghosts' time, 0 at its beginning and 1 at its end."""
+        """Returns beta and alpha at a share of the schedule, 0 at its beginning and 1 at its end."""
         if progress >= 1:
             return math.inf, 0.0
         first, last = self._betas
@@ -112,7 +111,7 @@ class GhostSchedule(keras.callbacks.Callback):
         self._now = (math.nan, math.nan)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # Read now, for a callback may have restored a training in `on_train_begin`.
+        # Read only now: another callback may restore a training in its `on_train_begin`.
         self._epoch, self._batches_before = epoch, batches_done(self.model)
         if math.isnan(self._now[0]):
             self._check_not_over()
@@ -125,7 +124,7 @@ class GhostSchedule(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch, "step": steps_done(self.model), "beta": self._now[0], "alpha": self._now[1]})
 
     def _update(self, batches_of_epoch: int) -> None:
-        """Gives the ghosts the values of the next step."""
+        """Assigns the ghosts the values of the next step."""
         values = self.values_at(self._progress(batches_of_epoch))
         if values != self._now:
             with self.model.distribute_strategy.scope():
@@ -137,24 +136,24 @@ class GhostSchedule(keras.callbacks.Callback):
         done = (self._batches_before + batches_of_epoch) // a_step - self._first_step
         if self._end_step is not None:
             return done / self._end_step
-        # The optimizer does not count steps that a loss scale drops: the epoch itself may be ahead.
+        # The optimizer does not count steps that loss scaling skips, so the epoch may reach the end first.
         if self._epoch + batches_of_epoch // self.params["steps"] >= self._end_epoch:
             return 1.0
         return done * a_step / (self._end_epoch * self.params["steps"])
 
     def _check_not_over(self) -> None:
-        """Refuses to make ghosts vanish at once that have not faded."""
+        """Raises ValueError if the schedule would remove ghosts at once that have not faded."""
         live = [ghost for ghost in ghosts_of(self.model) if ghost.is_ghost]
         if live and self._progress(batches_of_epoch=0) >= 1:
             steps = self._batches_before // batches_per_step(self.model)
             raise ValueError(
-                f"The schedule is over before epoch {self._epoch}, in which the optimizer has done {steps} steps, but "
+                f"The schedule is over before epoch {self._epoch}, for the optimizer has done {steps} steps, but "
                 f"{len(live)} ghosts have not faded: let it end later, or pass first_step={steps}."
             )
 
 
 def _assigning(model: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], None]:
-    """Returns what gives all ghosts of a model a beta and an alpha, in one call to TensorFlow."""
+    """Returns a compiled function that assigns a beta and an alpha to all ghosts of a model."""
     ghosts = ghosts_of(model)
     betas = [ghost.beta for ghost in ghosts if isinstance(ghost, GhostActivation) and np.isfinite(ghost.first_beta)]
     alphas = [ghost.alpha for ghost in ghosts if isinstance(ghost, GhostSkip)]

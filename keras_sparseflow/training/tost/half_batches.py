@@ -1,4 +1,4 @@
-"""Batches for a step and for the look at where it leads, which share half of their examples."""
+"""Pairs of batches that share half of their examples: one for a step, the other for the loss after it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,17 +11,20 @@ from keras_sparseflow.checks import check_seed
 from keras_sparseflow.masks.scores.examples import Batch
 
 
+# The loss after a step on one batch says little when it is measured on that same batch: scales that fit it would win.
+# So half of the second batch is new; the other half is kept, as in GradInit, which makes the losses before and after
+# the step comparable. Examples are drawn without repeats, else the halves could overlap further.
 def half_new_pairs(data: Any, batch_size: int, seed: int) -> Iterator[tuple[Batch, Batch]]:
-    """Returns pairs of batches for ever: of the second, the first half is the first batch's, and the rest is new.
+    """Returns endless pairs of batches; the second keeps the first half of the first, and the rest is new.
 
     Args:
-        data: arrays `(x, y)` or `(x, y, sample_weight)`, of which each pair is a fresh random choice, no example
-            twice in a batch; or a `tf.data.Dataset` of at least two batches, of which each pair takes two.
-        batch_size: at least 2, of arrays; those must hold one and a half batches.
-        seed: int, at least 0, of the choice.
+        data: arrays `(x, y)` or `(x, y, sample_weight)`, from which each pair is drawn anew, no example twice in a
+            batch; or a `tf.data.Dataset` of at least two batches, of which each pair takes two.
+        batch_size: at least 2, for arrays, which must hold one and a half batches.
+        seed: int, at least 0, seed of the draws.
 
     Raises:
-        ValueError: the data are neither, or too few, or arrays differ in their length.
+        ValueError: the data are of another kind or too few, or arrays differ in length.
 
     Example:
         >>> first, second = next(half_new_pairs((np.arange(6), np.arange(6)), batch_size=4, seed=0))
@@ -44,7 +47,7 @@ def half_new_pairs(data: Any, batch_size: int, seed: int) -> Iterator[tuple[Batc
 def _pairs_of_arrays(data: Batch, batch_size: int, seed: int) -> Iterator[tuple[Batch, Batch]]:
     if not all(part.ndim for part in keras.tree.flatten(data)):
         raise ValueError(
-            "`data` must hold arrays, whose first axes count examples; received numbers, or lists of them."
+            "`data` must hold arrays with a first axis of examples; received numbers or lists. Make arrays of lists."
         )
     lengths = {len(part) for part in keras.tree.flatten(data)}
     if len(lengths) != 1:

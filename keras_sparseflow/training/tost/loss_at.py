@@ -1,4 +1,4 @@
-"""The loss of a model as a function of its weights, which themselves stay as they are."""
+"""The loss of a model as a function of its weights, computed without changing the model."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,20 +17,20 @@ from keras_sparseflow.masks.scores.second_derivatives import second_derivatives
 
 
 class LossAt:
-    """The loss of a batch at any values of a model's weights: of the data alone, without any regularisation.
+    """The loss of a batch at any values of a model's weights, without regularisation.
 
-    Values stand in for the weights while it is computed; BatchNorm statistics and states of random generators that
-    a forward pass would change are left as they were, so that the same values always give the same loss.
+    The values replace the weights during the computation only. BatchNorm statistics and random states, which a
+    forward pass changes, are put back, so the same values always give the same loss.
 
     Args:
         model: built, with masked or stock layers.
         loss: a Keras loss, its name or a function, as `keras_sparseflow.masks.scores.objective.objective_of` takes
             it; None for the model's compiled one, else cross-entropy of logits.
-        tensors: which weights, "all" that are trained or the "kernels" among them.
+        tensors: "all" trained weights or the "kernels" among them.
         training: whether layers such as BatchNorm and dropout run in training mode.
 
     Attributes:
-        weights: by path, such as `hidden/kernel`, the variable of each weight and its mask, if it has one.
+        weights: by path, such as `hidden/kernel`, each weight with its variable and its mask, if it has one.
 
     Raises:
         ValueError: the model trains no such weight, computes in float16, or has no loss by default.
@@ -59,7 +59,7 @@ class LossAt:
         return tf.add_n([part.value for part in self.parts(values, batch)])
 
     def parts(self, values: Sequence[tf.Tensor], batch: Batch) -> list[Part]:
-        """Returns the same, in the parts that have different weights in a mean over batches."""
+        """Returns this loss in parts that have different weights in a mean over batches."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         variables = [weight.variable for weight in self.weights.values()]
         with second_derivatives(), variables_at(variables, values):
@@ -69,20 +69,20 @@ class LossAt:
         """Returns the gradient of the loss of a batch at these values, zero where a mask is False.
 
         Raises:
-            ValueError: the loss has none for one of the weights.
+            ValueError: the loss does not depend on one of the weights.
         """
         of_parts = [gradients for gradients, _ in self.gradients_of_parts(values, batch)]
         return [tf.add_n(list(gradients)) for gradients in zip(*of_parts, strict=True)]
 
     def gradients_of_parts(self, values: Sequence[tf.Tensor], batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
-        """Returns the same for each part of the loss, with the part's weight."""
+        """Returns the gradients of each part of the loss, with the part's weight."""
         found = gradients_of_parts(lambda: self.parts(values, batch), values, batch, list(self.weights))
         return [(self.masked(gradients), weight) for gradients, weight in found]
 
     def over_examples(
         self, batches: Sequence[Batch], of_batch: Callable[[Batch], list[tuple[list[tf.Tensor], Any]]]
     ) -> list[tf.Tensor]:
-        """Returns the mean over all examples of tensors that belong to the parts of the loss of each batch."""
+        """Returns the mean over all examples of the tensors that `of_batch` gives for the parts of a loss."""
         mean = BatchMean()
         for batch in batches:
             mean.add(of_batch(batch), len(keras.tree.flatten(batch)[0]))
@@ -90,7 +90,7 @@ class LossAt:
 
 
 def weights_by_path(model: keras.Model, tensors: str = "all") -> dict[str, Kernel]:
-    """Returns the trained weights of a built model by the names of their layers and their own.
+    """Returns the trained weights of a built model by path.
 
     Args:
         model: built.

@@ -1,4 +1,4 @@
-"""Layer-wise rescaled initialisation: GradInit over a network's weights as its masks leave them."""
+"""Rescaled initial weights: GradInit, one learned scale for each weight tensor, for masked networks."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,16 +17,16 @@ from keras_sparseflow.training.tost.loss_at import LossAt
 Row = dict[str, Any]
 
 _EPSILON = 1e-6
-"""Of Adam. Some scales change nothing, such as that of a bias ahead of BatchNorm; with the usual 1e-8 the rounding
+"""Adam's epsilon. Some scales have no effect, such as that of a bias before BatchNorm; with the usual 1e-8 the rounding
 errors in their slopes would make whole steps."""
 
 
 @dataclass(frozen=True)
 class Rescaling:
-    """What `rescale_init` did.
+    """The scales that `rescale_init` has learned, and how.
 
     Args:
-        scales: what each weight tensor was multiplied by, by path, such as `hidden/kernel`.
+        scales: the factor of each weight tensor, by path, such as `hidden/kernel`.
         history: a dict for each iteration with `iteration`, `objective` ("norm" or "loss"), its `value` before the
             iteration's step, and `grad_norm`, the 2-norm of the gradient then.
 
@@ -65,7 +65,7 @@ def rescale_init(
     iteration g is the gradient of a batch's loss with respect to the scaled weights. If ||g||_2 > `gamma`, the scales
     take a step that lowers this norm; else one that lowers the loss after a trial step of length `eta` along
     -g / ||g||_2, on a batch of which half is new. Masked entries take no part: they are zero in g, in its norm and in
-    the trial step, and stay zero in the model. Nothing but trained weights changes, and these not before the end.
+    the trial step, and stay zero in the model. Only trained weights change, and only at the end.
 
     Args:
         model: built, with masked or stock layers; compiled or not.
@@ -78,14 +78,14 @@ def rescale_init(
         gamma: above 0, the largest norm of the gradient that is not lowered.
         eta: above 0, the length of the trial step, in the space of all weights.
         min_scale: in (0, 1], no scale falls below it.
-        batch_size: at least 2, of arrays; those must hold one and a half batches.
+        batch_size: at least 2, for arrays, which must hold one and a half batches.
         training: whether layers such as BatchNorm and dropout run in training mode.
-        seed: int, at least 0; which examples of arrays are drawn.
+        seed: int, at least 0, seed of the draws from arrays.
         progress: called after each iteration with its row of the history.
 
     Raises:
-        ValueError: an argument out of its range, too few examples, or in some iteration a norm or loss that is not
-            finite, or a gradient of zero. The model is as it was then.
+        ValueError: an argument is out of its range, there are too few examples, or in some iteration the gradient is
+            zero, or a norm or loss not finite. The model is then unchanged.
 
     Example:
         >>> keras.utils.set_random_seed(0)
@@ -98,8 +98,8 @@ def rescale_init(
     References:
         Zhu et al. 2021, GradInit: Learning to Initialize Neural Networks for Stable and Efficient Training, algorithm
         1; Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, section 2.3 (LRsI). Scales
-        are trained by Adam, as in the authors' code; each of the two objectives has moments of its own here. That
-        code takes g for a constant in the trial step; here it is differentiated through.
+        are trained by Adam, as in the authors' code. Unlike there, each objective has its own moments, and the trial
+        step is differentiated through g, which that code takes for a constant.
     """
     check_tensorflow("rescale_init")
     _check(iterations, learning_rate, gamma, eta, min_scale)
@@ -109,6 +109,10 @@ def rescale_init(
     scales = np.ones(len(loss_at.weights))
     moments = {"norm": _Adam(learning_rate), "loss": _Adam(learning_rate)}
     history: list[Row] = []
+    # GradInit bounds the gradient's norm by gamma first: with an exploding gradient the loss after one step of fixed
+    # length does not tell good scales from bad ones. The two objectives differ in unit and size, so each has its own
+    # moments of Adam; shared ones would make wrong steps after each switch. Weights are assigned after the loop, so
+    # that an error leaves the model as it was.
     for iteration in range(iterations):
         outcome = first_step(scales, *next(pairs))
         _check_outcome(outcome, iteration)
@@ -129,7 +133,7 @@ def rescale_init(
 
 
 class _Adam:
-    """Steps by Adam, in float64.
+    """Adam in float64, for the scales.
 
     References:
         Kingma, Ba 2015, Adam: A Method for Stochastic Optimization, algorithm 1, with its constants but epsilon.
@@ -140,7 +144,7 @@ class _Adam:
         self._mean, self._square, self._steps = np.zeros(()), np.zeros(()), 0
 
     def step(self, gradient: np.ndarray) -> np.ndarray:
-        """Returns what to subtract."""
+        """Returns the step to subtract from the scales."""
         self._steps += 1
         self._mean = 0.9 * self._mean + 0.1 * gradient
         self._square = 0.999 * self._square + 0.001 * gradient**2
@@ -161,11 +165,11 @@ def _check(iterations: int, learning_rate: float, gamma: float, eta: float, min_
 def _check_outcome(outcome: StepOutcome, iteration: int) -> None:
     if outcome.grad_norm == 0:
         raise ValueError(
-            f"The gradient of the active weights is zero in iteration {iteration}, so that there is no trial step; the "
-            "weights are left as they were. Is a layer without an active weight, or are all its activations dead?"
+            f"The gradient of the active weights is zero in iteration {iteration}, so there is no trial step. The "
+            "model is unchanged. Look for a layer without active weights, or with activations that are all zero."
         )
     if not (math.isfinite(outcome.value) and np.isfinite(outcome.slope).all()):
         raise ValueError(
             f"The objective or its slope is not finite in iteration {iteration} (value {outcome.value}, norm of the "
-            f"gradient {outcome.grad_norm}); the weights are left as they were. Try a smaller `learning_rate` or `eta`."
+            f"gradient {outcome.grad_norm}). The model is unchanged. Try a smaller `learning_rate` or `eta`."
         )

@@ -394,6 +394,6 @@ def test_a_checkpoint_of_another_network_is_refused(spec, folder, data):
         run(spec(), folder(spec()), data, on_epoch=interrupt_after(0), checkpoint_seconds=0)
     other = RunFolder(folder(spec()).path.parent, spec().run_id)
     before = {path.name: path.read_bytes() for path in other.path.iterdir() if path.is_file()}
-    with pytest.raises(ValueError, match="of another network: expected variables of shapes"):
+    with pytest.raises(ValueError, match="of another network: expected .* to have the shape"):
         run(spec(dense_width=9, max_width=22), other, data)
     assert before == {path.name: path.read_bytes() for path in other.path.iterdir() if path.is_file()}

@@ -46,13 +46,13 @@ def test_free_memory_is_that_of_the_first_gpu_that_may_be_seen(nvidia_smi, tmp_p
 )
 def test_a_driver_that_does_not_say_is_an_error_with_the_flag_that_helps(nvidia_smi, line, error):
     nvidia_smi(line)
-    with pytest.raises(RuntimeError, match=rf"GPU has free .*\({error}\); say it with --population_memory_gb\."):
+    with pytest.raises(RuntimeError, match=rf"GPU's free memory \({error}\); give it with --population_memory_gb\."):
         device.gpu_memory_free()
 
 
 def test_no_driver_is_the_same_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RuntimeError, match=r"\(FileNotFoundError\); say it with --population_memory_gb"):
+    with pytest.raises(RuntimeError, match=r"\(FileNotFoundError\); give it with --population_memory_gb"):
         device.gpu_memory_free()
 
 

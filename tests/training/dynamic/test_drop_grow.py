@@ -175,7 +175,7 @@ def test_frozen_layers_keep_their_masks_and_may_not_be_named(method):
     callback = method(end_step=4, frequency=2)
     fit(model, callback, epochs=1, steps_per_epoch=4)
     assert [row["layer"] for row in callback.rows] == ["hidden", "output"]
-    with pytest.raises(ValueError, match=r"those of \['conv'\] do not: they are frozen"):
+    with pytest.raises(ValueError, match=r"received \['conv'\], which are frozen"):
         fit(model, method(end_step=40, frequency=2, layers=["conv", "hidden"]))
 
 

@@ -61,6 +61,6 @@ def test_what_can_not_be_kept_or_taken_up_is_refused():
     with pytest.raises(ValueError, match="received None: its step never came"):
         rewind(model, RewindPoint(99).state)
     other = weights_of(network(units=5))
-    with pytest.raises(ValueError, match=r"of 'hidden/bias' the shape expected is \(6,\), received \(5,\)"):
+    with pytest.raises(ValueError, match=r"expected 'hidden/bias' to have the shape \(6,\); received \(5,\)"):
         rewind(model, other)
     assert all(np.array_equal(value, before[name]) for name, value in weights_of(model).items())
