@@ -143,7 +143,7 @@ def test_every_option_of_a_study_reaches_the_network():
     ("depth", "width", "skip_connections", "message"),
     [
         (1, 5, False, "`depth` must be at least 2 for a multilayer perceptron, .* received 1"),
-        (3, 5, True, "`depth` must be at least 4 for .* skip connections .* received 3"),
+        (3, 5, True, r"Skip connections \(SC\) must span from 1 to 1 of 2 hidden layers; received `skip_span` 2"),
         (3, 0, False, "`width` must be at least 1; received 0"),
     ],
 )

@@ -51,7 +51,7 @@ def branches(net, images, classes, depth, width):
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5])
 def test_any_layer_of_keras_that_has_no_kernel_can_be_applied(fraction):
-    architecture = Architecture("branches", branches, small_depth=1)
+    architecture = Architecture("branches", branches)
     kernels = architecture.kernels(SHAPE, 4, 1, 6, fraction=fraction)
     model = architecture.build(SHAPE, 4, 1, 6, fraction=fraction, density=0.5)
     assert model.name == "branches_1_6" and model.output_shape == (None, 4)
