@@ -126,7 +126,8 @@ def test_dry_run_tells_what_a_preset_is_and_costs_without_its_dataset(launch, tm
 
 
 def test_presets_are_listed_with_their_cost_or_what_refuses_them(launch):
-    done = launch("tost", "--list_presets", "--image_size=4", "--train_size=1400", "--seeds=0", "--rounds=2", "--width_fractions=0.5")
+    changed = ["--image_size=4", "--train_size=1400", "--seeds=0", "--rounds=2", "--width_fractions=0.5"]
+    done = launch("tost", "--list_presets", *changed)
     rows = {name: row for name, *row in (line.split() for line in done.stdout.splitlines() if line) if name in PRESETS}
     assert done.returncode == 0 and set(rows) == set(PRESETS.names()), done.stderr
     assert rows["lottery"][0] == "3", "rounds are of tickets alone"
@@ -140,7 +141,7 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
     monkeypatch.chdir(tmp_path)
     done = launch(name, "--list_plugins")
     assert done.returncode == 0, done.stderr
-    shown = r"^ optimizer +adamw +built in +Adam whose L2 regularisation is decoupled"
+    shown = r"^ optimizer +adamw +built in +Adam "
     assert re.search(shown, done.stdout, re.MULTILINE) and not list(tmp_path.iterdir())
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.comparisons import matched_pair
-from keras_sparseflow.studies.size.kernel_counts import dense_ends, counted_kernels, matched_kernels
+from keras_sparseflow.studies.size.kernel_counts import counted_kernels, dense_ends, matched_kernels
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 SMALL = DataSize((2, 3, 1), 3, 43, 20)
@@ -51,9 +51,10 @@ def test_a_pair_by_hand():
 def test_both_arms_of_perceptrons_have_the_same_active_weights_in_every_kernel(size, layers, width, extra, fan_in):
     wide = width + extra
     sparse, dense = matched_pair(wide, width / wide, hidden_layers=layers, init_fan_in=fan_in)
-    assert counts(sparse.spec, size) == counts(dense.spec, size) and len(counted_kernels(sparse.spec, size)) == layers + 1
-    assert all(kernel.active == kernel.size for kernel in counted_kernels(dense.spec, size))
-    assert counted_kernels(dense.spec, size)[0].shape == (size.inputs, width) == (size.inputs, dense.labels["dense_width"])
+    kernels = counted_kernels(dense.spec, size)
+    assert counts(sparse.spec, size) == counts(dense.spec, size) and len(kernels) == layers + 1
+    assert all(kernel.active == kernel.size for kernel in kernels)
+    assert kernels[0].shape == (size.inputs, width) and dense.labels["dense_width"] == width
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.5, 1.0])
