@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from keras_sparseflow.studies.launch import run_network, run_study
 
 import keras_sparseflow as ks
 from keras_sparseflow import diagnostics, masks, training
+from keras_sparseflow.studies.run_study import run_network, run_study
 from keras_sparseflow.twins import sparsify
 from tests.backend import BACKEND, gradients_of_variables
 

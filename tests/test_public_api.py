@@ -11,8 +11,6 @@ import pytest
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 
 ROOT = Path(__file__).parents[1]
-PRINTS_TIMES = {"preview_study", "preview_studies"}
-"""They train for seconds, to print how long a study would take; `--dry_run` and `--list_presets` show them."""
 DRAWS_EVERYTHING = {"write_report"}
 """It takes seconds; each page of a study shows it."""
 
@@ -55,7 +53,7 @@ def test_every_public_name_shows_how_it_is_used(items):
         for name, item in items.items()
         if ">>> " not in own_docstring(item) and not is_exception(item) and item not in executors
     }
-    assert lacking == PRINTS_TIMES | DRAWS_EVERYTHING, "write an example, or strike out who has one"
+    assert lacking == DRAWS_EVERYTHING, "write an example, or strike out who has one"
 
 
 def own_docstring(item):

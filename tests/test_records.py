@@ -28,7 +28,8 @@ FLOW = [{"epoch": 0, "reading": "end", "measure": "egf_2", "layer": "total", "va
 def finish(study_dir, run_id, **result):
     folder = RunFolder(study_dir, run_id)
     counts = [5, 0, 0] if run_id == "b" else [5, 7, 1]
-    folder.start({"run_id": run_id, "spec": {"seed": 3, "arm": "dense"}, "active_weights": counts})
+    spec = {"model": {"model": "mlp", "width": 7}, "training": {"variant": "BN"}, "seed": 3}
+    folder.start({"run_id": run_id, "spec": spec, "active_weights": counts})
     folder.finish({"test_accuracy": 0.5, "flow_reading": "end", **result}, {"history": HISTORY, "flow": FLOW})
     return folder
 
@@ -52,13 +53,28 @@ def test_finished_runs_are_read_back_in_the_order_of_the_plan(study_dir):
     RunFolder(study_dir, "c").start({"run_id": "c", "spec": {}})  # not finished
     finish(study_dir, "left_over")  # of an earlier plan
     results = records.read_results(study_dir)
-    assert results.attrs["spec_columns"] == ["seed", "arm"]
+    assert results.attrs["spec_columns"] == ["model", "width", "variant", "seed"], "fields by name, without their parts"
+    spec = {"model": "mlp", "width": 7, "variant": "BN", "seed": 3}
     assert results.to_dict("records") == [
-        {"run_id": "a", "seed": 3, "arm": "dense", "flow_reading": "end", "test_accuracy": 0.5, "empty_kernels": 0},
-        {"run_id": "b", "seed": 3, "arm": "dense", "flow_reading": "end", "test_accuracy": 0.75, "empty_kernels": 2},
+        {"run_id": "a", **spec, "flow_reading": "end", "test_accuracy": 0.5, "empty_kernels": 0},
+        {"run_id": "b", **spec, "flow_reading": "end", "test_accuracy": 0.75, "empty_kernels": 2},
     ]
     assert records.read_history(study_dir).to_dict("records") == [{"run_id": r, **HISTORY[0]} for r in "ab"]
     assert records.read_flow(study_dir).to_dict("records") == [{"run_id": r, **FLOW[0]} for r in "ab"]
+
+
+def test_a_run_has_a_row_for_each_member_of_the_study_with_the_labels_of_that_place(study_dir):
+    for run_id in "abc":
+        finish(study_dir, run_id)
+    places = [("a", "sparse", 9), ("b", "dense", 9), ("c", "sparse", 8), ("b", "dense", 8)]
+    members = [{"run_id": run_id, "arm": arm, "width": width} for run_id, arm, width in places]
+    records.write_json(study_dir / "study.json", {"run_ids": ["a", "b", "c"], "members": members})
+    results = records.read_results(study_dir)
+    assert [*results[["run_id", "arm", "width"]].itertuples(index=False, name=None)] == places
+    assert results.attrs["spec_columns"] == ["model", "width", "variant", "seed", "arm"]
+    assert len(records.read_history(study_dir)) == len(records.read_flow(study_dir)) == 3, "of each run once"
+    (study_dir / "b" / "result.json").unlink()
+    assert records.read_results(study_dir)["run_id"].tolist() == ["a", "c"], "those that are finished"
 
 
 def test_diagnostics_are_files_of_the_runs_that_have_some(study_dir):
@@ -80,8 +96,8 @@ def test_diagnostics_are_files_of_the_runs_that_have_some(study_dir):
         records.read_landscape(study_dir)
 
 
-def test_a_field_that_a_run_is_older_than_has_the_default_that_the_study_records(tmp_path):
-    for run_id, spec in (("a", {"seed": 0}), ("b", {"seed": 1, "precision": "mixed_float16"})):
+def test_a_field_that_does_not_apply_to_a_run_has_the_default_that_the_study_records(tmp_path):
+    for run_id, spec in (("a", {"seed": 0}), ("b", {"seed": 1, "training": {"precision": "mixed_float16"}})):
         folder = records.RunFolder(tmp_path, run_id)
         folder.start({"run_id": run_id, "spec": spec})
         folder.finish({"test_accuracy": 0.5}, {"history": [], "flow": []})

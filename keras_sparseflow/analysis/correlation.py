@@ -161,7 +161,8 @@ def with_published_tau(correlations: pd.DataFrame) -> pd.DataFrame:
 def _points_of_runs(results: pd.DataFrame, measures: Sequence[str] | None) -> pd.DataFrame:
     measures = _measures(results) if measures is None else list(measures)
     require_columns(results, ["run_id", *TARGETS, *measures])
-    return results.melt(["run_id", *TARGETS], measures, var_name="measure")
+    once = results.drop_duplicates("run_id")  # one may stand in several pairs
+    return once.melt(["run_id", *TARGETS], measures, var_name="measure")
 
 
 def _points_of_epochs(measures: Sequence[str] | None, flow: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:

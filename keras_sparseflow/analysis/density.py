@@ -208,7 +208,10 @@ def _line_columns(results: pd.DataFrame) -> list[str]:
 def _completed(results: pd.DataFrame) -> pd.DataFrame:
     """Returns the runs with the columns that not every study has: tweaks of ToST, and both ways to count layers."""
     given = {name: results.get(name, np.nan) for name in _SIZE}
-    return results.assign(tweaks=results["tweaks"].fillna("none") if "tweaks" in results else "none", **given)
+    completed = results.assign(tweaks=results["tweaks"].fillna("none") if "tweaks" in results else "none", **given)
+    if "spec_columns" in results.attrs:  # else a number of layers would be taken for a measure
+        completed.attrs["spec_columns"] = [*dict.fromkeys([*results.attrs["spec_columns"], "tweaks", *_SIZE])]
+    return completed
 
 
 def _varying(results: pd.DataFrame) -> list[str]:

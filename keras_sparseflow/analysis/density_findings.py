@@ -67,8 +67,9 @@ def warnings(
         diverged: "worst" or "drop", see `pair_arms`.
     """
     said = []
-    if planned is not None and len(results) < planned:
-        said.append(f"{len(results)} of {planned} runs are finished; the numbers below are of these alone.")
+    finished = results["run_id"].nunique()
+    if planned is not None and finished < planned:
+        said.append(f"{finished} of {planned} runs are finished; the numbers below are of these alone.")
     lost = int(results["diverged"].astype(bool).sum())
     if lost:
         said.append(f"{plural(lost, 'run')} diverged (a loss that is not finite). {how_counted(value, diverged)}")

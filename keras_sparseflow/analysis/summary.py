@@ -45,8 +45,9 @@ def warnings(
 ) -> list[str]:
     """Returns what limits the outcome: unfinished and diverged runs, incomplete pairs, too few pairs."""
     said = []
-    if runs_planned is not None and len(results) < runs_planned:
-        said.append(f"{len(results)} of {runs_planned} runs are finished; the numbers below are of these alone.")
+    finished = results["run_id"].nunique()  # one may stand in several pairs
+    if runs_planned is not None and finished < runs_planned:
+        said.append(f"{finished} of {runs_planned} runs are finished; the numbers below are of these alone.")
     counts = {arm: int(comparison[f"{arm}_diverged"].sum()) for arm in ("sparse", "dense")}
     if any(counts.values()):
         runs = " and ".join(f"{plural(n, f'{arm} run')}" for arm, n in counts.items() if n)

@@ -65,6 +65,7 @@ class RunColumn:
 def view_study(source: Source) -> dict[str, Any]:
     """Returns what the page of any study shows: its name, what it was set to, what it cost, how it was made."""
     study, results = recorded(source), source.results
+    once = results.drop_duplicates("run_id")  # one may stand in several pairs
     reading = reading_of(results) if source.measure in results else ""
     chosen = {choice["choice"] for choice in study["choices"] or ()}
     return {
@@ -81,10 +82,10 @@ def view_study(source: Source) -> dict[str, Any]:
         "has_diagnostics": not source.diagnostics.empty,
         "scaled_down": summary.scaled_down(study),
         "notes": [study["notes"]] if isinstance(study["notes"], str) else study["notes"] or [],
-        "networks": len(results),
+        "networks": len(once),
         "settings": summary.settings(results, [c for c in spec_columns(results) if c not in chosen]),
         "cost": _cost(study["cost"] or {}),
-        "seconds": float(pd.to_numeric(results["seconds"]).sum()) if "seconds" in results else None,
+        "seconds": float(pd.to_numeric(once["seconds"]).sum()) if "seconds" in results else None,
     }
 
 

@@ -108,20 +108,20 @@ def given_studies() -> list[Study]:
 def _changed(study: Study, name: str | None = None, taken: bool = False) -> Study:
     """Returns a study as the flags change it; if `taken`, by those that it has a place for alone."""
     values = given_spec_values()
+    own = {field: FLAGS[field].value for field in _OWN if FLAGS[field].value is not None}
     if taken:
         values = {field: value for field, value in values.items() if field not in study.derived_fields}
-    own = {field: FLAGS[field].value for field in _OWN if FLAGS[field].value is not None}
-    if not taken:
-        _check_own(study, own)
+        own = {field: value for field, value in own.items() if not _other_kind(study, field)}
+    for field in own:
+        if kind := _other_kind(study, field):
+            raise ValueError(f"`{field}` is of {kind}; received --preset={study.name}.")
     return study.with_choices(values, **own, **({} if name is None else {"name": name}))
 
 
-def _check_own(study: Study, own: dict[str, object]) -> None:
-    """Refuses flags of another kind of study than the preset."""
-    for names, fits, kind in (
-        (("rounds", "fraction"), study.rounds is not None, "lottery tickets, such as --preset=lottery"),
-        (("width_fractions", "max_width"), study.comparison == "pairs", "matched pairs, such as --preset=single"),
-    ):
-        for name in names:
-            if name in own and not fits:
-                raise ValueError(f"`{name}` is of {kind}; received --preset={study.name}.")
+def _other_kind(study: Study, field: str) -> str:
+    """Returns the kind of study that a field is of, in words, where this one is of another; else nothing."""
+    if field in ("rounds", "fraction") and study.rounds is None:
+        return "lottery tickets, such as --preset=lottery"
+    if field in ("width_fractions", "max_width") and study.comparison != "pairs":
+        return "matched pairs, such as --preset=single"
+    return ""

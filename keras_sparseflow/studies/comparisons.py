@@ -13,6 +13,8 @@ from keras_sparseflow.studies.spec.run_spec import DEFAULT_WIDTH, RunSpec
 if TYPE_CHECKING:
     from keras_sparseflow.studies.study import Study
 
+__all__ = ["Comparison", "Member", "matched_pair"]
+
 Choice = tuple[str, Any, str, str]
 """A choice in a study's record: name, value, meaning and source."""
 
@@ -35,6 +37,11 @@ class Member:
     labels: Mapping[str, Any]
 
 
+def _none(study: "Study") -> Sequence[Choice]:
+    """Returns the choices of a comparison that has none of its own."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A way to compare networks.
@@ -45,12 +52,19 @@ class Comparison:
         derived: fields of specs that follow from the comparison, so that neither a grid nor a study's base gives them.
         choices: called with the study, gives the choices that are its own.
         fixed_choices: choices that are not options (yet), recorded with the rest.
+
+    Example:
+        >>> def two_widths(study, size):
+        ...     for values in study.configurations():
+        ...         yield from (Member(RunSpec.of(**{**values, "width": width}), {}) for width in (20, 40))
+        >>> Comparison(help="networks of two widths", members=two_widths).derived
+        ()
     """
 
     help: str
     members: "Callable[[Study, DataSize], Iterable[Member]]"
     derived: tuple[str, ...] = ()
-    choices: "Callable[[Study], Sequence[Choice]]" = lambda study: ()
+    choices: "Callable[[Study], Sequence[Choice]]" = _none
     fixed_choices: tuple[Choice, ...] = ()
 
 

@@ -14,6 +14,8 @@ from keras_sparseflow.studies.size.cost import Cost, cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 
+__all__ = ["Prepared", "prepare"]
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -29,6 +31,11 @@ class Prepared:
         plan: which of those that are not finished train together.
         strategy: the `tf.distribute.Strategy` that trains them.
         options: how they are executed.
+
+    Example:
+        >>> prepared = prepare(Study(name="small", title="", seeds=(0,), width_fractions=(0.5,)), executor="serial")
+        >>> len(prepared.specs), len(prepared.plan.alone)
+        (2, 2)
     """
 
     study: Study

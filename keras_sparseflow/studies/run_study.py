@@ -24,6 +24,8 @@ from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
 
+__all__ = ["check_data", "run_network", "run_study"]
+
 
 def run_study(
     study: Study,

@@ -17,6 +17,8 @@ from keras_sparseflow.studies.spec.arguments import check_used
 from keras_sparseflow.studies.spec.fields import OPTION_FIELDS, OURS
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 
+__all__ = ["Study"]
+
 Grid = Mapping[str, Sequence[Any]]
 """For any field that a study can vary the values to cross; a field that it leaves out has its default alone."""
 
@@ -82,6 +84,9 @@ GRID_FIELDS = (
     *("variant", "activation", "optimizer", "learning_rate"),
 )
 """The fields of a spec that a grid can vary; a configuration is one value of each."""
+
+_SET = "set for this study"
+"""Source of a choice that is not its default."""
 
 _ANY_SIZE = DataSize((8, 8, 1), 10, 10**9, 10**9)
 """Stands for a dataset where it does not matter which."""
@@ -247,21 +252,26 @@ class Study:
             values = dict.fromkeys(leaf.of(spec) for spec in specs if leaf.applies(spec.values))
             if not values or name in self.derived_fields:
                 continue
-            source = leaf.source if [*values] == [leaf.default] else "set for this study"
+            source = leaf.source if [*values] == [leaf.default] else _SET
             rows.append(_choice(name, next(iter(values)) if len(values) == 1 else [*values], leaf.help, source))
         own = [*comparison.choices(self), ("seeds", self.seeds, "repetitions of each configuration", OURS)]
         return rows + [_choice(*row) for row in (*own, *comparison.fixed_choices)]
 
     def overrides(self) -> list[dict[str, str]]:
-        """Returns what differs from the preset, one dict a choice: `choice`, `preset`, `here`."""
+        """Returns what differs from the preset, one dict a choice: `choice`, `preset`, `here`.
+
+        A field that begins or ceases to apply, and has its default, is left out: it follows from what is there.
+        """
         if self.preset is None:
             return []
-        before, here = ({row["choice"]: row["value"] for row in study.choices()} for study in (self.preset, self))
-        return [
-            {"choice": name, "preset": before.get(name, "none"), "here": here.get(name, "none")}
-            for name in dict.fromkeys([*before, *here])
-            if before.get(name, "none") != here.get(name, "none")
-        ]
+        before, here = ({row["choice"]: row for row in study.choices()} for study in (self.preset, self))
+        found = []
+        for name in dict.fromkeys([*before, *here]):
+            rows = [study.get(name) for study in (before, here)]
+            then, now = ("none" if row is None else row["value"] for row in rows)
+            if then != now and (None not in rows or any(row is not None and row["source"] == _SET for row in rows)):
+                found.append({"choice": name, "preset": then, "here": now})
+        return found
 
     def record(self, members: Sequence[Member], command: str) -> dict[str, Any]:
         """Returns what `study.json` holds: the plan, every choice, versions and machine."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from keras_sparseflow.analysis import page
 from tests.analysis import pairs
 
 
@@ -18,3 +19,9 @@ def fixture_make_flow():
 @pytest.fixture(scope="session", name="write_study")
 def fixture_write_study():
     return pairs.write_study
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures of pages are drawn, but not rendered, which takes most of the time: nothing but their titles counts."""
+    monkeypatch.setattr(page, "_svg_with_text", lambda figure: '<svg viewBox="0 0 1 1"></svg>')

@@ -1,16 +1,14 @@
 """Synthetic density studies, shaped as `keras_sparseflow.records` returns and writes them."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
-from keras_sparseflow import records
+from tests.analysis.folders import write_folder
 
 DENSITIES = (0.01, 0.05, 0.2, 0.5, 1.0)
 SPEC = {
     "dataset": "cifar100", "image_size": None, "train_size": None, "subset_seed": 0, "activation": "relu",
-    "activation_options": {}, "optimizer_options": {}, "schedule": "step", "loss": "cross_entropy", "batch_size": 128,
+    "activation_options": [], "optimizer_options": [], "schedule": "step", "loss": "cross_entropy", "batch_size": 128,
     "epochs": 200, "l2": 0.0005, "l2_form": "loss", "augment_pad": 4, "augment_flip": "random",
     "flow_measures": ["egf_2", "grad_norm_2"], "flow_epochs": 11, "flow_tensors": "kernels", "flow_cost": "total",
     "flow_readings": ["steps", "end"], "flow_mode": "training",
@@ -105,9 +103,9 @@ def with_tweaks(results, names=TWEAKS):
 
 
 def write_densities(study_dir, results, flow=None, diagnostics=None, landscape=None, **study):
-    """Writes the frames as the folder of a density study, with the real run store."""
+    """Writes the frames as the folder of a study over densities."""
     made = {
-        "kind": "density",
+        "comparison": "densities",
         "name": "made_up",
         "title": "Wide ResNet <b> on CIFAR-100",
         "preset": "figure_4",
@@ -120,25 +118,9 @@ def write_densities(study_dir, results, flow=None, diagnostics=None, landscape=N
         "machine": {"cores": "2"},
         "cost": {"networks": len(results), "steps": 1000},
         "created": "2026-01-02T03:04:05",
-        "runs_planned": len(results),
-        "run_ids": list(results["run_id"]),
-        **study,
     }
-    study_dir.mkdir(parents=True, exist_ok=True)
-    records.write_json(study_dir / "study.json", made)
-    first_result = list(results.columns).index("test_accuracy")
-    for run in json.loads(results.to_json(orient="records", double_precision=15)):
-        values = list(run.items())
-        folder = records.RunFolder(study_dir, run["run_id"])
-        folder.start({"run_id": run["run_id"], "spec": dict(values[1:first_result])})
-        frames = {"flow": flow, "diagnostics": diagnostics, "landscape": landscape}
-        tables = {name: _rows_of(frame, run["run_id"]) for name, frame in frames.items()}
-        folder.finish(dict(values[first_result:]), {"history": [], **tables})
-    return study_dir
-
-
-def _rows_of(frame, run_id):
-    return [] if frame is None else frame[frame["run_id"] == run_id].drop(columns="run_id").to_dict("records")
+    frames = {"flow": flow, "diagnostics": diagnostics, "landscape": landscape}
+    return write_folder(study_dir, {**made, **study}, results, **frames)
 
 
 def _own(run):

@@ -1,11 +1,9 @@
 """Synthetic studies of pairs, shaped as `keras_sparseflow.records` returns and writes them."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
-from keras_sparseflow import records
+from tests.analysis.folders import write_folder
 
 WIDTHS = (7, 20, 34, 48, 61)
 
@@ -83,8 +81,9 @@ def make_flow(results, epochs=(0, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29)):
 
 
 def write_study(study_dir, results, flow=None, **study):
-    """Writes the frames as a study folder, with the real run store."""
+    """Writes the frames as a study folder."""
     made = {
+        "comparison": "pairs",
         "name": "made_up",
         "title": "Sparse <b> dense & digits",
         "command": "python launchers/scsdc.py --preset=demo",
@@ -95,17 +94,5 @@ def write_study(study_dir, results, flow=None, **study):
         "versions": {"numpy": "2.0", "keras": "3.12"},
         "machine": {"cpu": "2 cores", "gpu": None},
         "created": "2026-01-02T03:04:05",
-        "runs_planned": len(results),
-        "run_ids": list(results["run_id"]),
-        **study,
     }
-    study_dir.mkdir(parents=True, exist_ok=True)
-    records.write_json(study_dir / "study.json", made)
-    first_result = list(results.columns).index("test_accuracy")
-    for run in json.loads(results.to_json(orient="records", double_precision=15)):
-        values = list(run.items())
-        folder = records.RunFolder(study_dir, run["run_id"])
-        folder.start({"run_id": run["run_id"], "spec": dict(values[1:first_result])})
-        rows = [] if flow is None else flow[flow["run_id"] == run["run_id"]].drop(columns="run_id").to_dict("records")
-        folder.finish(dict(values[first_result:]), {"history": [], "flow": rows})
-    return study_dir
+    return write_folder(study_dir, {**made, **study}, results, flow=flow)

@@ -236,7 +236,7 @@ def test_wrong_arguments_are_refused(make_results, make_flow):
     history = _history(flow, results)
     with pytest.raises(ValueError, match="`points` must be 'runs' or 'epochs'; received 'layers'"):
         correlate_flow(results, points="layers")
-    with pytest.raises(ValueError, match="each run once; received sgd-NR-7-0-sparse twice"):
+    with pytest.raises(ValueError, match="each run once in a configuration; received sgd-NR-7-0-sparse twice"):
         correlate_flow(pd.concat([results, results.iloc[:1]]))
     with pytest.raises(ValueError, match="missing: egf_3"):
         correlate_flow(results, ["egf_3"])

@@ -24,7 +24,7 @@ def test_a_run_has_its_table_panel_and_line():
 @pytest.mark.parametrize(
     ("size", "name"),
     [
-        ({"model": "mlp", "depth": 5, "width": 788}, "multilayer perceptron of 4 x 788 units"),
+        ({"model": "mlp", "hidden_layers": 4, "depth": None, "width": 788}, "multilayer perceptron of 4 x 788 units"),
         ({"model": "tiny_vgg", "depth": 11, "width": 2}, "tiny vgg-11-2"),
         ({"model": "tiny_vgg", "depth": 11, "width": None}, "tiny vgg-11"),
     ],

@@ -116,7 +116,7 @@ def test_each_entry_of_the_contents_leads_somewhere(study):
     assert all(f'id="{target}"' in html for target in targets)
 
 
-def test_a_page_without_comparisons_methods_and_flow(tmp_path):
+def test_a_page_without_comparisons_methods_and_flow(tmp_path, unrendered):
     results = make_densities(("sgd",), ("NR",), (0.1, 1.0), (0,), ("random",)).drop(columns=["egf_2", "grad_norm_2"])
     html = _report(tmp_path, results, study={"preset": None, "overrides": [], "notes": []})
     assert "comparisons" not in html and 'id="correlations"' not in html and 'id="diverged"' not in html
@@ -125,7 +125,7 @@ def test_a_page_without_comparisons_methods_and_flow(tmp_path):
     assert not (tmp_path / "study" / "report" / "comparisons.csv").exists()
 
 
-def test_every_run_diverged_is_a_report_too(tmp_path):
+def test_every_run_diverged_is_a_report_too(tmp_path, unrendered):
     results = make_densities(("sgd",), ("NR",), (0.1, 1.0), (0,), ("random",)).assign(diverged=True)
     html = _report(tmp_path, results)
     assert "no run came to a finite result" in html and "2 runs diverged" in html
@@ -146,17 +146,9 @@ def test_the_value_decides_what_is_compared(tmp_path, undrawn):
     assert "Test loss by density" in text and "mean test loss rises in 2 of 2 configurations" in text
 
 
-def test_an_unknown_kind_of_study_is_refused(tmp_path):
-    results = make_densities(("sgd",), ("NR",), (0.1,), (0,), ("random",))
-    folder = write_densities(tmp_path / "study", results, kind="tournament")
-    with pytest.raises(ValueError, match="of the kind pairs or density; received 'tournament'"):
-        write_report(folder)
-    assert not (folder / "report.html").exists()
-
-
 def test_the_same_study_gives_the_same_bytes(tmp_path, undrawn):
     results = make_densities(("sgd",), ("NR",), (0.1, 1.0), (0, 1))
     folder = write_densities(tmp_path / "study", results)
     pages = {write_report(folder, tmp_path / name, figures=False).read_bytes() for name in ("one", "two")}
     assert len(pages) == 1
-    assert records.read_study(folder)["kind"] == "density"
+    assert records.read_study(folder)["comparison"] == "densities"

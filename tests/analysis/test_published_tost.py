@@ -10,8 +10,11 @@ from keras_sparseflow.analysis.density import mean_by_density
 from keras_sparseflow.analysis.exports_published import published_sheets
 from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies, load_tost_others
 from keras_sparseflow.analysis.report import write_report
-from keras_sparseflow.studies.presets.tost_studies import TOST_PRESETS
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.studies.presets.tost_studies import TOST
 from tests.analysis.densities import make_densities, write_densities
+
+CIFAR100 = DataSize((32, 32, 3), 100, 50_000, 10_000)
 
 
 def runs(rows):
@@ -91,22 +94,24 @@ def test_other_studies_have_none(study):
     assert beside_published_tost(runs([("static", "snip", "none", 0.1, 0.5, False)]), study).empty
 
 
-@pytest.mark.parametrize("name", [name for name in TOST_PRESETS.names() if TOST_PRESETS.get(name).published])
+def results_of(study):
+    """Made-up results of a study's runs, with the columns that records give them."""
+    members, columns = study.members(CIFAR100), ["method", "score", "tweaks", "density"]
+    record = study.record(members, "")
+    rows = [{**record["defaults"], **member.spec.given} for member in members]
+    return pd.DataFrame(rows)[columns].assign(test_accuracy=0.5, diverged=False), record
+
+
+@pytest.mark.parametrize("name", [name for name, study in TOST.items() if study.published])
 def test_every_run_with_published_numbers_stands_beside_them(name):
-    study = TOST_PRESETS.get(name)
-    specs = [vars(spec) for spec in study.specs(3072, 100)]
-    columns = ["method", "score", "tweaks", "density"]
-    ours = pd.DataFrame(specs)[columns].drop_duplicates().assign(test_accuracy=0.5, diverged=False)
-    rows = beside_published_tost(ours, study.record([], ""))
+    ours, record = results_of(TOST[name])
+    rows = beside_published_tost(ours.drop_duplicates(), record)
     counts = {"tost_1": 0, "tost_3": 12, "tost_4": 30, "tost_5": 12, "tost_ablation": 8}
     assert len(rows) == counts.get(name, 31)
 
 
 def test_the_ablation_stands_beside_random_and_snip_masks_of_table_2():
-    study = TOST_PRESETS.get("tost_ablation")
-    columns = ["method", "score", "tweaks", "density"]
-    ours = pd.DataFrame([vars(spec) for spec in study.specs(3072, 10)])[columns]
-    rows = beside_published_tost(ours.assign(test_accuracy=0.5, diverged=False), study.record([], ""))
+    rows = beside_published_tost(*results_of(TOST["tost_ablation"]))
     assert rows[["mask", "density", "tweaks"]].to_numpy().tolist() == [
         [mask, density, tweaks] for mask in ("random", "snip") for density in (0.1, 0.02) for tweaks in ("none", "tost")
     ]

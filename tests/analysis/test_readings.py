@@ -75,7 +75,7 @@ def test_correlations_over_epochs_are_those_of_the_end(small):
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_a_report_is_that_of_the_end_and_its_tables_name_the_reading(tmp_path, small, write_study):
+def test_a_report_is_that_of_the_end_and_its_tables_name_the_reading(tmp_path, small, write_study, unrendered):
     results, flow = small
     folder = write_study(tmp_path / "study", results, both(flow))
     source = read_source(folder, "test_accuracy", None, "worst", figures=False)

@@ -333,7 +333,7 @@ def test_published_values_stand_beside_ours(tmp_path, make_results, write_study,
     assert "Ours and the paper agree about significance (p < 0.05) in 1 of 2 cells" in text
 
 
-def test_each_dataset_has_its_own_table(tmp_path, make_results, write_study):
+def test_each_dataset_has_its_own_table(tmp_path, make_results, write_study, unrendered):
     parts = [make_results(("adam",), widths=(7, 20)).assign(dataset=name) for name in ("digits", "cifar10")]
     parts[1]["run_id"] += "-cifar10"
     page = _report(tmp_path, write_study, pd.concat(parts, ignore_index=True))
@@ -345,7 +345,7 @@ def test_each_dataset_has_its_own_table(tmp_path, make_results, write_study):
     ]
 
 
-def test_a_study_with_one_arm_has_a_report(tmp_path, make_results, make_flow, write_study):
+def test_a_study_with_one_arm_has_a_report(tmp_path, make_results, make_flow, write_study, unrendered):
     results = make_results(("adam",), arms=("dense",), widths=(7, 20))
     page = _report(tmp_path, write_study, results, make_flow(results))
     assert "nothing to compare" in page.text("section", id="summary")
@@ -354,7 +354,7 @@ def test_a_study_with_one_arm_has_a_report(tmp_path, make_results, make_flow, wr
     assert len(page.find("svg")) == 10
 
 
-def test_a_study_without_flow_has_a_report(tmp_path, make_results, write_study):
+def test_a_study_without_flow_has_a_report(tmp_path, make_results, write_study, unrendered):
     results = make_results(("adam",), ("NR",)).drop(columns=FLOW)
     page = _report(tmp_path, write_study, results)
     assert not [attrs for attrs, _ in page.find("svg") if "EGF" in attrs["aria-label"]]
@@ -369,7 +369,7 @@ def test_a_single_width_and_seed_has_a_report(tmp_path, make_results, make_flow,
     assert "1 pair · details" in page.find("td", class_="cell")[0][1]
 
 
-def test_a_study_that_only_diverged_has_a_report(tmp_path, make_results, make_flow, write_study):
+def test_a_study_that_only_diverged_has_a_report(tmp_path, make_results, make_flow, write_study, unrendered):
     results = make_results(("adam",), ("NR",), widths=(7,)).assign(diverged=True)
     results[["test_accuracy", "test_loss", "egf_2"]] = np.nan
     page = _report(tmp_path, write_study, results, make_flow(results))
@@ -378,7 +378,9 @@ def test_a_study_that_only_diverged_has_a_report(tmp_path, make_results, make_fl
     assert page.find("td", class_="cell")[0][0]["data-sort"] == "1.0"
 
 
-def test_a_study_can_be_reported_by_loss_and_another_measure(tmp_path, make_results, make_flow, write_study):
+def test_a_study_can_be_reported_by_loss_and_another_measure(
+    tmp_path, make_results, make_flow, write_study, unrendered
+):
     results = make_results(("adam",), ("BN",))
     flow = make_flow(results).assign(measure="egf_1")
     page = _report(tmp_path, write_study, results, flow, value="test_loss", measure="egf_1")
@@ -409,7 +411,8 @@ def test_a_plugins_measure_is_no_option_of_the_runs(tmp_path, make_results, make
 def test_a_study_file_with_the_least_in_it_is_enough(tmp_path, make_results, write_study, undrawn):
     results = make_results(("adam",), ("NR",), widths=(7,))
     folder = write_study(tmp_path / "study", results)
-    (folder / "study.json").write_text(json.dumps({"run_ids": list(results["run_id"])}))
+    study = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps({name: study[name] for name in ("run_ids", "members")}))
     page = _Page(write_report(folder, figures=False).read_text())
     assert page.text("h1") == "Study"
     assert "The study lists none." in page.text("body")

@@ -1,4 +1,4 @@
-"""Flags to options: what the command line says is what executors get."""
+"""Flags to options: what the command line says is what executors and reports get."""
 
 import pytest
 from absl import flags
@@ -8,13 +8,14 @@ from keras_sparseflow.launchers.flags import (
     define_executor_flags,
     define_report_flags,
     define_run_flags,
+    define_spec_flags,
     given_options,
     given_report_options,
-    listed_presets,
+    given_spec_values,
 )
-from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.presets.preset_table import PRESETS
-from tests.plugins.packages import install
+from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.spec.run_spec import LEAVES
+from keras_sparseflow.studies.study import GRID_FIELDS
 
 
 @pytest.fixture
@@ -37,6 +38,47 @@ def parsed(monkeypatch):
     return parse
 
 
+# --- fields of specs --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spec_values(parsed):
+    def parse(*arguments, lists=(), without=()):
+        parsed(lambda: define_spec_flags(lists=lists, without=without), *arguments)
+        return given_spec_values()
+
+    return parse
+
+
+def test_every_field_has_a_flag_and_none_is_given_unless_it_is(spec_values):
+    assert spec_values() == {} and set(LEAVES) <= set(flags_module.FLAGS)
+    assert spec_values("--epochs=3", without=("seed", "density")) == {"epochs": 3}
+    assert {"seed", "density"}.isdisjoint(flags_module.FLAGS)
+
+
+def test_values_have_the_type_of_their_field(spec_values):
+    given = ["--epochs=3", "--density=0.5", "--variant=BN_L2", "--flow_measures=egf_1,egf_2", "--train_size=none"]
+    assert spec_values(*given, "--diagnostics=none", "--earlier_densities=1,0.5", "--width=9") == {
+        "epochs": 3, "density": 0.5, "variant": "L2_BN", "flow_measures": ("egf_1", "egf_2"), "diagnostics": (),
+        "earlier_densities": (1.0, 0.5), "width": 9,
+    }  # fmt: skip
+
+
+def test_fields_of_grids_take_lists(spec_values):
+    given = spec_values("--density=0.5,1", "--variant=BN_L2,NR", "--hidden_layers=2", lists=GRID_FIELDS)
+    assert given == {"density": (0.5, 1.0), "variant": ("L2_BN", "NR"), "hidden_layers": (2,)}
+
+
+def test_help_names_choices_and_defaults(spec_values):
+    spec_values(lists=("optimizer",))
+    help = flags_module.FLAGS["optimizer"].help
+    assert "one of sgd, momentum, adam, adamw, adagrad, rmsprop; several separated by commas (default: sgd)" in help
+    assert flags_module.FLAGS["train_size"].help.endswith("(default: none).")
+
+
+# --- how runs are executed --------------------------------------------------------------------------------------
+
+
 @pytest.fixture
 def given(parsed):
     def parse(*arguments, executor="auto"):
@@ -44,24 +86,6 @@ def given(parsed):
         return given_options()
 
     return parse
-
-
-@pytest.fixture
-def report_options(parsed):
-    def parse(*arguments):
-        parsed(define_report_flags, *arguments)
-        return given_report_options()
-
-    return parse
-
-
-def test_presets_that_can_not_be_had_are_named_and_the_rest_is_listed(monkeypatch, capsys):
-    install(monkeypatch, PRESETS, "studies 0.4", mine="no_such_module:STUDY", table_4="json:dumps")
-    found = listed_presets(PRESETS)
-    assert [study.name for study in found] == [name for name in PRESETS.builtins if name != "table_4"]
-    twice, broken = capsys.readouterr().err.splitlines()
-    assert broken.startswith("Left out: The preset 'mine' (studies 0.4, no_such_module:STUDY) is broken: there is no")
-    assert twice.startswith("Left out: The preset 'table_4' can't be used: built in and studies 0.4")
 
 
 def test_no_flag_gives_the_defaults(given):
@@ -108,6 +132,15 @@ def test_the_launcher_says_which_executor_it_is_unless_another_is_named(given, e
 
 
 # --- the report ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def report_options(parsed):
+    def parse(*arguments):
+        parsed(define_report_flags, *arguments)
+        return given_report_options()
+
+    return parse
 
 
 def test_a_report_compares_test_accuracy_and_leaves_the_measure_to_the_study(report_options):

@@ -13,7 +13,7 @@ EXAMPLE = ROOT / "examples" / "plugin"
 LAUNCHER = ROOT / "launchers" / "wide_resnet.py"
 NAMES = ["--score=lamp", "--variant=ORTH", "--flow_measures=egf_2,dead_gradients"]
 TINY = [
-    "--dataset=digits", "--image_size=4", "--train_size=160", "--batch_size=32", "--model=mlp", "--depth=2",
+    "--dataset=digits", "--image_size=4", "--train_size=160", "--batch_size=32", "--hidden_layers=1",
     "--width=8", "--density=0.2", "--distribution=global", "--seeds=0", "--epochs=2", "--learning_rate=0.1",
     "--flow_epochs=1", "--study=mine",
 ]  # fmt: skip

@@ -1,58 +1,90 @@
-"""What the launchers print about studies."""
+"""What the launchers print: the plan of a study, what studies cost, and a finished run."""
 
+import dataclasses
 import io
 
 import pytest
-from keras_sparseflow.studies.size.estimate import Estimate
 from rich.console import Console
 
-from keras_sparseflow.studies.printing import calibration_bar, print_estimates, print_study
+from keras_sparseflow.records import RunFolder
+from keras_sparseflow.studies.executors.study_plan import StudyPlan
+from keras_sparseflow.studies.prepare import prepare
+from keras_sparseflow.studies.printing import print_costs, print_result, print_study
 from keras_sparseflow.studies.size.cost import Cost
 from keras_sparseflow.studies.study import Study
 
+STUDY = Study(
+    name="table_9",
+    title="Which is better [here]",
+    reproduces="Table 9",
+    notes=["Not told."],
+    grids=[{"variant": ("NR", "BN"), "hidden_layers": (1,)}],
+    base={"image_size": 4, "train_size": 200},
+    width_fractions=(0.5,),
+    seeds=(0, 1),
+)
 
-@pytest.fixture
-def console():
-    return Console(file=io.StringIO(), width=120)
 
-
-def text(console):
+def text(show, *arguments, width=200):
+    console = Console(file=io.StringIO(), width=width)
+    show(*arguments, console)
     return console.file.getvalue()
 
 
-STUDY = Study(name="table_9", title="Which is better [here]", reproduces="Table 9", notes=["Not told."])
+def prepared(tmp_path, executor="auto", **plan):
+    found = prepare(STUDY.with_choices({"epochs": 3}), runs_dir=tmp_path, executor=executor)
+    return dataclasses.replace(found, plan=dataclasses.replace(found.plan, **plan))
 
 
-def test_a_study_is_told_with_what_it_repeats_what_is_open_and_what_is_changed(console):
-    print_study(STUDY.with_choices({"epochs": 3}), "1 network.", 5400, console)
-    lines = text(console).splitlines()
-    assert lines[:5] == [
+def test_a_study_is_told_with_what_it_repeats_what_is_open_and_what_is_changed(tmp_path):
+    lines = text(print_study, prepared(tmp_path)).splitlines()
+    assert lines[:4] == [
         "table_9: Which is better [here]", "Reproduces: Table 9.", "Note: Not told.",
-        "Changed: epochs 3 (preset: 100).", "Cost: 1 network.",
+        "Changed: epochs 3 (preset: 100).",
     ]  # fmt: skip
-    assert lines[5].startswith("Estimated time for what is left: 1.5 h.")
+    assert lines[4].startswith("Cost: 8 networks, 24 gradient steps; ")
 
 
-def test_estimates_stand_in_rows_and_a_refused_study_says_why(console):
-    good = Estimate(STUDY, Cost(30, 1500, 2 * 10**6, 3 * 10**6, 10**15, 10**14), 7200)
-    refused = Estimate(Study(name="other", title="t"), refusal="`image_size` must be [1, 8]")
-    print_estimates([good, refused], console)
-    rows = [line.split() for line in text(console).splitlines()]
-    assert ["table_9", "30", "1.5", "k", "2", "M", "3", "M", "1", "P", "2", "h"] in rows
-    assert ["other", *"------"] in rows and "Which is better [here]" in text(console)
-    assert "`image_size` must be [1, 8]" in " ".join(text(console).split())
+def test_the_plan_is_a_table_of_populations(tmp_path):
+    shown = text(print_study, prepared(tmp_path))
+    assert "Networks that train together" in shown and "8 networks in 2 populations" in shown
+    rows = [line.split() for line in shown.splitlines() if line.strip()[:1].isdigit()]
+    assert [row[:5] for row in rows[:2]] == [["1", "4", "sgd", "1", "NR"], ["2", "4", "sgd", "1", "BN"]]
+    assert "One after the other" not in shown and "Finished before" not in shown
+
+
+def test_networks_alone_finished_ones_and_reasons_are_told(tmp_path):
+    alone = prepared(tmp_path, "serial")
+    assert text(print_study, alone).endswith("One after the other: 8 networks.\n")
+    plan = StudyPlan((), alone.plan.alone[:1], {"optimizer 'odd'": "it is odd"}, 1)
+    assert text(print_study, dataclasses.replace(alone, plan=plan)).splitlines()[5:] == [
+        "One after the other: 1 network.", "Networks with optimizer 'odd' can't be stacked: it is odd.",
+        "Finished before: 1 network.",
+    ]  # fmt: skip
+
+
+def test_costs_stand_in_rows_and_a_refused_study_says_why():
+    good = Cost(30, 1500, 2 * 10**6, 3 * 10**6, 10**15, 10**14)
+    shown = text(
+        print_costs, [(STUDY, good), (Study(name="other", title="t"), "`image_size` must be [1, 8]")], width=120
+    )
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["table_9", "30", "1.5", "k", "2", "M", "3", "M", "1", "P"] in rows
+    assert ["other", *"-----"] in rows and "Which is better [here]" in shown
+    assert "Not so changed: `image_size` must be [1, 8]" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_keeps_to_the_terminal(width):
-    console = Console(file=io.StringIO(), width=width)
-    print_estimates([Estimate(STUDY, Cost(3900, *[1.52e9] * 3, 3.26e19, 1e19), 15 * 365 * 86_400)], console)
-    assert max(map(len, text(console).splitlines()[:-1])) <= width and "32.6 E" in text(console)
+    shown = text(print_costs, [(STUDY, Cost(3900, *[1.52e9] * 3, 3.26e19, 1e19))], width=width)
+    assert max(map(len, shown.splitlines()[:-1])) <= width and "32.6 E" in shown
 
 
-def test_the_bar_of_a_calibration_shows_on_terminals_alone():
-    for terminal in (False, True):
-        console = Console(file=io.StringIO(), width=100, force_terminal=terminal)
-        with calibration_bar(console) as on_progress:
-            on_progress(1, 3)
-        assert ("Calibrating" in text(console)) == terminal
+def test_a_result_is_a_table_with_the_place_of_its_files(tmp_path):
+    folder = RunFolder(tmp_path, "a")
+    folder.start({})
+    folder.finish({"test_accuracy": 0.123456789, "test_loss": float("nan"), "epochs_run": 3, "seconds": 1.5}, {})
+    shown = text(print_result, folder, width=60)
+    rows = dict(line.strip("│ ").replace(" ", "").split("│") for line in shown.splitlines() if line.startswith("│"))
+    assert rows == {"test_accuracy": "0.123457", "test_loss": "notanumber", "epochs_run": "3", "seconds": "1.5s"}
+    assert shown.splitlines()[-1] == f"Files: {folder.path}"

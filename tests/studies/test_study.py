@@ -1,12 +1,14 @@
-"""Studies: grids of matched pairs."""
+"""Studies: grids of configurations, their record, and what is refused before anything is trained."""
 
 import json
 
 import pytest
 
-from keras_sparseflow.studies.presets.preset_table import PRESETS
-from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.study import Study
+from keras_sparseflow.data import DataSize
+from keras_sparseflow.studies.spec.run_spec import LEAVES
+from keras_sparseflow.studies.study import GRID_FIELDS, Study, cells, choose, values_of
+
+SIZE = DataSize((2, 3, 1), 3, 100, 10)
 
 
 def study(**values):
@@ -15,35 +17,33 @@ def study(**values):
     )
 
 
-def test_the_demo_is_120_networks():
-    """Two optimizers x two variants x five widths x three seeds x two arms, four hidden layers."""
-    specs = PRESETS.get("demo").specs(inputs=64, classes=10)
-    assert len(specs) == len({spec.run_id for spec in specs}) == 120
-    assert {spec.optimizer for spec in specs} == {"sgd", "adam"} and {spec.variant for spec in specs} == {"NR", "BN"}
-    assert {spec.dense_width for spec in specs} == {7, 20, 34, 48, 61}
-    assert {(spec.max_width, spec.hidden_layers, spec.dataset) for spec in specs} == {(68, 4, "digits")}
+def densities(**values):
+    return study(**{"comparison": "densities", **values})
 
 
-def test_arms_of_a_pair_stand_together_and_differ_in_their_arm_alone():
-    specs = study(grids=[{"variant": ("NR", "L2")}]).specs(6, 3)
-    assert len(specs) == 8
-    for sparse, dense in zip(specs[::2], specs[1::2], strict=True):
-        assert (sparse.arm, dense.arm) == ("sparse", "dense")
-        assert {**sparse.to_dict(), "arm": "dense"} == dense.to_dict()
+def test_every_field_of_a_spec_can_be_chosen_somewhere():
+    """In a grid or in the base of either comparison, or it follows from the study's own fields."""
+    assert set(GRID_FIELDS) <= set(LEAVES)
+    follow = set(study().derived_fields) & set(densities().derived_fields)
+    assert follow == {"seed", "earlier_densities", "matched_fraction", "width_fraction"}
 
 
-def test_base_and_max_width_reach_every_spec():
-    specs = study(base={"dataset": "cifar10", "epochs": 9}, max_width=20).specs(6, 3)
-    assert {(s.dataset, s.epochs, s.max_width, s.dense_width) for s in specs} == {("cifar10", 9, 20, 10)}
+def test_base_reaches_every_spec():
+    specs = study(base={"dataset": "cifar10", "epochs": 9}, max_width=20).specs(SIZE)
+    assert {(s.data.dataset, s.training.epochs) for s in specs} == {("cifar10", 9)}
+    assert {s.model.width for s in specs} == {20, 10}
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"grids": [{"epochs": (1, 2)}]}, "`grids` takes .*received epochs"),
-        ({"base": {"arm": "dense"}}, "`base` takes .*received arm"),
+        ({"grids": [{"density": (0.1,)}]}, "`grids` takes .*received density"),
+        ({"base": {"matched_fraction": 0.5}}, "`base` takes .*received matched_fraction"),
         ({"base": {"optimizer": "sgd"}}, "`base` takes .*received optimizer"),
+        ({"base": {"seed": 1}}, "`base` takes .*received seed"),
         ({"seeds": ()}, "`seeds` must list at least one"),
+        ({"seeds": (0, 0)}, "`seeds` must list .*each once"),
         ({"grids": [{"variant": ("BN", "BN")}]}, "`variant` must list .*each once"),
         ({"name": "../elsewhere"}, "`name` names a folder.*received '../elsewhere'"),
         ({"name": ""}, "`name` names a folder"),
@@ -59,23 +59,39 @@ def test_a_misplaced_or_empty_field_is_refused(values, message):
 
 def test_a_bad_value_is_refused_before_any_run():
     with pytest.raises(ValueError, match="Unknown optimizer 'sdg'"):
-        study(grids=[{"optimizer": ("sgd", "sdg")}]).specs(6, 3)
+        study(grids=[{"optimizer": ("sgd", "sdg")}]).specs(SIZE)
     with pytest.raises(ValueError, match=r"in \(0, 1\]; received 90"):
-        study(width_fractions=(90,)).specs(6, 3)
+        study(width_fractions=(90,)).specs(SIZE)
 
 
 def test_a_configuration_that_several_grids_name_is_taken_once_whatever_its_spelling():
     planned = study(grids=[{"variant": ("L2_BN", "NR")}, {"variant": ("BN_L2", "BN")}, {"hidden_layers": (4,)}])
-    specs = planned.specs(6, 3)
-    assert [spec.variant for spec in specs[::4]] == ["L2_BN", "NR", "BN"] and len(specs) == 3 * 2 * 2
+    specs = planned.specs(SIZE)
+    assert [spec.training.variant for spec in specs[::4]] == ["L2_BN", "NR", "BN"] and len(specs) == 3 * 2 * 2
+    assert len(planned.members(SIZE)) == len(specs)
+
+
+def choices(planned, *specs):
+    return {row["choice"]: row for row in planned.choices(*specs)}
 
 
 def test_the_choices_of_several_grids_are_their_union():
-    planned = study(grids=[{"optimizer": ("adam",), "variant": ("BN",)}, {"optimizer": ("lion",)}])
-    choices = {choice["choice"]: choice for choice in planned.choices()}
-    assert choices["optimizer"]["value"] == "adam, lion" and choices["variant"]["value"] == "BN, NR"
-    assert choices["learning_rate"]["value"] == "0.001" and choices["learning_rate"]["source"] != "set for this study"
-    assert choices["variant"]["source"] == "set for this study"
+    found = choices(study(grids=[{"optimizer": ("adam",), "variant": ("BN",)}, {"optimizer": ("sgd",)}]))
+    assert found["optimizer"]["value"] == "adam, sgd" and found["variant"]["value"] == "BN, NR"
+    assert found["learning_rate"]["value"] == "0.001" and found["learning_rate"]["source"] != "set for this study"
+    assert found["variant"]["source"] == "set for this study"
+
+
+def test_choices_that_decide_nothing_here_are_not_recorded():
+    plain, regular = choices(study()), choices(study(grids=[{"variant": ("NR", "L2")}]))
+    assert "l2" not in plain and regular["l2"]["value"] == "0.0001", "the one value of those that have it"
+    assert {"norm_place", "depth", "prune_from", "ghost_until", "density"}.isdisjoint(plain)
+    assert {"hidden_layers", "score", "init_fan_in"} <= set(plain)
+    assert {"hidden_layers", "init_fan_in", "width_fractions"}.isdisjoint(
+        choices(densities(base={"model": "vgg", "depth": 11}))
+    )
+    pruned = choices(densities(grids=[{"density": (0.1, 1.0), "method": ("magnitude",)}]))
+    assert pruned["prune_from"]["value"] == "0.5" and "score" not in pruned and pruned["density"]["value"] == "0.1, 1.0"
 
 
 def test_what_differs_from_the_preset_is_recorded_and_nothing_else():
@@ -85,7 +101,7 @@ def test_what_differs_from_the_preset_is_recorded_and_nothing_else():
     )  # fmt: skip
     values = {"epochs": 10, "image_size": 14, "train_size": 5000, "optimizer": ("adam",), "batch_size": 128}
     small = preset.with_choices(values, seeds=(0,), name="mine")
-    record = json.loads(json.dumps(small.record(small.specs(784, 10), "")))
+    record = json.loads(json.dumps(small.record(small.members(SIZE), "")))
     assert (record["name"], record["preset"], record["reproduces"]) == ("mine", "table_9", "Table 9")
     assert record["notes"] == ["Open."] and record["measure"] == "egf_1"
     assert {row["choice"]: (row["preset"], row["here"]) for row in record["overrides"]} == {
@@ -95,44 +111,108 @@ def test_what_differs_from_the_preset_is_recorded_and_nothing_else():
     assert preset.with_choices({}).overrides() == [] and preset.with_choices({}).preset is preset
 
 
+def test_fields_that_follow_from_a_choice_are_no_changes_of_their_own():
+    preset = densities(base={"width": 8, "l2": 0.01}, grids=[{"variant": ("L2",)}])
+    wider = preset.with_choices({"density": (0.5,), "width": 9})
+    assert [row["choice"] for row in wider.overrides()] == ["width", "density"], "nor method and score"
+    plain = preset.with_choices({"variant": ("NR",)})
+    assert {row["choice"]: (row["preset"], row["here"]) for row in plain.overrides()} == {
+        "variant": ("L2", "NR"), "l2": ("0.01", "none"),
+    }  # fmt: skip
+
+
 def test_a_study_of_its_own_reproduces_nothing():
     record = study().record([], "")
     assert (record["preset"], record["reproduces"], record["published"], record["overrides"]) == (None, None, None, [])
 
 
-def test_the_record_of_single_networks_tells_their_own_choices():
-    specs = [
-        RunSpec(dense_width=5, max_width=10, variant=variant, optimizer="adam", epochs=epochs, seed=4)
-        for variant, epochs in (("NR", 2), ("BN", 7))
-    ]
-    choices = {
-        choice["choice"]: choice["value"] for choice in Study.of_networks("n", specs).record(specs, "")["choices"]
-    }
-    assert choices["variant"] == "NR, BN" and choices["optimizer"] == "adam" and choices["epochs"] == "2, 7"
-    assert choices["seeds"] == "4" and choices["width_fractions"] == "0.5" and choices["max_width"] == "10"
-    assert choices["flow_measures"] == "grad_norm_1, grad_norm_2, egf_1, egf_2"
-
-
-def test_the_record_holds_the_plan_and_every_choice():
-    planned = study(grids=[{"variant": ("NR", "BN")}])
-    specs = planned.specs(6, 3)
-    record = json.loads(json.dumps(planned.record(specs, "python x.py")))
-    assert record["run_ids"] == [spec.run_id for spec in specs] and record["runs_planned"] == 8
-    choices = {choice["choice"]: choice for choice in record["choices"]}
-    assert choices["variant"]["value"] == "NR, BN" and choices["variant"]["source"] == "set for this study"
-    assert choices["init_fan_in"]["value"] == "dense" and "our default" in choices["init_fan_in"]["source"]
-    assert choices["epochs"]["value"] == "2" and choices["seeds"]["value"] == "0, 1"
-    assert {"schedule", "loss", "RMSprop", "flow_cost", "flow_readings", "flow_mode", "batch_size"} <= set(choices)
+@pytest.mark.parametrize("comparison", ["pairs", "densities"])
+def test_the_record_holds_the_plan_and_every_choice(comparison):
+    planned = study(grids=[{"variant": ("NR", "BN")}], comparison=comparison)
+    members, specs = planned.members(SIZE), planned.specs(SIZE)
+    record = json.loads(json.dumps(planned.record(members, "python x.py")))
+    assert record["run_ids"] == [spec.run_id for spec in specs] and record["runs_planned"] == len(specs)
+    assert record["comparison"] == comparison
+    assert record["members"] == [{"run_id": member.spec.run_id, **member.labels} for member in members]
+    found = {choice["choice"]: choice for choice in record["choices"]}
+    assert found["variant"]["value"] == "NR, BN" and found["variant"]["source"] == "set for this study"
+    assert found["epochs"]["value"] == "2" and found["seeds"]["value"] == "0, 1"
+    assert {"schedule", "loss", "RMSprop", "flow_cost", "flow_readings", "flow_mode", "batch_size"} <= set(found)
+    assert record["defaults"]["epochs"] == 100 and set(record["defaults"]) == set(LEAVES)
     assert record["versions"]["keras"] and record["machine"]["cores"] and record["command"] == "python x.py"
 
 
+def test_sources_of_defaults_are_told():
+    fan_in = choices(study())["init_fan_in"]
+    assert fan_in["value"] == "dense" and "our default" in fan_in["source"]
+    assert choices(study())["width_fractions"]["value"] == "0.5"
+
+
 def test_options_of_an_optimizer_that_is_not_trained_are_refused():
-    study = Study(
-        name="s", title="", grids=[{"optimizer": ("sgd", "adam")}], base={"optimizer_options": ("rmsprop.rho=0.5",)}
+    grids = [{"optimizer": ("sgd", "adam")}]
+    unused, used = (
+        study(grids=grids, base={"optimizer_options": (f"{name}=0.5",)}) for name in ("rmsprop.rho", "adam.beta_1")
     )
     with pytest.raises(ValueError, match="`optimizer_options` must be of what is trained here, sgd, adam; .*rmsprop"):
-        study.specs(inputs=64, classes=10)
-    used = Study(
-        name="s", title="", grids=[{"optimizer": ("sgd", "adam")}], base={"optimizer_options": ("adam.beta_1=0.5",)}
-    )
-    assert {s.optimizer_options for s in used.specs(64, 10)} == {(), ("adam.beta_1=0.5",)}
+        unused.specs(SIZE)
+    assert {spec.training.optimizer_options for spec in used.specs(SIZE)} == {(), ("adam.beta_1=0.5",)}
+
+
+# --- grids ------------------------------------------------------------------------------------------------------------
+
+GRIDS = (
+    {"optimizer": ("adam", "rmsprop"), "variant": ("DA_BN",), "learning_rate": (0.1,)},
+    {"optimizer": ("sgd",), "variant": ("L2_BN",), "learning_rate": (0.1,)},
+)
+
+DEFAULTS = {name: LEAVES[name].default for name in GRID_FIELDS}
+
+
+def chosen_among(grids, chosen):
+    return choose(grids, chosen, DEFAULTS)
+
+
+def pairs(grids):
+    return [(cell["optimizer"], cell["variant"]) for cell in cells(grids)]
+
+
+def test_cells_are_those_of_each_grid_and_of_no_other():
+    assert pairs(GRIDS) == [("adam", "DA_BN"), ("rmsprop", "DA_BN"), ("sgd", "L2_BN")]
+    assert list(cells([{}])) == [{}]
+
+
+def test_a_field_that_a_grid_leaves_out_has_its_default():
+    assert values_of([{"variant": ("BN",)}, {}], "variant", "NR") == ("BN", "NR")
+    assert values_of([{}], "hidden_layers", 4) == (4,)
+
+
+def test_a_chosen_value_keeps_the_company_that_it_has():
+    assert pairs(chosen_among(GRIDS, {"optimizer": ("adam", "sgd")})) == [("adam", "DA_BN"), ("sgd", "L2_BN")]
+
+
+def test_a_value_that_no_grid_names_goes_into_all_of_them():
+    assert [cell["learning_rate"] for cell in cells(chosen_among(GRIDS, {"learning_rate": (0.01,)}))] == [0.01] * 3
+    assert pairs(chosen_among(GRIDS, {"variant": ("BN",)})) == [("adam", "BN"), ("rmsprop", "BN"), ("sgd", "BN")]
+    assert pairs(chosen_among(GRIDS, {"optimizer": ("adagrad", "sgd")})) == [
+        ("adagrad", "DA_BN"), ("adagrad", "L2_BN"), ("sgd", "L2_BN"),
+    ]  # fmt: skip
+
+
+def test_grids_that_become_alike_are_taken_once():
+    alike = chosen_among([{"learning_rate": (0.1,)}, {"learning_rate": (0.001,)}], {"learning_rate": (0.01,)})
+    assert alike == ({"learning_rate": (0.01,)},)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"optimizer": ("sgd",), "variant": ("DA_BN",)},
+        {"variant": ("DA_BN",), "optimizer": ("sgd",)},
+    ],
+)
+def test_choices_that_no_grid_unites_are_still_made(chosen):
+    assert pairs(chosen_among(GRIDS, chosen)) == [("sgd", "DA_BN")]
+
+
+def test_nothing_chosen_changes_nothing():
+    assert chosen_among(GRIDS, {}) == GRIDS and set(GRIDS[0]) <= set(DEFAULTS)

@@ -6,6 +6,8 @@ from typing import Any
 
 from keras_sparseflow.plugins import Table, unknown_name
 
+__all__ = ["Options"]
+
 STRATEGIES = Table(
     "strategy",
     "keras_sparseflow.strategy",

@@ -4,6 +4,7 @@ import sys
 
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
+from keras_sparseflow.studies.presets.tost_studies import TOST
 from keras_sparseflow.studies.presets.wide_resnets import SAME_CAPACITY, WIDE_RESNETS
 from keras_sparseflow.studies.study import Grid, Study
 
@@ -106,12 +107,13 @@ PRESETS = Table(
         ),
         **WIDE_RESNETS,
         **SAME_CAPACITY,
+        **TOST,
     },
     expects="keras_sparseflow.studies.study:Study",
 )
-"""Those of `launchers/wide_resnet.py`; `single_density` is one configuration, every choice its default, `masks` and
-`masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`
-fifteen rounds of lottery tickets."""
+"""`single` and `single_density` are one configuration, every choice its default; `masks` and `masks_mlp` every way in
+which a network becomes sparse, each with the distribution that its authors use; `lottery` fifteen rounds of tickets.
+The others, but for the demo, repeat what is published, or of `scsdc_*` described."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""
@@ -144,7 +146,12 @@ def studies_of(name: str) -> list[Study]:
 
 
 def listed_presets() -> list[Study]:
-    """Returns every preset; of those of other packages that can't be had it prints the reason."""
+    """Returns every preset; of those of other packages that can't be had it prints the reason.
+
+    Example:
+        >>> [study.name for study in listed_presets()][:2]
+        ['demo', 'single']
+    """
     found, broken = PRESETS.load_all()
     for reason in broken.values():
         print(f"Left out: {reason}", file=sys.stderr)

@@ -12,7 +12,12 @@ def _augments(values: Values) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """The images, and how they are augmented."""
+    """The images, and how they are augmented.
+
+    Example:
+        >>> DataSpec(dataset="cifar10", image_size=8).train_size is None  # all images
+        True
+    """
 
     dataset: str = spec_field("digits", "dataset by name: digits, any of TensorFlow Datasets, or folder")
     image_size: int | None = spec_field(

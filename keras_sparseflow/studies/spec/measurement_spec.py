@@ -48,7 +48,14 @@ class FlowSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementSpec:
-    """Gradient flow and diagnostics."""
+    """Gradient flow and diagnostics.
+
+    The part `flow` says how flow is measured, and is None where it is not.
+
+    Example:
+        >>> MeasurementSpec(flow_epochs=0, diagnostics=("top_eigenvalue",)).diagnostic_samples
+        500
+    """
 
     flow_epochs: int = spec_field(
         11, "number of epochs, evenly spread, in which flow is measured; 0 for none", PAPER, minimum=0

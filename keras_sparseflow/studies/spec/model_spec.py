@@ -26,7 +26,12 @@ def _scales_widths(values: Values) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """An architecture, its size, and what stands between its kernels."""
+    """An architecture, its size, and what stands between its kernels.
+
+    Example:
+        >>> ModelSpec(architecture="wide_resnet", depth=28, width=10).activation
+        'relu'
+    """
 
     architecture: str = spec_field("mlp", "architecture by name", PAPER, called="model")
     hidden_layers: int | None = spec_field(

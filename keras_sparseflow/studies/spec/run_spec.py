@@ -31,6 +31,8 @@ from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.studies.spec.sparsity_spec import SparsitySpec
 from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 
+__all__ = ["DataSpec", "MeasurementSpec", "ModelSpec", "RunSpec", "SparsitySpec", "TrainingSpec"]
+
 DEFAULT_WIDTH = 10
 """Of networks for images; that of a multilayer perceptron follows the images' size."""
 
@@ -70,11 +72,7 @@ class RunSpec:
     seed: int = spec_field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
 
     def __post_init__(self) -> None:
-        values = _resolved({leaf.name: leaf.of(self) for leaf in LEAVES.values()})
-        for item in dataclasses.fields(self):
-            made = assemble(item.metadata["part"], values) if "part" in item.metadata else values[item.name]
-            object.__setattr__(self, item.name, made)
-        self._check()
+        self._fill({leaf.name: leaf.of(self) for leaf in LEAVES.values()})
 
     @classmethod
     def of(cls, **values: Any) -> "RunSpec":
@@ -91,7 +89,9 @@ class RunSpec:
             if name not in LEAVES:
                 raise unknown_name("field of a spec", name, list(LEAVES))
             values[name] = check_value(LEAVES[name].item, value)
-        return _assembled({name: values.get(name, leaf.default) for name, leaf in LEAVES.items()})
+        spec = object.__new__(cls)
+        spec._fill({name: values.get(name, leaf.default) for name, leaf in LEAVES.items()})
+        return spec
 
     def but(self, **values: Any) -> "RunSpec":
         """Returns the spec with other values of single fields.
@@ -204,6 +204,14 @@ class RunSpec:
             values |= held if isinstance(held, dict) else {name: held}
         return cls.of(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
+    def _fill(self, given: Mapping[str, Any]) -> None:
+        """Sets parts and seed from values of all fields, and checks them together."""
+        values = _resolved(given)
+        for item in dataclasses.fields(self):
+            made = assemble(item.metadata["part"], values) if "part" in item.metadata else values[item.name]
+            object.__setattr__(self, item.name, made)
+        self._check()
+
     def _words(self) -> tuple[str, ...]:
         """Returns the fields that a run is known by, in a few letters each."""
         training, model = self.training, self.model
@@ -298,20 +306,6 @@ class RunSpec:
 
 LEAVES: dict[str, Leaf] = {leaf.name: leaf for leaf in leaves_of(RunSpec)}
 """Every field that has a value of its own, by name."""
-
-PARTS = tuple(item.name for item in dataclasses.fields(RunSpec) if "part" in item.metadata)
-"""The parts of a spec, in their order."""
-
-
-def _assembled(values: Mapping[str, Any]) -> RunSpec:
-    parts = {item.name: item for item in dataclasses.fields(RunSpec)}
-    resolved = _resolved(values)
-    return RunSpec(
-        **{
-            name: assemble(item.metadata["part"], resolved) if name in PARTS else resolved[name]
-            for name, item in parts.items()
-        }
-    )
 
 
 def _resolved(given: Mapping[str, Any]) -> dict[str, Any]:

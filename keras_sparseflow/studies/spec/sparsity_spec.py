@@ -80,7 +80,14 @@ class TicketSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class SparsitySpec:
-    """How many weights are active, which of them, and how that changes while the network trains."""
+    """How many weights are active, which of them, and how that changes while the network trains.
+
+    The parts `pruning`, `moving` and `tickets` are those of single methods, and None under others.
+
+    Example:
+        >>> SparsitySpec(density=0.1, score="snip").is_dense, SparsitySpec(method="rigl", moving=MovingSpec()).moves
+        (False, True)
+    """
 
     density: float | None = spec_field(
         1.0,

@@ -64,7 +64,14 @@ class RescalingSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """Optimizer, rates, loss, batches and epochs, regularisation and normalisation, and ToST's tweaks."""
+    """Optimizer, rates, loss, batches and epochs, regularisation and normalisation, and ToST's tweaks.
+
+    The parts `ghosts`, `smoothing` and `rescaling` are those of single tweaks, and None without them.
+
+    Example:
+        >>> sorted(TrainingSpec(variant="L2_BN", optimizer="adam").parts)
+        ['BN', 'L2']
+    """
 
     variant: str = spec_field("NR", "NR, or any of DA, L2, SC, BN joined by _ such as L2_BN", PAPER)
     optimizer: str = spec_field(

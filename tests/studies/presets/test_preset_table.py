@@ -1,151 +1,76 @@
-"""The paper's tables and figures as studies: every cell of them, and no other."""
-
-import functools
-import math
+"""Studies that can be named: all of them can be made, and those of ours have the sizes that they are to have."""
 
 import pytest
 
-from keras_sparseflow.analysis.published import load_p_values
-from keras_sparseflow.data import data_size
-from keras_sparseflow.studies.presets.preset_table import GROUPS, PRESETS, preset_names, studies_of
-from keras_sparseflow.studies.presets.tessera import FIGURES, TABLES
-
-PAPER_OPTIMIZERS = {"adagrad": "Adagrad", "adam": "Adam", "rmsprop": "RMSProp", "sgd": "SGD", "momentum": "Mom"}
-EPOCHS = {"fashion_mnist": 500, "cifar10": 1000, "cifar100": 1000}
-
-
-@functools.cache
-def specs_of(name):
-    study = PRESETS.get(name)
-    size = data_size(study.value("dataset"))
-    return study.specs(size.inputs, size.classes)
-
-
-def published(table):
-    rows = load_p_values()
-    return rows[rows["table"] == table.removeprefix("table_")]
-
-
-def column(table, variant):
-    """The p-values of a column of a published table, by optimizer."""
-    rows = published(table)
-    return dict(rows.loc[rows["variant"] == variant, ["optimizer", "p_value"]].itertuples(index=False))
-
-
-def test_every_table_and_figure_of_multilayer_perceptrons_has_a_command():
-    tables = {f"table_{name}" for name in ("1", "3a", "3b", "3c", "4", "5a", "5b", "5c", "6a", "6b")}
-    figures = {f"figure_{number}" for number in (2, 3, *range(8, 14), *range(15, 24))}
-    assert tables | figures <= set(preset_names())
-    assert all(study.reproduces and study.title for name in tables | figures for study in studies_of(name))
+from keras_sparseflow.studies.presets.preset_table import PRESETS, listed_presets, preset_names, studies_of
+from keras_sparseflow.studies.size.cost import cost
+from keras_sparseflow.studies.spec.name_tables import MASK_SCHEDULES
+from tests.plugins.packages import install
+from tests.studies.presets.sizes import size_of, specs_of, values_of
 
 
 @pytest.mark.parametrize("name", PRESETS.names())
-def test_a_preset_is_named_as_its_study_and_its_specs_are_valid(name):
+def test_a_preset_is_named_as_its_study_and_its_networks_are_there_at_their_densities(name):
+    """The kernels of each are counted, and none is left without a weight."""
     specs = specs_of(name)
     assert PRESETS.get(name).name == name and len({spec.run_id for spec in specs}) == len(specs) > 0
+    first = [spec for spec in specs if spec.seed == 0]
+    assert cost(first, size_of(name)).networks * len(PRESETS.get(name).seeds) == len(specs)
 
 
-@pytest.mark.parametrize("name", [*TABLES, *FIGURES])
-def test_a_table_or_figure_has_the_papers_size(name):
-    specs = specs_of(name)
-    (dataset,) = {spec.dataset for spec in specs}
-    widths = [79, 236, 394, 552, 709] if dataset == "fashion_mnist" else [308, 923, 1538, 2153, 2768]
-    assert {spec.epochs for spec in specs} == {EPOCHS[dataset]} and {spec.batch_size for spec in specs} == {128}
-    assert sorted({spec.dense_width for spec in specs}) == widths and {spec.seed for spec in specs} == {0, 1, 2}
-    assert {spec.image_size for spec in specs} == {None} and {spec.train_size for spec in specs} == {None}
+def test_the_demo_is_120_networks():
+    """Two optimizers x two variants x five widths x three seeds x two arms, four hidden layers."""
+    specs = specs_of("demo")
+    assert len(specs) == 120
+    assert values_of(specs, "optimizer", "variant") == {(o, v) for o in ("sgd", "adam") for v in ("NR", "BN")}
+    assert values_of(specs, "hidden_layers", "dataset") == {(4, "digits")}
+    assert {spec.model.width for spec in specs if spec.sparsity.is_dense} == {7, 20, 34, 48, 61}
+    assert {spec.model.width for spec in specs if not spec.sparsity.is_dense} == {68}
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table_has_the_published_cells_and_no_others(name):
-    rows = published(name)
-    (axis,) = set(rows["axis"])
-    cells = {(spec.activation if axis == "activation" else spec.variant, spec.optimizer) for spec in specs_of(name)}
-    assert {(column, PAPER_OPTIMIZERS[row]) for column, row in cells} == set(
-        zip(rows["variant"], rows["optimizer"], strict=True)
-    )
-    assert {spec.learning_rate for spec in specs_of(name)} == set(rows["learning_rate"])
-    assert {spec.dataset for spec in specs_of(name)} == set(rows["dataset"])
-    assert {spec.hidden_layers for spec in specs_of(name)} == set(rows["hidden_layers"]) == {4}
-    assert len(specs_of(name)) == 30 * len(rows)
+def masks(specs):
+    return values_of([spec for spec in specs if not spec.sparsity.is_dense], "method", "score", "distribution")
 
 
-def test_the_regularization_of_table_3c_is_the_one_whose_p_values_it_repeats():
-    variants = {(spec.optimizer, spec.variant) for spec in specs_of("table_3c")}
-    assert len(variants) == 5
-    relu = column("table_3c", "relu")
-    for optimizer, variant in variants:
-        row = PAPER_OPTIMIZERS[optimizer]
-        assert column("table_3b", variant)[row] == relu[row]
+def test_the_preset_of_masks_has_every_method_and_score_at_the_same_densities():
+    specs = specs_of("masks")
+    assert {method for method, _, _ in masks(specs)} == set(MASK_SCHEDULES.builtins)
+    assert {score for _, score, _ in masks(specs)} >= {"random", "magnitude", "snip", "grasp", "synflow"}
+    tickets = [spec for spec in specs if spec.sparsity.tickets is not None]
+    assert [spec.sparsity.density for spec in tickets[:7]] == [1.0, 0.7, 0.4, 0.2, 0.1, 0.05, 0.02]
+    assert len(masks(specs)) == 10 and len(tickets) == 7 * 3 and len(specs) - len(tickets) == 9 * 4 * 3
 
 
-def test_the_regularization_of_table_6b_is_guessed_from_the_nearest_column():
-    relu = column("table_6b", "relu")
-    distances = {
-        variant: max(abs(values[optimizer] - relu[optimizer]) for optimizer in relu)
-        for variant in set(published("table_6a")["variant"])
-        if (values := column("table_6a", variant))
-    }
-    assert min(distances, key=distances.get) == "DA_SC_BN" and distances["DA_SC_BN"] < 0.01
-    assert {spec.variant for spec in specs_of("table_6b")} == {"DA_SC_BN"}
-    assert any("not published" in note for note in PRESETS.get("table_6b").notes)
+def test_that_of_perceptrons_crosses_every_mask_with_optimizers_and_variants():
+    specs = specs_of("masks_mlp")
+    assert masks(specs) == masks(specs_of("masks"))
+    densities = [spec.sparsity.density for spec in specs]
+    assert densities.count(0.02) == len(masks(specs)) * 2 * 2 * 3, "optimizers, variants, seeds"
+    assert densities.count(1) == 2 * 2 * 3, "a dense network is trained once"
+    assert values_of(specs, "dataset", "model", "hidden_layers", "width") == {("fashion_mnist", "mlp", 4, 788)}
 
 
-def test_table_5c_repeats_no_column_that_could_tell_its_regularization():
-    relu = column("table_5c", "relu")
-    tables = {name: published(name) for name in ("table_5a", "table_5b")}
-    columns = [column(name, variant) for name, rows in tables.items() for variant in set(rows["variant"])]
-    assert not any(all(math.isclose(values[name], relu[name]) for name in relu) for values in columns)
-    assert any("not published" in note for note in PRESETS.get("table_5c").notes)
-
-
-@pytest.mark.parametrize(
-    ("figures", "table"),
-    [((8, 9, 10), "table_6a"), ((11, 12, 13, 21), "table_3b"), ((15,), "table_4"), ((16,), "table_5a"),
-     ((17,), "table_5b"), ((18,), "table_5c"), ((3, 20), "table_6b"), ((22,), "table_3c")],
-)  # fmt: skip
-def test_a_figure_is_of_the_very_runs_of_its_table(figures, table):
-    for number in figures:
-        assert specs_of(f"figure_{number}") == specs_of(table)
-        assert any(f"`--study={table}`" in note for note in PRESETS.get(f"figure_{number}").notes)
-
-
-def test_figures_8_to_13_draw_one_measure_each():
-    measures = {number: PRESETS.get(f"figure_{number}").measure for number in range(8, 14)}
-    assert measures == {
-        8: "egf_1", 9: "grad_norm_1", 10: "grad_norm_2", 11: "egf_1", 12: "grad_norm_1", 13: "grad_norm_2"
-    }  # fmt: skip
-    assert {study.measure for study in TABLES.values()} == {"egf_2"}
-
-
-def test_figure_2_is_both_learning_rates_each_with_its_own_variants():
-    specs = specs_of("figure_2")
-    assert set(specs) == set(specs_of("table_6a")) | set(specs_of("table_3b"))
-
-
-def test_figure_19_is_three_depths_with_skip_connections_where_there_is_room():
-    specs = specs_of("figure_19")
-    by_depth = {depth: {s.variant for s in specs if s.hidden_layers == depth} for depth in (1, 2, 4)}
-    assert {s.hidden_layers for s in specs} == {1, 2, 4}
-    assert by_depth[4] == {s.variant for s in specs_of("table_6a")}
-    assert by_depth[1] == by_depth[2] == {name for name in by_depth[4] if "SC" not in name}
-    assert any("SC" in note for note in PRESETS.get("figure_19").notes)
-
-
-def test_figure_23_compares_the_two_forms_of_weight_decay_where_they_differ():
-    specs = specs_of("figure_23")
-    assert {spec.optimizer for spec in specs} == {"adam", "adamw"} and {spec.learning_rate for spec in specs} == {0.1}
-    assert all("L2" in spec.parts for spec in specs)
-
-
-def test_table_1_is_the_union_of_the_tables_of_each_dataset():
-    names = {"fashion_mnist": ["4"], "cifar10": ["5a", "5b", "5c"], "cifar100": ["3a", "3b", "3c", "6a", "6b"]}
-    assert [study.name for study in studies_of("table_1")] == [f"table_1_{dataset}" for dataset in names]
-    assert GROUPS["table_1"] == tuple(f"table_1_{dataset}" for dataset in names)
-    for dataset, tables in names.items():
-        specs = [spec for name in tables for spec in specs_of(f"table_{name}")]
-        assert set(specs_of(f"table_1_{dataset}")) == set(specs)
+def test_the_lottery_is_fifteen_rounds_of_a_fifth():
+    specs = specs_of("lottery")
+    assert len(specs) == 16 * 3 and specs[15].sparsity.density == pytest.approx(0.8**15, rel=1e-5)
+    assert values_of(specs, "method", "model", "depth", "width") == {("lottery", "wide_resnet", 16, 2)}
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="Unknown preset 'table_3d'.* Did you mean 'table_3"):
         studies_of("table_3d")
+    assert {"single", "single_density", "table_1"} <= set(preset_names())
+
+
+def test_presets_that_can_not_be_had_are_named_and_the_rest_is_listed(monkeypatch, capsys):
+    install(monkeypatch, PRESETS, "studies 0.4", mine="no_such_module:STUDY", table_4="json:dumps", odd="json:dumps")
+    found = listed_presets()
+    assert [study.name for study in found] == [name for name in PRESETS.builtins if name != "table_4"]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3 and all(line.startswith("Left out: The preset ") for line in said)
+    for part in (
+        "'mine' (studies 0.4, no_such_module:STUDY) is broken: ModuleNotFoundError",
+        "'table_4' can't be used: built in and studies 0.4",
+        "'odd' (studies 0.4, json:dumps) is broken: expected a Study; received function",
+    ):
+        assert any(part in line for line in said), part
