@@ -19,7 +19,7 @@ from tests.studies.executing import InterruptionError, scalars, untraced
 pytestmark = pytest.mark.usefixtures("every_epoch")
 
 STATEFUL = {
-    "epochs": 12, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.02, "variant": "DA_L2_BN",
+    "epochs": 10, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.02, "variant": "DA_L2_BN",
     "hidden_layers": 2,
 }  # fmt: skip
 PLAIN = {"epochs": 2, "flow_epochs": 0}
@@ -72,7 +72,7 @@ def test_a_finished_run_has_all_its_files_and_learns(whole):
         "events", "flow.csv", "history.csv", "result.json", "spec.json",
     ]  # fmt: skip
     history, flow = rows(folder, "history.csv"), rows(folder, "flow.csv")
-    assert list(history["epoch"]) == list(range(12)) and list(dict.fromkeys(flow["epoch"])) == [0, 11]
+    assert list(history["epoch"]) == list(range(10)) and list(dict.fromkeys(flow["epoch"])) == [0, 9]
     assert set(flow["measure"]) == {"grad_norm_1", "grad_norm_2", "egf_1", "egf_2"}
     assert set(flow["layer"]) == {"hidden_1", "hidden_2", "output", "total"} and len(flow) == 2 * 2 * 4 * 4
     assert list(dict.fromkeys(flow["reading"])) == ["steps", "end"]
@@ -89,7 +89,7 @@ def test_the_result_follows_from_the_rows_and_its_schema_is_pinned(whole):
     ]  # fmt: skip
     assert result["test_accuracy"] == history["test_accuracy"].iloc[-1]
     assert result["best_test_accuracy"] == history["test_accuracy"].max()
-    assert result["train_loss"] == history["loss"].iloc[-1] and result["epochs_run"] == 12
+    assert result["train_loss"] == history["loss"].iloc[-1] and result["epochs_run"] == 10
     assert result["flow_reading"] == "end"
     totals = flow[(flow["layer"] == "total") & (flow["reading"] == "end")].groupby("measure")["value"].mean()
     for measure in totals.index:
@@ -223,11 +223,11 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(whole, folder, data):
     interrupted(spec, broken, data, 0)
     arrays, progress = broken.load_checkpoint()
     broken.save_checkpoint(arrays, {**progress, "seconds": 1000.0})
-    interrupted(spec, broken, data, 9)
+    interrupted(spec, broken, data, 7)
     assert not broken.finished
     epochs = []
     result = run(spec, broken, data, on_epoch=lambda epoch, logs: epochs.append(epoch))
-    assert epochs == [10, 11], "it goes on with the next epoch"
+    assert epochs == [8, 9], "it goes on with the next epoch"
     assert 1000 < result["seconds"] < 1100
     check_same(broken, whole)
 
@@ -237,7 +237,7 @@ def test_a_run_interrupted_before_its_first_checkpoint_starts_again(whole, folde
     interrupted(spec, folder(spec), data, 0, checkpoint_seconds=1000)
     epochs = []
     run(spec, folder(spec), data, on_epoch=lambda epoch, logs: epochs.append(epoch))
-    assert epochs == list(range(12))
+    assert epochs == list(range(10))
     check_same(folder(spec), whole)
 
 
