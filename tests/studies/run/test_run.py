@@ -19,7 +19,7 @@ from tests.studies.executing import InterruptionError, scalars, untraced
 pytestmark = pytest.mark.usefixtures("every_epoch")
 
 STATEFUL = {
-    "epochs": 10, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.05, "variant": "DA_L2_BN",
+    "epochs": 10, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.02, "variant": "DA_L2_BN",
     "hidden_layers": 2,
 }  # fmt: skip
 PLAIN = {"epochs": 2, "flow_epochs": 0}
@@ -76,7 +76,7 @@ def test_a_finished_run_has_all_its_files_and_learns(whole):
     assert set(flow["measure"]) == {"grad_norm_1", "grad_norm_2", "egf_1", "egf_2"}
     assert set(flow["layer"]) == {"hidden_1", "hidden_2", "output", "total"} and len(flow) == 2 * 2 * 4 * 4
     assert list(dict.fromkeys(flow["reading"])) == ["steps", "end"]
-    assert history["loss"].iloc[-1] < history["loss"].iloc[0] and history["test_accuracy"].iloc[-1] > 0.8
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0] and history["test_accuracy"].iloc[-1] > 0.6
 
 
 def test_the_result_follows_from_the_rows_and_its_schema_is_pinned(whole):
