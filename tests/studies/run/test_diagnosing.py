@@ -9,8 +9,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from keras_sparseflow.data.subsets import balanced_subset
 from keras_sparseflow.diagnostics import Hessian, activation_sparsity, loss_along, loss_surface
 from keras_sparseflow.records import RunFolder, read_json
-from keras_sparseflow.studies.refusals import check_specs
-from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.run import diagnosing
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.recipe import plain_loss
@@ -146,40 +144,3 @@ def test_masked_weights_and_bfloat16_have_them_too(data, tmp_path):
     rows = table(folder, "diagnostics")
     assert set(rows["measure"]) == {"top_eigenvalue", "top_eigenvalue_residual"} and np.isfinite(rows["value"]).all()
     assert {"top eigenvalue, 2/2", "top eigenvector, 2/2", "loss along it, 3/3"} <= set(words)
-
-
-def test_fields_of_diagnostics_that_are_not_there_are_none():
-    assert network(**{**ALL, "diagnostics": ()}) == network() == network(diagnostics=("none",))
-    looked = network(**{**ALL, "diagnostics": ("activation_sparsity",)}).measurement
-    assert (looked.diagnostic_epochs, looked.diagnostic_samples) == (2, 9)
-    assert (looked.eigenvalue_iterations, looked.landscape_steps) == (None, None)
-    surface = network(**{**ALL, "diagnostics": ("loss_surface",)}).measurement
-    assert (surface.diagnostic_epochs, surface.eigenvalue_iterations, surface.landscape_steps) == (None, None, 3)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"diagnostics": ("eigenvalue",)}, "Unknown `diagnostics` 'eigenvalue'.*Did you mean 'top_eigenvalue'"),
-        ({"diagnostics": "loss_along"}, "`diagnostics` must be a list of top_eigenvalue, .*; received 'loss_along'"),
-        ({"diagnostics": ("none", "loss_along")}, "Unknown `diagnostics` 'none'.*`none` stands alone"),
-        ({"diagnostics": ("loss_along",), "landscape_steps": 4}, "`landscape_steps` must be odd.*received 4"),
-        ({"diagnostics": ("loss_along",), "precision": "mixed_float16"}, "received mixed_float16 with loss_along"),
-        (
-            {"diagnostics": ("activation_sparsity",), "activation": "linear"},
-            "must have some; received `activation` lin",
-        ),
-        (
-            {"diagnostics": ("loss_along",), "diagnostic_samples": 0},
-            "`diagnostic_samples` must be a whole number of at",
-        ),
-    ],
-)
-def test_bad_diagnostics_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        network(**values)
-
-
-def test_workers_are_refused():
-    with pytest.raises(ValueError, match=r"in one process; received --strategy=multiworker.*names loss_along"):
-        check_devices([network(), network(diagnostics=("loss_along",))], Options(strategy="multiworker"))

@@ -164,7 +164,7 @@ CHANGES = [
     ("learning_rate", 0.2, {}, "optimizer"),
     ("schedule", "cosine", {}, "optimizer"),
     ("schedule", "step", {"epochs": 2}, "optimizer"),
-    ("l2", 0.2, {**L2, "l2_form": "decoupled"}, "losses"),
+    ("l2", 0.2, {**L2, "l2_form": "decoupled"}, "optimizer"),
     ("method", "set", {"epochs": 2, "move_frequency": 1}, "losses"),
     ("method", "rigl", MOVING, "losses"),
     ("move_until", 0.4, MOVING, "losses"),

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from keras_sparseflow.studies.executors.dashboard import hyperparameters
 
 from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.studies.run import log as log_module

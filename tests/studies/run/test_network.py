@@ -4,14 +4,19 @@ import keras
 import numpy as np
 import pytest
 
-from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers import MaskedDense, MaskedKernel
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import CollapseError
-from keras_sparseflow.studies.comparisons import matched_pair
+from keras_sparseflow.studies.refusals import check_masks
 from keras_sparseflow.studies.run import network as network_module
-from keras_sparseflow.studies.run.network import active_weights, build_network, check_collapse, size_of
-from keras_sparseflow.studies.run.network import build_template, initial_kernels, variable_shapes
+from keras_sparseflow.studies.run.network import (
+    active_weights,
+    build_network,
+    build_template,
+    initial_kernels,
+    size_of,
+    variable_shapes,
+)
 from keras_sparseflow.studies.size import kernel_counts
 
 MLP = {"matched_fraction": None, "hidden_layers": 3, "width": 12}
@@ -41,18 +46,6 @@ def test_both_arms_of_a_wide_resnet_have_the_same_active_weights_in_every_kernel
     assert active_weights(sparse) == active_weights(dense)
     assert active_weights(dense)[:3] == [9 * 8, 9 * 8 * 8, 9 * 8 * 8] and active_weights(dense)[-1] == 32 * 3
     assert sparse.get_layer("stem").filters == 16 and dense.get_layer("stem").filters == 8
-
-
-@pytest.mark.parametrize(
-    ("model", "depth", "variant"),
-    [("wide_resnet", 28, "SC_BN"), ("resnet", 50, "SC_BN"), ("vgg", 16, "NR"), ("mobilenet", 28, "BN")],
-)
-def test_arms_of_other_architectures_are_matched_kernel_by_kernel(model, depth, variant):
-    size = DataSize((32, 32, 3), 100, 50_000, 10_000)
-    members = matched_pair(1, 0.3, model=model, depth=depth, variant=variant)
-    sparse, dense = (kernel_counts.counted_kernels(member.spec, size) for member in members)
-    assert [kernel.active for kernel in sparse] == [kernel.active for kernel in dense] == [k.size for k in dense]
-    assert all(wide.size > narrow.size for wide, narrow in zip(sparse, dense, strict=True))
 
 
 DENSITIES = [
@@ -118,10 +111,10 @@ def test_the_lowest_density_of_each_score_is_tried_once_and_tickets_are_not(spec
     networks = [spec(**COLLAPSING, density=density, seed=seed) for seed in (0, 1) for density in (0.9, 0.5)]
     networks += [spec(**COLLAPSING, density=0.01, method="lottery"), spec(**MLP, density=0.5), spec()]
     words = []
-    check_collapse(networks, data, words.append)
+    check_masks(networks, data, words.append)
     assert tried == [networks[1]] and words == [f"Looking whether {tried[0].name} leaves a kernel without any weight."]
     with pytest.raises(CollapseError):
-        check_collapse([*networks, spec(**COLLAPSING, density=0.01)], data)
+        check_masks([*networks, spec(**COLLAPSING, density=0.01)], data, words.append)
 
 
 # --- what it begins with ----------------------------------------------------------------------------------------
@@ -168,22 +161,26 @@ STACKED = [
     {"matched_fraction": None, "width_fraction": 0.3, "init_fan_in": "sparse"},
     {"score": "snip", "score_samples": 4},
     *({**MLP, **values} for values in DENSITIES if "method" not in values),
-    {**MLP, "density": 0.2, "tweaks": "LRsI", "rescale_iterations": 2},
+    {**MLP, "density": 0.2, "tweaks": "LRsI", "rescale_iterations": 2, "variant": "BN"},
 ]
 
 
 @pytest.mark.parametrize("values", STACKED, ids=str)
-def test_a_population_begins_with_the_kernels_and_masks_of_networks_alone(spec, data, values):
+def test_a_population_begins_with_the_values_and_masks_of_networks_alone(spec, data, values):
     """Where each kernel draws them for itself no network is built."""
-    kernels, masks = initial_kernels(spec(**values), data)
-    expected = list(kernels_of(build_network(spec(**values), data)))
-    assert [kernel.variable.path for kernel in expected] == list(kernels)
-    assert [kernel.variable.path for kernel in expected if kernel.mask is not None] == list(masks)
-    for one in expected:
-        path = one.variable.path
-        assert np.array_equal(kernels[path], one.variable.numpy()) and kernels[path].dtype == np.float32
+    found, masks = initial_kernels(spec(**values), data)
+    model = build_network(spec(**values), data)
+    weights = {variable.path: variable.numpy() for variable in model.trainable_variables}
+    kernels = list(kernels_of(model))
+    assert {kernel.variable.path for kernel in kernels} <= set(found) <= set(weights)
+    assert [kernel.variable.path for kernel in kernels if kernel.mask is not None] == list(masks)
+    for path, array in found.items():
+        assert np.array_equal(array, weights[path]) and array.dtype == np.float32, path
+    for one in kernels:
         if one.mask is not None:
-            assert np.array_equal(masks[path], one.mask.numpy()) and masks[path].dtype == bool
+            assert np.array_equal(masks[one.variable.path], one.mask.numpy()), one.path
+    for path in set(weights) - set(found):  # what every network has alike
+        assert np.ptp(weights[path]) == 0 and weights[path][0] == path.endswith("gamma")
 
 
 def test_a_template_is_the_network_at_the_width_of_its_stack(spec, data):
@@ -193,3 +190,10 @@ def test_a_template_is_the_network_at_the_width_of_its_stack(spec, data):
     kernels, _ = initial_kernels(chosen, data)
     shapes = variable_shapes(template, 20, kernels, 12)
     assert shapes == {variable.path: tuple(variable.shape) for variable in model.variables}
+
+
+def test_what_is_going_to_be_restored_is_not_rescaled(spec, data):
+    values, words = {**MLP, "density": 0.2}, []
+    found, _ = initial_kernels(spec(**values, tweaks="LRsI"), data, initialise=False, say=words.append)
+    expected, _ = initial_kernels(spec(**values), data)
+    assert words == [] and all(np.array_equal(found[path], array) for path, array in expected.items())

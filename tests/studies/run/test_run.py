@@ -140,13 +140,6 @@ def test_both_arms_see_the_same_batches(pair, folder, data, monkeypatch, eager):
     assert len(seen[0]) == 3 and np.array_equal(seen[0], seen[1])
 
 
-def test_augmentation_pads_by_an_eighth_of_the_images_side_or_one_pixel(spec):
-    by_default = spec(variant="DA")
-    assert [by_default.batch_augment_pad((side, side, 1)) for side in (4, 8, 28, 32)] == [1, 1, 4, 4]
-    assert spec(variant="DA", augment_pad=0).batch_augment_pad((32, 32, 3)) == 0
-    assert spec().batch_augment_pad((32, 32, 3)) is None
-
-
 # --- gradient flow ----------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Lottery tickets: rounds in a study, what each begins with, what it leaves, and what cannot go on."""
+"""Rounds of lottery tickets: what each begins with, what it leaves, and what cannot go on."""
 
 import shutil
 
@@ -8,16 +8,13 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.data import DataSize, training_batches
+from keras_sparseflow.data import training_batches
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.run.network import build_network
-from keras_sparseflow.studies.size.cost import cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.study import Study
 from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
 
-SIZE = DataSize((32, 32, 3), 10, 50_000, 10_000)
 REWIND = 4  # within the second epoch, of 3 steps: 48 images in batches of 16
 
 
@@ -46,88 +43,6 @@ def result(study_dir, spec):
 
 def history(study_dir, spec):
     return pd.read_csv(RunFolder(study_dir, spec.run_id).path / "history.csv")
-
-
-# --- specs and studies ------------------------------------------------------------------------------------------
-
-
-def test_a_round_knows_the_one_before_and_the_first():
-    last = ticket(density=0.25, earlier_densities=(1.0, 0.5))
-    assert last.round_before == ticket(density=0.5) == ticket(density=0.5, earlier_densities=(1.0,))
-    assert last.round_before.round_before == last.first_round == ticket(density=1.0)
-    assert last.first_round.round_before is None and RunSpec.of(width=9, density=0.1).round_before is None
-    assert (last.first_step, last.first_round.first_step, last.sparse_from) == (REWIND, 0, 0)
-    assert last.run_id.startswith("sgd-BN-mlp_3_12-lottery-global-d0.25-s0-")
-    assert ticket(density=0.25).run_id != last.run_id, "another way to that density"
-
-
-def tickets(**values):
-    return Study(**{"name": "t", "title": "", "comparison": "densities", "rounds": 10, "fraction": 0.2, **values})
-
-
-@pytest.mark.parametrize("earlier", [(0.5,), (1.0, 0.2), (1.0, 0.25), (1.0, 0.4, 0.6)])
-def test_rounds_that_do_not_fall_are_refused(earlier):
-    with pytest.raises(ValueError, match=r"must begin with 1, .* and fall, all above the density 0.25; received"):
-        ticket(density=0.25, earlier_densities=earlier)
-
-
-def test_a_study_of_tickets_has_its_rounds_in_order():
-    planned = tickets(grids=[{"distribution": ("global",)}], seeds=(0, 1), rounds=3, base={"rewind_step": 5})
-    specs = planned.specs(SIZE)
-    assert [(spec.seed, spec.sparsity.density) for spec in specs] == [
-        (seed, density) for seed in (0, 1) for density in (1.0, 0.8, 0.64, 0.512)
-    ]
-    assert specs[3].sparsity.tickets.earlier_densities == (1.0, 0.8, 0.64)
-    assert [spec.sparsity.distribution for spec in specs[:2]] == [None, "global"]
-    assert {spec.round_before for spec in specs} <= {None, *specs}, "each begins with a run of the study"
-    assert cost(specs[:1], SIZE).steps - cost(specs[1:2], SIZE).steps == 5
-    choices = {row["choice"]: row["value"] for row in planned.choices()}
-    assert (choices["rounds"], choices["fraction"], choices["rewind_step"]) == ("3", "0.2", "5")
-    assert "density" not in choices and "earlier_densities" not in choices
-    changed = planned.with_choices({"activation": ("tanh",)}, rounds=1)
-    assert [row["choice"] for row in changed.overrides()] == ["activation", "rounds"]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"rounds": 0}, "`rounds` must be a whole number of at least 1; received 0"),
-        ({"fraction": 1.0}, "`fraction` must be above 0 and below 1; received 1.0"),
-        ({"fraction": 1e-8}, "`fraction` must give each of 10 rounds a density of its own above 0, .* received 1e-08"),
-        ({"grids": [{"density": (0.1,)}]}, "`grids` takes .*; received density"),
-    ],
-)
-def test_bad_studies_of_tickets_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        tickets(**values)
-
-
-def test_their_densities_follow_from_rounds():
-    with pytest.raises(ValueError, match="`density` follows from other choices in study 't'; received"):
-        tickets().with_choices({"density": (0.1,)})
-
-
-def test_beside_other_methods_the_densities_of_a_study_are_rounds_and_dense_is_trained_once():
-    grid = {"method": ("static", "lottery"), "density": (0.1, 1.0, 0.4), "variant": ("NR", "BN")}
-    specs = tickets(grids=[grid], seeds=(0,), rounds=None).specs(SIZE)
-    rounds = [spec for spec in specs if spec.sparsity.method == "lottery"]
-    assert len(specs) == 10 and len(rounds) == 6 and rounds == specs[4:]
-    assert [spec.sparsity.density for spec in rounds] == [1.0, 0.4, 0.1] * 2
-    assert rounds[2].sparsity.tickets.earlier_densities == (1.0, 0.4)
-    assert {spec.sparsity.density for spec in specs[:4]} == {0.1, 0.4}
-
-
-def test_tickets_of_several_distributions_begin_with_one_dense_network():
-    grid = {"method": ("lottery",), "density": (0.5,), "distribution": ("global", "erk")}
-    grids = [grid, {**grid, "density": (0.25,), "distribution": ("erk",)}]
-    specs = tickets(grids=grids, seeds=(0,), rounds=None).specs(SIZE)
-    assert [(spec.sparsity.density, spec.sparsity.distribution) for spec in specs] == [
-        (1.0, None), (0.5, "global"), (0.5, "erk"), (0.25, "erk"),
-    ]  # fmt: skip
-    assert specs[3].round_before == specs[2] and {spec.first_round for spec in specs} == {specs[0]}
-
-
-# --- runs -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

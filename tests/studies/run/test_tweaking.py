@@ -1,4 +1,4 @@
-"""Tweaks of ToST in studies: what they change, what they leave as it was, and what can't have them."""
+"""Tweaks of ToST in runs: what they change, and what they leave as it was."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,8 @@ import pytest
 from keras_sparseflow import records
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.refusals import check_specs
-from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.run.network import build_network, size_of
-from keras_sparseflow.studies.run.tweaking import check_tweaks, ghost_callbacks, without_ghosts
+from keras_sparseflow.studies.run.tweaking import ghost_callbacks, without_ghosts
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
@@ -24,36 +22,6 @@ def network(**values):
 
 def layers(model):
     return [layer.name for layer in model.layers]
-
-
-def test_fields_of_tweaks_that_are_not_there_are_none():
-    other = {"ghost_decay": "linear", "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.3}
-    assert network(smoothing_over="others") == network()
-    assert network(**other, rescale_iterations=3) == network()
-    assert network(tweaks="LS", **other) == network(tweaks="LS", label_smoothing=0.3)
-    skips = network(tweaks="GSk", **other)
-    ghosts = skips.training.ghosts
-    assert (ghosts.ghost_decay, ghosts.ghost_until, ghosts.ghost_activation) == ("linear", 0.2, None)
-    assert (skips.training.smoothing, skips.training.rescaling, network().training.ghosts) == (None, None, None)
-    assert network(tweaks="GSw", ghost_decay="none", ghost_until=0.2).training.ghosts.ghost_until is None
-    assert (
-        network(tweaks="LS_GSk_GSw_LRsI") == network(tweaks="tost")
-        and network(tweaks="GSw_GSk").training.tweaks == "GSk_GSw"
-    )
-    assert network(tweaks="tost", density=1.0) != network(density=1.0), "dense networks have tweaks too"
-    assert network(tweaks="GSw").run_id.startswith("momentum-BN-GSw-mlp_3_12-random-d0.5-s0-")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"tweaks": "LS", "loss": "squared_error"}, "LS smooths the labels of `loss` cross_entropy; received 'squared"),
-        ({"tweaks": "tost", "activation": "swish"}, "GSw takes the place of `activation` relu; received 'swish'"),
-    ],
-)
-def test_tweaks_without_a_place_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        network(**values)
 
 
 def test_tweaks_change_neither_initial_weights_nor_masks(data):
@@ -84,24 +52,6 @@ def test_initial_weights_are_rescaled_kernel_by_kernel_before_the_first_epoch_al
     again = build_network(tweaked, data, initialise=False, say=words.append)
     assert len(words) == 3, "what is going to be restored is not rescaled"
     np.testing.assert_array_equal(again.get_layer("hidden_1").kernel, models[0].get_layer("hidden_1").kernel)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"tweaks": "LRsI", "batch_size": 40}, "`batch_size` must be at most 32, for 48 training images; received 40"),
-        ({"tweaks": "GSk", "hidden_layers": 1}, "has no place for a ghost"),
-    ],
-)
-def test_tweaks_that_the_network_has_no_place_for_are_refused(values, message, data):
-    check_tweaks([network(), network(tweaks="tost")], data)
-    with pytest.raises(ValueError, match=message):
-        check_tweaks([network(), network(**values)], data)
-
-
-def test_workers_that_would_rescale_apart_are_refused():
-    with pytest.raises(ValueError, match=r"LRsI rescales initial weights in one process.*--strategy=multiworker"):
-        check_specs([network(), network(tweaks="LRsI")], SIZE, Options(strategy="multiworker"))
 
 
 def test_labels_are_smoothed_in_training_alone(data):

@@ -9,10 +9,8 @@ from keras import ops
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.run.network import build_network
-from keras_sparseflow.studies.run.varying import hooked_parts, part_callbacks
-from keras_sparseflow.studies.spec.combined import Part
-from keras_sparseflow.studies.spec.combined import TWEAKS
-from keras_sparseflow.studies.spec.combined import PARTS
+from keras_sparseflow.studies.run.varying import part_callbacks
+from keras_sparseflow.studies.spec.combined import PARTS, TWEAKS, Part
 from tests.plugins.packages import registered
 from tests.studies.executing import plan, train, untraced
 
@@ -45,9 +43,9 @@ def _parts(monkeypatch):
 
 def test_built_in_parts_have_no_hooks(spec):
     everything = "_".join(PARTS.builtins)
-    assert hooked_parts(spec(variant=everything, hidden_layers=3)) == {}
+    assert spec(variant=everything, hidden_layers=3).training.hooked_parts == {}
     assert all(not TWEAKS.get(name).changes_training for name in TWEAKS.builtins)
-    assert list(hooked_parts(spec(variant="BN_P_C"))) == ["variant part 'C'", "variant part 'P'"]
+    assert list(spec(variant="BN_P_C").training.hooked_parts) == ["variant part 'C'", "variant part 'P'"]
 
 
 def test_a_penalty_is_added_to_the_loss_of_each_kernel_beside_l2(data, spec):
@@ -83,7 +81,7 @@ def test_prepare_changes_the_network_and_leaves_its_variables(data, spec):
 
 def test_what_is_no_part_is_refused(spec):
     with pytest.raises(ValueError, match=r"variant 'Z' .* is broken: expected a Part; received function"):
-        hooked_parts(spec(variant="Z"))
+        _ = spec(variant="Z").training.hooked_parts
 
 
 def test_callbacks_are_made_of_the_spec_and_all_steps(monkeypatch, data, spec):
@@ -109,6 +107,6 @@ def test_networks_with_hooks_are_trained_one_after_the_other(data, spec, tmp_pat
 def test_tweaks_have_hooks_too(monkeypatch, data, spec):
     registered(monkeypatch, TWEAKS, P=Part(help="p", penalty=quartic))
     tweaked = spec(hidden_layers=2, tweaks="P_GSw")
-    assert tweaked.training.tweaks == "GSw_P" and list(hooked_parts(tweaked)) == ["tweak 'P'"]
+    assert tweaked.training.tweaks == "GSw_P" and list(tweaked.training.hooked_parts) == ["tweak 'P'"]
     assert len(build_network(tweaked, data).losses) == 3, "one of each kernel, ghosts or not"
     assert not build_network(spec(hidden_layers=2), data).losses
