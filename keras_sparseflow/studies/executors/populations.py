@@ -51,7 +51,7 @@ def run_populations(
     Raises:
         MemoryError: there is no room for a single network.
     """
-    waiting = list(planned)
+    waiting = [part for population in planned for part in _left_of(population, prepared.study_dir)]
     while waiting:
         population = waiting.pop(0)
         try:
