@@ -17,7 +17,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         "keras_sparseflow.analysis.report",
-        "keras_sparseflow.studies.launch",
+        "keras_sparseflow.studies.run_study",
         "keras_sparseflow.studies.executors.populations",
         "keras_sparseflow.studies.run.run",
         "matplotlib.backends.backend_agg",
