@@ -27,15 +27,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
-from keras_sparseflow.studies.executors.progress import StudyProgress
 from rich.console import Console
 from rich.table import Table
 
-from keras_sparseflow.data import ImageData, load_images, steps_per_epoch
-from keras_sparseflow.studies.executors.executors import EXECUTORS, Options, plan
+from keras_sparseflow.data import DataSize, ImageData, load_images, steps_per_epoch
+from keras_sparseflow.studies.comparisons import Member
+from keras_sparseflow.studies.executors.options import make_strategy
+from keras_sparseflow.studies.executors.executors import EXECUTORS
+from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.study_plan import plan_study
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.presets.preset_table import PRESETS
+from keras_sparseflow.studies.run.network import size_of
+from keras_sparseflow.studies.run.progress import StudyProgress
+from keras_sparseflow.studies.size.cost import cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.distributed.device import use_cores_for_stacks
 
@@ -69,13 +75,13 @@ class Case:
 class Clock(StudyProgress):
     """Notes when each epoch ended and when the first step was done."""
 
-    def __init__(self, specs: Sequence[TrainingSpec]):
+    def __init__(self, specs: Sequence[RunSpec]):
         super().__init__(specs, Console(file=StringIO()))
         self.began = time.perf_counter()
         self.first_step: float | None = None
         self.epoch_ends: dict[str, list[float]] = collections.defaultdict(list)
 
-    def epoch_of(self, spec: TrainingSpec) -> Callable[..., None]:
+    def epoch_of(self, spec: RunSpec) -> Callable[..., None]:
         return lambda *epoch_and_metrics: self.epoch_ends[spec.run_id].append(time.perf_counter())
 
     def show(self, now: str) -> None:
@@ -139,8 +145,24 @@ def timed(executor: str, specs: list[RunSpec], data: ImageData) -> tuple[float, 
     gc.collect()  # what the executor before left
     clock = Clock(specs)
     with tempfile.TemporaryDirectory() as folder:
-        EXECUTORS.get(executor)(specs, Path(folder), data, clock, Options(jit=JIT.value))
+        EXECUTORS.get(executor)(prepared(executor, specs, size_of(data), Path(folder)), data, clock)
     return time.perf_counter() - clock.began, clock
+
+
+def prepared(executor: str, specs: list[RunSpec], size: DataSize, folder: Path) -> Prepared:
+    """Returns runs as executors are given them."""
+    options = Options(jit=JIT.value)
+    return Prepared(
+        study=Study(name="benchmark", title=""),
+        study_dir=folder,
+        members=[Member(spec, {}) for spec in specs],
+        specs=specs,
+        size=size,
+        cost=cost(specs, size),
+        plan=plan_study(specs, folder, size, executor, options),
+        strategy=make_strategy(options),
+        options=options,
+    )
 
 
 def measure(case: Case) -> dict[str, list[float]]:
@@ -149,15 +171,16 @@ def measure(case: Case) -> dict[str, list[float]]:
     for _ in range(TURNS.value):
         sums: dict[str, float] = collections.defaultdict(float)
         for study in case.studies:
-            specs = study.specs(case.data.inputs, case.data.num_classes)
+            specs = study.specs(size_of(case.data))
             alone = [spec for spec in specs if spec.seed == 0]  # of every width and arm: the rest takes as long
-            network_steps = steps_per_epoch(case.data, specs[0].batch_size) * specs[0].epochs
+            epochs, epoch_steps = specs[0].training.epochs, steps_per_epoch(case.data, specs[0].training.batch_size)
+            network_steps = epochs * epoch_steps
             seconds, clock = timed("serial", alone, case.data)
             sums["serial"] += seconds / len(alone) / network_steps
-            sums["serial epochs"] += clock.epoch_seconds() / (network_steps / specs[0].epochs)
+            sums["serial epochs"] += clock.epoch_seconds() / epoch_steps
             seconds, clock = timed("population", specs, case.data)
             sums["population"] += seconds / len(specs) / network_steps
-            sums["population epochs"] += clock.epoch_seconds() / (network_steps / specs[0].epochs) / len(specs)
+            sums["population epochs"] += clock.epoch_seconds() / epoch_steps / len(specs)
             sums["start"] = max(sums["start"], clock.first_step or 0.0)
         for name, value in sums.items():
             columns[name].append(value if name == "start" else value / len(case.studies))
@@ -168,17 +191,14 @@ def matmul_seconds(case: Case) -> float:
     """Returns what the matrix products of a network-step take in the stacks that are planned, nothing else done."""
     total = 0.0
     for study in case.studies:
-        specs = study.specs(case.data.inputs, case.data.num_classes)
+        specs = study.specs(size_of(case.data))
+        hidden_layers, batch_size = specs[0].model.hidden_layers or 0, specs[0].training.batch_size
         options = Options(population_memory=10**12)
-        (population,) = plan(
-            specs, Path("none"), case.data.input_shape, case.data.num_classes, "population", options
-        ).populations
+        (population,) = plan_study(specs, Path("none"), size_of(case.data), "population", options).populations
         layers = []
         for stack in population.stacks:
-            sizes = [case.data.inputs, *[stack.width] * specs[0].hidden_layers, case.data.num_classes]
-            layers.append(
-                [_operands(len(stack.members), specs[0].batch_size, *pair) for pair in itertools.pairwise(sizes)]
-            )
+            sizes = [case.data.inputs, *[stack.width] * hidden_layers, case.data.num_classes]
+            layers.append([_operands(len(stack.members), batch_size, *pair) for pair in itertools.pairwise(sizes)])
         total += _products_seconds(layers) / len(specs)
     return total / len(case.studies)
 
@@ -220,11 +240,11 @@ def peak_flops() -> float:
 
 def profile(case: Case) -> dict[str, float]:
     """Returns the share of thread time of each group of operations while a population trains."""
-    specs = case.studies[-1].specs(case.data.inputs, case.data.num_classes)
+    specs = case.studies[-1].specs(size_of(case.data))
     times: dict[str, float] = collections.defaultdict(float)
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
-        timed("population", [dataclasses.replace(spec, epochs=2) for spec in specs], case.data)
+        timed("population", [spec.but(epochs=2) for spec in specs], case.data)
         tf.profiler.experimental.stop()
         for name, seconds in _operations(folder):
             group = next((g for g, parts in GROUPS.items() if any(part in name for part in parts)), "entry by entry")

@@ -5,8 +5,11 @@ import pytest
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.studies.comparisons import matched_pair
 from keras_sparseflow.studies.run.log import CheckpointClock
 from keras_sparseflow.studies.spec.run_spec import RunSpec
+
+SMALL = {"hidden_layers": 1, "epochs": 3, "batch_size": 16, "learning_rate": 0.1}
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +27,16 @@ def data():
 
 @pytest.fixture(scope="session")
 def spec():
-    def make(**values):
-        defaults = {
-            "dense_width": 6, "max_width": 20, "hidden_layers": 1, "epochs": 3, "batch_size": 16, "learning_rate": 0.1
-        }  # fmt: skip
-        return RunSpec(**{**defaults, **values})
+    """Makes a perceptron of 20 hidden units that has as many active weights in each kernel as a dense one of 6."""
+    return lambda **values: RunSpec.of(**{"width": 20, "matched_fraction": 0.3, **SMALL, **values})
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """Makes both arms of a matched pair: that perceptron, and the dense one."""
+
+    def make(width=20, fraction=0.3, **values):
+        return [member.spec for member in matched_pair(width, fraction, **{**SMALL, **values})]
 
     return make
 

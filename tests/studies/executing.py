@@ -8,27 +8,55 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from keras_sparseflow.studies.executors.progress import StudyProgress
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
 from keras_sparseflow.records import RunFolder, read_json
-from keras_sparseflow.studies.executors import executors
-from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.comparisons import Member
+from keras_sparseflow.studies.executors.options import make_strategy
+from keras_sparseflow.studies.executors.executors import EXECUTORS
+from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.study_plan import plan_study
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.network import size_of
+from keras_sparseflow.studies.run.progress import StudyProgress
+from keras_sparseflow.studies.size.cost import cost
+from keras_sparseflow.studies.study import Study
 
 
 class InterruptionError(Exception):
     pass
 
 
+def plan(executor, specs, study_dir, data, **options):
+    """Returns which of the specs an executor would train together."""
+    return plan_study(specs, study_dir, size_of(data), executor, Options(**options))
+
+
 def train(executor, specs, study_dir, data, **options):
     """Trains specs; returns the lines of progress."""
     output = io.StringIO()
     with StudyProgress(specs, Console(file=output, width=200)) as progress:
-        executors.EXECUTORS.get(executor)(specs, study_dir, data, progress, Options(**options))
+        train_with(progress, executor, specs, study_dir, data, **options)
     return output.getvalue()
+
+
+def train_with(progress, executor, specs, study_dir, data, **options):
+    """Trains specs, which tell of their progress."""
+    prepared = Prepared(
+        study=Study(name="study", title=""),
+        study_dir=study_dir,
+        members=[Member(spec, {}) for spec in specs],
+        specs=specs,
+        size=size_of(data),
+        cost=cost(specs, size_of(data)),
+        plan=plan(executor, specs, study_dir, data, **options),
+        strategy=make_strategy(Options(**options)),
+        options=Options(**options),
+    )
+    EXECUTORS.get(executor)(prepared, data, progress)
 
 
 @contextlib.contextmanager

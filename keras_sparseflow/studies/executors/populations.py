@@ -51,7 +51,7 @@ def run_populations(
     Raises:
         MemoryError: there is no room for a single network.
     """
-    waiting = list(planned)
+    waiting = [part for population in planned for part in _left_of(population, prepared.study_dir)]
     while waiting:
         population = waiting.pop(0)
         try:
@@ -211,7 +211,7 @@ class _PopulationRun:
         spec = self._spec
         stack = Stack(
             template,
-            [self._member(template, planned.width, member, streams) for member in planned.members],
+            [self._member(template, planned.width, i, streams, saved[i] is None) for i in planned.members],
             optimizer_factory(spec),
             loss(spec),
             () if spec.measurement.flow is None else self._flow.flow_measures,
@@ -225,9 +225,15 @@ class _PopulationRun:
             stack.restore(states, [self._logs[member].folder.path for member in planned.members])
         return stack
 
-    def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream]) -> Member:
+    def _member(self, template: keras.Model, width: int, index: int, streams: list[Stream], initialise: bool) -> Member:
         spec = self._specs[index]
-        variables, masks = initial_kernels(spec, self._data)
+        variables, masks = initial_kernels(
+            spec,
+            self._data,
+            allow_collapse=self._allow_collapse,
+            initialise=initialise,
+            say=self._progress.say_of(spec),
+        )
         shapes = variable_shapes(template, width, variables, units_of(spec))
         self._active[index] = [
             int(np.count_nonzero(masks[path])) if path in masks else values.size

@@ -63,6 +63,14 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
     finished = len(specs) - len(left)
     if executor not in ("auto", "population"):
         return StudyPlan((), tuple(left), {}, finished)
+    from keras_sparseflow.studies.run.recipe import optimizer_factory
+    from keras_sparseflow.training.distributed.device import parallel_stacks, population_memory
+    from keras_sparseflow.training.population.elementwise import slots_per_weight
+
+    # Asked first: on a GPU TensorFlow takes nearly all of it with its first tensor.
+    memory = options.population_memory
+    if memory is None and options.strategy == "none":
+        memory = population_memory()
     reasons = {part: reason for part, reason in _not_stackable(left, options).items() if reason is not None}
     if reasons and executor == "population":
         what, reason = next(iter(reasons.items()))
@@ -70,14 +78,8 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
             f"Networks with {what} cannot be trained as a population: {reason}. "
             "Use --executor=serial, or auto, for them."
         )
-    if options.strategy != "none":
+    if memory is None or options.strategy != "none":
         return StudyPlan((), tuple(left), reasons, finished)
-    from keras_sparseflow.studies.run.recipe import optimizer_factory
-    from keras_sparseflow.training.distributed.device import parallel_stacks, population_memory
-    from keras_sparseflow.training.population.elementwise import slots_per_weight
-
-    # Asked first: on a GPU TensorFlow takes nearly all of it with its first tensor.
-    memory = population_memory() if options.population_memory is None else options.population_memory
     alone = tuple(spec for spec in left if reasons.keys() & _stacked_parts(spec).keys())
     populations = plan_populations(
         [spec for spec in left if spec not in alone],

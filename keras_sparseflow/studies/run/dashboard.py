@@ -97,6 +97,6 @@ def _value(spec: RunSpec, leaf: Leaf) -> Any:
     value = leaf.of(spec)
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    if "None" in str(leaf.item.type):
+    if "None" in str(leaf.item.type) or leaf.conditions:
         return "none" if value is None else str(value)
     return value

@@ -242,14 +242,19 @@ def build_template(spec: RunSpec, data: ImageData, width: int) -> keras.Model:
     return mlp(data.input_shape, data.num_classes, widths, **between_kernels(spec), **spec.model.details)
 
 
-def initial_kernels(spec: RunSpec, data: ImageData, say: Say = lambda _: None) -> tuple[Arrays, Arrays]:
+def initial_kernels(
+    spec: RunSpec, data: ImageData, *, allow_collapse: bool = False, initialise: bool = True, say: Say = lambda _: None
+) -> tuple[Arrays, Arrays]:
     """Returns the initial values of a spec's network, by path, where they are not those of any, and its masks.
 
-    They are those of `build_network`. Where each layer draws them for itself, they are drawn without building it.
+    They are those of `build_network`, whose arguments these are. Where each layer draws them for itself, they are drawn
+    without building it.
     """
-    if spec.training.rescaling is not None or not (spec.sparsity.is_dense or draws_masks(spec)):
-        model = initial_network(spec, data, SparseModel)
-        rescaled(model, spec, data, say)
+    rescales = initialise and spec.training.rescaling is not None
+    if rescales or not (spec.sparsity.is_dense or draws_masks(spec)):
+        model = initial_network(spec, data, SparseModel, allow_collapse=allow_collapse)
+        if rescales:
+            rescaled(model, spec, data, say)
         return _values_and_masks(model)
     size = size_of(data)
     fan_ins, ends = initial_fan_ins(spec, size), dense_ends(spec, size)

@@ -218,7 +218,7 @@ def _flow_callback(spec: RunSpec, data: ImageData) -> GradientFlow:
         measures=flow.flow_measures,
         tensors=flow.flow_tensors,
         cost=flow.flow_cost,
-        training=flow.flow_mode == "training",
+        training=flow.flow_mode != "inference",
         readings=flow.flow_readings,
         total_epochs=epochs,
     )

@@ -1,6 +1,5 @@
 """Devices and precision: what they may change of a run, what they must not, and what is refused."""
 
-import dataclasses
 import signal
 
 import keras
@@ -10,29 +9,37 @@ import pytest
 import tensorflow as tf
 
 from keras_sparseflow.launchers import terminal
-from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies import launch
-from keras_sparseflow.studies.executors import executors
-from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.executors.options import STRATEGIES, strategy_for
+from keras_sparseflow.studies.executors.options import STRATEGIES, Options, make_strategy
+from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.run import run as run_module
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.run import run
+from keras_sparseflow.studies.run_study import run_study
+from keras_sparseflow.studies.spec.run_spec import LEAVES
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
 from tests import processes
-from tests.studies.executing import InterruptionError
+from tests.studies.executing import InterruptionError, untraced
 
 MIRRORED = Options(strategy="mirrored")
+
+
+@pytest.fixture
+def eager():
+    """Steps run operation by operation."""
+    with untraced():
+        yield
+
 
 # --- one device; suites/cluster has two --------------------------------------------------------------------------
 
 
-def test_a_strategy_of_one_device_changes_nothing(spec, folder, data):
-    spec = spec(variant="BN", hidden_layers=2)
-    run(spec, folder(spec, "plain"), data, tensorboard=False)
-    run(spec, folder(spec, "mirrored"), data, tensorboard=False, strategy=strategy_for([spec], MIRRORED))
+def test_a_strategy_of_one_device_changes_nothing_and_a_finished_run_is_finished_under_it(spec, folder, data):
+    spec, strategy = spec(variant="BN", epochs=2, flow_measures=("egf_1",)), make_strategy(MIRRORED)
+    plain = run(spec, folder(spec, "plain"), data, tensorboard=False)
+    run(spec, folder(spec, "mirrored"), data, tensorboard=False, strategy=strategy)
+    assert run(spec, folder(spec, "plain"), data, strategy=strategy) == plain
     for name in ("history.csv", "flow.csv"):
         frames = [pd.read_csv(folder(spec, where).path / name) for where in ("plain", "mirrored")]
         pd.testing.assert_frame_equal(*frames, rtol=1e-5)
@@ -41,8 +48,8 @@ def test_a_strategy_of_one_device_changes_nothing(spec, folder, data):
 # --- several workers: suites/cluster has real ones ------------------------------------------------------------
 
 
-def test_a_follower_writes_nothing_and_comes_to_the_same(spec, folder, data, monkeypatch):
-    chosen = spec(variant="BN")
+def test_a_follower_writes_nothing_and_comes_to_the_same(spec, folder, data, monkeypatch, eager):
+    chosen = spec(variant="BN", epochs=2, flow_epochs=1)
     expected = run(chosen, folder(chosen, "chief"), data, checkpoint_seconds=0)
     monkeypatch.setattr(run_module, "is_chief", lambda strategy: False)
     found = run(chosen, folder(chosen, "follower"), data, checkpoint_seconds=0)
@@ -50,7 +57,9 @@ def test_a_follower_writes_nothing_and_comes_to_the_same(spec, folder, data, mon
     assert not folder(chosen, "follower").path.parent.exists()
 
 
-def test_workers_compare_run_epoch_and_every_variable_before_they_train(spec, folder, data, monkeypatch, every_epoch):
+def test_workers_compare_run_epoch_and_every_variable_before_they_train(
+    spec, folder, data, monkeypatch, every_epoch, eager
+):
     compared = []
     monkeypatch.setattr(run_module, "worker_count", lambda strategy: 2)
     monkeypatch.setattr(run_module, "check_agreement", lambda strategy, value, what: compared.append(value))
@@ -58,7 +67,7 @@ def test_workers_compare_run_epoch_and_every_variable_before_they_train(spec, fo
     def interrupt(epoch, logs):
         raise InterruptionError
 
-    chosen = spec(epochs=2)
+    chosen = spec(epochs=2, flow_epochs=0)
     for name in ("first", "second", "first"):  # the last one goes on
         with pytest.raises(InterruptionError):
             run(chosen, folder(chosen, name), data, tensorboard=False, on_epoch=interrupt, checkpoint_seconds=0)
@@ -70,11 +79,11 @@ def test_workers_compare_run_epoch_and_every_variable_before_they_train(spec, fo
 def test_while_workers_wait_for_each_other_the_system_hears_an_interruption(monkeypatch):
     before, heard = signal.getsignal(signal.SIGINT), []
 
-    def refuse(specs, options):
+    def refuse(options):
         heard.append(signal.getsignal(signal.SIGINT))
         raise ValueError("no workers")
 
-    monkeypatch.setattr(terminal, "strategy_for", refuse)
+    monkeypatch.setattr(terminal, "make_strategy", refuse)
     with pytest.raises(ValueError, match="no workers"):
         terminal._meet_workers(Options(strategy="multiworker"))
     assert heard == [signal.SIG_DFL] and signal.getsignal(signal.SIGINT) is before
@@ -130,25 +139,25 @@ def test_a_study_that_its_devices_can_not_train_is_refused_before_the_first_netw
 ):
     several(monkeypatch, replicas)
     with pytest.raises(ValueError, match=message):
-        launch.run_study(tiny(), runs_dir=tmp_path, executor=executor, options=Options(**options))
+        run_study(tiny(), runs_dir=tmp_path, executor=executor, options=Options(**options))
     assert not list(tmp_path.glob("tiny/*/spec.json"))
 
 
 def test_xla_under_a_strategy_is_refused():
     with pytest.raises(ValueError, match="`jit` must be false or auto under a strategy, MirroredStrategy.*true"):
-        strategy_for([], dataclasses.replace(MIRRORED, jit=True))
+        make_strategy(Options(strategy="mirrored", jit=True))
 
 
 def test_populations_train_on_one_device_in_float32(tmp_path, monkeypatch):
     several(monkeypatch, 2)
 
     def planned(executor, options=MIRRORED, **base):
-        return executors.plan(tiny(**base).specs(16, 10), tmp_path, (4, 4, 1), 10, executor, options)
+        return prepare(tiny(**base), runs_dir=tmp_path, executor=executor, options=options).plan
 
     plan = planned("auto")
     assert len(plan.alone) == 2 and not plan.populations
     assert plan.reasons == {"--strategy=mirrored": "a population trains on one device"}
-    with pytest.raises(ValueError, match="on one device; received --strategy=mirrored. Use --executor=serial, or auto"):
+    with pytest.raises(ValueError, match="with --strategy=mirrored cannot .*: a population trains on one device. Use --executor=serial"):
         planned("population")
     plan = planned("auto", Options(), precision="mixed_bfloat16")
     assert len(plan.alone) == 2 and list(plan.reasons) == ["precision 'mixed_bfloat16'"]
@@ -170,7 +179,7 @@ def test_layers_compute_in_half_precision_and_weights_and_logits_stay_float32(sp
     assert hasattr(model.optimizer, "dynamic_scale") == (precision == "mixed_float16")
 
 
-def test_half_precision_measures_the_flow_of_the_unscaled_loss(spec, folder, data):
+def test_half_precision_measures_the_flow_of_the_unscaled_loss(spec, folder, data, eager):
     flows = []
     for precision in ("float32", "mixed_float16"):
         chosen = spec(precision=precision, epochs=1, variant="L2", learning_rate=1e-6)
@@ -204,8 +213,8 @@ def test_the_loss_scale_survives_an_interruption_and_the_beginning_of_fit(spec, 
     assert list(network_state(second)) == list(state)
 
 
-def test_an_interrupted_run_in_half_precision_goes_on_as_if_it_had_not_been(spec, folder, data, every_epoch):
-    chosen = spec(precision="mixed_float16", optimizer="adam", epochs=2)
+def test_an_interrupted_run_in_half_precision_goes_on_as_if_it_had_not_been(spec, folder, data, every_epoch, eager):
+    chosen = spec(precision="mixed_float16", optimizer="adam", epochs=2, flow_epochs=0)
     run(chosen, folder(chosen, "whole"), data, tensorboard=False)
 
     def stop(epoch, logs):
@@ -225,14 +234,14 @@ import sys
 from keras_sparseflow.launchers.terminal import load_training_quietly
 load_training_quietly("auto", deterministic=True)
 import tensorflow as tf
-from keras_sparseflow.studies.launch import run_network
+from keras_sparseflow.studies.run_study import run_network
 try:
     tf.random.normal([2])
     sys.exit("random operations without a seed are not refused")
 except RuntimeError:
     pass
-values = {"epochs": 2, "image_size": 4, "train_size": 200, "augment_pad": 1, "variant": "DA_L2_BN",
-          "optimizer": "adam", "hidden_layers": 1, "learning_rate": 0.1}
+values = {"epochs": 2, "image_size": 4, "train_size": 200, "augment_pad": 1, "variant": "DA_L2_BN", "optimizer": "adam",
+          "hidden_layers": 1, "learning_rate": 0.1, "density": 0.3, "flow_measures": ("egf_1",), "flow_epochs": 1}
 for executor in ("population", "serial"):
     run_network(values, study=executor, runs_dir=sys.argv[1], executor=executor)
 """
@@ -251,12 +260,5 @@ def test_deterministic_runs_leave_the_same_bytes(tmp_path):
         assert len(first) == 2 and first == second
 
 
-def test_the_strategy_is_no_part_of_a_run_s_name(spec):
-    assert not {"strategy", "devices", "jit"} & {field.name for field in dataclasses.fields(spec())}
-
-
-def test_a_run_folder_of_one_device_is_finished_for_all(spec, folder, data):
-    chosen = spec(epochs=1)
-    first = run(chosen, folder(chosen), data, tensorboard=False)
-    strategy = strategy_for([chosen], MIRRORED)
-    assert run(chosen, RunFolder(folder(chosen).path.parent, chosen.run_id), data, strategy=strategy) == first
+def test_the_strategy_is_no_part_of_a_run_s_name():
+    assert not {"strategy", "devices", "jit"} & set(LEAVES)

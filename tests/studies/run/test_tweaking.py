@@ -1,55 +1,27 @@
-"""Tweaks of ToST in studies: what they change, what they leave as it was, and what can't have them."""
-
-import dataclasses
+"""Tweaks of ToST in runs: what they change, and what they leave as it was."""
 
 import numpy as np
 import pytest
-from keras_sparseflow.studies.density_study import DensityStudy
-from keras_sparseflow.studies.spec.density_spec import DensitySpec
 
 from keras_sparseflow import records
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.executors.options import strategy_for
-from keras_sparseflow.studies.run.network import build_network
-from keras_sparseflow.studies.run.tweaking import check_tweaks, ghost_callbacks, without_ghosts
-from tests.studies.executing import assert_same_files, interrupted_after, train
+from keras_sparseflow.studies.run.network import build_network, size_of
+from keras_sparseflow.studies.run.tweaking import ghost_callbacks, without_ghosts
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.study import Study
+from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
+
+NETWORK = {"hidden_layers": 3, "width": 12, "flow_epochs": 0}
+TRAINING = {"batch_size": 16, "epochs": 4, "learning_rate": 0.05, "optimizer": "momentum"}
 
 
 def network(**values):
-    small = {"model": "mlp", "depth": 4, "width": 12, "variant": "BN", "density": 0.5, "flow_epochs": 2}
-    training = {"batch_size": 16, "epochs": 4, "learning_rate": 0.05, "optimizer": "momentum"}
-    return DensitySpec(**{**small, **training, **values})
+    return RunSpec.of(**{**NETWORK, **TRAINING, "variant": "BN", "density": 0.5, **values})
 
 
 def layers(model):
     return [layer.name for layer in model.layers]
-
-
-def test_fields_of_tweaks_that_are_not_there_are_their_defaults():
-    other = {"ghost_decay": "linear", "ghost_until": 0.2, "ghost_activation": "mish", "label_smoothing": 0.3}
-    assert network(smoothing_over="others") == network()
-    assert network(**other, rescale_iterations=3) == network()
-    assert network(tweaks="LS", **other) == network(tweaks="LS", label_smoothing=0.3)
-    skips = network(tweaks="GSk", **other)
-    assert (skips.ghost_decay, skips.ghost_until, skips.ghost_activation) == ("linear", 0.2, "swish")
-    assert network(tweaks="GSw", ghost_decay="none", ghost_until=0.2).ghost_until == 0.5
-    assert network(tweaks="LS_GSk_GSw_LRsI") == network(tweaks="tost") and network(tweaks="GSw_GSk").tweaks == "GSk_GSw"
-    assert network(tweaks="tost", density=1.0) != network(density=1.0), "dense networks have tweaks too"
-    assert network(tweaks="GSw").run_id.startswith("momentum-BN-GSw-mlp_4_12-random-d0.5-s0-")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"tweaks": "LS", "loss": "squared_error"}, "LS smooths the labels of `loss` cross_entropy; received 'squared"),
-        ({"tweaks": "tost", "activation": "swish"}, "GSw takes the place of `activation` relu; received 'swish'"),
-    ],
-)
-def test_tweaks_without_a_place_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        network(**values)
 
 
 def test_tweaks_change_neither_initial_weights_nor_masks(data):
@@ -68,7 +40,8 @@ def test_tweaks_change_neither_initial_weights_nor_masks(data):
 def test_initial_weights_are_rescaled_kernel_by_kernel_before_the_first_epoch_alone(data):
     plain, tweaked = (network(tweaks=tweaks, rescale_iterations=3) for tweaks in ("none", "LRsI"))
     words = []
-    models = [build_network(spec, data, say=words.append) for spec in (plain, tweaked)]
+    with untraced():
+        models = [build_network(spec, data, say=words.append) for spec in (plain, tweaked)]
     assert words == [f"rescaling initial weights, {number}/3" for number in (1, 2, 3)]
     for layer in models[0].layers:
         if isinstance(layer, MaskedKernel):
@@ -81,24 +54,6 @@ def test_initial_weights_are_rescaled_kernel_by_kernel_before_the_first_epoch_al
     np.testing.assert_array_equal(again.get_layer("hidden_1").kernel, models[0].get_layer("hidden_1").kernel)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"tweaks": "LRsI", "batch_size": 40}, "`batch_size` must be at most 32, for 48 training images; received 40"),
-        ({"tweaks": "GSk", "depth": 2}, "has no place for a ghost"),
-    ],
-)
-def test_tweaks_that_the_network_has_no_place_for_are_refused(values, message, data):
-    check_tweaks([network(), network(tweaks="tost")], data)
-    with pytest.raises(ValueError, match=message):
-        check_tweaks([network(), network(**values)], data)
-
-
-def test_workers_that_would_rescale_apart_are_refused():
-    with pytest.raises(ValueError, match=r"LRsI rescales initial weights in one process.*--strategy=multiworker"):
-        strategy_for([network(), network(tweaks="LRsI")], Options(strategy="multiworker"))
-
-
 def test_labels_are_smoothed_in_training_alone(data):
     """By hand: 0.7 of the label's share and 0.3 of the mean of all, or of the others."""
     specs = [network(tweaks=tweaks, label_smoothing=0.3) for tweaks in ("none", "LS")]
@@ -107,8 +62,9 @@ def test_labels_are_smoothed_in_training_alone(data):
     for model in models:
         model.optimizer.learning_rate = 0.0
     images, labels = data.train_images[:16], data.train_labels[:16]
-    hard, smooth, over_others = (model.train_on_batch(images, labels)[0] for model in models)
-    evaluated = [model.evaluate(images, labels, verbose=0)[0] for model in models]
+    with untraced():
+        hard, smooth, over_others = (model.train_on_batch(images, labels)[0] for model in models)
+        evaluated = [model.test_on_batch(images, labels)[0] for model in models]
     logits = models[0](images, training=True).numpy()
     log_shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     right = log_shares[np.arange(16), labels]
@@ -124,11 +80,12 @@ def faded(data, tmp_path_factory):
     """Returns a spec with ghosts until the half, its interrupted run's checkpoints and the folder where it finished."""
     spec = network(tweaks="GSk_GSw")
     folder, states = tmp_path_factory.mktemp("faded"), []
-    for epoch in (0, 1):
-        with interrupted_after(epoch, 1):
-            train("serial", [spec], folder, data, checkpoint_seconds=0, tensorboard=False)
-        states.append(RunFolder(folder, spec.run_id).load_checkpoint()[0])
-    train("serial", [spec], folder, data, tensorboard=False)
+    with untraced():
+        for epoch in (0, 1):
+            with interrupted_after(epoch, 1):
+                train("serial", [spec], folder, data, checkpoint_seconds=0, tensorboard=False)
+            states.append(RunFolder(folder, spec.run_id).load_checkpoint()[0])
+        train("serial", [spec], folder, data, tensorboard=False)
     return spec, states, folder
 
 
@@ -143,7 +100,8 @@ def test_ghosts_fade_until_their_share_of_the_training(faded):
 
 def test_an_interrupted_run_with_ghosts_comes_to_what_it_would_have_come_to(faded, data, tmp_path):
     spec, _, folder = faded
-    train("serial", [spec], tmp_path, data, tensorboard=False)
+    with untraced():
+        train("serial", [spec], tmp_path, data, tensorboard=False)
     assert_same_files(spec, tmp_path, folder)
 
 
@@ -156,14 +114,17 @@ def test_ghosts_may_stay(data):
 
 
 def test_tickets_are_found_without_tweaks_and_trained_with_them(data, tmp_path):
-    base = {f.name: getattr(network(), f.name) for f in dataclasses.fields(DensitySpec) if f.name in
-            ("model", "depth", "width", "flow_epochs", "batch_size", "epochs")}  # fmt: skip
-    grid = {"method": ("lottery",), "density": (0.5,), "tweaks": ("GSk_GSw",), "variant": ("BN",)}
-    study = DensityStudy(name="s", title="", grids=[grid], base={**base, "rewind_step": 4}, seeds=(0,))
-    dense, plain, tweaked = specs = study.specs(16, 3)
-    assert [(spec.density, spec.tweaks) for spec in specs] == [(1.0, "none"), (0.5, "none"), (0.5, "GSk_GSw")]
-    assert tweaked.round_before == dense and ghost_callbacks(tweaked, data)[0]._end_step == 6 - 4
-    train("serial", specs, tmp_path, data, tensorboard=False)
+    base = {**NETWORK, "batch_size": 16, "epochs": 2, "rewind_step": 2}
+    layers = {"hidden_layers": (base.pop("hidden_layers"),)}
+    grid = {"method": ("lottery",), "density": (0.5,), "tweaks": ("GSk_GSw",), "variant": ("BN",), **layers}
+    study = Study(name="s", title="", comparison="densities", grids=[grid], base=base, seeds=(0,))
+    dense, plain, tweaked = specs = study.specs(size_of(data))
+    assert [(spec.sparsity.density, spec.training.tweaks) for spec in specs] == [
+        (1.0, "none"), (0.5, "none"), (0.5, "GSk_GSw"),
+    ]  # fmt: skip
+    assert tweaked.round_before == dense and ghost_callbacks(tweaked, data)[0]._end_step == 3 - 2
+    with untraced():
+        train("serial", specs, tmp_path, data, tensorboard=False)
     ends = [RunFolder(tmp_path, spec.run_id).load_arrays("weights.npz") for spec in specs]
     masks = [RunFolder(tmp_path, spec.run_id).load_arrays("masks.npz") for spec in specs]
     assert ends[1].keys() == ends[2].keys() and all(np.array_equal(masks[1][name], masks[2][name]) for name in masks[1])
