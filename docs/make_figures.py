@@ -21,11 +21,13 @@ from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
 from keras_sparseflow.analysis import accuracy_by_width, activation_functions, arrange, figure_bytes, p_value_heatmap
 from keras_sparseflow.analysis.colours import line_styles
 from keras_sparseflow.analysis.panels import finish, make_grid, styled
+from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
 from keras_sparseflow.models.residual import WIDE_RESNET
 from keras_sparseflow.records import write_atomic
-from keras_sparseflow.studies.comparisons import match_capacity
+from keras_sparseflow.studies.size.kernel_counts import matched_kernels
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 HERE = Path(__file__).parent
 TABLE_4 = HERE / "results" / "table_4" / "report"
@@ -35,12 +37,13 @@ MEASURES = ("grad_norm_2", "egf_2")
 @styled
 def matched_pair() -> Figure:
     """Returns the kernels of a dense network of width 8 and of a sparse one of width 20, as many weights active."""
-    pair = match_capacity(inputs=16, classes=4, hidden_layers=2, dense_width=8, max_width=20)
+    spec = RunSpec.of(width=20, matched_fraction=8 / 20, hidden_layers=2)
+    pair = matched_kernels(spec, DataSize((4, 4, 1), classes=4, train_images=1, test_images=1))
     names = ["first", "hidden", "last"]
     masks: dict[tuple[str, str], np.ndarray] = {}
-    for seed, (name, kernel) in enumerate(zip(names, pair, strict=True)):
-        masks["dense", name] = np.ones(kernel.dense_shape, bool)
-        masks["sparse", name] = random_mask(kernel.sparse_shape, kernel.active, seed)
+    for seed, (name, (dense, sparse)) in enumerate(zip(names, pair, strict=True)):
+        masks["dense", name] = np.ones(dense.shape, bool)
+        masks["sparse", name] = random_mask(sparse.shape, dense.size, seed)
     figure, panels = make_grid(["dense", "sparse"], names, masks, (2.1, 2.1), "none", "none")
     for place, mask in masks.items():
         axes = panels[place]
