@@ -1,17 +1,14 @@
 """Comparisons of a study: sparse and dense networks of equal capacity, or networks over densities and methods."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.spec.fields import FRANKLE, OURS, PAPER
 from keras_sparseflow.studies.spec.run_spec import DEFAULT_WIDTH, RunSpec
-
-if TYPE_CHECKING:
-    from keras_sparseflow.studies.study import Study
 
 __all__ = ["Comparison", "Member", "matched_pair"]
 
@@ -37,7 +34,25 @@ class Member:
     labels: Mapping[str, Any]
 
 
-def _none(study: "Study") -> Sequence[Choice]:
+class Compared(Protocol):
+    """The part of a `Study` that a comparison reads; see there for what each means."""
+
+    @property
+    def seeds(self) -> Sequence[int]: ...
+    @property
+    def width_fractions(self) -> Sequence[float]: ...
+    @property
+    def max_width(self) -> int | None: ...
+    @property
+    def rounds(self) -> int | None: ...
+    @property
+    def fraction(self) -> float: ...
+    def configurations(self) -> Iterator[dict[str, Any]]: ...
+    def width(self, size: DataSize) -> int | None: ...
+    def value(self, field: str) -> Any: ...
+
+
+def _none(study: Compared) -> Sequence[Choice]:
     """Returns the choices of a comparison that has none of its own."""
     return ()
 
@@ -62,9 +77,9 @@ class Comparison:
     """
 
     help: str
-    members: "Callable[[Study, DataSize], Iterable[Member]]"
+    members: Callable[[Compared, DataSize], Iterable[Member]]
     derived: tuple[str, ...] = ()
-    choices: "Callable[[Study], Sequence[Choice]]" = _none
+    choices: Callable[[Compared], Sequence[Choice]] = _none
     fixed_choices: tuple[Choice, ...] = ()
 
 
@@ -98,7 +113,7 @@ def matched_pair(width: int, fraction: float, **values: Any) -> tuple[Member, Me
     return Member(sparse, {"arm": "sparse", **labels}), Member(dense, {"arm": "dense", **labels})
 
 
-def _pairs(study: "Study", size: DataSize) -> Iterable[Member]:
+def _pairs(study: Compared, size: DataSize) -> Iterable[Member]:
     """Yields the two arms of each pair next to each other."""
     max_width = study.width(size)
     for values in study.configurations():
@@ -110,7 +125,7 @@ def _pairs(study: "Study", size: DataSize) -> Iterable[Member]:
             yield from matched_pair(**{**values, "width": width, "seed": seed}, fraction=fraction)
 
 
-def _over_densities(study: "Study", size: DataSize) -> Iterable[Member]:
+def _over_densities(study: Compared, size: DataSize) -> Iterable[Member]:
     """Yields the network of each configuration and seed, and of lottery tickets every round that leads to it."""
     width = study.width(size)
     found = [
@@ -143,7 +158,7 @@ def _rounds(tickets: Sequence[RunSpec]) -> list[RunSpec]:
     return list(dict.fromkeys([*rounds, *dense]))
 
 
-def _choices_of_pairs(study: "Study") -> list[Choice]:
+def _choices_of_pairs(study: Compared) -> list[Choice]:
     wide = study.max_width or ("inputs + 4" if study.value("model") == "mlp" else DEFAULT_WIDTH)
     return [
         ("width_fractions", study.width_fractions, "dense widths over the maximum width", PAPER),
@@ -151,7 +166,7 @@ def _choices_of_pairs(study: "Study") -> list[Choice]:
     ]
 
 
-def _choices_over_densities(study: "Study") -> list[Choice]:
+def _choices_over_densities(study: Compared) -> list[Choice]:
     if study.rounds is None:
         return []
     return [

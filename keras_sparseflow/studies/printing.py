@@ -10,7 +10,7 @@ from rich.text import Text
 
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
-from keras_sparseflow.studies.prepare import Prepared
+from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
 from keras_sparseflow.studies.study import Study
 

@@ -15,7 +15,8 @@ from keras_sparseflow.records import RunFolder, read_study, study_lock, write_js
 from keras_sparseflow.studies.comparisons import Member, default_max_width
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
-from keras_sparseflow.studies.prepare import Prepared, prepare
+from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.record import check_same_images, command_line, describe_images
 from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_sparseflow.launchers.terminal import load_training_quietly
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.log import RunLog
 
 ONE, TWO = Options(), Options(strategy="mirrored", devices=2)
 

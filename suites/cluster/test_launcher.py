@@ -27,7 +27,8 @@ FLAGS = [f"--{name}={value}" for name, value in VALUES.items()]
 # The launcher, which says what it trains, and saves after every epoch. It stops within the epoch that STOP names.
 PROGRAM = """
 import os, runpy, sys, time
-from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
+from keras_sparseflow.studies.run.log import RunLog
 
 add = RunLog.add
 

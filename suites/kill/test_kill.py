@@ -56,7 +56,7 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(tm
 SAVING = """
 import runpy, sys
 from keras_sparseflow.studies.executors.executors import Options
-from keras_sparseflow.studies.run.log import CheckpointClock
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 Options.__init__.__kwdefaults__["checkpoint_seconds"] = 0
 CheckpointClock.due = lambda clock: True
 sys.argv = sys.argv[1:]

@@ -5,8 +5,8 @@ import pytest
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.comparisons import matched_pair
-from keras_sparseflow.studies.run.log import CheckpointClock
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 SMALL = {"hidden_layers": 1, "epochs": 3, "batch_size": 16, "learning_rate": 0.1}

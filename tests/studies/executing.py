@@ -13,13 +13,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util import tensor_util
 
 from keras_sparseflow.records import RunFolder, read_json
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.comparisons import Member
-from keras_sparseflow.studies.executors.options import make_strategy
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.options import Options, make_strategy
+from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import plan_study
-from keras_sparseflow.studies.prepare import Prepared
-from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.run.network import size_of
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost

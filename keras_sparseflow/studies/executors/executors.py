@@ -1,19 +1,16 @@
 """Executors: they train the runs of a study, skip finished ones and resume interrupted ones."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
-if TYPE_CHECKING:
-    from keras_sparseflow.studies.prepare import Prepared
 
-
-def serial(prepared: "Prepared", data: ImageData, progress: StudyProgress) -> None:
+def serial(prepared: Prepared, data: ImageData, progress: StudyProgress) -> None:
     """Trains one network after the other, in the order of the specs.
 
     A round of a lottery ticket that can't be trained, because of what its earlier rounds came to, is left out with a
@@ -27,7 +24,7 @@ def serial(prepared: "Prepared", data: ImageData, progress: StudyProgress) -> No
     _train_alone(prepared, data, progress, prepared.specs)
 
 
-def stacked(prepared: "Prepared", data: ImageData, progress: StudyProgress) -> None:
+def stacked(prepared: Prepared, data: ImageData, progress: StudyProgress) -> None:
     """Trains the networks that share a graph and an optimizer together, as one program, and the rest one by one.
 
     Args:
@@ -56,7 +53,7 @@ EXECUTORS = Table(
 where every network can be trained in one."""
 
 
-def _train_alone(prepared: "Prepared", data: ImageData, progress: StudyProgress, specs: list[RunSpec]) -> None:
+def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, specs: list[RunSpec]) -> None:
     import keras
 
     from keras_sparseflow.studies.run.run import run

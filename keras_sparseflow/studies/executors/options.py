@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_sparseflow.plugins import Table, unknown_name
+from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS
 
 __all__ = ["Options"]
 
@@ -20,9 +21,6 @@ STRATEGIES = Table(
     expects="callable",
 )
 """Each is called with a number of devices, or None, and returns a `tf.distribute.Strategy`."""
-
-CHECKPOINT_SECONDS = 20.0
-"""Half-finished runs are saved at the first end of an epoch after this time; that is what a kill can lose."""
 
 
 @dataclass(frozen=True, kw_only=True)

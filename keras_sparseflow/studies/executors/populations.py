@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,9 +14,11 @@ from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, PlannedStack, units_of
+from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
-from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.run.network import build_network, build_template, initial_kernels, variable_shapes
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
@@ -30,15 +32,12 @@ from keras_sparseflow.training.population.trainer import Population
 from keras_sparseflow.training.recorder import flow_rows
 from keras_sparseflow.training.state import network_state, restore_state
 
-if TYPE_CHECKING:
-    from keras_sparseflow.studies.prepare import Prepared
-
 EVALUATION_BATCH = 250
 """Test images that every network of a population evaluates at once: few, so that they stay in the cache."""
 
 
 def run_populations(
-    planned: Iterable[PlannedPopulation], prepared: "Prepared", data: ImageData, progress: StudyProgress
+    planned: Iterable[PlannedPopulation], prepared: Prepared, data: ImageData, progress: StudyProgress
 ) -> None:
     """Trains one population after the other; one that the device has no room for is halved.
 
@@ -80,7 +79,7 @@ class _PopulationRun:
     def __init__(
         self,
         planned: PlannedPopulation,
-        prepared: "Prepared",
+        prepared: Prepared,
         data: ImageData,
         progress: StudyProgress,
     ):

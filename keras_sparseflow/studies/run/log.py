@@ -1,10 +1,8 @@
 """The log of one run: history, flow, checkpoint and result."""
 
-import contextlib
 import math
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,28 +206,3 @@ class FollowerLog(RunLog):
     def finish(self, active_weights: Sequence[int], landscape: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         """Returns the result, whose seconds are this worker's."""
         return self._result(active_weights)
-
-
-class CheckpointClock:
-    """Says when checkpoints are due: so often, unless saving them would take more than a tenth of the time.
-
-    Args:
-        seconds: at least so many lie between two.
-    """
-
-    def __init__(self, seconds: float):
-        self._seconds = seconds
-        self._took = 0.0
-        self._saved = time.monotonic()
-
-    def due(self) -> bool:
-        """Returns whether it is time to save."""
-        return time.monotonic() - self._saved >= max(self._seconds, 9 * self._took)
-
-    @contextlib.contextmanager
-    def saving(self) -> Iterator[None]:
-        """Around the saving: it counts from its end on."""
-        began = time.monotonic()
-        yield
-        self._saved = time.monotonic()
-        self._took = self._saved - began

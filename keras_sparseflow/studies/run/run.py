@@ -11,9 +11,9 @@ import keras
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches, whole_batches
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
-from keras_sparseflow.studies.executors.options import CHECKPOINT_SECONDS
+from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS, CheckpointClock
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
-from keras_sparseflow.studies.run.log import CheckpointClock, FollowerLog, RunLog
+from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
 from keras_sparseflow.studies.run.network import active_weights, build_network
 from keras_sparseflow.studies.run.tickets import keep_round, rewind_points

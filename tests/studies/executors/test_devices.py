@@ -157,7 +157,9 @@ def test_populations_train_on_one_device_in_float32(tmp_path, monkeypatch):
     plan = planned("auto")
     assert len(plan.alone) == 2 and not plan.populations
     assert plan.reasons == {"--strategy=mirrored": "a population trains on one device"}
-    with pytest.raises(ValueError, match="with --strategy=mirrored cannot .*: a population trains on one device. Use --executor=serial"):
+    with pytest.raises(
+        ValueError, match="with --strategy=mirrored cannot .*: a population trains on one device. Use --executor=serial"
+    ):
         planned("population")
     plan = planned("auto", Options(), precision="mixed_bfloat16")
     assert len(plan.alone) == 2 and list(plan.reasons) == ["precision 'mixed_bfloat16'"]

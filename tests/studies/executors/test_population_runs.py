@@ -16,9 +16,10 @@ from rich.console import Console
 
 from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.records import RunFolder, read_json
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors import populations
 from keras_sparseflow.studies.run import progress, run
-from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.training.distributed import device

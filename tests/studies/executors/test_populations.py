@@ -93,9 +93,8 @@ def contract(compared, others, tmp_path, data):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
 def test_every_optimizer_and_every_choice(spec, pair, tmp_path, data, monkeypatch, optimizer):
-    """Beside a matched pair and a network of another density. Sigmoid is 0.5 where a unit is not there: padding must
-    not reach the raw norms.
-    """
+    # Beside a matched pair and a network of another density. Sigmoid is 0.5 where a unit is not there: padding must not
+    # reach the raw norms.
     shared, own = NETWORKS[optimizer]
     base = {"epochs": 3, "flow_epochs": 2, "batch_size": 8, "hidden_layers": 2, "augment_pad": 1, "l2": 0.05, **shared}
     monkeypatch.setattr(device, "parallel_stacks", lambda: 1)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, RunFolder
+from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.run import log as log_module
 from keras_sparseflow.studies.run.dashboard import hyperparameters
-from keras_sparseflow.studies.run.log import CheckpointClock, RunLog
+from keras_sparseflow.studies.run.log import RunLog
 from tests.studies.executing import scalars
 from tests.training.dashboard import Dashboard
 
