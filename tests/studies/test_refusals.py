@@ -6,7 +6,8 @@ import pytest
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
-from keras_sparseflow.studies.refusals import check_images, check_specs
+from keras_sparseflow.studies.refusals import check_images, check_masks, check_specs
+from keras_sparseflow.studies.run import network as network_module
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 SIZE = DataSize((4, 4, 1), 3, 48, 12)
@@ -73,3 +74,12 @@ def test_images_that_are_too_few_and_tweaks_without_a_place_are_refused(values, 
     check_images([network(score="snip", score_samples=16), network(tweaks="LRsI")], data)
     with pytest.raises(ValueError, match=message):
         check_images([network(**values)], data)
+
+
+def test_masks_are_tried_where_a_score_decides_over_all_kernels_but_not_those_of_tickets(monkeypatch, data):
+    over_all = [network(score=score, distribution="global") for score in ("snip", "magnitude")]
+    ticket = network(method="lottery", distribution="global")
+    tried = []
+    monkeypatch.setattr(network_module, "check_collapse", lambda specs, *given: tried.append((specs, *given)))
+    check_masks([network(), *over_all, ticket, network(density=1.0)], data, print)
+    assert tried == [(over_all, data, print)]

@@ -182,6 +182,17 @@ def test_what_can_not_be_trained_is_refused_before_a_record_is_written(
     assert not list(tmp_path.rglob("*.json")) and not instant.seen
 
 
+def test_masks_that_empty_kernels_wait_for_leave_and_what_is_finished_is_not_tried_again(tmp_path, instant):
+    grid = {"score": ("magnitude",), "distribution": ("global",), "density": (0.005,)}
+    planned = study(grid, comparison="densities")
+    with pytest.raises(ValueError, match="without any active weight.* --allow_collapse"):
+        run_study(planned, runs_dir=tmp_path, executor="instant", options=PLAIN)
+    leave = dataclasses.replace(PLAIN, allow_collapse=True)
+    run_study(planned, runs_dir=tmp_path, executor="instant", options=leave)
+    run_study(planned, runs_dir=tmp_path, executor="instant", options=PLAIN)
+    assert len(instant.seen) == 2
+
+
 def test_a_study_is_run_by_one_process_at_a_time(tmp_path, instant):
     with (
         records.study_lock(tmp_path / "tiny"),
