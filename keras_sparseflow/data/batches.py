@@ -136,7 +136,7 @@ def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> 
 
 
 def whole_batches(data: ImageData, batch_size: int) -> tf.data.Dataset:
-    """Returns all training images as they are prepared, without augmentation, the last batch with what remains.
+    """Returns all training images in batches, without augmentation, the last batch with what remains.
 
     Their order is random, so that no batch holds a single class, but always the same, so that measurements on them
     depend on the network alone.
@@ -192,9 +192,9 @@ def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, bat
         >>> sorted(batch_indices(seed=0, epoch=3, count=6, batch_size=2).numpy().ravel().tolist())
         [0, 1, 2, 3, 4, 5]
     """
-    # The order of a shuffle buffer depends on all that was drawn before. Here each epoch draws its own, by a stateless
-    # generator keyed by seed and epoch, so that any epoch can be made without the ones before it: a resumed run, or a
-    # run that trains in a population, sees the same batches. The images are sorted by random numbers, because
+    # The order of a shuffle buffer depends on all that was drawn before. Here each epoch draws its own order, by a
+    # stateless generator with a key of seed and epoch. So a resumed run, or a run that trains in a population, sees the
+    # same batches as one that trains alone from the start. The images are sorted by random numbers, because
     # TensorFlow's `stateless_shuffle` does not compile under XLA.
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
     ranks = tf.random.stateless_uniform((count,), key, None, None, tf.int64, alg=_GENERATOR)

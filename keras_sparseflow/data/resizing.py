@@ -10,7 +10,7 @@ def target_shape(image_shape: Shape, image_size: int | None) -> Shape:
 
     Args:
         image_shape: `(height, width, channels)`; height and width are None where images vary.
-        image_size: the new height and width, or None to keep the images as they are.
+        image_size: the new height and width, or None for no change.
 
     Raises:
         ValueError: `image_size` is not positive, or would enlarge the images.
