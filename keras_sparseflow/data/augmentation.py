@@ -4,22 +4,20 @@ import tensorflow as tf
 
 from keras_sparseflow.data.images import augmentation_pad
 
-# Named, for TensorFlow would choose another generator under XLA than outside it.
+# Named, because TensorFlow's default generator is another one under XLA.
 _GENERATOR = "philox"
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, pad: int | None = None, flip: bool = True) -> tf.Tensor:
     """Returns the images padded, cropped back at random and flipped left to right at random.
 
-    Each side is padded with zeros. Standardised images have mean zero, so that is the mean colour of the
-    training images; the usual recipe pads the raw images, with black.
-
-    Compiles under XLA, and gives the same images there.
+    Each side is padded with zeros, which in standardised images is the mean colour of the training images.
+    (The usual recipe pads the raw images, with black.) Under XLA it compiles and gives the same images.
 
     Args:
         images: float tensor of shape `(count, height, width, channels)`, a static shape, standardised.
-        seed: integer tensor of shape `(2,)`, such as (the run's seed, the step): the result depends on
-            nothing else.
+        seed: integer tensor of shape `(2,)`, such as (the run's seed, the step), which alone decides the crops
+            and flips.
         pad: pixels on each side, 0 or more; 0 leaves only the flips. None for an eighth of the images' side, see
             `augmentation_pad`.
         flip: whether to flip; the crops are the same either way.
@@ -61,7 +59,7 @@ def random_crops(seed: tf.Tensor, count: int, pad: int) -> tuple[tf.Tensor, tf.T
     """
     if pad < 0:
         raise ValueError(f"`pad` must be 0 or more; received {pad}.")
-    # As int64, for the same numbers in int32 would split into other seeds.
+    # int64, because the same numbers in int32 would split into other seeds.
     crop_seed, flip_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 2, _GENERATOR))
     offsets = tf.random.stateless_uniform((count, 2), crop_seed, 0, 2 * pad + 1, tf.int32, alg=_GENERATOR)
     flips = tf.random.stateless_uniform((count,), flip_seed, 0, 2, tf.int32, alg=_GENERATOR)

@@ -1,4 +1,4 @@
-"""Batches of an `ImageData` as `tf.data` pipelines that gather whole batches, never single images."""
+"""Batches of an `ImageData`, as `tf.data` pipelines that gather whole batches at once."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,9 +7,9 @@ from keras_sparseflow.checks import check_seed
 from keras_sparseflow.data.augmentation import augment
 from keras_sparseflow.data.images import ImageData
 
-# Named, for TensorFlow would choose another generator under XLA than outside it.
+# Named, because TensorFlow's default generator is another one under XLA.
 _GENERATOR = "philox"
-_AUGMENTATION = 1  # sets the seeds of augmentation apart from those of the order
+_AUGMENTATION = 1  # keeps the seeds of augmentation apart from those of the order
 
 
 def steps_per_epoch(data: ImageData, batch_size: int) -> int:
@@ -45,9 +45,9 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Returns shuffled full batches of the training images, epoch after epoch.
 
-    An epoch is a permutation of the images, the last few that fill no batch left out: other ones each
-    time. Batches depend only on the seed, the epoch and the step, so a run that resumes at `initial_epoch`
-    sees exactly what it would have seen without the interruption.
+    An epoch is a random permutation of the images without the last few, which fill no batch. Batches
+    depend only on the seed, the epoch and the step, so a run that resumes at `initial_epoch` sees the same
+    batches as without the interruption.
 
     Args:
         data: the dataset.
@@ -55,8 +55,8 @@ def training_batches(
         seed: the run's seed, an integer of at least 0.
         epochs: the epoch to stop before.
         initial_epoch: the epoch to start with.
-        augment_pad: None for the images as they are; else the `pad` of `augment`: see
-            `augmentation_pad` for what fits the images, 0 only flips.
+        augment_pad: None for no augmentation; else the `pad` of `augment`, of which 0 only flips and
+            `augmentation_pad` returns the default.
         augment_flip: the `flip` of `augment`.
 
     Returns:
@@ -91,7 +91,7 @@ def training_batches(
             batch_images = augment(batch_images, augmentation_key(seed, step), augment_pad, augment_flip)
         return batch_images, tf.gather(labels, indices)
 
-    parallel = None if augment_pad is None else tf.data.AUTOTUNE  # a plain gather is faster than a hand-over
+    parallel = None if augment_pad is None else tf.data.AUTOTUNE  # a plain gather is faster than handing it to a thread
     batches = (
         tf.data.Dataset.range(initial_epoch, epochs)
         .flat_map(order)
@@ -136,10 +136,10 @@ def ordered_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> 
 
 
 def whole_batches(data: ImageData, batch_size: int) -> tf.data.Dataset:
-    """Returns all training images as they are prepared, without augmentation, the last batch with what remains.
+    """Returns all training images in batches, without augmentation, the last batch with what remains.
 
-    They stand in a random order, so that no batch is of one class alone, and in the same one always, so that what is
-    measured on them depends on the network alone.
+    Their order is random, so that no batch holds a single class, but always the same, so that measurements on them
+    depend on the network alone.
 
     Args:
         data: the dataset.
@@ -175,10 +175,9 @@ def whole_order(count: int) -> np.ndarray:
 
 
 def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, batch_size: int) -> tf.Tensor:
-    """Returns which images make the batches of an epoch.
+    """Returns the indices of the images in each batch of an epoch.
 
-    A pure function of its arguments that compiles under XLA, where it gives the same indices. (TensorFlow's
-    own `stateless_shuffle` does not compile.)
+    It is a pure function of its arguments, which compiles under XLA and gives the same indices there.
 
     Args:
         seed: the run's seed, an integer.
@@ -193,6 +192,10 @@ def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, bat
         >>> sorted(batch_indices(seed=0, epoch=3, count=6, batch_size=2).numpy().ravel().tolist())
         [0, 1, 2, 3, 4, 5]
     """
+    # The order of a shuffle buffer depends on all that was drawn before. Here each epoch draws its own order, by a
+    # stateless generator with a key of seed and epoch. So a resumed run, or a run that trains in a population, sees the
+    # same batches as one that trains alone from the start. The images are sorted by random numbers, because
+    # TensorFlow's `stateless_shuffle` does not compile under XLA.
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
     ranks = tf.random.stateless_uniform((count,), key, None, None, tf.int64, alg=_GENERATOR)
     steps = count // batch_size
@@ -200,11 +203,11 @@ def batch_indices(seed: int | tf.Tensor, epoch: int | tf.Tensor, count: int, bat
 
 
 def augmentation_key(seed: int, step: int | tf.Tensor) -> tf.Tensor:
-    """Returns what the augmentation of one training batch depends on: the `seed` argument of `augment`.
+    """Returns the `seed` argument of `augment` for one training batch.
 
     Args:
         seed: the run's seed.
-        step: steps since training began, in all epochs.
+        step: steps since training began, over all epochs.
     """
     run_and_step = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     return tf.random.fold_in(run_and_step, _AUGMENTATION, _GENERATOR)
@@ -216,7 +219,7 @@ def _check_batch_size(batch_size: int) -> None:
 
 
 def _on_host(array: np.ndarray) -> tf.Tensor:
-    """Returns the array as a tensor that the pipeline can read without a copy from the accelerator."""
+    """Returns the array as a tensor in host memory, which pipelines read without a copy from the accelerator."""
     with tf.device("CPU:0"):
         return tf.convert_to_tensor(array)
 
@@ -224,6 +227,6 @@ def _on_host(array: np.ndarray) -> tf.Tensor:
 def _with_options(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
-    # `tf.distribute` shares out batches among workers, for there are no files to share out.
+    # `tf.distribute` divides batches among workers, because there are no files to divide.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return batches.with_options(options)

@@ -1,4 +1,4 @@
-"""Images that lie encoded on disk and are decoded chunk by chunk."""
+"""Sources of images that are encoded on disk and decoded chunk by chunk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ _PROBED_IMAGES = 32
 
 
 class EncodedSource:
-    """The part of an `ImageSource` that decodes; a subclass says which images there are.
+    """An `ImageSource` that decodes images; subclasses say which images there are.
 
     Args:
         name: the dataset's name, for messages.
         image: the feature of TensorFlow Datasets that decodes an image.
-        path: where the dataset lies, for messages.
+        path: place of the dataset, for messages.
         remedy: what to do if its files cannot be read, for messages.
     """
 
@@ -41,18 +41,18 @@ class EncodedSource:
 
     @property
     def image_shape(self) -> Shape:
-        """`(height, width, channels)`; None where images vary, or only the files tell."""
+        """`(height, width, channels)`; None where images vary, or only their files say."""
         height, width, channels = self._image.shape
         return height, width, channels
 
     @property
     def white(self) -> float:
-        """The value that stands for 1 when images are brought to [0, 1]."""
+        """The value that becomes 1 when images are scaled to [0, 1]."""
         dtype = np.dtype(self._image.np_dtype)
         return float(np.iinfo(dtype.name).max) if np.issubdtype(dtype, np.integer) else 1.0
 
     def common_shape(self) -> tuple[int, int, int]:
-        """Returns the one shape that all images have, judged by the first of them."""
+        """Returns the shape of all images, judged by the first of them."""
         height, width, channels = self.image_shape
         if height is not None and width is not None:
             return height, width, channels
@@ -91,7 +91,7 @@ class EncodedSource:
         def decode(example: dict[str, Any]) -> tuple[Any, Any, Any]:
             image = self._decode(example)
             size = tf.shape(image)
-            if varies:  # one by one, since images of different sizes make no batch
+            if varies:  # one by one, because images of different sizes can't form a batch
                 image = tf.ensure_shape(tf.image.resize(image, shape[:2], "area"), shape)
             return image, example["label"], size
 
@@ -113,7 +113,7 @@ class EncodedSource:
 
     @contextmanager
     def _reading(self, split: str) -> Iterator[None]:
-        """Turns what a damaged dataset raises into one error that says what to do."""
+        """Turns errors of a damaged dataset into one that says what to do."""
         import tensorflow as tf
 
         try:
@@ -131,7 +131,7 @@ class EncodedSource:
         if expected != received:
             raise ValueError(
                 f"Images of dataset {self._name!r} vary in size, for example {_by(expected)} and "
-                f"{_by(received)}; expected an `image_size` to bring them to, received None."
+                f"{_by(received)}; expected an `image_size` to which all are resized, received None."
             )
 
 

@@ -1,4 +1,4 @@
-"""All images of a test set in batches of one size, for a loop that is compiled."""
+"""Test images in batches of one size, for compiled loops."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ class EqualBatches(NamedTuple):
     Args:
         images: shape `(batches, batch, height, width, channels)`.
         labels: shape `(batches, batch)`.
-        counted: likewise, 1 or 0 for an image that is there again, to fill the last batch up.
+        counted: shape `(batches, batch)`, 1, or 0 for a repeated image that fills the last batch up.
 
     Example:
         >>> batches = EqualBatches.of(np.zeros((3, 8, 8, 1), "float32"), np.arange(3), at_most=2)
@@ -26,7 +26,7 @@ class EqualBatches(NamedTuple):
 
     @classmethod
     def of(cls, images: Any, labels: Any, at_most: int) -> "EqualBatches":
-        """Returns the fewest batches of so many images at most, as equal in size as they can be.
+        """Returns the fewest batches of one size that hold at most `at_most` images each.
 
         Args:
             images: array of shape `(count, ...)`.

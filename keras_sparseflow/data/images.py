@@ -1,4 +1,4 @@
-"""The two containers: what a dataset plugin returns, and what a trainer receives."""
+"""Containers of images: `ImageArrays` from a dataset plugin, and `ImageData` for training."""
 
 from dataclasses import dataclass
 from math import prod
@@ -9,13 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class ImageArrays:
-    """The raw images and labels of a dataset; what a dataset plugin returns.
+    """The raw images and labels that a dataset plugin returns.
 
     A dataset plugin is a callable `load(data_dir) -> ImageArrays`. `data_dir` is the user's directory of
-    datasets, or None; a plugin may ignore it. Splitting is the plugin's duty and must not change from call
-    to call. Subset, size and standardisation are not: `load_images` does them for every dataset. A plugin
-    becomes known by `DATASETS.register(name, load)`, or through an entry point of the group
-    `keras_sparseflow.datasets` in its package's metadata.
+    datasets, or None; a plugin may ignore it. The plugin divides the images into training and test images,
+    in the same way at each call; `load_images` takes subsets, resizes and standardises. Make a plugin known
+    by `register("dataset", name, load)`, or by an entry point of the group `keras_sparseflow.dataset`.
 
     Args:
         train_images: array of shape `(count, height, width, channels)`: uint8 in [0, 255], or floating
@@ -25,7 +24,7 @@ class ImageArrays:
         test_labels: integer array of shape `(count,)`, in [0, number of classes).
         class_names: one name per class, in label order.
 
-    Images and labels that are lists, or what else NumPy makes arrays of, become arrays.
+    Lists, and anything else that NumPy can convert, become arrays.
 
     Raises:
         ValueError: an array breaks these rules.
@@ -79,8 +78,8 @@ class ImageData:
             images' statistics.
         test_labels: int32 of shape `(count,)`.
         class_names: one name per class, in label order.
-        mean: per channel, what was subtracted, in units where the images lie in [0, 1].
-        std: per channel, what was divided by, in the same units; 1 for a constant channel.
+        mean: per channel, the mean that was subtracted from images in [0, 1].
+        std: per channel, the standard deviation that they were then divided by; 1 for a constant channel.
 
     Example:
         >>> from keras_sparseflow import load_images
@@ -120,14 +119,14 @@ class ImageData:
 
 
 def augmentation_pad(height: int, width: int) -> int:
-    """Returns the pixels by which images are padded before a random crop unless another number is asked for.
+    """Returns the default number of pixels by which images are padded before a random crop.
 
-    An eighth of the shorter side, rounded, at least 1: 4 of 32 pixels, the usual number, and 1 of 8, where 4 would
+    It is an eighth of the shorter side, rounded, at least 1: the usual 4 for 32 pixels, and 1 for 8, where 4 would
     shift half of the image out of sight.
 
     Args:
-        height: of an image in pixels.
-        width: of an image in pixels.
+        height: height of an image in pixels.
+        width: width of an image in pixels.
 
     Example:
         >>> [augmentation_pad(side, side) for side in (32, 16, 14, 8, 4)]

@@ -1,4 +1,4 @@
-"""Whether a dataset fits in memory, asked before it is read."""
+"""A check that a dataset fits into memory, made before it is read."""
 
 import psutil
 
@@ -6,7 +6,7 @@ MEMORY_FRACTION = 0.5  # of the available memory: the trainer copies the data on
 
 
 def available_memory() -> int:
-    """Returns the bytes that the machine can give without swapping; a container's own limit may be lower."""
+    """Returns the bytes that the machine has available without swapping; a container's own limit may be lower."""
     return int(psutil.virtual_memory().available)
 
 

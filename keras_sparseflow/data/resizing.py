@@ -10,7 +10,7 @@ def target_shape(image_shape: Shape, image_size: int | None) -> Shape:
 
     Args:
         image_shape: `(height, width, channels)`; height and width are None where images vary.
-        image_size: the new height and width, or None to keep the images as they are.
+        image_size: the new height and width, or None for no change.
 
     Raises:
         ValueError: `image_size` is not positive, or would enlarge the images.
@@ -34,10 +34,10 @@ def too_large(image_size: int, height: int, width: int) -> ValueError:
 
 
 def area_resize(images: np.ndarray, size: int) -> np.ndarray:
-    """Returns the images at `size` x `size`, in the values they had.
+    """Returns the images down-sampled to `size` x `size`, on their own scale of values.
 
-    Each side is scaled on its own, so images that are not square change their proportions. Equal to
-    `tf.image.resize(images, (size, size), "area")`; here the whole batch is two matrix products.
+    Each side is scaled by itself, so images that are not square change their proportions. The result equals
+    `tf.image.resize(images, (size, size), "area")`, but the whole batch takes only two matrix products.
 
     Args:
         images: numbers of shape `(count, height, width, channels)`.

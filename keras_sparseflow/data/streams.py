@@ -1,4 +1,4 @@
-"""The training batches of several runs at once, gathered and augmented where the images are."""
+"""Training batches of several runs at once, gathered and augmented on the device of the images."""
 
 import functools
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from keras_sparseflow.data.images import ImageData
 
 @dataclass(frozen=True)
 class Stream:
-    """What the batches of a run depend on; runs of one stream see the same batches.
+    """Seed and augmentation of a run's batches; runs of one stream see the same batches.
 
     Args:
         seed: the run's seed.
-        augment_pad: None for the images as they are; else the `pad` of `augment`.
+        augment_pad: None for no augmentation; else the `pad` of `augment`.
         augment_flip: the `flip` of `augment`.
     """
 
@@ -27,10 +27,14 @@ class Stream:
     augment_flip: bool = True
 
 
+# The same pure functions of seed, epoch and step as in `training_batches` make the batches, so a run sees the same ones
+# in a population and alone. The order of an epoch is sorted once for each seed, before the steps; a step then only
+# gathers, which may be inside a compiled loop. Augmentation is keyed by the step, for a counter of its own would differ
+# after a resume.
 class BatchStreams:
-    """The batches of several streams, each as `training_batches` gives them.
+    """The batches of several streams, each equal to those of `training_batches`.
 
-    The images lie on the device; a step gathers a batch for each stream, inside a compiled function if so wished.
+    The images are on the device; a step gathers a batch for each stream, also inside a compiled function.
 
     Args:
         data: the dataset.
@@ -39,8 +43,8 @@ class BatchStreams:
 
     Attributes:
         batch_size: images per batch.
-        steps: batches an epoch.
-        signature: of what `batch` returns.
+        steps: batches per epoch.
+        signature: specs of the tensors that `batch` returns.
 
     Raises:
         ValueError: `batch_size` is out of its range.
@@ -60,15 +64,15 @@ class BatchStreams:
         self._orders = tf.function(functools.partial(self._orders_of_seeds), autograph=False)
 
     def indices(self, epoch: int) -> tf.Tensor:
-        """Returns which images make the batches of an epoch, int32 of shape `(steps, streams, batch_size)`."""
+        """Returns the indices of the images in an epoch's batches, int32 of shape `(steps, streams, batch_size)`."""
         return self._orders(tf.constant(epoch, tf.int64))
 
     def batch(self, indices: tf.Tensor, step: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns one step's batch of each stream.
 
         Args:
-            indices: of that step, int32 of shape `(streams, batch_size)`.
-            step: steps since training began, in all epochs.
+            indices: indices of that step, int32 of shape `(streams, batch_size)`.
+            step: steps since training began, over all epochs.
 
         Returns:
             Images of shape `(streams, batch_size, height, width, channels)` and labels of shape
@@ -84,7 +88,7 @@ class BatchStreams:
         return tf.constant(whole_order(len(self._images)))
 
     def plain(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the images and labels at these indices as they are prepared, without augmentation."""
+        """Returns the images and labels at these indices, without augmentation."""
         return tf.gather(self._images, indices), tf.gather(self._labels, indices)
 
     def _orders_of_seeds(self, epoch: tf.Tensor) -> tf.Tensor:

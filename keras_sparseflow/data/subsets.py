@@ -30,8 +30,8 @@ def stratified_split(labels: np.ndarray, test_fraction: float, seed: int) -> tup
 def balanced_subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     """Returns the indices of `size` images, the classes as equal in number as they can be.
 
-    The numbers of two classes differ by one at most; a class that has too few images gives all it has and
-    the others share the rest. With one seed, a smaller subset is part of every larger one.
+    The numbers of two classes differ by one at most; a class with too few images gives all of them, and the
+    others share the rest. With one seed, a smaller subset is part of every larger one.
 
     Args:
         labels: integers of shape `(count,)`.

@@ -27,10 +27,11 @@ _LITERALS = (str, bytes, int, float, complex, range, type(None), type(...))
 def fingerprint(item: Any) -> str:
     """Returns a short hash of an item's code, the same in every process of one version of Python.
 
-    It covers of a function the source (of a lambda, or without a source, the compiled code), the defaults and the
-    enclosed values; of a class its methods and constants; of an instance its class and attributes; of a reference
-    "module:attribute" the file of its module. Functions and classes of `keras_sparseflow` count by their name alone,
-    and so do attributes that are no literals, collections, dataclasses or code. What a function calls does not count.
+    A function counts by its source (compiled code for a lambda, or without a source), defaults and enclosed values.
+    A class counts by its methods and constants, an instance by its class and attributes, and a reference
+    "module:attribute" by the file of its module. Functions and classes of `keras_sparseflow` count by their name
+    alone, as do attributes that are no literals, collections, dataclasses or code. Functions that a function calls
+    do not count.
 
     Example:
         >>> fingerprint(functools.partial(pow, 2)) == fingerprint(functools.partial(pow, 3))

@@ -37,7 +37,7 @@ class SparseModel(keras.Model):
     Build, compile, fit and save it like any `keras.Model`: functional (`SparseModel(inputs, outputs)`) or
     subclassed. The optimizer gets gradient zero for inactive weights, so they and their slots stay exactly
     zero. With a `GradientFlow` callback each training step records the flow of its own batch, without a second
-    backward pass; the gradients of inactive weights, which raw norms need, are then computed too.
+    backward pass. It then also computes the gradients of inactive weights, which raw norms need.
 
     Example:
         >>> from keras_sparseflow import GradientFlow, MaskedDense

@@ -40,10 +40,10 @@ def measure_flow(
 ) -> list[dict[str, Any]]:
     """Returns the gradient flow of a model: the measures of its loss's gradient over a whole dataset.
 
-    This is the reading "end" of the flow. The result does not depend on how the data are cut into batches: as the
-    loss's reduction says, the loss is a sum, or a mean over all examples, unpadded entries or sample weights.
-    (Exception: BatchNorm in training mode normalises each batch by itself.) Nothing of the model changes, not even
-    BatchNorm statistics and metrics.
+    This is the reading "end" of the flow. The result does not depend on how the data are cut into batches, except that
+    BatchNorm in training mode normalises each batch by itself. The loss's reduction says whether the loss is a sum, or
+    a mean over all examples, unpadded entries or sample weights. Nothing of the model changes, not even BatchNorm
+    statistics and metrics.
 
     Args:
         model: any built Keras model, with masked or stock layers.

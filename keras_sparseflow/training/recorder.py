@@ -57,10 +57,11 @@ class FlowRecorder:
             self._steps.assign(0.0)
             self._sums.assign(np.zeros(self._sums.shape))
 
-    # Flow is measured from the gradients that the step has computed anyway, so it costs no second backward pass. A
+    # Flow is measured from the gradients that the step has computed anyway, so it needs no second backward pass. A
     # variable that `tf.cond` reads says whether the epoch is measured: one compiled step serves all epochs, where a
-    # Python flag would need a new trace. A norm is no sum over replicas, so their gradients are added up first; as such
-    # a reduction can't stand in a branch, under a strategy every step computes the measures and only adds some.
+    # Python flag would need a new trace. The norm of a sum is not the sum of norms, so gradients are first summed over
+    # replicas. Such a reduction can't stand in a branch, so under a strategy every step computes the measures, and
+    # zeros are added if they do not count.
     def record(self, gradients: dict[int, Any], scale: Any) -> None:
         """Adds one step if the epoch is measured; otherwise, without a strategy, nothing is computed.
 

@@ -1,1 +1,1 @@
-"""Datasets by name: digits, those of TensorFlow Datasets, and folders of images."""
+"""Datasets by name: the digits, those of TensorFlow Datasets, and folders of images."""

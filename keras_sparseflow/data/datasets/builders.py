@@ -1,4 +1,4 @@
-"""Images that a builder of TensorFlow Datasets reads: those of a prepared dataset."""
+"""Images of prepared datasets, read by builders of TensorFlow Datasets."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class BuilderSource(EncodedSource):
         remedy: what to do if its files cannot be read, for messages.
 
     Raises:
-        ValueError: the builder is not one of images with one class each, or has no images to test on.
+        ValueError: the builder is not one of image classification, or has no test images.
     """
 
     def __init__(self, name: str, builder: Any, remedy: str):
@@ -32,12 +32,12 @@ class BuilderSource(EncodedSource):
                 f"Image and a feature `label` of type ClassLabel; received {kinds or features}."
             )
         super().__init__(name, image, builder.data_path, remedy)
-        skip = tfds.decode.SkipDecoding()  # images are decoded here, and only those that are wanted
+        skip = tfds.decode.SkipDecoding()  # `EncodedSource` decodes images, and only those that are wanted
         self._decoders = {k: skip for k, feature in found.items() if isinstance(feature, tfds.features.Image)}
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One name per class, in label order; empty where only the prepared files tell."""
+        """One name per class, in label order; empty where only the prepared files say."""
         return tuple(self._label.names or ())
 
     def count(self, split: str) -> int:

@@ -1,4 +1,4 @@
-"""Named datasets of TensorFlow Datasets: found on disk, downloaded, or refused with what to do."""
+"""Named datasets of TensorFlow Datasets, found on disk or downloaded."""
 
 import logging
 import os
@@ -21,13 +21,13 @@ _NAME = r"(\w+:)?\w+(/[\w\-.]+)?(:[\w.*]+)?"  # [namespace:]name[/config][:versi
 def open_dataset(name: str, data_dir: str | None, builtins: list[str], prepare: bool) -> BuilderSource:
     """Returns the images of a dataset of TensorFlow Datasets.
 
-    A dataset prepared under `data_dir` is read from there, in whichever version; else it is downloaded.
+    A dataset prepared under `data_dir` is read from there, in any version; else it is downloaded.
 
     Args:
         name: `name`, `name/config` or `name/config:version`, as in `tfds.load`.
         data_dir: where prepared datasets lie; None for TensorFlow Datasets' own default.
         builtins: the other names that a user may have meant.
-        prepare: whether to download a dataset that is not there, or to do with its description.
+        prepare: whether to download a dataset that is not there; if not, its description is used.
 
     Raises:
         ValueError: the name is unknown, or names no image-classification dataset.
@@ -49,7 +49,7 @@ def open_dataset(name: str, data_dir: str | None, builtins: list[str], prepare: 
         _LOG.warning("Reading %s, the version that is prepared; the newest is %s.", other, builder.version)
         builder = tfds.builder_from_directory(other)
     else:
-        # Refuse what can never be trained on before a long download.
+        # Raise for a dataset that can't be trained on before a long download.
         source = BuilderSource(name, builder, "")
         if not prepare:
             return source
@@ -67,14 +67,14 @@ def _builder(name: str, data_dir: str | None, builtins: list[str]) -> Any:
         return tfds.builder(name, **options)
     except tfds.core.DatasetNotFoundError as error:
         raise _unknown(name, data_dir, builtins) from error
-    except Exception as error:  # a builder's own code may raise anything; nothing is swallowed
-        # A bad configuration or version is the caller's; the rest is damage, or a package that is missing.
+    except Exception as error:  # a builder's own code may raise anything; it is raised again
+        # A bad configuration or version is the caller's error; the rest is damage, or a missing package.
         kind = ValueError if isinstance(error, (ValueError, AssertionError)) else RuntimeError
         raise kind(f"TensorFlow Datasets cannot open {name!r} (`data_dir` {data_dir}): {error}") from error
 
 
 def _unknown(name: str, data_dir: str | None, builtins: list[str]) -> ValueError:
-    """Returns the error for an unknown name, with the names that matter and not all of the catalogue."""
+    """Returns the error for an unknown name, with the nearest names instead of the whole catalogue."""
     import tensorflow_datasets as tfds
 
     catalogue = tfds.list_builders(with_community_datasets=False)
@@ -100,7 +100,7 @@ def _default_data_dir() -> str:
 
 
 def _other_version(wanted: Any) -> Any | None:
-    """Returns the newest prepared folder beside the wanted version's, which is not there."""
+    """Returns the folder of the newest prepared version, if there is one; the wanted version is missing."""
     versions = {}
     for path in wanted.parent.glob("*/dataset_info.json"):
         if re.fullmatch(r"\d+\.\d+\.\d+", path.parent.name):
@@ -124,7 +124,7 @@ def _download(name: str, builder: Any, build: str) -> None:
 def _require_network(builder: Any) -> None:
     """Raises `ConnectionError` at once where no download can succeed: the retries would take minutes.
 
-    Only where it is certain: no proxy is set, no files were downloaded before, and not one of the
+    It raises only if failure is certain: no proxy is set, no files were downloaded before, and none of the
     hosts has an address.
     """
     hosts = sorted({urlparse(url).hostname or "" for url in builder.url_infos or ()} - {""})

@@ -9,11 +9,11 @@ from keras_sparseflow.data.images import ImageArrays
 from keras_sparseflow.data.subsets import stratified_split
 
 TEST_FRACTION = 0.2
-SPLIT_SEED = 0  # one constant split: every run, whatever its seed, has the same test images
+SPLIT_SEED = 0  # constant: runs of all seeds have the same test images
 
 
 def load(data_dir: str | None = None) -> ImageArrays:
-    """Returns the digits, of each class one fifth for testing: 1438 training and 359 test images.
+    """Returns the digits: 1438 training and 359 test images, one fifth of each class.
 
     Args:
         data_dir: not used; the images come with scikit-learn.
@@ -30,7 +30,7 @@ def _read() -> tuple[np.ndarray, np.ndarray]:
     """Returns 1797 rows of 64 grey levels in 0..16, and their labels."""
     spec = find_spec("sklearn")
     if spec is not None and spec.origin is not None:
-        # Read as a file, for importing scikit-learn takes longer than everything else here together.
+        # Read as a file, because importing scikit-learn takes longer than all the rest.
         path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
         if path.is_file():
             table = np.loadtxt(path, delimiter=",")

@@ -11,7 +11,7 @@ from keras_sparseflow.data.encoded import EncodedSource
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _TEST_SPLITS = ("test", "validation", "val")  # the first that has labelled images
-_INNER = "images"  # where Tiny-ImageNet keeps the files of a class or of a split
+_INNER = "images"  # Tiny-ImageNet's folder of files, in a class or in a split
 
 _LAYOUT = (
     "expected <data_dir>/train/<class>/*.png (or .jpg) and <data_dir>/test/<class>/*.png (or validation or val for "
@@ -27,8 +27,7 @@ class FolderSource(EncodedSource):
 
     Args:
         root: the directory, for messages.
-        splits: for "train" and "test" the name of the folder and its files by class; the classes of "train" are all
-            that there are.
+        splits: for "train" and "test" the name of the folder and its files by class; "train" has all classes.
     """
 
     def __init__(self, root: Path, splits: Mapping[str, tuple[str, Files]]):
@@ -62,7 +61,7 @@ class FolderSource(EncodedSource):
         )
 
     def _advice(self) -> str:
-        """Names the files that cannot be decoded, which the failed pipeline could not."""
+        """Names the files that cannot be decoded, which errors of the pipeline do not."""
         import tensorflow as tf
 
         damaged = []
@@ -78,18 +77,17 @@ class FolderSource(EncodedSource):
 def open_folder(data_dir: str | None) -> FolderSource:
     """Returns the images of a directory laid out as `root/train/<class>/*.png`, `root/test/<class>/*.png`.
 
-    PNG and JPEG files are read. Tested is on the first of the folders `test`, `validation` and `val` that has images
-    with labels. The files of a class may also stand in its subfolder `images`. A folder of the split's name may
-    instead hold all files in `images` and their classes in `<split>_annotations.txt`, a line for each file: its name, a
-    tab, its class and whatever else; without these its images have no labels. Hidden files and folders, whose names
-    begin with a dot, do not count. So Tiny-ImageNet is read as it is
-    unpacked, and tested on its `val`.
+    PNG and JPEG files are read; hidden files and folders, whose names begin with a dot, are not. Test images are those
+    of the first of the folders `test`, `validation` and `val` that has labelled images. The files of a class may also
+    be in its subfolder `images`. A split's folder may instead hold all files in `images` and their classes in
+    `<split>_annotations.txt`, with a line for each file: its name, a tab, its class and anything more. So Tiny-ImageNet
+    is read as it is unpacked, and tested on its `val`.
 
     Args:
         data_dir: the root.
 
     Raises:
-        ValueError: there is no such directory, a class has no training images, nothing is for testing, or
+        ValueError: there is no such directory, a class has no training images, there are no test images, or
             annotations and files do not match.
     """
     if data_dir is None or not Path(data_dir).is_dir():
@@ -113,7 +111,7 @@ def open_folder(data_dir: str | None) -> FolderSource:
 
 
 def _labelled(folder: Path, trained: Files) -> Files:
-    """Returns the files by class of a folder to test on; none where only names of files could tell their class."""
+    """Returns the files by class of a folder of test images; none if nothing labels them."""
     annotations = folder / f"{folder.name}_annotations.txt"
     if annotations.is_file():
         return _annotated(annotations)
@@ -129,7 +127,7 @@ def _files_by_class(folder: Path) -> Files:
 
 
 def _annotated(annotations: Path) -> Files:
-    """Returns the files by class that annotations name, each of which must be there, and no other."""
+    """Returns the files by class as annotations name them; they must name each file once, and no other."""
     folder = annotations.parent / _INNER
     unnamed = {path.name for path in _images_in(folder)}
     files: Files = {}
@@ -159,12 +157,12 @@ def _images_in(folder: Path) -> Iterable[Path]:
 
 
 def _shown(folder: Path) -> Iterable[Path]:
-    """Returns what a folder holds, without what notebooks and file managers hide there by a leading dot."""
+    """Returns the entries of a folder without hidden ones, which notebooks and file managers make."""
     return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _shuffled(folder: str, files: Files) -> list[tuple[Path, str]]:
-    """Returns files and their classes in the order of `tfds.folder_dataset.ImageFolder`: drawn by the folder's name."""
+    """Returns files and classes in the order of `tfds.folder_dataset.ImageFolder`, a shuffle by the folder's name."""
     ordered = [(path, name) for name in sorted(files) for path in sorted(files[name], key=str)]
     random.Random(folder).shuffle(ordered)
     return ordered

@@ -1,4 +1,4 @@
-"""How large well-known datasets are, told where they are not on disk."""
+"""Sizes of well-known datasets, known without their files."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from math import prod
 
 @dataclass(frozen=True)
 class DataSize:
-    """How many images a dataset has, and of which shape.
+    """The number of a dataset's images, and their shape.
 
     Args:
         input_shape: `(height, width, channels)` of one image.
@@ -45,11 +45,7 @@ KNOWN = {
 
 
 def check_train_size(name: str, train_size: int | None, classes: int, count: int) -> None:
-    """Refuses a number of training images that a dataset can't give, or that leaves a class without one.
-
-    Raises:
-        ValueError: it is out of its range.
-    """
+    """Raises ValueError unless a dataset has that many training images, and at least one per class."""
     if train_size is not None and not classes <= train_size <= count:
         raise ValueError(
             f"`train_size` must be in [{classes}, {count}] for dataset {name!r}, from one "

@@ -1,4 +1,4 @@
-"""One call for every dataset: `load_images`."""
+"""`load_images`, one call that loads any dataset, and its size without loading."""
 
 import dataclasses
 import os
@@ -15,8 +15,7 @@ from keras_sparseflow.data.resizing import Shape, area_resize, target_shape
 from keras_sparseflow.data.subsets import balanced_subset
 from keras_sparseflow.plugins import Table
 
-# Built-in and third-party datasets; `ImageArrays` says what a plugin is. TensorFlow Datasets' names need
-# no entry here.
+# Built-in and third-party datasets; see `ImageArrays` for plugins. Names of TensorFlow Datasets need no entry here.
 DATASETS = Table(
     "dataset", "keras_sparseflow.dataset", {"digits": "keras_sparseflow.data.datasets.digits:load"}, expects="callable"
 )
@@ -35,8 +34,8 @@ def load_images(
 ) -> ImageData:
     """Returns a dataset as standardised float32 images in memory.
 
-    Each channel is standardised by the mean and the standard deviation of the training images that are
-    returned, after down-sampling; the test images by the same numbers.
+    Each channel is standardised by the mean and the standard deviation of the returned training images,
+    after down-sampling; the test images by the same numbers.
 
     Args:
         name: one of
@@ -49,10 +48,10 @@ def load_images(
               `validation` or `val` may stand for `test`; or Tiny-ImageNet's, as it is unpacked.
         data_dir: where datasets are kept; None for TensorFlow Datasets' default (the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`). With `"folder"`, the image folder.
-        image_size: down-sample to this height and width, each pixel the mean of those it covers. Needed
-            where images vary in size; never enlarges.
-        train_size: keep this many training images, the classes in equal numbers.
-        subset_seed: int, at least 0, the seed of that choice; nothing else decides it.
+        image_size: height and width to which images are down-sampled, each pixel the mean of those it
+            covers. Needed where images vary in size; never enlarges.
+        train_size: number of training images to keep, equal for all classes.
+        subset_seed: int, at least 0, seed of that choice; nothing else decides it.
 
     Returns:
         An `ImageData`.
@@ -108,8 +107,8 @@ def describe(
 ) -> tuple[tuple[int, int, int], int]:
     """Returns the input shape and the number of classes that `load_images` would give, reading little.
 
-    For a dataset of TensorFlow Datasets its description is enough, downloaded or not; only where that
-    leaves the size of the images open are a few of them read.
+    For TensorFlow Datasets the description is enough, downloaded or not; a few images are read only if it
+    does not say their size.
 
     Args:
         name: as for `load_images`.
@@ -136,9 +135,9 @@ def data_size(
     image_size: int | None = None,
     train_size: int | None = None,
 ) -> DataSize:
-    """Returns how many images `load_images` would give, and of which shape.
+    """Returns the number of images that `load_images` would give, and their shape.
 
-    Nothing is read where the dataset is one of `KNOWN`. Another one is read where it lies, or downloaded.
+    Nothing is read for a dataset in `KNOWN`. Another one is read from disk, or downloaded.
 
     Args:
         name: as for `load_images`.
@@ -196,7 +195,7 @@ def _open(name: str, data_dir: str | os.PathLike[str] | None, prepare: bool = Tr
 
 
 def _final_shape(source: ImageSource, image_size: int | None) -> tuple[int, int, int]:
-    """Returns the shape that every image has in the end."""
+    """Returns the final shape of every image."""
     shape: Shape = source.common_shape() if image_size is None else source.image_shape
     height, width, channels = target_shape(shape, image_size)
     assert height is not None and width is not None
@@ -213,7 +212,7 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns `count` images in [0, 1] at their final shape, and their labels.
 
-    Chunk after chunk goes into one array of the final size: nothing larger is ever in memory.
+    Chunk after chunk goes into one array of the final size, so nothing larger is ever in memory.
     """
     images, labels, filled = np.empty((count, *shape), np.float32), np.empty(count, np.int32), 0
     for chunk, chunk_labels in source.batches(split, indices, image_size):
@@ -221,6 +220,6 @@ def _read(
         np.divide(area_resize(chunk, shape[0]) if image_size else chunk, source.white, out=images[filled:end])
         labels[filled:end] = chunk_labels
         filled = end
-    assert filled == count  # a source whose files hold fewer has said so
+    assert filled == count  # a source with fewer images has raised an error
     check_labels(f"{split} labels", labels, count, len(source.class_names))
     return images, labels

@@ -1,4 +1,4 @@
-"""What every origin of images offers to `load_images`, and the origin that is arrays in memory."""
+"""Sources of images for `load_images`: their protocol, and the source of arrays in memory."""
 
 from collections.abc import Iterator
 from math import prod
@@ -14,7 +14,7 @@ _CHUNK_IMAGES = 1024  # tf.data prepares a whole batch, so huge batches of tiny 
 
 
 class ImageSource(Protocol):
-    """An origin of images, read in chunks so that memory never holds all of them twice.
+    """A source of images, read in chunks so that memory never holds all of them twice.
 
     `split` is "train" or "test" everywhere.
     """
@@ -29,10 +29,10 @@ class ImageSource(Protocol):
 
     @property
     def white(self) -> float:
-        """The value that stands for 1 when images are brought to [0, 1]."""
+        """The value that becomes 1 when images are scaled to [0, 1]."""
 
     def common_shape(self) -> tuple[int, int, int]:
-        """Returns the one shape that all images have; raises `ValueError` where it sees that they vary."""
+        """Returns the shape of all images; raises `ValueError` if it finds different ones."""
 
     def count(self, split: str) -> int:
         """Returns the number of images."""
@@ -45,7 +45,7 @@ class ImageSource(Protocol):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields images and labels, those of the sorted `indices` or all, always in the same order.
 
-        Images that vary come down-sampled to `image_size`; all others as they are.
+        Images of varying size are down-sampled to `image_size`; all others are unchanged.
         """
 
 
@@ -60,7 +60,7 @@ class ArraySource:
         self.white = 255.0 if arrays.train_images.dtype == np.uint8 else 1.0
 
     def common_shape(self) -> tuple[int, int, int]:
-        """Returns the one shape that all images have."""
+        """Returns the shape of all images."""
         height, width, channels = self._images["train"].shape[1:]
         return height, width, channels
 

@@ -17,7 +17,7 @@ class MagnitudePruning(MaskUpdates):
     Removed weights and their optimizer slots become zero. They never return, so a layer that is already
     sparser keeps its mask. (In tfmot a removed weight returns if a single step takes it over the threshold.)
     Steps are the optimizer's iterations, counted from 1 as by tfmot's own callback, so a resumed training
-    goes on with the schedule.
+    continues the schedule.
 
     It works in any Keras model, under any `tf.distribute` strategy that its `fit` supports.
 

@@ -41,7 +41,7 @@ class RigL(DropAndGrow):
             `grown` (the number of weights that became active) and `density`.
 
     Raises:
-        ValueError: arguments out of range; when `fit` begins: no SparseModel, an optimizer that
+        ValueError: arguments out of range; when `fit` begins: the model is no SparseModel, an optimizer that
             accumulates gradients, no masked layer, unknown names or frozen layers, several steps in one execution, or
             no step before `end_step`.
 

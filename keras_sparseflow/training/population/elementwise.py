@@ -17,10 +17,9 @@ _KERNEL = (2, 3)
 _RATES = (0.1, 0.02)
 
 
-# A stack keeps one weight tensor of all its networks in one variable. So an optimizer can train it only if each
-# weight's step depends on that weight alone: Lamb's and Muon's norms over a tensor would mix the networks, and silently
-# change their results. No attribute of an optimizer says so, hence the trial, which works for optimizers of plugins
-# too.
+# A stack keeps a weight tensor of all its networks in one variable. An optimizer can train it only if each weight's
+# step depends on that weight alone: Lamb's and Muon's norms over a tensor would mix the networks and silently change
+# their results. No attribute of an optimizer says so, hence this trial, which also works for optimizers of plugins.
 def why_not_elementwise(factory: OptimizerFactory) -> str | None:
     """Returns why an optimizer can't train stacked networks, or None if it can.
 

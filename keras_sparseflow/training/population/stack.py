@@ -54,8 +54,8 @@ class Member:
 
 # Small networks leave a device idle between operations, so many are trained as one: each operation works on tensors
 # with a member axis. Narrower members are padded with zeros to the template's shape. A padded unit may still have an
-# output (sigmoid(0) is 0.5), so every gradient is masked before the optimizer sees it; else padding would begin to
-# learn, and a member would no longer be the network that it is alone.
+# output (sigmoid(0) is 0.5), so the gradients of padding are set to zero before the optimizer sees them. Otherwise
+# padding would train too, and a member would differ from the same network trained alone.
 class Stack:
     """Networks that train together: variables, masks and optimizer slots stacked on a leading member axis.
 

@@ -14,10 +14,10 @@ Outcome = tuple[tf.Tensor, dict[str, tf.Tensor]]
 """A layer's outputs, and the new values of its statistics."""
 
 
-# Keras walks the template's graph, and each layer is replaced by its form in `FORMS`, which works on tensors with a
-# member axis: one batched matrix product for all members instead of one for each. Any other layer goes through
-# `tf.vectorized_map`, which is slower but knows every layer. Forms are found by exact type, for a subclass may compute
-# something else, and none may sum over the member axis: a diverging member would take the others along.
+# Keras walks the template's graph, in which each layer is replaced by its form in `FORMS`: one batched matrix product
+# for all members, for instance, instead of one for each. Any other layer goes through `tf.vectorized_map`, which is
+# slower but works for every layer. Forms are found by exact type, because a subclass may compute something else. None
+# may sum over the member axis: a diverging member would spoil the others.
 def stacked_call(template: keras.Model, values: Values, inputs: tf.Tensor, *, training: bool) -> Outcome:
     """Returns a template's outputs for every member, and the members' new statistics.
 

@@ -87,9 +87,9 @@ class Population:
         self._begun = False
 
     # A step of small networks takes less time than a call of TensorFlow from Python, so one call loops over many steps.
-    # A call can't be interrupted and reports no progress, so the number of steps follows from the duration of the last
-    # one; a fixed number would last minutes for large networks or be mostly overhead for small ones. Batches are made
-    # once ahead of the steps, as all stacks train on the same.
+    # A call can't be interrupted and reports no progress, so its number of steps follows from the duration of the last
+    # one. A fixed number would last minutes for large networks, or be mostly overhead for small ones. Batches are made
+    # once ahead of the steps, because all stacks train on the same.
     def train_epoch(self, epoch: int, measured: bool, on_call: Callable[[int], None] | None = None) -> None:
         """Trains every network one epoch.
 

@@ -51,9 +51,9 @@ class FirstStep:
         return StepOutcome("norm" if above else "loss", float(value), float(norm), slope.numpy().astype(np.float64))
 
     # A scale changes the objective in two ways: by the weights, and by the gradient g at these weights. The tape
-    # therefore also records how g is computed, and the slope has second derivatives of the loss; with g taken for a
-    # constant the norm would have no slope at all. `tf.cond` runs the trial step, a further forward and backward pass,
-    # only where it is the objective.
+    # therefore also records how g is computed, and the slope has second derivatives of the loss. If g were a constant,
+    # its norm would have no slope at all. `tf.cond` runs the trial step, a further forward pass, only where it is the
+    # objective.
     def _outcome(self, scales: tf.Tensor, batch: Batch, trial_batch: Batch) -> list[tf.Tensor]:
         weights = self._loss.values()
 
