@@ -192,7 +192,7 @@ def train(
             check_agreement(strategy, _common(study_dir, images, left), "Study, images and networks left to train")
             if chief:
                 _write_record(prepared, images, beside(study_dir))
-            _note_others(specs, study_dir, progress)
+                _note_others(study_dir, progress)
             train_all(prepared, data, progress)
 
 
@@ -213,9 +213,9 @@ def _write_record(prepared: Prepared, images: dict[str, Any], beside: Sequence[R
         write_experiment(prepared.study_dir, prepared.specs)
 
 
-def _note_others(specs: Sequence[RunSpec], study_dir: Path, progress: StudyProgress) -> None:
+def _note_others(study_dir: Path, progress: StudyProgress) -> None:
     """Says how many finished networks of the folder the study no longer plans, and its report so leaves out."""
-    planned = {spec.run_id for spec in specs} | set(read_study(study_dir)["run_ids"])
+    planned = set(read_study(study_dir)["run_ids"])
     others = sum(file.parent.name not in planned for file in study_dir.glob("*/result.json"))
     if others:
         progress.note(f"{counted(others, 'finished network')} in {study_dir} not planned now, and so in no report.")

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_sparseflow.launchers.terminal import load_training_quietly
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
-from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.options import Options, make_strategy
 from keras_sparseflow.studies.run.log import RunLog
 
 ONE, TWO = Options(), Options(strategy="mirrored", devices=2)
@@ -21,12 +21,11 @@ class InterruptionError(Exception):
 def main(folder):
     load_training_quietly("serial", TWO)
     import keras
-    from keras_sparseflow.studies.spec.density_spec import DIAGNOSTICS, DensitySpec
 
     from keras_sparseflow.data import load_images
     from keras_sparseflow.records import RunFolder
-    from keras_sparseflow.studies.executors.options import strategy_for
     from keras_sparseflow.studies.run import run as run_module
+    from keras_sparseflow.studies.spec.measurement_spec import DIAGNOSTICS
     from keras_sparseflow.studies.spec.run_spec import RunSpec
 
     data = load_images("digits", image_size=4, train_size=170)  # 5 steps an epoch; 359 test images, an odd number
@@ -37,13 +36,13 @@ def main(folder):
 
     def spec(**values):
         values = {"epochs": 4, "variant": "DA_L2_BN", "augment_pad": 1, **values}
-        return RunSpec(
-            dense_width=10, max_width=20, hidden_layers=2, optimizer="momentum", learning_rate=0.05, batch_size=32,
+        return RunSpec.of(
+            width=20, matched_fraction=0.5, hidden_layers=2, optimizer="momentum", learning_rate=0.05, batch_size=32,
             **values,
         )  # fmt: skip
 
-    diagnosed = DensitySpec(
-        model="mlp", depth=2, width=8, density=0.5, variant="BN", batch_size=32, epochs=1, learning_rate=0.05,
+    diagnosed = RunSpec.of(
+        hidden_layers=1, width=8, density=0.5, variant="BN", batch_size=32, epochs=1, learning_rate=0.05,
         diagnostics=DIAGNOSTICS, diagnostic_samples=20, eigenvalue_iterations=20, landscape_steps=3,
     )  # fmt: skip
 
@@ -57,7 +56,7 @@ def main(folder):
         run_folder = RunFolder(f"{folder}/{name}", spec.run_id)
         try:
             run_module.run(
-                spec, run_folder, data, tensorboard=False, strategy=strategy_for([spec], options), on_epoch=on_epoch
+                spec, run_folder, data, tensorboard=False, strategy=make_strategy(options), on_epoch=on_epoch
             )
         except InterruptionError:
             return
@@ -73,9 +72,9 @@ def main(folder):
     train("half_precision", spec(epochs=1, precision="mixed_float16"), TWO)
     for name, options in (("diagnosed-one", ONE), ("diagnosed-two", TWO)):
         train(name, diagnosed, options)
-    found = {"policy": keras.config.dtype_policy().name, "overflow": overflow(strategy_for([], TWO))}
+    found = {"policy": keras.config.dtype_policy().name, "overflow": overflow(make_strategy(TWO))}
     try:
-        strategy_for([], Options(strategy="tpu"))
+        make_strategy(Options(strategy="tpu"))
     except RuntimeError as error:
         found["tpu"] = f"RuntimeError: {error}"
     Path(folder, "found.json").write_text(json.dumps(found))

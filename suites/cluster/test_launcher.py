@@ -11,7 +11,7 @@ import pytest
 
 from keras_sparseflow import records
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies import launch
+from keras_sparseflow.studies.run_study import run_network
 from suites.cluster.test_workers import free_ports
 from tests.processes import Program
 
@@ -19,7 +19,7 @@ LAUNCHER = Path(__file__).parents[2] / "launchers" / "train.py"
 TIMEOUT = 300  # seconds; they take about 20 on two quiet cores
 
 VALUES = {
-    "image_size": 4, "train_size": 170, "dense_width": 10, "max_width": 20, "hidden_layers": 1, "variant": "DA_L2_BN",
+    "image_size": 4, "train_size": 170, "width": 20, "matched_fraction": 0.5, "hidden_layers": 1, "variant": "DA_L2_BN",
     "augment_pad": 1, "optimizer": "momentum", "learning_rate": 0.05, "batch_size": 32, "epochs": 4,
 }  # fmt: skip
 FLAGS = [f"--{name}={value}" for name, value in VALUES.items()]
@@ -121,7 +121,7 @@ def test_killed_and_started_again_they_leave_what_one_process_leaves(tmp_path, r
     with Workers(shared, ({}, {"STOP": "2"})) as workers:
         workers.wait_until(lambda: epochs_done(shared) == 2)
         workers.kill(1)
-        expected = launch.run_network(VALUES, study="study", runs_dir=alone)
+        expected = run_network(VALUES, study="study", runs_dir=alone)
         chief, follower = workers.end()
     assert follower.returncode == -signal.SIGKILL
     assert chief.returncode == 1 and trained(chief) == [0, 1]

@@ -55,7 +55,7 @@ def test_kill_9_at_any_moment_loses_nothing_finished_and_counts_nothing_twice(tm
 # The launcher, saving its state after every epoch and not only now and then.
 SAVING = """
 import runpy, sys
-from keras_sparseflow.studies.executors.executors import Options
+from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 Options.__init__.__kwdefaults__["checkpoint_seconds"] = 0
 CheckpointClock.due = lambda clock: True

@@ -54,7 +54,7 @@ NETWORKS = {
     "adamw": (
         {
             "learning_rate": 0.002, "variant": "L2_SC", "activation": "prelu", "flow_cost": "data",
-            "flow_measures": ("egf_1",), "loss": "squared_error", "skip_span": 1,
+            "flow_measures": ("egf_1",), "flow_readings": ("steps",), "loss": "squared_error", "skip_span": 1,
         },
         {"matched_fraction": None},
     ),
@@ -70,7 +70,7 @@ NETWORKS = {
     "rmsprop": (
         {
             "learning_rate": 0.001, "variant": "L2", "activation": "srelu",
-            "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all", "tweaks": "LS",
+            "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all", "flow_readings": ("steps",), "tweaks": "LS",
             "smoothing_over": "others",
         },
         {**SPARSE, "ends": "dense"},
@@ -85,9 +85,9 @@ def contract(compared, others, tmp_path, data):
     (planned,) = plan("population", [compared, *others], tmp_path, data).populations
     stack = next(stack for stack in planned.stacks if planned.specs.index(compared) in stack.members)
     assert stack.width > compared.model.width
-    with untraced():
+    with untraced():  # populations are compiled all the same
         alone = stopped("serial", [compared], tmp_path / "alone", data, 1)
-    together = stopped("population", [compared, *others], tmp_path / "together", data, 1)
+        together = stopped("population", [compared, *others], tmp_path / "together", data, 1)
     assert_agree(compared, alone, together)
 
 
@@ -116,7 +116,8 @@ def test_every_other_activation_of_single_units(spec, tmp_path, data, monkeypatc
     functions = [ACTIVATIONS.get(name) for name in names]
     registered(monkeypatch, ACTIVATIONS, sum=lambda x: sum(function(x) for function in functions))
     monkeypatch.setattr(device, "parallel_stacks", lambda: 1)
-    values = {"activation": "sum", "optimizer": "adam", "learning_rate": 0.002, "batch_size": 8, "flow_epochs": 1}
+    values = {"activation": "sum", "optimizer": "adam", "learning_rate": 0.002, "batch_size": 8}
+    values |= {"flow_epochs": 1, "flow_readings": ("steps",), "flow_measures": ("grad_norm_1",)}
     networks = [spec(**values, matched_fraction=None, width=width) for width in (6, 13)]
     contract(networks[0], networks[1:], tmp_path, data)
 

@@ -46,10 +46,7 @@ REASONS = {
     "optimizer 'sgd' (sgd.clipnorm=1)": ({"optimizer_options": ("sgd.clipnorm=1",)}, "its `clipnorm` is a norm over"),
     "activation 'softmax'": ({"activation": "softmax"}, "the value of a unit depends on other units"),
     "activation 'mixing'": ({"activation": "mixing"}, "the value of a unit depends on other units"),
-    "flow measure 'mean'": (
-        {"flow_measures": ("egf_2", "mean")},
-        "its value depends on the size of a kernel, and narrower networks are padded",
-    ),
+    "flow measure 'mean'": ({"flow_measures": ("egf_2", "mean")}, "its value depends on the size of a kernel, so the"),
 }
 """By what can't be stacked, a network with it, and why it can't."""
 

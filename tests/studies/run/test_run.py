@@ -257,6 +257,6 @@ def test_a_checkpoint_of_another_network_is_refused(spec, folder, data, eager):
     mine, other = spec(**PLAIN), spec(**PLAIN, width=22)
     interrupted(mine, folder(mine), data, 0)
     before = {path.name: path.read_bytes() for path in folder(mine).path.iterdir() if path.is_file()}
-    with pytest.raises(ValueError, match="of another network: expected variables of shapes"):
+    with pytest.raises(ValueError, match="of another network: expected .* to have the shape"):
         run(other, folder(mine), data)
     assert before == {path.name: path.read_bytes() for path in folder(mine).path.iterdir() if path.is_file()}
