@@ -71,7 +71,7 @@ def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
 
     Example:
         >>> sorted(read_json(Path("runs/demo/study.json")))[:3]
-        ['choices', 'command', 'created']
+        ['choices', 'command', 'comparison']
     """
     remedy = remedy or REMEDY
     try:

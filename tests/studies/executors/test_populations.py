@@ -70,8 +70,8 @@ NETWORKS = {
     "rmsprop": (
         {
             "learning_rate": 0.001, "variant": "L2", "activation": "srelu",
-            "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all", "flow_readings": ("steps",), "tweaks": "LS",
-            "smoothing_over": "others",
+            "activation_options": ("srelu.left_slope=0.4",), "flow_tensors": "all", "flow_readings": ("steps",),
+            "tweaks": "LS", "smoothing_over": "others",
         },
         {**SPARSE, "ends": "dense"},
     ),
