@@ -35,12 +35,21 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "MaskedSeparableConv2D",
     ),
     "layers.rectifiers": ("PReLU", "SReLU"),
-    "layers.recurrent": ("MaskedGRU", "MaskedLSTM", "MaskedSimpleRNN"),
+    "layers.recurrent": (
+        "MaskedConvLSTMCell",
+        "MaskedGRU",
+        "MaskedGRUCell",
+        "MaskedLSTM",
+        "MaskedLSTMCell",
+        "MaskedSimpleRNN",
+        "MaskedSimpleRNNCell",
+    ),
     "training.losses": ("SmoothedCrossEntropy", "SquaredError"),
     "training.model": ("SparseModel",),
     "training.distributed.multiworker": ("MultiWorkerModel",),
     "training.optimizers": ("AdamW",),
     "twins.ghost_graph": ("GhostedSequential",),
+    "twins.holders": ("MaskedHolder",),
 }
 """The registered classes of each module."""
 

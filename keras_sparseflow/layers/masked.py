@@ -21,6 +21,7 @@ from keras_sparseflow.layers.mask.arrays import (
     encode_mask,
     random_mask,
 )
+from keras_sparseflow.layers.mask.loop import kernel_in_loop
 from keras_sparseflow.layers.mask.slots import reset_inactive_slots
 from keras_sparseflow.layers.mask.variables import MaskedVariable, MaskVariable, attach_mask
 
@@ -94,6 +95,9 @@ class MaskedKernel(keras.layers.Layer):
                 values by `layer.kernel.assign(values)` and the mask by `layer.set_mask(mask)`.
         """
         self._check_built("kernel")
+        in_loop = kernel_in_loop(self)
+        if in_loop is not None:
+            return in_loop
         if getattr(self, "lora_enabled", False):
             return apply_mask(super().kernel, self.mask)
         return self.stored_kernel

@@ -1,69 +1,60 @@
 """Masked recurrent layers: a mask on the kernel and one on the recurrent kernel of their cells."""
 
-from collections.abc import Mapping
-from contextvars import ContextVar
-from types import MappingProxyType
 from typing import Any
 
 import keras
-from keras import ops
+from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 
-from keras_sparseflow.layers.several_kernels import MaskedParts
-
-_kernels_of_loop: ContextVar[Mapping[int, Any]] = ContextVar("kernels_of_loop", default=MappingProxyType({}))
-"""Effective kernels of the layer whose loop over time runs now, by the `id` of their parts."""
-
-
-def _kernel_in_loop(name: str) -> Any:
-    """Returns the property through which a cell reads a kernel; within a loop, what was read before it."""
-
-    def read(cell: Any) -> Any:
-        part = getattr(cell, f"{name}_part")
-        in_loop = _kernels_of_loop.get().get(id(part))
-        return part.kernel if in_loop is None else in_loop
-
-    return property(read)
+from keras_sparseflow.layers.mask.loop import kernels_read_once
+from keras_sparseflow.layers.masked import MaskedKernel
+from keras_sparseflow.layers.several_kernels import MaskedParts, kernel_of_part
 
 
 class _MaskedCell(MaskedParts):
     kernel_attributes = ("kernel", "recurrent_kernel")
-    kernel = _kernel_in_loop("kernel")
-    recurrent_kernel = _kernel_in_loop("recurrent_kernel")
+    kernel = kernel_of_part("kernel")
+    recurrent_kernel = kernel_of_part("recurrent_kernel")
 
 
-class _MaskedSimpleRNNCell(_MaskedCell, keras.layers.SimpleRNNCell):
-    pass
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedSimpleRNNCell(_MaskedCell, keras.layers.SimpleRNNCell):
+    """`keras.layers.SimpleRNNCell` with masks on `kernel` and `recurrent_kernel`."""
 
 
-class _MaskedLSTMCell(_MaskedCell, keras.layers.LSTMCell):
-    pass
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedLSTMCell(_MaskedCell, keras.layers.LSTMCell):
+    """`keras.layers.LSTMCell` with masks on `kernel` and `recurrent_kernel`."""
 
 
-class _MaskedGRUCell(_MaskedCell, keras.layers.GRUCell):
-    pass
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedGRUCell(_MaskedCell, keras.layers.GRUCell):
+    """`keras.layers.GRUCell` with masks on `kernel` and `recurrent_kernel`."""
+
+
+@keras.saving.register_keras_serializable("keras_sparseflow")
+class MaskedConvLSTMCell(_MaskedCell, ConvLSTMCell):
+    """The cell of `keras.layers.ConvLSTM2D` and its kin, with masks on `kernel` and `recurrent_kernel`."""
 
 
 _CELLS: dict[type, Any] = {
-    keras.layers.SimpleRNNCell: _MaskedSimpleRNNCell,
-    keras.layers.LSTMCell: _MaskedLSTMCell,
-    keras.layers.GRUCell: _MaskedGRUCell,
+    keras.layers.SimpleRNNCell: MaskedSimpleRNNCell,
+    keras.layers.LSTMCell: MaskedLSTMCell,
+    keras.layers.GRUCell: MaskedGRUCell,
 }
 
 
-class _MaskedRecurrent(MaskedParts):
-    """Mixin of layers that make their own cell."""
+class KernelsReadOnce(keras.layers.Layer):
+    """Mixin of `keras.layers.RNN` and its kin, which reads the masked kernels within once, before the loop."""
 
     def inner_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the stock layer's loop over time with effective kernels that are read once, before the loop.
-
-        Custom gradients within a TensorFlow loop must not capture masks or switches. Reading once is cheaper, too.
-        """
-        kernels = {id(part): ops.copy(part.kernel) for part in self.parts.values()}
-        token = _kernels_of_loop.set({**_kernels_of_loop.get(), **kernels})
-        try:
+        """Runs the stock layer's loop over time with effective kernels that are read once, before the loop."""
+        masked = [layer for layer in self._flatten_layers(include_self=False) if isinstance(layer, MaskedKernel)]
+        with kernels_read_once(masked):
             return super().inner_loop(*args, **kwargs)
-        finally:
-            _kernels_of_loop.reset(token)
+
+
+class _MaskedRecurrent(KernelsReadOnce, MaskedParts):
+    """Mixin of layers that make their own cell."""
 
     def _masked_part(self, value: Any) -> Any:
         cell = _CELLS.get(type(value))

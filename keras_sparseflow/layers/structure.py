@@ -13,12 +13,12 @@ config leaves the name out.
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
+from keras.src.models.functional import Functional, functional_like_constructor
 from keras.src.utils.naming import to_snake_case
 
 from keras_sparseflow.layers.masked import MaskedKernel
@@ -66,6 +66,16 @@ def is_rebuildable(model: keras.layers.Layer) -> bool:
     return isinstance(model, (Functional, keras.Sequential))
 
 
+def holds_configs(model: keras.layers.Layer) -> bool:
+    """Returns whether a layer is a model whose config holds those of its layers, which it does not make itself."""
+    kind: Any = type(model)
+    if isinstance(model, keras.Sequential):
+        return kind.get_config is keras.Sequential.get_config
+    if isinstance(model, Functional):
+        return kind.get_config is Functional.get_config and functional_like_constructor(kind)
+    return False
+
+
 def walk(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
     """Yields the path and the chain of each layer within a model once, by its first path, outer layers first."""
     seen: set[int] = set()
@@ -82,11 +92,12 @@ def sublayers(layer: keras.layers.Layer) -> Sequence[keras.layers.Layer]:
     return layer._flatten_layers(include_self=False, recursive=False)
 
 
-def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
+def kernels_of(model: keras.layers.Layer, also: Collection[int] = ()) -> list[Kernel]:
     """Returns every kernel in a built model, masked or not, in the order of its layers.
 
     Args:
         model: any built Keras model; a kernel that several layers own belongs to the innermost of them.
+        also: `id`s of other variables that count as kernels.
 
     Example:
         >>> layers = [keras.layers.MultiHeadAttention(2, 4, name="att"), keras.layers.Dense(3, name="head")]
@@ -95,7 +106,7 @@ def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
         >>> [kernel.path for kernel in kernels_of(model)]
         ['att/query', 'att/key', 'att/value', 'att/attention_output', 'head']
     """
-    found = [kernel for kernel in variables_of(model) if _is_kernel(kernel)]
+    found = [kernel for kernel in variables_of(model) if _is_kernel(kernel) or id(kernel.variable) in also]
     of_layer = Counter(id(kernel.layer) for kernel in found)
     taken: set[str] = set()
     return [
@@ -109,6 +120,22 @@ def kernels_of(model: keras.layers.Layer) -> list[Kernel]:
 def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
     """Returns every kernel in a built model that has a mask, in the order of its layers."""
     return [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+
+
+def dense_matrices_of(model: keras.layers.Layer) -> list[Kernel]:
+    """Returns every trainable variable in a built model that has two axes or more and no mask, biases excepted.
+
+    A GRU's bias has two rows, and an attention's one for each head.
+    """
+    return [
+        weight
+        for weight in variables_of(model)
+        if weight.mask is None
+        and len(weight.shape) > 1
+        and "bias" not in weight.variable.name
+        and any(weight.variable is own for own in weight.layer._trainable_variables)
+        and not isinstance(weight.layer, MaskedKernel)
+    ]
 
 
 def input_tensors(model: keras.layers.Layer) -> Any:
@@ -160,7 +187,7 @@ def _places(model: keras.layers.Layer) -> Iterator[tuple[str, Chain]]:
     taken: set[str] = set()
 
     def within(owner: keras.layers.Layer, path: str, chain: Chain, named_anew: bool) -> Iterator[tuple[str, Chain]]:
-        named_anew = named_anew or not is_rebuildable(owner)
+        named_anew = named_anew or not holds_configs(owner)
         for inner in sublayers(owner):
             inner_path = path
             if not (isinstance(owner, keras.layers.RNN) and inner is owner.cell):
@@ -190,7 +217,8 @@ def _config_loses_name(layer: keras.layers.Layer) -> bool:
     if type(layer).__module__.startswith(("keras.", "keras_sparseflow.")) or _name_without_number(layer) == layer.name:
         return False
     with contextlib.suppress(NotImplementedError):  # without a config Keras makes no copy
-        return "name" not in layer.get_config()
+        own: Any = getattr(layer, "own_config", layer.get_config)  # a holder of masks has another config
+        return "name" not in own()
     return False
 
 

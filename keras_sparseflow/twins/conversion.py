@@ -1,17 +1,24 @@
 """A stock model's masked twin, and a masked model's stock one."""
 
-from collections.abc import Iterable
+import math
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 
 from keras_sparseflow.checks import takes_density
-from keras_sparseflow.layers.structure import Kernel, is_rebuildable, kernels_of
+from keras_sparseflow.layers.structure import Kernel, dense_matrices_of
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
 from keras_sparseflow.masks.scores.problem import Score
-from keras_sparseflow.masks.which_kernels import Exclusion
-from keras_sparseflow.twins.kinds import MASKED_OF, STOCK_OF, has_twin
-from keras_sparseflow.twins.rebuilding import WRAPPERS, rebuild
+from keras_sparseflow.masks.which_kernels import Exclusion, names_kernel
+from keras_sparseflow.twins.copying import copy_model, layers_of
+from keras_sparseflow.twins.holders import MaskedHolder, kernels_by_path, mask_kernels
+from keras_sparseflow.twins.in_place import become, can_be_masked, forget_traces, unmask_layer
+from keras_sparseflow.twins.kinds import own_class
+
+_SCALES = ("alpha", "beta", "gamma")
+"""Names of variables of activations and normalisations, which may have a value for each entry of an image."""
 
 
 @takes_density
@@ -23,22 +30,25 @@ def sparsify(
     seed: int = 0,
     exclude: Exclusion | Iterable[Exclusion] = (),
     *,
+    include: Exclusion | Iterable[Exclusion] = (),
+    inplace: bool = False,
     data: Any = None,
     loss: Any = None,
     training: bool = True,
     batch_size: int = 256,
     allow_collapse: bool = False,
 ) -> keras.Model:
-    """Returns the masked twin of a model: the same graph, names and weights, with a mask on each kernel.
+    """Returns the masked twin of a model: a copy of its own class, names and weights, with a mask on each kernel.
 
-    Dense, convolutional (transposed, depthwise and separable too), `EinsumDense`, attention and
-    recurrent layers get masked twins, also in nested models, `TimeDistributed` and `Bidirectional`.
-    Other layers and all biases are copied as they are; `sparsity_summary` names those that hold
-    matrices. The model itself is not changed. The twin is not compiled. At density 1 its outputs are
-    the model's. Masks that the model has already are replaced.
+    The model is copied as Keras copies it. Then each dense, convolutional (transposed, depthwise and separable too),
+    `EinsumDense`, attention and recurrent layer within, however deep, turns into its masked class where it is: in
+    functional, sequential and subclassed models, layers that hold layers, wrappers, and cells. Subclasses of these
+    layers stay what they are, too. Everything else is left as it is; a warning says so where more than a tenth of the
+    entries of kernels stays dense. The twin is not compiled. At density 1 its outputs are the model's. Masks that the
+    model has already are replaced.
 
     Args:
-        model: functional or sequential, built.
+        model: of any kind, built.
         density: float in [0, 1], of the kernels that are not excluded; None where the distribution gives counts.
         distribution: a name in `keras_sparseflow.masks.DISTRIBUTIONS`: "uniform" (round(density * size)
             in each kernel), "erk" (larger kernels are sparser; exact in total), "er" or "global"; or active
@@ -48,6 +58,8 @@ def sparsify(
         seed: int, at least 0, what random masks depend on, together with the kernel's place in the model.
         exclude: kernels that are left as they are: names or paths of layers, patterns of these
             (`"block_*"`, `"*/query"`), or classes of layers; one or several.
+        include: other layers whose matrix gets a mask too, named in the same way, such as `keras.layers.Embedding`.
+        inplace: whether the model itself becomes the twin, where it cannot be copied or need not be.
         data: arrays `(x, y)`, or a `tf.data.Dataset` of batches, for scores that look at examples.
         loss: see `make_masks`, as are the following; None for the model's own.
         training: whether BatchNorm runs in training mode where SNIP and GraSP take gradients.
@@ -55,8 +67,7 @@ def sparsify(
         allow_collapse: whether a kernel may be left without any active weight.
 
     Raises:
-        TypeError: the model is subclassed, so that its graph is not known.
-        ValueError: the model is not built or has nothing to mask, the density is not a fraction or
+        ValueError: the model is not built, cannot be copied or has nothing to mask, the density is not a fraction or
             leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, or the score
             cannot be computed.
 
@@ -66,13 +77,14 @@ def sparsify(
         >>> twin.layers[0].active_count
         20
     """
-    _check_model(model, "sparsify")
-    candidates = _maskable(model)
+    _check_built(model)
+    included = _included(model, include)
+    kernels = kernels_by_path(model, included)
+    candidates = [kernel for kernel in kernels.values() if can_be_masked(kernel) or _is_of(kernel, included)]
+    dense = [kernel for kernel in kernels.values() if kernel not in candidates]
     if not candidates:
-        raise ValueError(
-            f"Model {model.name!r} has no kernel that can be masked: expected a dense, convolutional, "
-            "attention or recurrent layer."
-        )
+        raise ValueError(f"Model {model.name!r} has no kernel that can be masked: {_why_none(model, dense)}")
+    exclusions = _as_list(exclude)
     masks = make_masks(
         model,
         density,
@@ -83,29 +95,33 @@ def sparsify(
         training=training,
         batch_size=batch_size,
         seed=seed,
-        exclude=exclude,
+        exclude=[item for item in exclusions if _names_one(candidates, item) or not _names_one(dense, item)],
         allow_collapse=allow_collapse,
         kernels=candidates,
     )
-    chosen = [kernel for kernel in candidates if kernel.path in masks]
-    to_replace = {id(layer) for kernel in chosen for layer in kernel.chain if has_twin(layer)}
-    twin = rebuild(model, lambda layer: _masked_copy(layer) if id(layer) in to_replace else None)
-    set_masks(twin, masks)
+    twin = model if inplace else copy_model(model)
+    found = kernels_by_path(twin, included)
+    mask_kernels(twin, [found[path] for path in masks])
+    trained = inplace and model.compiled and model.optimizer.built
+    set_masks(twin, masks, model.optimizer if trained else None)
+    if inplace:
+        forget_traces(layers_of(twin))
+    _warn_of_dense(twin, candidates, exclusions)
     return twin
 
 
-def strip_masks(model: keras.Model) -> keras.Model:
+def strip_masks(model: keras.Model, inplace: bool = False) -> keras.Model:
     """Returns the model in stock Keras layers, with zeros where weights are inactive: the same outputs.
 
     What it returns needs nothing of this package, is not compiled, and does not stay sparse when it is
     trained. LoRA's part is merged into the kernels of masked layers.
 
     Args:
-        model: functional or sequential, built.
+        model: of any kind, built.
+        inplace: whether the model itself is turned back, where it cannot be copied or need not be.
 
     Raises:
-        TypeError: the model is subclassed, so that its graph is not known.
-        ValueError: it is not built.
+        ValueError: it is not built, or cannot be copied.
 
     Example:
         >>> from keras_sparseflow import MaskedDense
@@ -114,45 +130,94 @@ def strip_masks(model: keras.Model) -> keras.Model:
         >>> type(stock.layers[0]).__name__, int((stock.get_weights()[0] != 0).sum())
         ('Dense', 8)
     """
-    _check_model(model, "strip_masks")
-    return rebuild(model, lambda layer: _stock_copy(layer) if type(layer) in STOCK_OF else None, plain=True)
+    _check_built(model)
+    stripped = model if inplace else copy_model(model)
+    layers = layers_of(stripped)
+    for layer in layers:
+        unmask_layer(layer)
+    for layer in layers:
+        if isinstance(layer, MaskedHolder):
+            become(layer, own_class(type(layer)))
+        if isinstance(layer, keras.Model) and type(layer).__module__.startswith("keras_sparseflow."):
+            become(layer, next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras.")))
+    if inplace:
+        forget_traces(layers)
+    return stripped
 
 
-def _check_model(model: Any, function: str) -> None:
-    if not is_rebuildable(model):
-        raise TypeError(
-            f"`{function}` needs a functional or sequential model, whose graph of layers Keras knows; received "
-            f"{type(model).__name__!r}, which is subclassed. Build such a model with masked layers instead: "
-            "`keras_sparseflow.MaskedDense(units, density=0.1)` in place of `keras.layers.Dense(units)`."
-        )
+def _check_built(model: keras.Model) -> None:
     if not model.built:
         raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
 
 
-def _maskable(model: keras.Model) -> list[Kernel]:
-    """Returns the kernels whose layer can be replaced by a masked one, or is masked, where Keras rebuilds the graph."""
-    return [kernel for kernel in kernels_of(model) if _twin_in(kernel) is not None]
+def _as_list(items: Exclusion | Iterable[Exclusion]) -> list[Exclusion]:
+    return [items] if isinstance(items, (str, type)) else list(items)
 
 
-def _twin_in(kernel: Kernel) -> keras.layers.Layer | None:
-    """Returns the layer on the way to a kernel that has a twin, if nothing around it stands in the way."""
-    for layer in kernel.chain:
-        if has_twin(layer):
-            return layer
-        if not (is_rebuildable(layer) or type(layer) in WRAPPERS):
-            return None
-    return None
+def _names_one(kernels: Iterable[Kernel], item: Exclusion) -> bool:
+    return not isinstance(item, (str, type)) or any(names_kernel(kernel, item) for kernel in kernels)
 
 
-def _masked_copy(layer: Any) -> keras.layers.Layer:
-    config = layer.get_config()
-    if type(layer) in STOCK_OF:
-        return type(layer).from_config(config)
-    masked: Any = MASKED_OF[type(layer)]
-    return masked.from_config({**config, "density": 1.0, "mask_seed": 0})
+def _included(model: keras.Model, include: Exclusion | Iterable[Exclusion]) -> list[str]:
+    """Returns the paths of the matrices that are masked beside the kernels of stock layers."""
+    matrices = [matrix for matrix in dense_matrices_of(model) if not can_be_masked(matrix)]
+    chosen: dict[str, Kernel] = {}
+    for item in _as_list(include):
+        named = [matrix for matrix in matrices if names_kernel(matrix, item)]
+        if not named:
+            names = ", ".join(matrix.path for matrix in matrices) or "no layer has another matrix"
+            raise ValueError(f"`include` names {item!r}, which no other matrix matches; expected one of: {names}.")
+        chosen |= {matrix.path: matrix for matrix in named}
+    owners = [id(matrix.layer) for matrix in chosen.values()]
+    for matrix in chosen.values():
+        if owners.count(id(matrix.layer)) > 1:
+            raise ValueError(
+                f"`include` must name layers that own one matrix; received {type(matrix.layer).__name__} "
+                f"{matrix.layer.name!r}, which owns {owners.count(id(matrix.layer))}."
+            )
+        _check_no_loop(matrix)
+    return list(chosen)
 
 
-def _stock_copy(layer: Any) -> keras.layers.Layer:
-    stock: Any = STOCK_OF[type(layer)]
-    masked_only = ("density", "mask_seed", "mask", "masks", "lora_rank")
-    return stock.from_config({name: value for name, value in layer.get_config().items() if name not in masked_only})
+def _check_no_loop(matrix: Kernel) -> None:
+    """Refuses a matrix of one's own cell, which is read in each step of a loop, where its mask cannot be seen."""
+    if any(isinstance(layer, keras.layers.RNN) for layer in matrix.chain):
+        raise ValueError(
+            f"`include` must name matrices outside of loops over time; received {matrix.path!r} of the cell "
+            f"{type(matrix.layer).__name__}. Let the cell hold a `keras.layers.Dense` instead, which can be masked."
+        )
+
+
+def _is_of(kernel: Kernel, included: Sequence[str]) -> bool:
+    """Returns whether a kernel is one of the variables of these paths."""
+    return any(path in (kernel.path, f"{kernel.path}/{kernel.variable.name}") for path in included)
+
+
+def _why_none(model: keras.Model, dense: Sequence[Kernel]) -> str:
+    if not dense:
+        return "expected a dense, convolutional, attention or recurrent layer."
+    held = ", ".join(f"{kernel.path!r} of {type(kernel.layer).__name__}" for kernel in dense)
+    return f"its kernels are of layers of other classes, {held}. Name them by `include=` to mask them all the same."
+
+
+def _warn_of_dense(twin: keras.Model, candidates: Sequence[Kernel], exclusions: Sequence[Exclusion]) -> None:
+    """Warns if more than a tenth of the entries of kernels stays dense, without being excluded; embeddings apart."""
+    dense = [
+        matrix
+        for matrix in dense_matrices_of(twin)
+        if matrix.variable.name not in _SCALES and not any(names_kernel(matrix, item) for item in exclusions)
+    ]
+    embeddings = [matrix for matrix in dense if "embedding" in matrix.variable.name]
+    others = sorted((matrix for matrix in dense if matrix not in embeddings), key=lambda each: -math.prod(each.shape))
+    left = sum(math.prod(matrix.shape) for matrix in others)
+    size = left + sum(math.prod(kernel.shape) for kernel in candidates)
+    if left <= 0.1 * size:
+        return
+    named = ", ".join(f"{each.path!r} ({type(each.layer).__name__}, {math.prod(each.shape):,})" for each in others[:3])
+    apart = f" Embeddings, not counted: {', '.join(repr(each.path) for each in embeddings)}." if embeddings else ""
+    warnings.warn(
+        f"{left / size:.0%} of the entries of kernels in model {twin.name!r} stay dense: {len(others)} are of layers "
+        f"that are no stock ones, the largest {named}. Mask them by `include={others[0].path!r}`, or leave them out, "
+        f"and this warning too, by `exclude={others[0].path!r}`.{apart}",
+        stacklevel=4,
+    )

@@ -8,11 +8,11 @@ import keras
 from keras_sparseflow.layers.ghost import GhostActivation, GhostMish, GhostSwish, ghosts_of
 from keras_sparseflow.layers.structure import is_rebuildable, walk
 from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.twins.copying import copy_model
 from keras_sparseflow.twins.ghost_graph import rewire
 from keras_sparseflow.twins.ghost_relus import has_own_relu
 from keras_sparseflow.twins.ghost_rewiring import Exorcism, Haunting
 from keras_sparseflow.twins.ghost_skips import skipped_layers
-from keras_sparseflow.twins.rebuilding import rebuild
 
 _SOFT: dict[str, Callable[..., GhostActivation]] = {"swish": GhostSwish, "mish": GhostMish}
 
@@ -66,18 +66,16 @@ def ghostify(model: keras.Model, swish: bool | str = True, skips: bool | str | I
     in_graphs = {id(chain[-1]) for _, chain in walk(model) if all(map(is_rebuildable, chain[:-1]))}
     haunting = Haunting(soft)
 
-    def followed(layer: Any) -> Any:
-        """Returns the copy of a layer that ghosts are going to follow; None for others."""
+    twin = copy_model(model)
+    for (_, (*_, layer)), (_, (*_, copy)) in zip(walk(model), walk(twin), strict=True):
         skip = id(layer) in skipped
         relu = has_own_relu(layer) and (skip or soft is not None)
-        if id(layer) not in in_graphs or not (skip or relu):
-            return None
-        copy = type(layer).from_config({**layer.get_config(), **({"activation": "linear"} if relu else {})})
-        haunting.skipped |= {id(copy)} if skip else set()
-        haunting.activated |= {id(copy)} if relu else set()
-        return copy
-
-    twin = rewire(rebuild(model, followed), haunting)
+        if id(layer) in in_graphs and relu:
+            copy.activation = keras.activations.linear
+            haunting.activated |= {id(copy)}
+        if id(layer) in in_graphs and skip:
+            haunting.skipped |= {id(copy)}
+    twin = rewire(twin, haunting)
     if not ghosts_of(twin):
         raise ValueError(
             f"Model {model.name!r} has no place for a ghost: expected a ReLU to replace or a layer to lay a skip over, "
@@ -111,14 +109,10 @@ def strip_ghosts(model: keras.Model) -> keras.Model:
     """
     _check_model(model, "strip_ghosts")
     _check_faded(model)
-    activated = {id(layer) for layer in _layers_without_their_relu(model)}
-
-    def activated_again(layer: Any) -> Any:
-        if id(layer) not in activated:
-            return None
-        return type(layer).from_config({**layer.get_config(), "activation": "relu"})
-
-    stripped = rewire(rebuild(model, activated_again), Exorcism())
+    stripped = copy_model(model)
+    for layer in _layers_without_their_relu(stripped):
+        layer.activation = keras.activations.relu
+    stripped = rewire(stripped, Exorcism())
     if left := ghosts_of(stripped):
         raise ValueError(
             f"Ghost {left[0].name!r} is part of another layer of {model.name!r}, which cannot be taken apart: expected "
@@ -149,7 +143,7 @@ def _check_faded(model: keras.Model) -> None:
         )
 
 
-def _layers_without_their_relu(model: keras.Model) -> list[keras.layers.Layer]:
+def _layers_without_their_relu(model: keras.Model) -> list[Any]:
     """Returns the layers whose own ReLU `ghostify` has put behind them."""
     models = [model, *(chain[-1] for _, chain in walk(model) if is_rebuildable(chain[-1]))]
     ghosts = [(each, layer) for each in models for layer in each.layers if isinstance(layer, GhostActivation)]

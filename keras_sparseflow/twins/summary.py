@@ -11,9 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.several_kernels import KernelPart
-from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_of, walk
+from keras_sparseflow.layers.structure import Kernel, dense_matrices_of, kernels_of, walk
 from keras_sparseflow.twins.operations import uses_per_example
 
 
@@ -205,10 +204,8 @@ def _shape(kernel: Kernel) -> tuple[int, ...]:
 
 def _unmasked(model: keras.Model) -> Iterable[tuple[str, str, int]]:
     matrices: Counter[int] = Counter()
-    for weight in variables_of(model):
-        trains = any(weight.variable is own for own in weight.layer._trainable_variables)
-        if trains and len(weight.shape) > 1 and not isinstance(weight.layer, MaskedKernel):
-            matrices[id(weight.layer)] += math.prod(weight.shape)
+    for matrix in dense_matrices_of(model):
+        matrices[id(matrix.layer)] += math.prod(matrix.shape)
     for path, chain in [(model.name, (model,)), *walk(model)]:
         if matrices[id(chain[-1])]:
             yield path, type(chain[-1]).__name__, matrices[id(chain[-1])]

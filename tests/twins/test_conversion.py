@@ -152,19 +152,11 @@ class Subclassed(keras.Model):
         return self.dense(inputs)
 
 
-@pytest.mark.parametrize("function", [lambda model: sparsify(model, 0.5), strip_masks])
-def test_subclassed_models_are_refused_with_the_alternative(function):
-    model = Subclassed()
-    model(np.ones((1, 2)))
-    with pytest.raises(TypeError, match=r"received 'Subclassed', which is subclassed.*MaskedDense\(units, density"):
-        function(model)
-
-
-def test_a_subclassed_model_within_another_is_left_as_it_is():
+def test_a_subclassed_model_within_another_is_masked():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(2, name="outer")(Subclassed(name="inner")(inputs)))
     twin, x = sparsify(model, 1.0), np.ones((1, 4))
-    assert masks(twin).keys() == {"outer"}
+    assert masks(twin).keys() == {"outer", "inner/dense"}
     assert alike(outputs(twin, x), outputs(model, x))
 
 

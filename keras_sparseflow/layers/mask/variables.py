@@ -68,6 +68,7 @@ class MaskedVariable(keras.Variable):
     mask: MaskVariable
     dense_gradients: DenseGradients
     _unmasked: Any = None
+    _hook: Any = None
 
     def assign(self, value: Any) -> Any:
         """Assigns values; those of inactive weights become zero."""
@@ -110,7 +111,7 @@ class MaskedVariable(keras.Variable):
             parameter = self._value
             trainable = parameter.requires_grad
             parameter.requires_grad_()  # else PyTorch refuses a hook; a frozen kernel may be trained later
-            parameter.register_hook(lambda gradient: self.dense_gradients.masked(gradient, self.mask))
+            self._hook = parameter.register_hook(lambda gradient: self.dense_gradients.masked(gradient, self.mask))
             parameter.requires_grad_(trainable)
 
     def _can_read_mask(self) -> bool:
@@ -166,6 +167,20 @@ def attach_mask(kernel: keras.Variable, mask: keras.Variable) -> DenseGradients:
     if kernel._value is not None:
         kernel._mask_gradients()
     return kernel.dense_gradients
+
+
+def detach_mask(kernel: MaskedVariable) -> None:
+    """Turns a masked kernel, in place, into what it was before `attach_mask`; its values stay."""
+    if kernel._hook is not None:
+        kernel._hook.remove()
+    constraint: Any = kernel.constraint
+    kernel.constraint = constraint._constraint
+    if isinstance(kernel.regularizer, _OfEffectiveKernel):
+        kernel.regularizer = kernel.regularizer._regularizer
+    attributes: Any = vars(kernel)
+    for name in ("mask", "dense_gradients", "_unmasked", "_hook"):
+        attributes.pop(name, None)
+    kernel.__class__ = keras.Variable
 
 
 class _OfEffectiveKernel(keras.regularizers.Regularizer):

@@ -1,0 +1,225 @@
+"""Twins of models of layers within layers: masked where the kernels are, of their own class, and back."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_sparseflow import RigL, SparseModel, measure_flow
+from keras_sparseflow.layers.structure import kernels_of
+from keras_sparseflow.masks import make_masks, set_masks
+from keras_sparseflow.twins import load_compressed, save_compressed, sparsify, sparsity_summary, strip_masks
+from keras_sparseflow.twins.copying import layers_of
+from tests.processes import run
+from tests.twins.blocks import BLOCKS, Classifier, classifier, examples, subclassed, transformer
+from tests.twins.models import alike, array, masks, outputs, same
+
+layers = keras.layers
+
+
+@pytest.fixture(scope="module", params=BLOCKS)
+def model(request):
+    return BLOCKS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def half(model):
+    """Its twin of density 0.5, trained for two epochs."""
+    twin = sparsify(model, 0.5)
+    twin.before = {kernel.path: array(kernel.variable) for kernel in kernels_of(twin)}
+    twin.compile("adam", "mse")
+    twin.fit(examples(model), np.ones((4, 3)), epochs=2, verbose=0)
+    return twin
+
+
+def test_every_kernel_is_masked_and_class_names_and_outputs_are_the_models(model):
+    twin, x = sparsify(model, 1.0), examples(model)
+    assert isinstance(twin, type(model)) and type(twin).__name__ == type(model).__name__ and twin.name == model.name
+    assert list(masks(twin)) == [kernel.path for kernel in kernels_of(model)]
+    assert alike(outputs(twin, x), outputs(model, x)) and not masks(model)
+
+
+def test_training_keeps_inactive_weights_at_zero_and_moves_the_others(half):
+    for kernel in kernels_of(half):
+        mask, kept = array(kernel.mask), array(kernel.variable)
+        assert mask.sum() == round(0.5 * mask.size) and not kept[~mask].any(), kernel.path
+        assert (kept[mask] != half.before[kernel.path][mask]).any(), kernel.path
+
+
+def test_files_of_both_kinds_bring_back_class_masks_and_weights(half, tmp_path):
+    x = examples(half)
+    half.save(tmp_path / "twin.keras")
+    save_compressed(half, tmp_path / "twin.sparse")
+    for loaded in (keras.models.load_model(tmp_path / "twin.keras"), load_compressed(tmp_path / "twin.sparse")):
+        assert type(loaded).__name__ == type(half).__name__
+        assert list(masks(loaded)) == list(masks(half)) and same(masks(loaded).values(), masks(half).values())
+        assert alike(outputs(loaded, x), outputs(half, x))
+
+
+def test_stripping_gives_back_the_own_classes_and_the_same_outputs(model, half):
+    stripped, x = strip_masks(half), examples(model)
+    assert type(stripped) is type(model) and not masks(stripped)
+    assert [type(layer) for layer in layers_of(stripped)] == [type(layer) for layer in layers_of(model)]
+    assert [weight.shape for weight in stripped.weights] == [weight.shape for weight in model.weights]
+    assert alike(outputs(stripped, x), outputs(half, x)) and masks(half)
+
+
+def test_the_masks_of_a_twin_are_replaced_in_its_twin(half):
+    assert sparsity_summary(sparsify(half, 0.2)).density == pytest.approx(0.2, abs=0.02)
+    assert sparsity_summary(half).density == pytest.approx(0.5, abs=0.02)
+
+
+LOAD = """
+import sys
+import numpy as np
+import keras_sparseflow
+import keras
+import tests.twins.blocks
+from tests.twins.models import masks
+model = keras.models.load_model(sys.argv[1])
+print(type(model).__name__, len(masks(model)), [round(float(mask.mean()), 1) for mask in masks(model).values()][:3])
+"""
+
+
+def test_a_file_loads_in_another_process_after_a_plain_import(tmp_path):
+    sparsify(transformer(), 0.5).save(tmp_path / "twin.keras")
+    assert run(LOAD, str(tmp_path / "twin.keras")).stdout.strip() == "Functional 15 [0.5, 0.5, 0.5]"
+
+
+def test_the_model_itself_can_become_the_twin_and_turn_back():
+    model = subclassed()
+    variables, x = [id(variable) for variable in model.trainable_variables], examples(model)
+    model.compile("adam", "mse")
+    model.fit(x, np.ones((4, 3)), verbose=0)
+    before = outputs(model, x)
+    assert sparsify(model, 1.0, inplace=True) is model and len(masks(model)) == 13
+    assert alike(outputs(model, x), before)
+    set_masks(model, make_masks(model, 0.3), model.optimizer)
+    model.fit(x, np.ones((4, 3)), verbose=0)
+    assert all(not array(kernel.variable)[~array(kernel.mask)].any() for kernel in kernels_of(model))
+    assert sorted(id(variable) for variable in model.trainable_variables) == sorted(variables)
+    before = outputs(model, x)
+    assert strip_masks(model, inplace=True) is model and not masks(model) and type(model).__name__ == "Subclassed"
+    assert alike(outputs(model, x), before)
+
+
+def test_methods_and_training_steps_stay():
+    twin = sparsify(subclassed(), 0.5)
+    assert twin.generate(examples(twin)).shape == (4,)
+    twin, before = sparsify(classifier(), 0.5), len(Classifier.steps)
+    twin.compile("sgd", "mse", run_eagerly=True)
+    twin.fit(examples(twin), np.ones((4, 3)), verbose=0)
+    assert len(Classifier.steps) == before + 1
+
+
+def test_a_layer_that_several_hold_is_masked_once():
+    shared = layers.Dense(8, name="shared")
+
+    class Holds(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = shared
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, Holds()(Holds()(inputs)))
+    assert len(masks(sparsify(model, 0.5, inplace=True))) == 1
+    assert sparsity_summary(model).kernels[0].dense_flops == 2 * 2 * 64
+
+
+@pytest.mark.tensorflow("RigL and flow")
+def test_callbacks_and_flow_name_the_kernels_alike():
+    twin = sparsify(transformer(SparseModel), 0.5)
+    twin.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    paths, x, y = [kernel.path for kernel in kernels_of(twin)], examples(twin), np.zeros(4)
+    assert {"one/att/query", "two/att/query", "one/ff/dense", "one/ff/dense#2", "head"} <= {*paths}
+    every, one = RigL(frequency=1, end_step=9), RigL(frequency=1, end_step=9, layers=["one/att/query"])
+    twin.fit(x, y, epochs=2, verbose=0, callbacks=[every])
+    twin.fit(x, y, verbose=0, callbacks=[one])
+    assert every.to_frame()["layer"].unique().tolist() == paths
+    assert one.to_frame()["layer"].unique().tolist() == ["one/att/query"]
+    flow = [row["layer"] for row in measure_flow(twin, (x, y), measures=["egf_2"])]
+    assert flow == [*paths, "total"] == [*(kernel.path for kernel in sparsity_summary(twin).kernels), "total"]
+
+
+# --- what is not masked -----------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnKernel(layers.Layer):
+    """A layer with a kernel that is no stock layer's."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 8), name="kernel")
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.kernel)
+
+
+def own_kernel(*more):
+    inputs = keras.Input((8,))
+    x = OwnKernel(name="own")(inputs)
+    for layer in more:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def test_a_kernel_that_cannot_be_masked_is_named_with_its_class():
+    with pytest.raises(ValueError, match=r"no kernel that can be masked: its kernels .* 'own' of OwnKernel.*`include="):
+        sparsify(own_kernel(), 0.5)
+
+
+def test_more_than_a_tenth_that_stays_dense_is_warned_of_unless_it_is_excluded():
+    model = own_kernel(layers.Dense(60, name="head"))
+    with pytest.warns(UserWarning, match=r"12% of the entries .* the largest 'own/kernel' \(OwnKernel, 64\)"):
+        sparsify(model, 0.5)
+    assert masks(sparsify(model, 0.5, exclude="own")).keys() == {"head"}
+    sparsify(own_kernel(layers.Dense(80, name="head")), 0.5)  # 9%
+
+
+@pytest.mark.parametrize(("make", "include", "path"), [(own_kernel, "own", "own"), (own_kernel, OwnKernel, "own"),
+                                                       (transformer, layers.Embedding, "tokens")])  # fmt: skip
+def test_other_matrices_are_masked_on_request(make, include, path, tmp_path):
+    twin = sparsify(make(), 0.5, include=include)
+    assert path in masks(twin)
+    x = examples(twin)
+    twin.compile("adam", "mse")
+    twin.fit(x, np.ones(twin(x).shape), epochs=2, verbose=0)
+    kernel = {kernel.path: kernel for kernel in kernels_of(twin)}[path]
+    assert not array(kernel.variable)[~array(kernel.mask)].any() and kernel.layer.density == 0.5
+    twin.save(tmp_path / "twin.keras")
+    loaded = keras.models.load_model(tmp_path / "twin.keras")
+    assert same(masks(loaded).values(), masks(twin).values()) and alike(outputs(loaded, x), outputs(twin, x))
+    assert not masks(strip_masks(twin))
+
+
+def test_an_inclusion_that_matches_nothing_is_refused_with_what_there_is():
+    with pytest.raises(ValueError, match=r"`include` names 'token'.*expected one of: tokens/embeddings\."):
+        sparsify(transformer(), 0.5, include="token")
+
+
+class NoConfig(keras.Model):
+    def __init__(self, dense):
+        super().__init__()
+        self.dense = dense
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def test_a_model_that_cannot_be_copied_can_be_masked_in_place_and_saving_says_what_to_use(tmp_path):
+    model = NoConfig(lambda x: x)
+    model.dense = layers.Dense(3)
+    model(np.ones((1, 4)))
+    with pytest.raises(ValueError, match=r"cannot be copied.*`inplace=True`"):
+        sparsify(model, 0.5)
+    sparsify(model, 0.5, inplace=True)
+    with pytest.raises(NotImplementedError, match=r"NoConfig .* has no config.*model\.save_weights"):
+        model.save(tmp_path / "twin.keras")
+    x, before = np.ones((2, 4)), masks(model)
+    model.save_weights(tmp_path / "twin.weights.h5")
+    expected = outputs(model, x)
+    set_masks(model, {path: ~mask for path, mask in before.items()})
+    model.load_weights(tmp_path / "twin.weights.h5")
+    assert same(masks(model).values(), before.values()) and alike(outputs(model, x), expected)
