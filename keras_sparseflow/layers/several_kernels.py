@@ -2,6 +2,8 @@
 
 import random
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import keras
@@ -61,9 +63,10 @@ class MaskedParts(keras.layers.Layer):
         super().__init__(*args, **kwargs)
 
     @property
-    def parts(self) -> dict[str, MaskedKernel]:
+    def parts(self) -> Mapping[str, MaskedKernel]:
         """The masked layers that hold the kernels, by name."""
-        return {layer.name: layer for layer in self._flatten_layers(include_self=False) if _is_masked(layer)}
+        parts = {layer.name: layer for layer in self._flatten_layers(include_self=False) if _is_masked(layer)}
+        return MappingProxyType(parts)  # in a dict, Keras would save layers that have attributes of their own
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         """Adds a weight as the stock layer does; each kernel goes into a part."""

@@ -163,5 +163,8 @@ def _copy_state(old: Any, new: Any) -> None:
         with tempfile.TemporaryDirectory() as folder:
             old.save_assets(folder)
             new.load_assets(folder)
+    if isinstance(old, keras.layers.RNN) and old.stateful:
+        for state, state_copy in zip(keras.tree.flatten(old.states), keras.tree.flatten(new.states), strict=True):
+            state_copy.assign(state)
     if isinstance(new, keras.layers.Normalization):
         new.finalize_state()
