@@ -79,7 +79,7 @@ def check_flow(model: keras.Model, scores: Sequence[np.ndarray]) -> None:
         raise ValueError(
             f"Nothing flows through {model.name!r} with absolute weights. Either no path from inputs to outputs is "
             "left, or an activation is constant for large inputs, such as a softmax at its end or a saturated sigmoid, "
-            "or a layer makes inputs negative, such as Normalization."
+            "or a layer makes inputs negative, such as Normalization, or equal ones zero, such as LayerNormalization."
         )
 
 
@@ -106,14 +106,15 @@ def _stored_in(variables: Sequence[keras.Variable], storage: Sequence[Any]) -> I
 def _in_float64(model: keras.Model) -> Iterator[None]:
     """Context in which every layer of a model computes in float64."""
     layers = model._flatten_layers()
-    policies = [layer._dtype_policy for layer in layers]
+    before = [(layer._dtype_policy, layer.autocast) for layer in layers]
     try:
         for layer in layers:
+            layer.autocast = True  # normalisations take inputs as they are, which the model has made float32
             layer._dtype_policy = keras.DTypePolicy("float64")  # the public setter would quantize on the way back
         yield
     finally:
-        for layer, policy in zip(layers, policies, strict=True):
-            layer._dtype_policy = policy
+        for layer, (policy, autocast) in zip(layers, before, strict=True):
+            layer._dtype_policy, layer.autocast = policy, autocast
 
 
 def _ones(model: keras.Model, example: Any) -> Any:

@@ -111,6 +111,44 @@ def test_methods_and_training_steps_stay():
     assert len(Classifier.steps) == before + 1
 
 
+@keras.saving.register_keras_serializable("tests")
+class OwnAttention(layers.MultiHeadAttention):
+    """A subclass of a layer with several kernels."""
+
+
+def test_a_subclass_of_attention_keeps_its_class_and_its_masks_in_a_file(tmp_path):
+    inputs = keras.Input((5, 8))
+    twin = sparsify(keras.Model(inputs, OwnAttention(2, 4, name="att")(inputs, inputs)), 0.5)
+    assert list(masks(twin)) == [f"att/{name}" for name in twin.get_layer("att").parts] and len(masks(twin)) == 4
+    twin.save(tmp_path / "twin.keras")
+    loaded = keras.models.load_model(tmp_path / "twin.keras")
+    assert isinstance(loaded.get_layer("att"), OwnAttention) and same(masks(loaded).values(), masks(twin).values())
+    assert alike(outputs(loaded, examples(twin)), outputs(twin, examples(twin)))
+
+
+def test_states_of_stateful_layers_are_copied():
+    inputs = keras.Input((5, 6), batch_size=2)
+    model = keras.Model(inputs, layers.LSTM(4, stateful=True)(inputs))
+    x = examples(model, 2)
+    model(x)
+    twin = sparsify(model, 1.0)
+    assert alike(outputs(twin, x), outputs(model, x))
+
+
+def test_a_stripped_layer_can_be_quantized_and_a_masked_one_not():
+    twin = sparsify(classifier(), 0.5)
+    with pytest.raises(ValueError, match="cannot be quantized"):
+        twin.layers[1].quantize("int8")
+    stripped = strip_masks(twin)
+    stripped.layers[1].quantize("int8")
+    assert stripped.layers[1].quantization_mode == "int8"
+
+
+def test_a_clone_has_the_masks():
+    twin = sparsify(transformer(), 0.5)
+    assert same(masks(keras.models.clone_model(twin)).values(), masks(twin).values())
+
+
 def test_a_layer_that_several_hold_is_masked_once():
     shared = layers.Dense(8, name="shared")
 

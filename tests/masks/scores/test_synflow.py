@@ -114,6 +114,14 @@ def test_flows_beyond_float32_are_finite_and_ranked_exactly():
         np.testing.assert_allclose(one, other * 3000.0**11, rtol=1e-4)
 
 
+def test_normalisations_that_take_inputs_as_they_are_compute_in_float64_too():
+    rows = [keras.layers.LayerNormalization(), keras.layers.Conv2D(4, 3)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.Sequential(rows)])
+    masks = make_masks(model, 0.5, score="synflow")
+    assert [int(mask.sum()) for mask in masks.values()] == [54, 72]
+    assert not rows[0].autocast and rows[0].dtype_policy.name == "float32"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_any_precision_of_the_network_gives_the_scores_of_float64(dtype):
     reference, model = residual(dtype="float64"), residual(dtype=dtype)
