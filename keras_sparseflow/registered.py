@@ -48,7 +48,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "training.model": ("SparseModel",),
     "training.distributed.multiworker": ("MultiWorkerModel",),
     "training.optimizers": ("AdamW",),
-    "twins.ghost_graph": ("GhostedSequential",),
+    "twins.ghosts.ghost_graph": ("GhostedSequential",),
     "twins.holders": ("MaskedHolder",),
 }
 """The registered classes of each module."""

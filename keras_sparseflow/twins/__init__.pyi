@@ -2,8 +2,8 @@ from .conversion import sparsify as sparsify
 from .conversion import strip_masks as strip_masks
 from .export import load_compressed as load_compressed
 from .export import save_compressed as save_compressed
-from .ghosts import ghostify as ghostify
-from .ghosts import strip_ghosts as strip_ghosts
+from .ghosts.ghost_twins import ghostify as ghostify
+from .ghosts.ghost_twins import strip_ghosts as strip_ghosts
 from .summary import KernelSummary as KernelSummary
 from .summary import SparsitySummary as SparsitySummary
 from .summary import sparsity_summary as sparsity_summary

@@ -85,6 +85,7 @@ def sparsify(
     if not candidates:
         raise ValueError(f"Model {model.name!r} has no kernel that can be masked: {_why_none(model, dense)}")
     exclusions = _as_list(exclude)
+    twin = model if inplace else copy_model(model)
     masks = make_masks(
         model,
         density,
@@ -99,7 +100,6 @@ def sparsify(
         allow_collapse=allow_collapse,
         kernels=candidates,
     )
-    twin = model if inplace else copy_model(model)
     found = kernels_by_path(twin, included)
     mask_kernels(twin, [found[path] for path in masks])
     trained = inplace and model.compiled and model.optimizer.built

@@ -9,10 +9,10 @@ from keras_sparseflow.layers.ghost import GhostActivation, GhostMish, GhostSwish
 from keras_sparseflow.layers.structure import is_rebuildable, walk
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.twins.copying import copy_model
-from keras_sparseflow.twins.ghost_graph import rewire
-from keras_sparseflow.twins.ghost_relus import has_own_relu
-from keras_sparseflow.twins.ghost_rewiring import Exorcism, Haunting
-from keras_sparseflow.twins.ghost_skips import skipped_layers
+from keras_sparseflow.twins.ghosts.ghost_graph import rewire
+from keras_sparseflow.twins.ghosts.ghost_relus import has_own_relu
+from keras_sparseflow.twins.ghosts.ghost_rewiring import Exorcism, Haunting
+from keras_sparseflow.twins.ghosts.ghost_skips import skipped_layers
 
 _SOFT: dict[str, Callable[..., GhostActivation]] = {"swish": GhostSwish, "mish": GhostMish}
 

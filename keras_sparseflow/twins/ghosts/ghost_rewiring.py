@@ -9,9 +9,9 @@ from keras.src.ops.node import Node
 
 from keras_sparseflow.layers.ghost import GhostActivation, GhostSkip, GhostSwish
 from keras_sparseflow.layers.structure import input_tensors
-from keras_sparseflow.twins.ghost_graph import GhostedSequential, Rewiring, nodes_of, row_of
-from keras_sparseflow.twins.ghost_relus import is_relu
-from keras_sparseflow.twins.ghost_skips import skip_options
+from keras_sparseflow.twins.ghosts.ghost_graph import GhostedSequential, Rewiring, nodes_of, row_of
+from keras_sparseflow.twins.ghosts.ghost_relus import is_relu
+from keras_sparseflow.twins.ghosts.ghost_skips import skip_options
 
 _NORMS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.GroupNormalization)
 

@@ -13,8 +13,8 @@ from keras.src.models.functional import Functional
 from keras_sparseflow.layers.several_kernels import KernelPart
 from keras_sparseflow.layers.structure import is_rebuildable, kernels_of
 from keras_sparseflow.plugins import unknown_name
-from keras_sparseflow.twins.ghost_graph import graph_of, nodes_of
-from keras_sparseflow.twins.ghost_relus import has_own_relu
+from keras_sparseflow.twins.ghosts.ghost_graph import graph_of, nodes_of
+from keras_sparseflow.twins.ghosts.ghost_relus import has_own_relu
 
 _CONVOLUTIONS = (BaseConv, BaseDepthwiseConv, BaseSeparableConv)
 
