@@ -126,12 +126,16 @@ def _check_copy(old: keras.Model, new: keras.Model) -> None:
     """Raises ValueError unless the copy has the same variables at the same places."""
     expected, found = _by_place(old), _by_place(new)
     odd = [path for path in expected if path not in found or found[path].shape != expected[path].shape]
+    own = {id(place.variable) for place in expected.values()}
+    kept = [path for path, place in found.items() if id(place.variable) in own and path in expected]
     shared = len({id(place.variable) for place in expected.values()}), len({id(p.variable) for p in found.values()})
     count = [len(layers_of(model)) for model in (old, new)]
-    if odd or len(found) != len(expected) or shared[0] != shared[1] or count[0] != count[1]:
-        place = expected[odd[0]] if odd else None
+    if odd or kept or len(found) != len(expected) or shared[0] != shared[1] or count[0] != count[1]:
+        place = expected[(odd + kept)[0]] if odd + kept else None
         layer = old if place is None else next((each for each in (old, *place.chain) if not _is_keras(each)), old)
-        what = f"{odd[0]!r} is missing or of another shape" if odd else "layers are shared in another way"
+        what = "layers are shared in another way"
+        if place is not None:
+            what = f"{place.path!r} is {'missing or of another shape' if odd else 'the variable of the model itself'}"
         raise ValueError(
             f"Model {old.name!r} cannot be copied: in what Keras makes from the config of {type(layer).__name__} "
             f"{layer.name!r}, {what}. {_REMEDY}"

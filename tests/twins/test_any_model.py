@@ -162,6 +162,10 @@ def test_a_layer_that_several_hold_is_masked_once():
 
     inputs = keras.Input((8,))
     model = keras.Model(inputs, Holds()(Holds()(inputs)))
+    with pytest.raises(
+        ValueError, match=r"cannot be copied: .* of Holds .* is the variable of the model itself.*inplace"
+    ):
+        sparsify(model, 0.5)
     assert len(masks(sparsify(model, 0.5, inplace=True))) == 1
     assert sparsity_summary(model).kernels[0].dense_flops == 2 * 2 * 64
 
