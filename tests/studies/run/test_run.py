@@ -202,11 +202,10 @@ def test_a_run_whose_last_step_diverges_says_so(spec, folder, data, eager):
 
 
 def check_same(folder, whole):
+    """To the last bit: one thread or several make no difference to networks as small."""
     for name in ("history.csv", "flow.csv"):
-        pd.testing.assert_frame_equal(rows(folder, name), rows(whole, name), rtol=1e-4)
-    assert scalars(folder)["metrics/loss"] == [
-        (step, pytest.approx(value, rel=1e-4)) for step, value in scalars(whole)["metrics/loss"]
-    ]
+        pd.testing.assert_frame_equal(rows(folder, name), rows(whole, name), check_exact=True)
+    assert scalars(folder)["metrics/loss"] == scalars(whole)["metrics/loss"]
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(whole, folder, data):
