@@ -42,7 +42,7 @@ test-kill: $(INSTALLED)  ## launchers that are killed at any moment
 test-models: $(INSTALLED)  ## published architectures of Keras
 	$(BIN)/python -m pytest suites/models
 
-test-user: $(INSTALLED)  ## code of every page of docs, and the examples
+test-user: $(INSTALLED)  ## code of every page of docs, the examples, and launchers in fresh processes
 	$(BIN)/python -m pytest suites/user
 
 test-keras: $(INSTALLED)  ## Keras' own tests of its layers, run on their masked twins

@@ -8,7 +8,7 @@ import pandas as pd
 
 from keras_sparseflow import records
 from tests import processes
-from tests.launchers.test_launchers import ROOT, STUDY, TINY, launch
+from tests.launchers.commands import ROOT, STUDY, TINY, launch
 from tests.processes import Program
 
 

@@ -3,8 +3,6 @@
 import copy
 import json
 import pickle
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -117,31 +115,6 @@ def test_a_model_can_be_pickled_and_copied(make):
         kernel = keras.ops.convert_to_numpy(other.layers[-1].stored_kernel)
         assert np.array_equal(kernel != 0, np.eye(*kernel.shape, dtype=bool)), "trained, within the mask"
         assert not np.array_equal(other(X), model(X))
-
-
-FRESH = """
-import pickle, sys
-import numpy as np
-with open(sys.argv[1], "rb") as file:
-    model = pickle.load(file)
-from keras_sparseflow import SparseModel
-assert isinstance(model, SparseModel)
-output = float(np.sum(model(np.ones((1, 5), "float32"))))
-print(model.get_layer("hidden").active_count, type(model.optimizer).__name__, output)
-"""
-
-
-def test_a_pickled_model_is_loaded_by_a_fresh_process(tmp_path):
-    model = functional("adam")
-    model.fit(X, Y, verbose=0)
-    (tmp_path / "m.pickle").write_bytes(pickle.dumps(model))
-    done = subprocess.run(
-        [sys.executable, "-c", FRESH, str(tmp_path / "m.pickle")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    active, optimizer, output = done.stdout.split()
-    assert int(active) == 20 and optimizer == "Adam"
-    np.testing.assert_allclose(float(output), np.sum(model(np.ones((1, 5), "float32"))), rtol=1e-5)
 
 
 def test_the_reported_loss_is_the_mean_over_examples():

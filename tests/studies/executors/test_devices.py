@@ -19,7 +19,6 @@ from keras_sparseflow.studies.spec.run_spec import LEAVES
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
-from tests import processes
 from tests.studies.executing import InterruptionError, untraced
 
 MIRRORED = Options(strategy="mirrored")
@@ -230,36 +229,6 @@ def test_an_interrupted_run_in_half_precision_goes_on_as_if_it_had_not_been(spec
 
 
 # --- the same bytes -------------------------------------------------------------------------------------------------
-
-DETERMINISTIC = """
-import sys
-from keras_sparseflow.launchers.terminal import load_training_quietly
-load_training_quietly("auto", deterministic=True)
-import tensorflow as tf
-from keras_sparseflow.studies.run_study import run_network
-try:
-    tf.random.normal([2])
-    sys.exit("random operations without a seed are not refused")
-except RuntimeError:
-    pass
-values = {"epochs": 2, "image_size": 4, "train_size": 200, "augment_pad": 1, "variant": "DA_L2_BN", "optimizer": "adam",
-          "hidden_layers": 1, "learning_rate": 0.1, "density": 0.3, "flow_measures": ("egf_1",), "flow_epochs": 1}
-for executor in ("population", "serial"):
-    run_network(values, study=executor, runs_dir=sys.argv[1], executor=executor)
-"""
-
-
-def test_deterministic_runs_leave_the_same_bytes(tmp_path):
-    names = ("first", "second")
-    programs = [processes.Program(DETERMINISTIC, str(tmp_path / name)) for name in names]
-    for done in [program.end() for program in programs]:
-        assert done.returncode == 0, done.stderr
-    for rows in ("history.csv", "flow.csv"):
-        first, second = (
-            {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob(rows)}
-            for name in names
-        )
-        assert len(first) == 2 and first == second
 
 
 def test_the_strategy_is_no_part_of_a_run_s_name():

@@ -1,7 +1,6 @@
 """tfmot beside Keras 3: what its import leaves alone, and its masks against NumPy."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -15,31 +14,6 @@ KERNEL = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
 
 def schedule(sparsity, **steps):
     return import_tfmot().sparsity.keras.ConstantSparsity(sparsity, **{"begin_step": 1, **steps})
-
-
-IMPORT = """
-import os, sys
-import tensorflow as tf
-from keras_sparseflow.training.dynamic import pruning
-from keras_sparseflow.training.dynamic import tfmot
-assert not {"tensorflow_model_optimization", "tf_keras"} & set(sys.modules), "it is loaded when it is used"
-assert tfmot.import_tfmot().sparsity.keras.prune_low_magnitude
-import keras, tf_keras
-assert keras.__version__.startswith("3.") and tf_keras.__version__.startswith("2.")
-assert tf.keras.layers.Dense is keras.layers.Dense
-assert "TF_USE_LEGACY_KERAS" not in os.environ
-"""
-
-
-def test_its_import_leaves_keras_and_the_environment_alone():
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", IMPORT], capture_output=True, text=True, check=False, env=environment()
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-def environment():
-    return {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
 
 
 def test_a_choice_of_keras_that_the_environment_has_made_stays(monkeypatch):

@@ -17,7 +17,7 @@ from keras_sparseflow.registered import CLASSES
 from keras_sparseflow.training.losses import SmoothedCrossEntropy
 from keras_sparseflow.training.optimizers import AdamW
 
-PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
+PACKAGE = Path(__file__).parents[2] / "keras_sparseflow"
 
 
 def registered_in(path):

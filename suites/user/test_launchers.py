@@ -1,7 +1,6 @@
 """The launchers in processes of their own: help, a quiet start, a study from its first line to its report, Ctrl-C."""
 
 import configparser
-import os
 import signal
 import subprocess
 import sys
@@ -11,17 +10,10 @@ from pathlib import Path
 import pytest
 
 from keras_sparseflow import records
-from tests import processes
+from tests.launchers.commands import ROOT, STUDY, TINY, launch
 from tests.processes import Program
 
-ROOT = Path(__file__).parents[2]
 LAUNCHERS = sorted(path.stem for path in (ROOT / "launchers").glob("*.py"))
-TINY = ["--image_size=4", "--train_size=300", "--batch_size=32", "--hidden_layers=1", "--learning_rate=0.1"]
-STUDY = [*TINY, "--variant=BN", "--seeds=0,1", "--width_fractions=0.5", "--epochs=4"]
-
-
-def launch(name, *arguments, run=processes.run):
-    return run(ROOT / "launchers" / f"{name}.py", *arguments, env={**os.environ, "COLUMNS": "200"})
 
 
 def launch_from_the_start(launcher, *arguments, **options):
