@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-backends test-bazel test-cluster test-install test-keras test-kill test-models test-user \
+.PHONY: help setup demo test test-backends test-bazel test-cluster test-install test-keras test-kill test-models test-report test-user \
 	lint docs api benchmark dist clean lock
 
 help:            ## show this list
@@ -41,6 +41,9 @@ test-kill: $(INSTALLED)  ## launchers that are killed at any moment
 
 test-models: $(INSTALLED)  ## published architectures of Keras
 	$(BIN)/python -m pytest suites/models
+
+test-report: $(INSTALLED)  ## whole reports and their figures, drawn
+	$(BIN)/python -m pytest suites/report
 
 test-user: $(INSTALLED)  ## code of every page of docs, the examples, and launchers in fresh processes
 	$(BIN)/python -m pytest suites/user

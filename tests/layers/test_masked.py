@@ -249,9 +249,13 @@ def check_invariant(model, steps=7, **compile_arguments):
                 assert np.all(inactive == first[~mask]), f"{slot.path}: inactive entries moved"
 
 
-@EACH_MODEL_CLASS
+# A step of a `SparseModel` differs in its gradients alone, so one optimizer of each kind of slot will do there.
+UNDER = [*((name, keras.Model) for name in OPTIMIZERS), *((name, MODEL_CLASS) for name in ("adam", "ftrl", "muon"))]
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=READS_MASKS if name == "muon" else ()) for name in OPTIMIZERS]
+    ("name", "model_class"),
+    [pytest.param(*each, marks=READS_MASKS if each[0] == "muon" else ()) for each in dict.fromkeys(UNDER)],
 )
 def test_inactive_entries_stay_zero_under_every_optimizer(name, model_class):
     check_invariant(classifier(model_class), optimizer=OPTIMIZERS[name]())
@@ -348,10 +352,9 @@ def test_a_subclass_must_say_so_itself():
         check_invariant(classifier(), optimizer=Moving(0.1, use_ema=True))
 
 
-@pytest.mark.parametrize("name", ["nesterov", "adam"])
 @pytest.mark.parametrize("option", OPTIMIZER_OPTIONS)
-def test_inactive_entries_stay_zero_under_every_optimizer_option(option, name):
-    check_invariant(classifier(), optimizer=OPTIMIZERS[name](**OPTIMIZER_OPTIONS[option]))
+def test_inactive_entries_stay_zero_under_every_optimizer_option(option):
+    check_invariant(classifier(), optimizer=OPTIMIZERS["adam"](**OPTIMIZER_OPTIONS[option]))
 
 
 @EACH_MODEL_CLASS
