@@ -45,11 +45,6 @@ def describe_perceptron(
 _NORM = {"momentum": 0.99, "epsilon": 1e-3}  # Keras' defaults
 
 
-def kernel_names(hidden_layers: int) -> list[str]:
-    """Returns the names of the layers that hold the kernels of `mlp`, first to last."""
-    return [*(f"hidden_{number}" for number in range(1, hidden_layers + 1)), "output"]
-
-
 def _check_places(net: Network, hidden_widths: Sequence[int], skip_span: int, **places: str) -> None:
     if not hidden_widths:
         raise ValueError("`hidden_widths` must name at least one hidden layer; received none.")

@@ -118,16 +118,6 @@ def parse_variant(name: str) -> frozenset[str]:
     return VARIANTS.parse(name)
 
 
-def canonical_variant(name: str) -> str:
-    """Returns the one spelling of a variant, its parts in the order of `PARTS`.
-
-    Example:
-        >>> canonical_variant("BN_L2")
-        'L2_BN'
-    """
-    return VARIANTS.canonical(name)
-
-
 TWEAKS = Table(
     "tweak",
     "keras_sparseflow.tweak",
@@ -157,13 +147,3 @@ def parse_tweaks(name: str) -> frozenset[str]:
         ['GSk', 'LS']
     """
     return COMBINED_TWEAKS.parse(name)
-
-
-def canonical_tweaks(name: str) -> str:
-    """Returns the one spelling of a combination of tweaks, in the order of `TWEAKS`.
-
-    Example:
-        >>> canonical_tweaks("LS_GSk"), canonical_tweaks("LS_GSk_GSw_LRsI")
-        ('GSk_LS', 'tost')
-    """
-    return COMBINED_TWEAKS.canonical(name)
