@@ -1,4 +1,4 @@
-"""What is public, and how it is called: writes tests/public_api.txt, a line for each name.
+"""Lists the public names and their signatures: writes tests/public_api.txt, a line for each name.
 
     python docs/make_api.py
 

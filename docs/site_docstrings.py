@@ -1,4 +1,4 @@
-"""How the site reads docstrings: the section "Example:" holds doctests, which are shown as code."""
+"""Reading of docstrings by the site: the section "Example:" holds doctests, which are shown as code."""
 
 import re
 

@@ -1,1 +1,1 @@
-"""Experiments: specs, matched pairs, studies, and how they are run."""
+"""Studies: specs, comparisons, presets, and the executors that train them."""
