@@ -16,7 +16,7 @@ from pathlib import Path
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        "keras_sparseflow.analysis.report",
+        "keras_sparseflow.analysis.report.writing",
         "keras_sparseflow.studies.run_study",
         "keras_sparseflow.studies.executors.populations",
         "keras_sparseflow.studies.run.run",

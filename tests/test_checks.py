@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_sparseflow import MaskedDense, layers, load_images, make_masks, models, sparsify
-from keras_sparseflow.analysis.bootstrap import bootstrap_mean
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from keras_sparseflow.checks import check_seed, takes_density
 from keras_sparseflow.data import training_batches
 from keras_sparseflow.diagnostics import Hessian, TopEigenvalue, loss_surface, random_directions

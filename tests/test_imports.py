@@ -116,7 +116,7 @@ for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28
         "import keras_sparseflow",
         "import keras_sparseflow.records",
         "import keras_sparseflow.plugins",
-        "import keras_sparseflow.analysis.report, keras_sparseflow.analysis.figures",
+        "import keras_sparseflow.analysis.report.writing, keras_sparseflow.analysis.figures",
         "from keras_sparseflow.studies.presets.preset_table import PRESETS; PRESETS.get('demo').choices()",
         "from keras_sparseflow.launchers import flags; flags.define_spec_flags(); flags.define_run_flags()",
         "from keras_sparseflow.data import load_images; load_images('digits')",

@@ -16,7 +16,7 @@ from keras_sparseflow.analysis.figures_landscape import loss_contours, loss_surf
 from keras_sparseflow.analysis.figures_p_values import p_value_heatmap
 from keras_sparseflow.analysis.figures_variant import accuracy_by_variant, flow_by_variant
 from keras_sparseflow.analysis.figures_width import accuracy_by_width, flow_by_width, variants_by_width
-from keras_sparseflow.analysis.labels import FLOW_NAMES
+from keras_sparseflow.analysis.frames.labels import FLOW_NAMES
 from keras_sparseflow.analysis.panels import NotApplicableError, figure_bytes
 
 __all__ = [

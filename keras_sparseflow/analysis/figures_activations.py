@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import line_styles
+from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
 
 _TITLES = {"value": "Activation", "derivative": "Derivative"}

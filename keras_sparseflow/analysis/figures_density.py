@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.density import arrange_densities, dense_levels, mean_by_density, one_run_each
-from keras_sparseflow.analysis.labels import value_label
-from keras_sparseflow.analysis.names import method_name
+from keras_sparseflow.analysis.frames.cells import require_columns
+from keras_sparseflow.analysis.frames.densities import arrange_densities, dense_levels, mean_by_density, one_run_each
+from keras_sparseflow.analysis.frames.labels import value_label
+from keras_sparseflow.analysis.frames.method_names import method_name
+from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.panels import (
     NotApplicableError,
     cross_at_edge,
@@ -21,7 +22,6 @@ from keras_sparseflow.analysis.panels import (
     require_finite,
     styled,
 )
-from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_densities, scale_decades, spans_decades
 
 _MANY = 4

@@ -8,14 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import line_styles, sequence_styles
-from keras_sparseflow.analysis.density import PLACE, arrange_densities, rows_of_one_run_each
 from keras_sparseflow.analysis.figures_density import require_one_density_table
-from keras_sparseflow.analysis.formats import format_percent
-from keras_sparseflow.analysis.names import method_name
+from keras_sparseflow.analysis.frames.cells import require_columns
+from keras_sparseflow.analysis.frames.densities import PLACE, arrange_densities, rows_of_one_run_each
+from keras_sparseflow.analysis.frames.formats import format_percent
+from keras_sparseflow.analysis.frames.method_names import method_name
+from keras_sparseflow.analysis.frames.readings import of_one_reading
 from keras_sparseflow.analysis.panels import NotApplicableError, draw_line, finish, make_grid
-from keras_sparseflow.analysis.readings import of_one_reading
 from keras_sparseflow.analysis.scales import (
     scale_decades,
     scale_decades_with_signs,

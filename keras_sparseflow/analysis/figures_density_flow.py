@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from keras_sparseflow.analysis.colours import INK
-from keras_sparseflow.analysis.density import PLACE
-from keras_sparseflow.analysis.diagnostics import last_epochs
 from keras_sparseflow.analysis.figures_density_curves import Lines, draw_curves, measured_rows
-from keras_sparseflow.analysis.labels import is_share, measure_label
+from keras_sparseflow.analysis.frames.densities import PLACE
+from keras_sparseflow.analysis.frames.diagnostic_means import last_epochs
+from keras_sparseflow.analysis.frames.labels import is_share, measure_label
+from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.panels import NotApplicableError, styled
-from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_layers, room_for_layers
 from keras_sparseflow.flow.measure_table import TOTAL
 

@@ -5,10 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import require_columns
-from keras_sparseflow.analysis.density import PLACE, configuration_name
 from keras_sparseflow.analysis.figures_density_curves import Lines, compared_rows, draw_curves, place_rows
-from keras_sparseflow.analysis.formats import format_percent
+from keras_sparseflow.analysis.frames.cells import require_columns
+from keras_sparseflow.analysis.frames.densities import PLACE, configuration_name
+from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.panels import INK, NotApplicableError, styled
 
 _COLUMNS = ["run_id", "diagnostic", "x", "y", "loss"]

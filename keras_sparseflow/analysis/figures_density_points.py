@@ -7,19 +7,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import INK, line_styles
-from keras_sparseflow.analysis.correlation import TARGETS, correlate_flow
-from keras_sparseflow.analysis.density import PLACE, arrange_densities, one_run_each
 from keras_sparseflow.analysis.figures_correlation import say_tau
 from keras_sparseflow.analysis.figures_density import require_one_density_table
 from keras_sparseflow.analysis.figures_density_curves import density_styles
-from keras_sparseflow.analysis.formats import format_percent
-from keras_sparseflow.analysis.labels import flow_name, value_label
-from keras_sparseflow.analysis.names import method_name
+from keras_sparseflow.analysis.frames.cells import require_columns
+from keras_sparseflow.analysis.frames.densities import PLACE, arrange_densities, one_run_each
+from keras_sparseflow.analysis.frames.formats import format_percent
+from keras_sparseflow.analysis.frames.labels import flow_name, value_label
+from keras_sparseflow.analysis.frames.method_names import method_name
+from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
-from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
+from keras_sparseflow.analysis.statistics.correlation import TARGETS, correlate_flow
 
 
 @styled

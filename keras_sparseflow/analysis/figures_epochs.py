@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_sparseflow.analysis.bootstrap import bootstrap_by
-from keras_sparseflow.analysis.cells import arrange, columns_in_order, require_columns
 from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.labels import flow_name
-from keras_sparseflow.analysis.pairs import ARMS
+from keras_sparseflow.analysis.frames.cells import arrange, columns_in_order, require_columns
+from keras_sparseflow.analysis.frames.labels import flow_name
+from keras_sparseflow.analysis.frames.pairs import ARMS
+from keras_sparseflow.analysis.frames.readings import of_one_reading, reading_of
 from keras_sparseflow.analysis.panels import (
     NotApplicableError,
     draw_arms,
@@ -23,8 +23,8 @@ from keras_sparseflow.analysis.panels import (
     require_one_table,
     styled,
 )
-from keras_sparseflow.analysis.readings import of_one_reading, reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
 from keras_sparseflow.flow.measure_table import TOTAL
 
 

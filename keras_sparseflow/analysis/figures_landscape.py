@@ -10,8 +10,8 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_sparseflow.analysis.cells import require_columns
 from keras_sparseflow.analysis.colours import FAINT, INK, SEQUENCE, line_styles
+from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
 
 _MOST_COLUMNS = 3

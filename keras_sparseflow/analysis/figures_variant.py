@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.bootstrap import bootstrap_by
-from keras_sparseflow.analysis.cells import arrange, columns_in_order, require_columns
 from keras_sparseflow.analysis.colours import ARM_STYLES
-from keras_sparseflow.analysis.labels import value_label
-from keras_sparseflow.analysis.pairs import ARMS
+from keras_sparseflow.analysis.frames.cells import arrange, columns_in_order, require_columns
+from keras_sparseflow.analysis.frames.labels import value_label
+from keras_sparseflow.analysis.frames.pairs import ARMS
+from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.panels import (
     cross_at_edge,
     finish,
@@ -18,8 +18,8 @@ from keras_sparseflow.analysis.panels import (
     require_one_table,
     styled,
 )
-from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
 
 _LEGEND = (*ARMS, *(f"{arm}: diverged" for arm in ARMS))
 _OFFSET = {"sparse": -0.18, "dense": 0.18}

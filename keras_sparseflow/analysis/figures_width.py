@@ -4,10 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import arrange, cell_columns, columns_in_order
 from keras_sparseflow.analysis.colours import ARM_STYLES, line_styles
-from keras_sparseflow.analysis.labels import flow_name, value_label
-from keras_sparseflow.analysis.pairs import ARMS, mean_by_width
+from keras_sparseflow.analysis.frames.cells import arrange, cell_columns, columns_in_order
+from keras_sparseflow.analysis.frames.labels import flow_name, value_label
+from keras_sparseflow.analysis.frames.pairs import ARMS, mean_by_width
+from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.panels import (
     cross_at_edge,
     draw_arms,
@@ -19,7 +20,6 @@ from keras_sparseflow.analysis.panels import (
     require_one_table,
     styled,
 )
-from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.scales import label_widths, scale_decades, spans_decades
 
 _LEGEND = (*ARMS, *(f"{arm}: diverged" for arm in ARMS))

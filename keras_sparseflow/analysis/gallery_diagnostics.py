@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis import figures
 from keras_sparseflow.analysis.figures_density_curves import Lines, lines_to_compare
-from keras_sparseflow.analysis.formats import format_percent
+from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.gallery import Drawn
 
 RANGE = "The band goes from the smallest to the largest run."

@@ -18,8 +18,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.cells import PLACE, columns_in_order, require_columns
 from keras_sparseflow.analysis.colours import ARM_STYLES, FAINT, INK
+from keras_sparseflow.analysis.frames.cells import PLACE, columns_in_order, require_columns
 
 __all__ = ["ARM_STYLES", "FAINT", "INK", "NotApplicableError", "figure_bytes"]
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator
 
-from keras_sparseflow.analysis.formats import format_percent
+from keras_sparseflow.analysis.frames.formats import format_percent
 
 _MOST_LEVEL = 3
 """More names of layers than these stand upright."""

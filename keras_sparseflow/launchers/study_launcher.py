@@ -69,7 +69,7 @@ def train_and_report(argv: list[str]) -> None:
     with plain_errors(FLAGS.debug):
         refuse_arguments(argv)
         load_training_as_given()
-        from keras_sparseflow.analysis.report import write_report
+        from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief
         from keras_sparseflow.studies.prepare import prepare, study_costs
         from keras_sparseflow.studies.printing import print_costs, print_study

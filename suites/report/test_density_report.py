@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis import report_density
-from keras_sparseflow.analysis.density import mean_by_density
-from keras_sparseflow.analysis.density_comparison import compare_densities
-from keras_sparseflow.analysis.formats import format_fixed
-from keras_sparseflow.analysis.report import write_report
+from keras_sparseflow.analysis.frames.densities import mean_by_density
+from keras_sparseflow.analysis.frames.formats import format_fixed
+from keras_sparseflow.analysis.report import report_density
+from keras_sparseflow.analysis.report.writing import write_report
+from keras_sparseflow.analysis.statistics.comparisons import compare_densities
 from tests.analysis.densities import make_densities, make_density_flow, write_densities
 
 FIGURES = [

@@ -23,8 +23,8 @@ from keras_sparseflow.analysis.figures import (
     p_value_heatmap,
     variants_by_width,
 )
-from keras_sparseflow.analysis.pairs import mean_by_width
-from keras_sparseflow.analysis.tables import tabulate
+from keras_sparseflow.analysis.frames.pairs import mean_by_width
+from keras_sparseflow.analysis.report.tables import tabulate
 from tests.analysis.texts import overlaps, shown_texts
 
 

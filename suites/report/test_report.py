@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis import report_pairs
-from keras_sparseflow.analysis.correlation import correlate_flow
-from keras_sparseflow.analysis.formats import format_fixed, format_p, format_signed
-from keras_sparseflow.analysis.report import write_report
-from keras_sparseflow.analysis.statistics import compare_arms
-from keras_sparseflow.analysis.tables import tabulate_means
+from keras_sparseflow.analysis.frames.formats import format_fixed, format_p, format_signed
+from keras_sparseflow.analysis.report import report_pairs
+from keras_sparseflow.analysis.report.tables import tabulate_means
+from keras_sparseflow.analysis.report.writing import write_report
+from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.statistics.correlation import correlate_flow
 
 FLOW = ["grad_norm_1", "grad_norm_2", "egf_1", "egf_2"]
 VOID = {"meta", "link", "br", "img", "hr", "input"}

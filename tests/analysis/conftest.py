@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_sparseflow.analysis import page
+from keras_sparseflow.analysis.report import page
 from tests.analysis import pairs
 
 

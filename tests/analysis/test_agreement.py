@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_sparseflow.analysis.agreement import agreement, agreement_sentences
-from keras_sparseflow.analysis.published import with_published
-from keras_sparseflow.analysis.statistics import compare_arms
+from keras_sparseflow.analysis.published.agreement import agreement, agreement_sentences
+from keras_sparseflow.analysis.published.p_values import with_published
+from keras_sparseflow.analysis.statistics.comparisons import compare_arms
 
 
 def _comparison(ours, theirs, **columns):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_sparseflow.analysis.bootstrap import bootstrap_by, bootstrap_mean
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_by, bootstrap_mean
 
 
 def test_interval_equals_scipys_up_to_the_draw():

@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from keras_sparseflow.analysis.report import write_report
+from keras_sparseflow.analysis.report.writing import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.cells import CELL, arrange, cell_columns, columns_in_order, describe, spec_columns
+from keras_sparseflow.analysis.frames.cells import CELL, arrange, cell_columns, columns_in_order, describe, spec_columns
 
 
 def test_cell_is_the_six_columns_when_nothing_else_varies(make_results):

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.claims import activation_claim, batchnorm_claim, claims, flow_claim, l2_claim
-from keras_sparseflow.analysis.correlation import correlate_flow
-from keras_sparseflow.analysis.published import MEASURES, OPTIMIZERS, load_kendall_tau, load_p_values
-from keras_sparseflow.analysis.statistics import compare_arms
+from keras_sparseflow.analysis.claims.tessera import activation_claim, batchnorm_claim, claims, flow_claim, l2_claim
+from keras_sparseflow.analysis.published.p_values import MEASURES, OPTIMIZERS, load_kendall_tau, load_p_values
+from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.statistics.correlation import correlate_flow
 
 CELL = {"dataset": "cifar100", "hidden_layers": 4, "learning_rate": 0.1, "activation": "relu", "optimizer": "sgd"}
 

@@ -7,15 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_sparseflow.analysis.cells import spec_columns
-from keras_sparseflow.analysis.correlation import (
+from keras_sparseflow.analysis.frames.cells import spec_columns
+from keras_sparseflow.analysis.published.p_values import MEASURES, load_kendall_tau, with_published_tau
+from keras_sparseflow.analysis.statistics.correlation import (
     TARGETS,
     correlate_cells,
     correlate_flow,
     kendall_tau,
-    with_published_tau,
 )
-from keras_sparseflow.analysis.published import MEASURES, load_kendall_tau
 
 CELL = ["optimizer", "variant"]
 

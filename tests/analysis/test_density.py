@@ -2,16 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.bootstrap import bootstrap_mean
-from keras_sparseflow.analysis.density import (
+from keras_sparseflow.analysis.frames.densities import (
     arrange_densities,
     configuration_name,
     dense_levels,
     mean_by_density,
     tabulate_densities,
 )
-from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
-from keras_sparseflow.analysis.names import method_name, name_methods
+from keras_sparseflow.analysis.frames.method_names import method_name, name_methods
+from keras_sparseflow.analysis.statistics.comparisons import compare_densities
+from keras_sparseflow.analysis.statistics.correlation import correlate_densities
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from tests.analysis.densities import make_densities
 
 

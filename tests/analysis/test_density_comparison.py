@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
-from keras_sparseflow.analysis.statistics import holm, wilcoxon_signed_rank
+from keras_sparseflow.analysis.statistics.comparisons import compare_densities
+from keras_sparseflow.analysis.statistics.correlation import correlate_densities
+from keras_sparseflow.analysis.statistics.signed_rank import holm, wilcoxon_signed_rank
 from tests.analysis.densities import make_densities
 
 

@@ -4,7 +4,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.bootstrap import bootstrap_mean
 from keras_sparseflow.analysis.colours import INK, ON_DARK, SEQUENCE, sequence_styles
 from keras_sparseflow.analysis.figures import (
     NotApplicableError,
@@ -14,8 +13,9 @@ from keras_sparseflow.analysis.figures import (
     methods_by_density,
     variants_by_density,
 )
-from keras_sparseflow.analysis.formats import format_percent
+from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.scales import label_densities, label_layers
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from tests.analysis.densities import make_densities, make_density_flow
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 
-from keras_sparseflow.analysis.density import mean_by_density
-from keras_sparseflow.analysis.density_comparison import correlate_densities
-from keras_sparseflow.analysis.density_findings import findings, flow_findings, warnings
+from keras_sparseflow.analysis.frames.densities import mean_by_density
+from keras_sparseflow.analysis.report.density_findings import findings, flow_findings, warnings
+from keras_sparseflow.analysis.statistics.correlation import correlate_densities
 from tests.analysis.densities import make_densities
 
 

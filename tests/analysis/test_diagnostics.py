@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_sparseflow.analysis.diagnostics import last_epochs, tabulate_diagnostics
+from keras_sparseflow.analysis.frames.diagnostic_means import last_epochs, tabulate_diagnostics
 from tests.analysis.densities import make_densities
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.correlation import correlate_flow, with_published_tau
-from keras_sparseflow.analysis.exports import correlation_sheets, mean_sheets, p_value_sheets, write_exports
-from keras_sparseflow.analysis.formats import format_p
-from keras_sparseflow.analysis.tables import tabulate, tabulate_means
+from keras_sparseflow.analysis.frames.formats import format_p
+from keras_sparseflow.analysis.published.p_values import with_published_tau
+from keras_sparseflow.analysis.report.exports import correlation_sheets, mean_sheets, p_value_sheets, write_exports
+from keras_sparseflow.analysis.report.tables import tabulate, tabulate_means
+from keras_sparseflow.analysis.statistics.correlation import correlate_flow
 
 
 def texts(sheet):

@@ -7,8 +7,8 @@ import pytest
 from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.figures_files import write_figures
 from keras_sparseflow.analysis.figures_landscape import loss_contours, loss_surfaces, losses_along
-from keras_sparseflow.analysis.page import inline_svg
 from keras_sparseflow.analysis.panels import NotApplicableError, figure_bytes
+from keras_sparseflow.analysis.report.page import inline_svg
 
 GRID = np.linspace(-1, 1, 9)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.bootstrap import bootstrap_mean
 from keras_sparseflow.analysis.figures import NotApplicableError, accuracy_by_variant, flow_by_variant
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 
 
 def _panels(figure):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_sparseflow.analysis.formats import format_fixed, format_large, format_number, format_p, format_signed
+from keras_sparseflow.analysis.frames.formats import format_fixed, format_large, format_number, format_p, format_signed
 
 MINUS, DASH, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 

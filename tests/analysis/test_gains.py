@@ -5,12 +5,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from keras_sparseflow.analysis.density import arrange_densities, gain_by_density, line_heading, tabulate_densities
-from keras_sparseflow.analysis.density_comparison import compare_densities
-from keras_sparseflow.analysis.exports_density import density_mean_sheets
-from keras_sparseflow.analysis.gain_findings import gain_sentences
-from keras_sparseflow.analysis.names import name_tweaks
-from keras_sparseflow.analysis.sheets import markdown
+from keras_sparseflow.analysis.frames.densities import (
+    arrange_densities,
+    gain_by_density,
+    line_heading,
+    tabulate_densities,
+)
+from keras_sparseflow.analysis.frames.method_names import name_tweaks
+from keras_sparseflow.analysis.report.exports_density import density_mean_sheets
+from keras_sparseflow.analysis.report.gain_findings import gain_sentences
+from keras_sparseflow.analysis.report.sheets import markdown
+from keras_sparseflow.analysis.statistics.comparisons import compare_densities
 from tests.analysis.densities import TWEAKS, make_densities, with_tweaks
 
 

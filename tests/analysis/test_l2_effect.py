@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from keras_sparseflow.analysis.l2_effect import effect_of_l2
+from keras_sparseflow.analysis.claims.l2_effect import effect_of_l2
 
 
 def _with_l2(results, variants, ratio, loss):

@@ -6,10 +6,10 @@ import re
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis import report_density
-from keras_sparseflow.analysis.density import mean_by_density
-from keras_sparseflow.analysis.published_sparsity import beside_published_sparsity
-from keras_sparseflow.analysis.report import write_report
+from keras_sparseflow.analysis.frames.densities import mean_by_density
+from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
+from keras_sparseflow.analysis.report import report_density
+from keras_sparseflow.analysis.report.writing import write_report
 from tests.analysis.densities import make_densities, make_diagnostics, write_densities
 
 TABLE_1 = {"published": {"table": "1"}}

@@ -5,11 +5,15 @@ import math
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis import report_density
-from keras_sparseflow.analysis.density import mean_by_density
-from keras_sparseflow.analysis.exports_published import published_sheets
-from keras_sparseflow.analysis.published_tost import beside_published_tost, load_tost_accuracies, load_tost_others
-from keras_sparseflow.analysis.report import write_report
+from keras_sparseflow.analysis.frames.densities import mean_by_density
+from keras_sparseflow.analysis.published.tost_accuracies import (
+    beside_published_tost,
+    load_tost_accuracies,
+    load_tost_others,
+)
+from keras_sparseflow.analysis.report import report_density
+from keras_sparseflow.analysis.report.exports_published import published_sheets
+from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.presets.tost_studies import TOST
 from tests.analysis.densities import make_densities, write_densities

@@ -5,8 +5,8 @@ import pytest
 
 from keras_sparseflow.analysis import correlate_cells, write_report
 from keras_sparseflow.analysis.figures import densities_over_epochs, flow_over_epochs
-from keras_sparseflow.analysis.readings import judge, judged_reading, reading_of
-from keras_sparseflow.analysis.sources import read_source
+from keras_sparseflow.analysis.frames.readings import judge, judged_reading, reading_of
+from keras_sparseflow.analysis.report.sources import read_source
 from tests.analysis.densities import make_densities, make_density_flow
 
 

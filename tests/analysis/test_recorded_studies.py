@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis import report_density, report_pairs
-from keras_sparseflow.analysis.density import mean_by_density
-from keras_sparseflow.analysis.pairs import pair_arms
-from keras_sparseflow.analysis.report import write_report
-from keras_sparseflow.analysis.sources import read_source
+from keras_sparseflow.analysis.frames.densities import mean_by_density
+from keras_sparseflow.analysis.frames.pairs import pair_arms
+from keras_sparseflow.analysis.report import report_density, report_pairs
+from keras_sparseflow.analysis.report.sources import read_source
+from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.study import Study
 

@@ -2,7 +2,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.labels import flow_name, value_label
+from keras_sparseflow.analysis.frames.labels import flow_name, value_label
 from keras_sparseflow.analysis.scales import label_widths, scale_decades, scale_decades_with_signs, spans_decades
 
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from keras_sparseflow.analysis.report import write_report
-from keras_sparseflow.analysis.sections import SECTIONS
+from keras_sparseflow.analysis.report.sections import SECTIONS
+from keras_sparseflow.analysis.report.writing import write_report
 from tests.analysis.densities import make_densities, write_densities
 from tests.plugins.packages import install, registered
 

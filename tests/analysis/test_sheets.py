@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from keras_sparseflow.analysis.sheets import Entry, Sheet, escape_latex, escape_markdown, latex, markdown
+from keras_sparseflow.analysis.report.sheets import Entry, Sheet, escape_latex, escape_markdown, latex, markdown
 
 
 def a_sheet(**changes):

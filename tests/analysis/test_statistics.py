@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_sparseflow.analysis.statistics import compare_arms, holm, wilcoxon_signed_rank
+from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.statistics.signed_rank import holm, wilcoxon_signed_rank
 
 
 def _ranks(sizes):

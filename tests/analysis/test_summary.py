@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.correlation import correlate_flow
-from keras_sparseflow.analysis.summary import (
+from keras_sparseflow.analysis.report.summary import (
     duration,
     findings,
     flow_findings,
@@ -13,7 +12,8 @@ from keras_sparseflow.analysis.summary import (
     settings,
     warnings,
 )
-from keras_sparseflow.analysis.tables import tabulate
+from keras_sparseflow.analysis.report.tables import tabulate
+from keras_sparseflow.analysis.statistics.correlation import correlate_flow
 
 
 def _comparison(p_values, p_holm, medians):

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.pairs import mean_by_width
-from keras_sparseflow.analysis.statistics import compare_arms, wilcoxon_signed_rank
-from keras_sparseflow.analysis.tables import tabulate, tabulate_means, write_tables
+from keras_sparseflow.analysis.frames.pairs import mean_by_width
+from keras_sparseflow.analysis.report.tables import tabulate, tabulate_means, write_tables
+from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
 
 
 def test_a_file_per_cell_holds_the_pairs_behind_its_p_value(make_results, tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.pairs import pair_arms
+from keras_sparseflow.analysis.frames.pairs import pair_arms
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.comparisons import COMPARISONS, Comparison, Member
 from keras_sparseflow.studies.executors.executors import EXECUTORS

@@ -1,0 +1,1 @@
+"""Claims of the papers, each judged by the numbers of a study."""

@@ -1,0 +1,1 @@
+"""Runs of a study arranged for tables and figures: cells, pairs, densities, and their names."""

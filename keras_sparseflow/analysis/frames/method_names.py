@@ -1,0 +1,108 @@
+"""Names: what a report calls how networks become sparse, and the tweaks that they are trained with."""
+
+import pandas as pd
+
+from keras_sparseflow.analysis.frames.cells import spec_columns
+
+_METHOD_NAMES = {
+    "random": "random masks",
+    "magnitude_masks": "magnitude at initialisation",
+    "snip": "SNIP",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+    "set": "SET",
+    "rigl": "RigL",
+    "magnitude": "magnitude pruning",
+    "lottery": "lottery tickets",
+}
+"""Methods as a report names them, in its order."""
+
+
+def name_methods(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns runs of a density study with one name in `method` for how each becomes sparse.
+
+    Static masks are named after their score, others after method and score; the distribution joins the name where
+    several were taken, but for magnitude pruning, which has its own. Dense networks have neither: they are named after
+    sparse ones of the same method, where there are some. The columns `score` and `distribution` are then
+    no part of the spec, nor is `earlier_densities`, which differs between the rounds of one lottery ticket.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it; without a column
+            `score` its methods are named already.
+
+    Example:
+        >>> frame = pd.DataFrame({"method": ["static", "rigl"], "score": ["snip", "random"], "distribution": "erk",
+        ...                       "density": 0.1})
+        >>> name_methods(frame)["method"].tolist()
+        ['snip', 'rigl']
+    """
+    if "score" not in results:
+        return results
+    several = results.loc[results["method"] != "magnitude", "distribution"].nunique() > 1
+    names = [
+        _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
+        for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
+    ]
+    named = results.assign(method=_name_dense(results, pd.Series(names, index=results.index, dtype=object)))
+    named = named.drop(columns=["score", "distribution", "earlier_densities"], errors="ignore")
+    named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
+    return named
+
+
+def method_name(method: str) -> str:
+    """Returns how networks become sparse in words: `method_name("random")` is "random masks"."""
+    name, _, distribution = method.partition(" (")
+    known = [_METHOD_NAMES.get(part, part.replace("_", " ")) for part in name.split("_from_")]
+    upper = {"er)": "ER)", "erk)": "ERK)"}.get(distribution, distribution)
+    return " from ".join(known) + (f" ({upper}" if upper else "")
+
+
+def name_tweaks(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns runs with the soft activation that stands for ReLU named in `tweaks`, where several were taken.
+
+    The column `ghost_activation` is then no part of the spec. Runs without GSw keep the name of their tweaks.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+
+    Example:
+        >>> frame = pd.DataFrame({"tweaks": ["none", "GSw", "GSw"], "ghost_activation": ["swish", "swish", "mish"]})
+        >>> name_tweaks(frame)["tweaks"].tolist()
+        ['none', 'GSw (swish)', 'GSw (mish)']
+    """
+    if not {"tweaks", "ghost_activation"} <= set(results.columns):
+        return results
+    soft = results["tweaks"].fillna("none").map(lambda name: bool({"GSw", "tost"} & set(name.split("_"))))
+    if results.loc[soft, "ghost_activation"].nunique() < 2:
+        return results
+    names = results["tweaks"].where(~soft, results["tweaks"] + " (" + results["ghost_activation"] + ")")
+    named = results.assign(tweaks=names).drop(columns="ghost_activation")
+    named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
+    return named
+
+
+def method_rank(method: str) -> tuple[int, str]:
+    """Returns the place of a method in a report's order."""
+    return (list(_METHOD_NAMES).index(_kind(method)) if _kind(method) in _METHOD_NAMES else len(_METHOD_NAMES), method)
+
+
+def _one_name(method: str, score: str) -> str:
+    if method == "static":
+        return "magnitude_masks" if score == "magnitude" else score
+    return method if score == "random" else f"{method}_from_{score}"
+
+
+def _name_dense(results: pd.DataFrame, names: pd.Series) -> pd.Series:
+    """Returns the names, dense networks named after the first of sparse ones, of the same method if there is one."""
+    dense = results["density"] == 1
+    for method in results.loc[dense, "method"].unique():
+        own = names[~dense & (results["method"] == method)]
+        sparse = own if len(own) else names[~dense]
+        if len(sparse):
+            names[dense & (results["method"] == method)] = min(sparse.unique(), key=method_rank)
+    return names
+
+
+def _kind(method: str) -> str:
+    """Returns a method's name without its distribution and the score that it begins with."""
+    return method.partition(" (")[0].partition("_from_")[0]

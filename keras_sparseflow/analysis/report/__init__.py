@@ -1,0 +1,1 @@
+"""The report of a study: its sections, tables and page."""

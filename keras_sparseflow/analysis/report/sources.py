@@ -1,0 +1,84 @@
+"""What a report is made from: a study's frames, read from disk, and what the reader asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from keras_sparseflow import records
+from keras_sparseflow.analysis.frames.cells import spec_columns
+from keras_sparseflow.analysis.frames.readings import judge
+
+MEASURE = "egf_2"
+"""The flow measure of a report where neither the study nor the caller names one."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study as it stands on disk, and how it is to be reported.
+
+    Attributes:
+        study: what `study.json` says.
+        results: one row per finished run; not empty.
+        flow: one row per run, measured epoch, measure and layer, of the reading that the study is judged by.
+        diagnostics: likewise; empty where none were measured.
+        landscape: one row per run and point around its trained weights; empty where no losses were taken there.
+        value: the column of the results that networks are compared by.
+        measure: the flow measure to draw.
+        diverged: "worst" or "drop", see `pair_arms`.
+        figure_files: whether the figures are to stand beside the page as files too.
+
+    Example:
+        >>> source = read_source(Path("runs/demo"), "test_accuracy", None, "worst", figures=False)
+        >>> source.measure, set(source.results["arm"]) == {"sparse", "dense"}
+        ('egf_2', True)
+    """
+
+    study: Mapping[str, Any]
+    results: pd.DataFrame
+    flow: pd.DataFrame
+    diagnostics: pd.DataFrame
+    landscape: pd.DataFrame
+    value: str
+    measure: str
+    diverged: str
+    figure_files: bool
+
+
+def read_source(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Source:
+    """Returns a study on disk; arguments and errors are those of `write_report`."""
+    if not study_dir.is_dir():
+        raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
+    study = records.read_study(study_dir)
+    results = records.read_results(study_dir)
+    diagnostics, landscape = records.read_diagnostics(study_dir), records.read_landscape(study_dir)
+    if results.empty:
+        raise ValueError(
+            f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
+            f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
+        )
+    results, flow = judge(_completed(results), records.read_flow(study_dir))
+    if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
+        measured = set(flow["measure"])
+        results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
+    chosen = measure or study.get("measure") or MEASURE
+    return Source(study, results, flow, diagnostics, landscape, value, chosen, diverged, figures)
+
+
+def _completed(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns results with the columns that reports group by and that apply to no run.
+
+    Matched pairs of convolutional networks have their architecture in the place of a number of hidden layers. Where all
+    networks are dense, none has a method.
+    """
+    missing: dict[str, Any] = {}
+    if "arm" in results and "hidden_layers" not in results:
+        depth = results["depth"].map("{:g}".format)
+        missing["hidden_layers"] = results["model"].str.replace("_", " ") + " of depth " + depth
+    if "arm" not in results and "method" not in results:
+        missing |= {"method": "static", "score": "random", "distribution": "uniform"}
+    completed = results.assign(**missing)
+    completed.attrs["spec_columns"] = [*results.attrs.get("spec_columns", ()), *missing]
+    return completed

@@ -1,0 +1,91 @@
+"""Verdicts: what a comparison of pairs says, in one of five answers, for every sentence of a report that judges."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_sparseflow.analysis.frames.formats import format_p, format_signed
+from keras_sparseflow.analysis.statistics.power import MOST, fewest_pairs, pairs_needed, size_found
+from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, SignedRankTest
+
+YES = "yes"
+NO_DIFFERENCE = "no difference seen"
+OTHER_WAY = "the other way"
+TOO_FEW = "too few pairs to tell"
+NOT_TESTABLE = "not testable here"
+
+ANSWERS = (YES, NO_DIFFERENCE, OTHER_WAY, TOO_FEW, NOT_TESTABLE)
+"""Every answer that a verdict can give."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison says of "the first is better", and why.
+
+    Args:
+        answer: one of `ANSWERS`.
+        reason: the numbers behind it, or what is missing, as a phrase.
+
+    Example:
+        >>> Verdict("not testable here", "no complete pair").answer
+        'not testable here'
+    """
+
+    answer: str
+    reason: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether a difference was found, in one direction or the other."""
+        return self.answer in (YES, OTHER_WAY)
+
+
+def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float = ALPHA, decimals: int = 4) -> Verdict:
+    """Returns the verdict of one comparison: the only place in which a report decides what is better.
+
+    - "yes", "the other way": the corrected two-sided p-value is below `alpha`, and the interval of the difference lies
+      wholly on one side of zero.
+    - "too few pairs to tell": p is not below `alpha`, and the pairs are too few to find even a difference as large as
+      the spread between pairs (80 percent power at `alpha`), or so few that no outcome of the page's tests could be
+      significant. The reason names the number of pairs that would find a difference as large as the one seen.
+    - "no difference seen": p is not below `alpha`, though the pairs are enough for that. The reason names the smallest
+      difference that they would have found.
+    - "not testable here": there is no complete pair.
+
+    Args:
+        test: as `wilcoxon_signed_rank` returns it; differences are positive where the first side is better.
+        p_corrected: its two-sided p-value, corrected for all tests of its page.
+        tests: how many those are.
+        alpha: the level, in (0, 1).
+        decimals: with how many a difference is printed.
+
+    Example:
+        >>> from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
+        >>> judge(wilcoxon_signed_rank([0.9, 0.8, 0.7], [0.5, 0.6, 0.6]), p_corrected=0.25).answer
+        'too few pairs to tell'
+    """
+    if not test.pairs:
+        return Verdict(NOT_TESTABLE, "no complete pair")
+    known = f"p = {format_p(p_corrected)}, {test.pairs} pairs"
+    if p_corrected < alpha and (test.low > 0 or test.high < 0):
+        answer = YES if test.low > 0 else OTHER_WAY
+        return Verdict(answer, f"{format_signed(test.difference, decimals)}, {known}")
+    fewest = fewest_pairs(alpha / tests)
+    if test.pairs_used < max(pairs_needed(1.0, alpha), fewest):
+        return Verdict(TOO_FEW, f"{known}; {_would_do(test, fewest, alpha / tests)}")
+    found = size_found(test.pairs, alpha / tests) * test.spread
+    seen = f"; 8 of 10 such studies find a difference of {format_signed(found, decimals)[1:]}" if found < np.inf else ""
+    return Verdict(NO_DIFFERENCE, known + seen)
+
+
+def _would_do(test: SignedRankTest, fewest: int, alpha: float) -> str:
+    """Returns how many pairs would find a difference of the size that was seen, as a phrase."""
+    size = test.mean / test.spread if test.spread > 0 and np.isfinite(test.mean) else np.nan
+    if np.isnan(size):
+        return f"{fewest} pairs or more are needed"
+    needed = max(pairs_needed(size, alpha), fewest)
+    if needed > MOST:
+        return f"the difference seen is so small that more than {MOST:,} pairs would be needed"
+    if needed <= test.pairs:
+        return "more pairs are needed"
+    return f"{needed} pairs would find a difference as large as the one seen in 8 of 10 studies"
