@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.colours import line_styles
 from keras_sparseflow.analysis.frames.cells import arrange, columns_in_order, require_columns
+from keras_sparseflow.analysis.frames.formats import plural
 from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, value_label
 from keras_sparseflow.analysis.frames.pairs import ARMS
 from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.panels import NotApplicableError, finish, make_grid, styled
-from keras_sparseflow.analysis.report.summary import plural
 from keras_sparseflow.analysis.scales import scale_decades, spans_decades
 from keras_sparseflow.analysis.statistics.correlation import TARGETS, correlate_flow, kendall_tau
 

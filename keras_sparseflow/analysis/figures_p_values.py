@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from keras_sparseflow.analysis.colours import ON_COLOUR, p_colour
 from keras_sparseflow.analysis.frames.cells import columns_in_order, require_columns
 from keras_sparseflow.analysis.panels import NotApplicableError, require_one_table, styled
-from keras_sparseflow.analysis.report.summary import ALPHA
+from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 
 _CELL = (0.95, 0.55)  # inches
 

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from keras_sparseflow.analysis import figures
 from keras_sparseflow.analysis.figures_files import file_stem, write_figures
 from keras_sparseflow.analysis.frames.cells import arrange
-from keras_sparseflow.analysis.frames.labels import flow_name
+from keras_sparseflow.analysis.frames.labels import flow_name, headline
 from keras_sparseflow.analysis.panels import styled
-from keras_sparseflow.analysis.report.summary import headline
 
 _OVER_SEEDS = "mean over the seeds, in a band from the lowest to the highest"
 _INTERVAL = "mean over widths and seeds with its 95 percent bootstrap interval; each dot is a run"

@@ -7,11 +7,10 @@ import pandas as pd
 from keras_sparseflow.analysis import figures
 from keras_sparseflow.analysis.figures_density_curves import Lines
 from keras_sparseflow.analysis.frames.densities import arrange_densities
-from keras_sparseflow.analysis.frames.labels import flow_name
+from keras_sparseflow.analysis.frames.labels import flow_name, headline
 from keras_sparseflow.analysis.gallery import Drawing, Drawn, capital, kept
 from keras_sparseflow.analysis.gallery_diagnostics import LINES, RANGE, diagnostic_figures
 from keras_sparseflow.analysis.report.sources import Source
-from keras_sparseflow.analysis.report.summary import headline
 
 _MEAN = "mean over the seeds with its 95 percent bootstrap interval (of three seeds, their range); each dot is a run"
 _DENSE = "The dotted line continues the level of the dense network, where one was trained."

@@ -8,7 +8,7 @@ Nothing is trained; flags say what is compared and drawn.
 
 from absl import flags
 
-from keras_sparseflow.analysis.report.view import FOLDER
+from keras_sparseflow.analysis.report.page import FOLDER
 from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options

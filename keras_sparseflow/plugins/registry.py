@@ -20,7 +20,7 @@ KINDS: Mapping[str, str] = {
     "loss": "keras_sparseflow.studies.spec.name_tables:LOSSES",
     "model": "keras_sparseflow.studies.spec.name_tables:MODELS",
     "dataset": "keras_sparseflow.data.datasets.loading:DATASETS",
-    "report_section": "keras_sparseflow.analysis.report.sections:SECTIONS",
+    "report_section": "keras_sparseflow.analysis.report.sections.index:SECTIONS",
     "preset": "keras_sparseflow.studies.presets.preset_table:PRESETS",
     "comparison": "keras_sparseflow.studies.comparisons:COMPARISONS",
     "strategy": "keras_sparseflow.studies.executors.options:STRATEGIES",

@@ -60,3 +60,13 @@ def format_percent(fraction: float) -> str:
         ('1%', '5.5%', '100%')
     """
     return f"{100 * fraction:.6g}%"
+
+
+def plural(number: int, noun: str) -> str:
+    """Returns a count in words: `plural(2, "run")` is "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """Returns the ends of an interval of differences, or a dash where there is none."""
+    return NOTHING if pd.isna(low) or pd.isna(high) else f"{format_signed(low)} to {format_signed(high)}"

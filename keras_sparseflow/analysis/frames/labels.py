@@ -58,3 +58,8 @@ def value_label(value: str, reading: str = "") -> str:
         return f"Average {flow_name(value, reading)}"
     unit = {"accuracy": " (fraction)", "loss": " (nats)"}.get(value.rsplit("_", 1)[-1], "")
     return value.replace("_", " ").capitalize() + unit
+
+
+def headline(name: str) -> str:
+    """Returns a column's name to begin a heading with: `headline("test_accuracy")` is "Test accuracy"."""
+    return name.replace("_", " ").capitalize()

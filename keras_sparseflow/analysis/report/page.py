@@ -1,33 +1,37 @@
-"""The report's page: how numbers, colours and figures become one HTML file that needs nothing else."""
+"""The report's page: one HTML file that needs nothing else, in which every text is escaped."""
 
 import io
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.colours import ARM_STYLES, ON_DARK, SEQUENCE, p_colour
-from keras_sparseflow.analysis.frames.formats import (
-    format_fixed,
-    format_number,
-    format_p,
-    format_percent,
-    format_signed,
-)
+from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
+from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.panels import styled
-from keras_sparseflow.analysis.report.summary import duration, in_words
+from keras_sparseflow.analysis.report.made_sections import MadeSection
+from keras_sparseflow.analysis.report.section import GROUPS, Content
+from keras_sparseflow.analysis.report.table import Table
+from keras_sparseflow.analysis.report.words import abbreviations_in, explained
 from keras_sparseflow.analysis.svg import compact_svg
 
+FOLDER = "report"
+"""The folder of tables and figures beside the page."""
 
-def render(view: Mapping[str, Any], template: str, colours: Mapping[str, str] = ON_DARK) -> str:
-    """Returns the page for a view, every text in it escaped.
+_WIDTH_OF_THE_PAGE = 11  # inches
+
+
+def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: Drawing | None, files: bool) -> str:
+    """Returns the page.
 
     Args:
-        view: everything that the template shows.
-        template: its name.
-        colours: each colour of the page's figures, with the one to take its place on a dark page.
+        shown: texts of the first screen by the names that the template knows them by.
+        sections: those of the page, in order.
+        effects: the figure of the first screen, or None.
+        files: whether figures stand beside the page as files too.
     """
     import jinja2
 
@@ -38,20 +42,66 @@ def render(view: Mapping[str, Any], template: str, colours: Mapping[str, str] = 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        colour=p_colour,
-        p=format_p,
-        percent=format_percent,
-        number=format_number,
-        fixed=format_fixed,
-        signed=format_signed,
-        words=in_words,
-        duration=duration,
-    )
-    environment.globals["figure_colours"] = {colour.lstrip("#"): (colour, dark) for colour, dark in colours.items()}
-    environment.globals["arm_colours"] = {arm: style["color"].lstrip("#") for arm, style in ARM_STYLES.items()}
+    environment.filters["explain"] = _explain
     environment.tests["missing"] = lambda value: bool(pd.isna(value))
-    return environment.get_template(template).render(view)
+    colours = {**ON_DARK, **SEQUENCE}
+    environment.globals["figure_colours"] = {colour.lstrip("#"): (colour, dark) for colour, dark in colours.items()}
+    numbers = itertools.count(1)
+    groups = [
+        {"heading": heading, "sections": [_section(one, numbers) for one in sections if one.group == group]}
+        for group, heading in GROUPS.items()
+    ]
+    first = None if effects is None else _figure(effects, next(numbers))
+    texts = [*shown["answer"], *shown["warnings"], *_texts(sections)]
+    return environment.get_template("page.html.j2").render(
+        **shown,
+        groups=[group for group in groups if group["sections"]],
+        effects=first,
+        figure_files=files,
+        folder=FOLDER,
+        legend=abbreviations_in(texts),
+    )
+
+
+def _section(section: MadeSection, numbers: "itertools.count[int]") -> dict[str, Any]:
+    content = section.content
+    return {
+        "id": section.id,
+        "heading": section.heading,
+        "html": section.html,
+        "error": section.error,
+        "content": None if content is None else _content(content, numbers),
+    }
+
+
+def _content(content: Content, numbers: "itertools.count[int]") -> dict[str, Any]:
+    printed = [block.file for block in content.blocks if isinstance(block, Table) and block.file]
+    return {
+        "before": content.before,
+        "blocks": [_block(block, numbers) for block in content.blocks],
+        "csv_files": [name for name in content.files if not name.startswith("pairs_")],
+        "printed_files": list(dict.fromkeys(printed)),
+    }
+
+
+def _block(block: Any, numbers: "itertools.count[int]") -> dict[str, Any]:
+    if isinstance(block, Table):
+        grouped = itertools.groupby(column.group for column in block.columns)
+        groups = [(name, len(list(inside))) for name, inside in grouped]
+        return {"kind": "table", **vars(block), "groups": groups if any(name for name, _ in groups) else []}
+    if isinstance(block, Drawing):
+        return {"kind": "figure", **_figure(block, next(numbers))}
+    return {"kind": "text", "text": block}
+
+
+def _figure(drawing: Drawing, number: int) -> dict[str, Any]:
+    return {
+        "name": drawing.name,
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "svg": inline_svg(drawing.figure, f"f{number}-", drawing.title),
+        "large": drawing.figure.get_figwidth() > 1.3 * _WIDTH_OF_THE_PAGE,
+    }
 
 
 def inline_svg(figure: Figure, prefix: str, title: str) -> Any:
@@ -75,3 +125,16 @@ def _svg_with_text(figure: Figure) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         figure.savefig(content, format="svg")
     return content.getvalue().decode()
+
+
+def _explain(text: str) -> Any:
+    """Returns text as markup in which abbreviations say what they stand for."""
+    from markupsafe import Markup, escape
+
+    return Markup(explained(str(escape(text))))
+
+
+def _texts(sections: Sequence[MadeSection]) -> list[str]:
+    """Returns the texts of tables, in which abbreviations stand."""
+    tables = [block for one in sections if one.content for block in one.content.blocks if isinstance(block, Table)]
+    return [cell.text for table in tables for row in table.rows for cell in row]

@@ -22,6 +22,7 @@ class Source:
     Attributes:
         study: what `study.json` says.
         results: one row per finished run; not empty.
+        history: one row per run and epoch.
         flow: one row per run, measured epoch, measure and layer, of the reading that the study is judged by.
         diagnostics: likewise; empty where none were measured.
         landscape: one row per run and point around its trained weights; empty where no losses were taken there.
@@ -38,6 +39,7 @@ class Source:
 
     study: Mapping[str, Any]
     results: pd.DataFrame
+    history: pd.DataFrame
     flow: pd.DataFrame
     diagnostics: pd.DataFrame
     landscape: pd.DataFrame
@@ -64,7 +66,9 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
     chosen = measure or study.get("measure") or MEASURE
-    return Source(study, results, flow, diagnostics, landscape, value, chosen, diverged, figures)
+    return Source(
+        study, results, records.read_history(study_dir), flow, diagnostics, landscape, value, chosen, diverged, figures
+    )
 
 
 def _completed(results: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from keras_sparseflow.analysis.statistics.comparisons import compare_arms
 def write_tables(
     results: pd.DataFrame, folder: str | Path, value: str = "test_accuracy", diverged: str = "worst"
 ) -> list[Path]:
-    """Writes the numbers of a report as CSV files, in full precision, and returns their paths.
+    """Writes the numbers of pairs as CSV files, in full precision, and returns their paths.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
@@ -35,21 +35,35 @@ def write_tables(
         ['p_values.csv', 'means.csv']
     """
     comparison = tabulate(results, value, diverged)
-    files = {"p_values.csv": comparison.drop(columns=PLACE), "means.csv": mean_by_width(results, value)}
+    files = {"p_values": comparison.drop(columns=PLACE), "means": mean_by_width(results, value)}
+    return write_csv({**files, **pair_files(results, comparison, value, diverged)}, folder)
+
+
+def pair_files(results: pd.DataFrame, comparison: pd.DataFrame, value: str, diverged: str) -> dict[str, pd.DataFrame]:
+    """Returns the pairs behind each p-value, by the name of their file without its ending.
+
+    Args:
+        results: one row per finished run.
+        comparison: as `tabulate` returns it.
+        value: the column of the results that the arms are compared by.
+        diverged: "worst" or "drop": see `pair_arms`.
+    """
     pairs = arrange(pair_arms(results, value, diverged), cell_columns(results))
+    files = {}
     for cell in comparison.to_dict("records"):
         inside = (pairs[PLACE] == [cell[place] for place in PLACE]).all(axis="columns")
-        files[cell["pairs_file"]] = pairs[inside].drop(columns=PLACE)
-    return write_csv(files, folder)
+        files[cell["pairs_file"].removesuffix(".csv")] = pairs[inside].drop(columns=PLACE)
+    return files
 
 
 def write_csv(tables: Mapping[str, pd.DataFrame], folder: str | Path) -> list[Path]:
-    """Writes tables by file name, in full precision, each file atomically, and returns their paths."""
+    """Writes tables by file name without its ending, in full precision, each atomically, and returns their paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        records.write_atomic(folder / name, table.to_csv(index=False).encode())
-    return [folder / name for name in tables]
+    paths = [folder / f"{name}.csv" for name in tables]
+    for path, table in zip(paths, tables.values(), strict=True):
+        records.write_atomic(path, table.to_csv(index=False).encode())
+    return paths
 
 
 def tabulate(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:

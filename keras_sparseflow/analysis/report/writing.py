@@ -1,11 +1,24 @@
 """The report of a study: one HTML file that stands alone, and its tables and figures as files of their own."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.report import page, report_density, report_pairs
-from keras_sparseflow.analysis.report.sources import read_source
-from keras_sparseflow.analysis.report.view import FOLDER
+from keras_sparseflow.analysis.frames.formats import plural
+from keras_sparseflow.analysis.gallery import Drawing, write_drawings
+from keras_sparseflow.analysis.report.effects import effects
+from keras_sparseflow.analysis.report.first_screen import answer, question
+from keras_sparseflow.analysis.report.made_sections import MadeSection, make_sections
+from keras_sparseflow.analysis.report.page import FOLDER, render
+from keras_sparseflow.analysis.report.printing import latex, markdown
+from keras_sparseflow.analysis.report.section import tables_of
+from keras_sparseflow.analysis.report.sources import Source, read_source
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
+from keras_sparseflow.analysis.report.table import Table
+from keras_sparseflow.analysis.report.tables import write_csv
+from keras_sparseflow.analysis.report.warnings import warnings
+from keras_sparseflow.analysis.report.words import in_words
 
 
 def write_report(
@@ -37,10 +50,44 @@ def write_report(
         ValueError: no run of the study is finished, or a file is corrupt (the message names it).
     """
     source = read_source(Path(study_dir), value, measure, diverged, figures)
-    report = report_pairs.make(source) if "arm" in source.results else report_density.make(source)
-    html = page.render(report.view, report.template, report.colours)
+    numbers = StudyNumbers(source)
+    found = effects(numbers)
+    sections = make_sections(numbers)
+    shown = {**_heading(source), "answer": answer(numbers, found), "warnings": warnings(numbers, found)}
+    html = render(shown, sections, None, figures)
     output_dir = Path(study_dir) if output_dir is None else Path(output_dir)
-    report.write_files(output_dir / FOLDER)
+    _write_files(sections, output_dir / FOLDER, figures)
     path = output_dir / "report.html"
     records.write_atomic(path, html.encode())
     return path
+
+
+def _heading(source: Source) -> dict[str, Any]:
+    study = source.study
+    return {
+        "title": question(StudyNumbers(source)),
+        "name": in_words(study.get("name")),
+        "created": str(study.get("created") or "").replace("T", " "),
+        "networks": plural(source.results["run_id"].nunique(), "network"),
+        "reproduces": study.get("reproduces") or "",
+        "preset": study.get("preset") or "",
+        "changes": len(study.get("overrides") or []),
+    }
+
+
+def _write_files(sections: Sequence[MadeSection], folder: Path, figures: bool) -> None:
+    """Writes the tables and figures of a report's sections."""
+    contents = [section.content for section in sections if section.content is not None]
+    printed: dict[str, list[Table]] = {}
+    drawings: list[Drawing] = []
+    for content in contents:
+        write_csv(content.files, folder)
+        drawings += [block for block in content.blocks if isinstance(block, Drawing)]
+        for table in tables_of(content):
+            if table.file:
+                printed.setdefault(table.file, []).append(table)
+    for name, tables in printed.items():
+        records.write_atomic(folder / f"{name}.md", markdown(tables).encode())
+        records.write_atomic(folder / f"{name}.tex", latex(tables).encode())
+    if figures:
+        write_drawings(drawings, folder / "figures")

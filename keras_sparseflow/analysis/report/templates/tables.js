@@ -72,16 +72,10 @@
     table.parentElement.before(label);
   };
 
-  const openTarget = () => {
-    const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (row instanceof HTMLTableRowElement) row.hidden = false;
-  };
-
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("table.sortable").forEach((table) => {
       makeFilterable(table);
       makeSortable(table);
     });
   });
-  window.addEventListener("hashchange", openTarget);
 })();

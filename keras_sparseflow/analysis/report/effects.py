@@ -1,0 +1,115 @@
+"""The effects that a report begins with: what is compared, by how much it differs, and each verdict."""
+
+import pandas as pd
+
+from keras_sparseflow.analysis.frames.cells import describe
+from keras_sparseflow.analysis.frames.method_names import method_name
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
+from keras_sparseflow.analysis.statistics.verdicts import OTHER_WAY, YES
+
+COLUMNS = [
+    *("label", "first", "second", "effect", "low", "high", "p_value", "verdict", "reason", "pairs", "published"),
+    *("median_difference", "effect_size", "diverged"),
+]
+"""The columns of the frame of effects."""
+
+_NAMES = {"none": "no tweaks", "dense": "the dense network", "sparse": "sparse networks"}
+
+
+def effects(numbers: StudyNumbers) -> pd.DataFrame:
+    """Returns a row for each comparison that a study was made for, with the columns `COLUMNS`.
+
+    Pairs: sparse minus dense in each cell. Otherwise the first of these that the study has: tweaks minus no tweaks,
+    each method minus the first one, each variant minus the first one, each density minus the dense network. `effect`
+    is positive where the first is better.
+    """
+    return _of_pairs(numbers.comparison) if numbers.of_pairs else _of_densities(numbers)
+
+
+def _of_pairs(comparison: pd.DataFrame) -> pd.DataFrame:
+    several = comparison["table"].nunique() > 1
+    cells = comparison["row"] + ", " + comparison["column"]
+    rows = comparison.assign(
+        label=cells + (" (" + comparison["table"] + ")" if several else ""),
+        first="sparse",
+        second="dense",
+        effect=comparison["difference"],
+        p_value=comparison["p_holm"],
+        published=float("nan"),
+        diverged=comparison["sparse_diverged"] + comparison["dense_diverged"],
+    )
+    return rows[COLUMNS]
+
+
+def _of_densities(numbers: StudyNumbers) -> pd.DataFrame:
+    rows = _chosen(numbers)
+    if rows.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    by_method = rows["compared"] == "method"
+    first, second = (rows[side].where(~by_method, rows[side].map(method_name)) for side in ("first", "second"))
+    shared = [column for column in ("panel", "line", "method", "table") if rows[column].nunique() > 1]
+    names = rows.assign(method=rows["method"].map(lambda name: method_name(name) if name else ""))
+    company = names[shared].apply(lambda row: ", ".join(filter(None, row)), axis=1) if shared else ""
+    label = first + (" in " + company if shared else "")
+    label = label.where(~rows["compared"].eq("density"), first + " density" + (", " + company if shared else ""))
+    return rows.assign(
+        label=label,
+        first=first,
+        second=second,
+        effect=rows["difference"],
+        p_value=rows["p_holm"],
+        published=_published(numbers, rows),
+    )[COLUMNS].reset_index(drop=True)
+
+
+def _chosen(numbers: StudyNumbers) -> pd.DataFrame:
+    """Returns the comparisons of a study's own question, each with the reference as its second side."""
+    all_rows = numbers.comparisons
+    lines = all_rows[all_rows["compared"] == "line"]
+    tweaked = _tweaked(numbers, lines)
+    if len(tweaked):
+        return tweaked
+    for compared in ("method", "line"):
+        rows = all_rows[all_rows["compared"] == compared]
+        if len(rows):
+            company = [column for column in ("table", "method", "panel", "line") if column != compared]
+            reference = rows.groupby(company, sort=False)["first"].transform("first")
+            return turned(rows[rows["first"] == reference])
+    return all_rows[all_rows["compared"] == "density"]
+
+
+def _tweaked(numbers: StudyNumbers, lines: pd.DataFrame) -> pd.DataFrame:
+    """Returns the comparisons of tweaks with the training without any, which are their second side."""
+    plain = set(numbers.placed.loc[numbers.placed["tweaks"] == "none", "line"])
+    return lines[~lines["first"].isin(plain) & lines["second"].isin(plain)]
+
+
+def turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns comparisons with their sides exchanged."""
+    other = {YES: OTHER_WAY, OTHER_WAY: YES}
+    signed = {name: -rows[name] for name in ("difference", "median_difference", "effect_size", "mean")}
+    return rows.assign(
+        first=rows["second"],
+        second=rows["first"],
+        low=-rows["high"],
+        high=-rows["low"],
+        verdict=rows["verdict"].replace(other),
+        **signed,
+    )
+
+
+def _published(numbers: StudyNumbers, rows: pd.DataFrame) -> list[float]:
+    """Returns the published gain of tweaks beside each comparison of them, mean over the densities that both have."""
+    table = numbers.published
+    if table.empty or rows["compared"].iloc[0] != "line":
+        return [float("nan")] * len(rows)
+    names = {"snip": "snip", "lottery": "lth"}
+    gains = table.dropna(subset=["gain", "published_gain"]).groupby(["mask", "tweaks"])["published_gain"].mean() / 100
+    tweaks = numbers.placed.drop_duplicates("line").set_index("line")["tweaks"]
+    keys = [(names.get(row["method"], row["method"]), tweaks[row["first"]]) for row in rows.to_dict("records")]
+    return [float(gains.get(key, float("nan"))) for key in keys]
+
+
+def side_in_words(name: str) -> str:
+    """Returns the name of a side of a comparison as it stands in a sentence."""
+    return _NAMES.get(name, describe("tweaks", name) if name == "none" else name)

@@ -1,0 +1,1 @@
+"""Sections of a report's page, one file each, and the table that lists them."""

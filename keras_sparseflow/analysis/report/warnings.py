@@ -1,0 +1,206 @@
+"""Warnings of a report: whatever in a study limits what its numbers mean, found in the numbers themselves."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from keras_sparseflow.analysis.frames.formats import format_fixed, format_percent, plural
+from keras_sparseflow.analysis.frames.method_names import method_name
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
+from keras_sparseflow.analysis.report.words import how_counted, listed
+from keras_sparseflow.analysis.statistics.power import fewest_pairs
+from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
+
+_RISE = 0.005
+"""A test accuracy that rises by more than this over the last quarter of the training has not settled."""
+
+_FEWEST_EPOCHS = 8
+"""Of shorter trainings no quarter is looked at."""
+
+_FEW_POINTS = 5
+
+
+def warnings(numbers: StudyNumbers, effects: pd.DataFrame) -> list[str]:
+    """Returns what limits the outcome of a study, in sentences, the weightiest first.
+
+    Args:
+        numbers: of the study.
+        effects: as `keras_sparseflow.analysis.report.effects.effects` returns it.
+    """
+    return [sentence for check in _CHECKS for sentence in check(numbers, effects)]
+
+
+def _unfinished(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    planned, finished = numbers.source.study.get("runs_planned"), numbers.results["run_id"].nunique()
+    if planned is not None and finished < planned:
+        yield f"{finished} of {planned} runs are finished, {planned - finished} are missing; all numbers are of these."
+
+
+def _diverged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    lost = numbers.results.drop_duplicates("run_id")["diverged"].astype(bool).sum()
+    if lost:
+        how = how_counted(numbers.value, numbers.source.diverged)
+        yield f"{plural(int(lost), 'run')} diverged (a loss that is not finite). {how}"
+
+
+def _chance(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Compares accuracies with that of guessing: the largest that a guesser has in 97.5 of 100 tests."""
+    data = numbers.source.study.get("data") or {}
+    classes, images = data.get("classes"), data.get("test_images")
+    if not numbers.value.endswith("accuracy") or not classes or not images:
+        return
+    guessed = 1 / classes
+    limit = guessed + 1.96 * math.sqrt(guessed * (1 - guessed) / images)
+    runs = numbers.placed[~numbers.placed["diverged"].astype(bool)]
+    at_chance = runs[pd.to_numeric(runs[numbers.value]) <= limit]
+    if len(at_chance):
+        cells = listed(list(dict.fromkeys(at_chance["cell"])), most=4)
+        yield (
+            f"{len(at_chance)} of {plural(len(runs), 'run')} did not learn: their accuracy is that of guessing "
+            f"{classes} classes ({format_fixed(guessed, 3)}, up to {format_fixed(limit, 3)} by chance on {images:,} "
+            f"images): {cells}."
+        )
+
+
+def _not_converged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Compares the last eighth of the epochs with the eighth before it."""
+    history = numbers.source.history
+    if history.empty or not numbers.value.endswith("accuracy"):
+        return
+    rows = history.merge(numbers.placed.loc[~numbers.placed["diverged"].astype(bool), ["run_id"]].drop_duplicates())
+    epochs = rows.groupby("run_id")["epoch"].transform("max") + 1
+    rows = rows[epochs >= _FEWEST_EPOCHS]
+    if rows.empty:
+        return
+    epochs = epochs[rows.index]
+    part = pd.cut(rows["epoch"] / epochs, [-1, 0.7499, 0.8749, 1], labels=["early", "before", "last"])
+    means = rows.assign(part=part).pivot_table("test_accuracy", "run_id", "part", observed=False)
+    rising = (means["last"] - means["before"]) > _RISE
+    if rising.mean() > 0.25:
+        yield (
+            f"In {int(rising.sum())} of {plural(len(rising), 'run')} the test accuracy still rose by more than "
+            f"{_RISE:g} from the last quarter's first half to its second: longer training may order them otherwise."
+        )
+
+
+def _weak_dense(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Names configurations whose dense network is worse than a sparse one of them: its training may be at fault."""
+    if numbers.of_pairs or not numbers.value.endswith("accuracy"):
+        return
+    means = numbers.means[numbers.means["n"] > 0]
+    dense = means[means["density"] == 1].set_index("cell")["mean"]
+    best = means[means["density"] < 1].groupby("cell", sort=False)["mean"].max()
+    both = pd.DataFrame({"dense": dense[~dense.index.duplicated()], "best": best}).dropna()
+    below = both[both["best"] > both["dense"]]
+    if len(below):
+        yield (
+            f"The dense network's mean is below that of a sparser one in {len(below)} of "
+            f"{plural(len(both), 'configuration')} ({listed(list(below.index), most=4)}): sparse networks may look "
+            "good because the dense baseline is badly trained."
+        )
+
+
+def _unequal_budget(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Compares the epochs of methods, those of a lottery ticket's earlier rounds counted."""
+    budget = budgets(numbers)
+    if len(budget) > 1 and budget["epochs"].max() > 1.05 * budget["epochs"].min():
+        named = ", ".join(f"{row.name} {row.epochs:g}" for row in budget.itertuples(index=False))
+        yield f"Methods were not trained for equally long; epochs in all, earlier rounds of tickets included: {named}."
+
+
+def budgets(numbers: StudyNumbers) -> pd.DataFrame:
+    """Returns how long each method was trained: `name`, `epochs` and `flops` of its costliest network.
+
+    The rounds that a lottery ticket comes from are counted with it. `flops`, floating-point operations, are NaN where
+    the study does not record them.
+    """
+    results = numbers.source.results
+    if "method" not in results or "epochs" not in results:
+        return pd.DataFrame(columns=["name", "epochs", "flops"])
+    sparse = numbers.results[numbers.results["density"] < 1]
+    whole = results.loc[sparse.index]
+    rounds = whole["earlier_densities"].map(_rounds) if "earlier_densities" in whole else 0
+    flops = numbers.source.study.get("run_flops") or {}
+    rows = pd.DataFrame(
+        {
+            "name": sparse["method"].map(method_name),
+            "epochs": pd.to_numeric(whole["epochs"]) * (1 + rounds),
+            "flops": whole["run_id"].map(flops).astype(float),
+        }
+    )
+    return rows.groupby("name", sort=False).max().reset_index()
+
+
+def _rounds(earlier: object) -> int:
+    return len(earlier) if isinstance(earlier, list | tuple) else 0
+
+
+def _collapsed(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    results = numbers.placed
+    if "empty_kernels" not in results or not (results["empty_kernels"] > 0).any():
+        return
+    collapsed = results[results["empty_kernels"] > 0]
+    named = list(dict.fromkeys(collapsed["cell"]))
+    if "method" in collapsed:
+        cases = collapsed[["method", "density"]].drop_duplicates().itertuples(index=False)
+        named = [f"{method_name(method)} at {format_percent(density)}" for method, density in cases]
+    yield (
+        f"In {plural(len(collapsed), 'run')} the masks leave at least one kernel without any active weight, which lets "
+        f"nothing through: {listed(named)}."
+    )
+
+
+def _few_pairs(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    fewest = fewest_pairs(ALPHA)
+    few = effects[(effects["pairs"] > 0) & (effects["pairs"] < fewest)]
+    if len(few):
+        yield (
+            f"{len(few)} of {plural(len(effects), 'comparison')} {'has' if len(few) == 1 else 'have'} fewer than "
+            f"{fewest} pairs, which no test can call significant: {listed(list(few['label']), most=4)}."
+        )
+
+
+def _left_out(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    incomplete = int(numbers.comparison["incomplete_pairs"].sum()) if numbers.of_pairs else 0
+    if incomplete:
+        verb = "is" if incomplete == 1 else "are"
+        yield f"{plural(incomplete, 'pair')} {verb} incomplete (one arm has no result) and left out of every test."
+
+
+def _signs(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Names comparisons in which most pairs point one way and the ranks, which weigh large differences, the other."""
+    median, size = effects["median_difference"].astype(float), effects["effect_size"].astype(float)
+    opposite = effects[np.sign(median) * np.sign(size) < 0]
+    if len(opposite):
+        yield (
+            f"Median difference and effect size have opposite signs in {listed(list(opposite['label']), most=4)}: most "
+            "pairs say one thing, the large differences the other."
+        )
+
+
+def _single_seed(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    if numbers.results["seed"].nunique() == 1:
+        yield (
+            "Every network was trained with one seed: nothing here says how far another seed would have come out "
+            "otherwise, so small differences mean nothing."
+        )
+
+
+def _few_points(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    if numbers.of_pairs or numbers.taus.empty:
+        return
+    fewest = numbers.taus.loc[numbers.taus["points"] > 0, "points"].min()
+    if fewest <= _FEW_POINTS:
+        yield (
+            f"Kendall's tau within a configuration is of as few as {fewest:g} runs, of which one random order in "
+            f"{math.factorial(int(fewest)) // 2} has a tau of 1 or \N{MINUS SIGN}1."
+        )
+
+
+_CHECKS: tuple[Callable[[StudyNumbers, pd.DataFrame], Iterator[str]], ...] = (
+    *(_unfinished, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged, _few_pairs),
+    *(_single_seed, _left_out, _collapsed, _signs, _few_points),
+)
+"""Every warning, in the order of a page."""
