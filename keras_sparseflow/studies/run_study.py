@@ -20,7 +20,7 @@ from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.record import check_same_images, command_line, describe_images
 from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress
-from keras_sparseflow.studies.size.cost import cost_line, counted
+from keras_sparseflow.studies.size.cost import cost_line, counted, whole_flops
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
@@ -206,7 +206,9 @@ def _write_record(prepared: Prepared, images: dict[str, Any], beside: Sequence[R
     members = [*(Member(spec, {}) for spec in beside if spec not in prepared.specs), *prepared.members]
     record = prepared.study.record(members, command_line())
     cost = dataclasses.asdict(prepared.cost)
-    write_json(prepared.study_dir / "study.json", {**record, "cost": cost, "data": images})
+    flops = {spec.run_id: whole_flops(spec, prepared.size) for spec in prepared.specs}
+    data = {**images, "classes": prepared.size.classes}
+    write_json(prepared.study_dir / "study.json", {**record, "cost": cost, "run_flops": flops, "data": data})
     if prepared.options.tensorboard:
         from keras_sparseflow.studies.run.dashboard import write_experiment
 

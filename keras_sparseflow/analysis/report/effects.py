@@ -8,10 +8,23 @@ from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.statistics.verdicts import OTHER_WAY, YES
 
 COLUMNS = [
-    *("label", "first", "second", "effect", "low", "high", "p_value", "verdict", "reason", "pairs", "published"),
+    *(
+        "kind",
+        "label",
+        "first",
+        "second",
+        "effect",
+        "low",
+        "high",
+        "p_value",
+        "verdict",
+        "reason",
+        "pairs",
+        "published",
+    ),
     *("median_difference", "effect_size", "diverged"),
 ]
-"""The columns of the frame of effects."""
+"""The columns of the frame of effects; `kind` is what was compared: "pairs", "tweaks", "line", "method", "density"."""
 
 _NAMES = {"none": "no tweaks", "dense": "the dense network", "sparse": "sparse networks"}
 
@@ -30,6 +43,7 @@ def _of_pairs(comparison: pd.DataFrame) -> pd.DataFrame:
     several = comparison["table"].nunique() > 1
     cells = comparison["row"] + ", " + comparison["column"]
     rows = comparison.assign(
+        kind="pairs",
         label=cells + (" (" + comparison["table"] + ")" if several else ""),
         first="sparse",
         second="dense",
@@ -53,6 +67,7 @@ def _of_densities(numbers: StudyNumbers) -> pd.DataFrame:
     label = first + (" in " + company if shared else "")
     label = label.where(~rows["compared"].eq("density"), first + " density" + (", " + company if shared else ""))
     return rows.assign(
+        kind="tweaks" if _with_tweaks(numbers, rows).all() else rows["compared"],
         label=label,
         first=first,
         second=second,
@@ -66,9 +81,9 @@ def _chosen(numbers: StudyNumbers) -> pd.DataFrame:
     """Returns the comparisons of a study's own question, each with the reference as its second side."""
     all_rows = numbers.comparisons
     lines = all_rows[all_rows["compared"] == "line"]
-    tweaked = _tweaked(numbers, lines)
-    if len(tweaked):
-        return tweaked
+    tweaked = _with_tweaks(numbers, lines)
+    if tweaked.any():
+        return lines[tweaked]
     for compared in ("method", "line"):
         rows = all_rows[all_rows["compared"] == compared]
         if len(rows):
@@ -78,10 +93,11 @@ def _chosen(numbers: StudyNumbers) -> pd.DataFrame:
     return all_rows[all_rows["compared"] == "density"]
 
 
-def _tweaked(numbers: StudyNumbers, lines: pd.DataFrame) -> pd.DataFrame:
-    """Returns the comparisons of tweaks with the training without any, which are their second side."""
+def _with_tweaks(numbers: StudyNumbers, rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Returns which comparisons are of tweaks with the training without any, which is their second side."""
     plain = set(numbers.placed.loc[numbers.placed["tweaks"] == "none", "line"])
-    return lines[~lines["first"].isin(plain) & lines["second"].isin(plain)]
+    lines = rows["compared"] == "line"
+    return lines & ~rows["first"].isin(plain) & rows["second"].isin(plain)
 
 
 def turned(rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.formats import format_interval, format_p, format_signed, plural
+from keras_sparseflow.analysis.frames.formats import format_interval, format_signed, plural
 from keras_sparseflow.analysis.report.effects import side_in_words
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.words import listed, spoken
@@ -22,22 +22,7 @@ def answer(numbers: StudyNumbers, effects: pd.DataFrame) -> list[str]:
         return ["Nothing can be compared yet: no two networks that differ in one thing alone have both finished."]
     if len(effects) == 1:
         return [_single(effects.to_dict("records")[0], numbers.value)]
-    first, second = _sides(effects)
-    what = "cell" if numbers.of_pairs else "comparison"
-    count = {verdict: int((effects["verdict"] == verdict).sum()) for verdict in effects["verdict"].unique()}
-    total = plural(len(effects), what)
-    found = [
-        f"{first} better than {second} in {count.get(YES, 0)} of {total}",
-        f"worse in {count.get(OTHER_WAY, 0)}",
-    ]
-    rest = []
-    if count.get(NO_DIFFERENCE):
-        rest.append(f"in {count[NO_DIFFERENCE]} no difference was seen")
-    if count.get(TOO_FEW):
-        rest.append(f"in {count[TOO_FEW]} there are too few pairs to tell")
-    if count.get(NOT_TESTABLE):
-        rest.append(f"{count[NOT_TESTABLE]} can't be tested")
-    said = [f"{' and '.join(found)}{'; ' + ', '.join(rest) if rest else ''}."]
+    said = [_counted(effects, _UNITS.get(effects["kind"].iloc[0], "comparison"))]
     for verdict, opening in ((YES, "Better"), (OTHER_WAY, "Worse")):
         rows = effects[effects["verdict"] == verdict]
         if len(rows):
@@ -46,30 +31,60 @@ def answer(numbers: StudyNumbers, effects: pd.DataFrame) -> list[str]:
     return said
 
 
+def _counted(effects: pd.DataFrame, unit: str) -> str:
+    """Returns in how many of several comparisons the first side is better, worse, or neither, in a sentence."""
+    first, second = _sides(effects)
+    count = effects["verdict"].value_counts()
+    better, worse, level, few = (int(count.get(answer, 0)) for answer in (YES, OTHER_WAY, NO_DIFFERENCE, TOO_FEW))
+    total = plural(len(effects), unit)
+    if level == len(effects):
+        return f"No difference between {first} and {second} was seen in any of {total}."
+    if few == len(effects):
+        return f"There are too few pairs to tell in any of {total} whether {first} {_verb(first)} better than {second}."
+    rest = [
+        *([f"in {level} no difference was seen"] if level else []),
+        *([f"in {few} there are too few pairs to tell"] if few else []),
+        *([f"{count[NOT_TESTABLE]} can't be tested"] if NOT_TESTABLE in count else []),
+    ]
+    tail = f"; {', '.join(rest)}" if rest else ""
+    if not better and not worse:
+        return f"No difference between {first} and {second} was found in {total}{tail}."
+    return f"{_capital(first)} {_verb(first)} better than {second} in {better} of {total} and worse in {worse}{tail}."
+
+
+_UNITS = {"pairs": "cell"}
+_SUBJECTS = {"tweaks": "tweaks", "method": "other methods", "line": "other variants", "density": "sparse networks"}
+
+
 def _sides(effects: pd.DataFrame) -> tuple[str, str]:
-    """Returns both sides of comparisons as the subject and the object of a sentence."""
-    if set(effects["first"]) == {"sparse"} and set(effects["second"]) == {"dense"}:
-        return "Sparse networks are", "dense ones of equal capacity"
-    references = effects["second"].unique()
-    reference = side_in_words(str(references[0])) if len(references) == 1 else "what they are compared with"
-    firsts = effects["first"].unique()
-    subject = f"{side_in_words(str(firsts[0]))} is" if len(firsts) == 1 else "What was tried is"
-    return subject[:1].upper() + subject[1:], reference
+    """Returns both sides of several comparisons as they stand in a sentence."""
+    kind = effects["kind"].iloc[0]
+    if kind == "pairs":
+        return "sparse networks", "dense ones of equal capacity"
+    firsts, references = effects["first"].unique(), effects["second"].unique()
+    subject = side_in_words(str(firsts[0])) if len(firsts) == 1 else _SUBJECTS[kind]
+    return subject, side_in_words(str(references[0])) if len(references) == 1 else "what each is compared with"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _verb(subject: str) -> str:
+    return "are" if subject.endswith("s") else "is"
 
 
 def _single(row: dict[Any, Any], value: str) -> str:
     first, second = side_in_words(row["first"]), side_in_words(row["second"])
     if (row["first"], row["second"]) == ("sparse", "dense"):
         first, second = "sparse networks", "dense ones of equal capacity"
-    verb = "are" if first.endswith("s") else "is"
     numbers = f"{spoken(value)} {_interval(row)}, {row['reason']}"
     if row["verdict"] in (YES, OTHER_WAY):
         how = "better" if row["verdict"] == YES else "worse"
-        known = f"{spoken(value)} {_interval(row)}, p = {format_p(row['p_value'])}, {plural(int(row['pairs']), 'pair')}"
-        return f"{first[:1].upper()}{first[1:]} {verb} {how} than {second}: {known}."
+        return f"{_capital(first)} {_verb(first)} {how} than {second}: {numbers}."
     if row["verdict"] == NO_DIFFERENCE:
         return f"No difference between {first} and {second} was seen: {numbers}."
-    return f"There are too few pairs to tell whether {first} {verb} better than {second}: {numbers}."
+    return f"There are too few pairs to tell whether {first} {_verb(first)} better than {second}: {numbers}."
 
 
 def _interval(row: dict[Any, Any]) -> str:
@@ -91,9 +106,11 @@ def axis_label(effects: pd.DataFrame, value: str) -> str:
         effects: as `keras_sparseflow.analysis.report.effects.effects` returns it.
         value: the column that was compared.
     """
+    better = " (right: the first is better)" if value.endswith("loss") else ""
+    if effects["kind"].iloc[0] == "pairs":
+        return f"sparse minus dense, {spoken(value)}{better}"
     sides = [
         side_in_words(str(effects[side].iloc[0])) if effects[side].nunique() == 1 else several
         for side, several in (("first", "each"), ("second", "its reference"))
     ]
-    better = " (right: the first is better)" if value.endswith("loss") else ""
     return f"{' minus '.join(sides)}, {spoken(value)}{better}"

@@ -68,8 +68,7 @@ def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float
         return Verdict(NOT_TESTABLE, "no complete pair")
     known = f"p = {format_p(p_corrected)}, {test.pairs} pairs"
     if p_corrected < alpha and (test.low > 0 or test.high < 0):
-        answer = YES if test.low > 0 else OTHER_WAY
-        return Verdict(answer, f"{format_signed(test.difference, decimals)}, {known}")
+        return Verdict(YES if test.low > 0 else OTHER_WAY, known)
     fewest = fewest_pairs(alpha / tests)
     if test.pairs_used < max(pairs_needed(1.0, alpha), fewest):
         return Verdict(TOO_FEW, f"{known}; {_would_do(test, fewest, alpha / tests)}")

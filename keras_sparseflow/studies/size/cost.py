@@ -65,6 +65,17 @@ def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
     return sum((_cost_of(spec, size) for spec in specs), Cost())
 
 
+def whole_flops(spec: RunSpec, size: DataSize) -> int:
+    """Returns the floating-point operations behind a network, those of a lottery ticket's earlier rounds included.
+
+    Args:
+        spec: the network.
+        size: of its dataset.
+    """
+    before = spec.round_before
+    return cost([spec], size).flops + (0 if before is None else whole_flops(before, size))
+
+
 def steps_an_epoch(spec: RunSpec, size: DataSize) -> int:
     """Returns the number of full batches in the training images.
 
