@@ -2,41 +2,92 @@
 
     python launchers/report.py runs/demo
     python launchers/report.py runs/demo --compare_by=test_loss --diverged=drop --measure=egf_1
+    python launchers/report.py runs/demo --watch
+    python launchers/report.py runs/a runs/b
 
-Nothing is trained; flags say what is compared and drawn.
+Nothing is trained; flags say what is compared and drawn. With --watch the page is written anew as runs finish. Of
+several studies a page is written that compares the others with the first.
 """
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from keras_sparseflow.analysis.report.page import FOLDER
+from keras_sparseflow.analysis.report.side_by_side import write_comparison
 from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options
 from keras_sparseflow.launchers.terminal import plain_errors
+from keras_sparseflow.records import read_study
 
 FLAGS = flags.FLAGS
+
+_PAUSE = 5.0
+"""Seconds between two looks at a study that is watched."""
 
 flags.disclaim_key_flags()  # they stand in the --help of the program that starts this
 
 
 def define_flags() -> None:
     """Defines every flag of the launcher."""
-    flags.DEFINE_string("output_dir", None, "where to write (default: the study's folder).")
+    flags.DEFINE_string("output_dir", None, "where to write (default: the study's folder; of several, a new one).")
     flags.DEFINE_bool("figures", True, "write the figures as PNG and SVG too; the page holds them either way.")
+    flags.DEFINE_bool("watch", False, "write the page anew whenever runs have finished, until all have.")
     flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
     define_report_flags()
 
 
 def main(argv: list[str]) -> None:
-    """Writes the report of the study whose folder stands beside the flags, and prints where."""
+    """Writes the report of the study whose folder stands beside the flags, or of several, and prints where."""
     with plain_errors(FLAGS.debug):
-        if len(argv) != 2:
-            raise ValueError(f"Name one study's folder, such as runs/demo; received {len(argv) - 1} arguments.")
-        page = write_report(argv[1], FLAGS.output_dir, figures=FLAGS.figures, **given_report_options()).resolve()
-        print(f"Tables: {page.parent / FOLDER} (.csv, .md, .tex)")
-        if FLAGS.figures:
-            print(f"Figures: {page.parent / FOLDER / 'figures'} (.png, .svg)")
-        print(f"Report: {page}")
+        folders, options = argv[1:], given_report_options()
+        if not folders:
+            raise ValueError("Name the folder of a study, such as runs/demo, or of several; received none.")
+        if len(folders) > 1:
+            _compare(folders, options)
+        elif FLAGS.watch:
+            watch(Path(folders[0]), lambda: _report(folders[0], options))
+        else:
+            _report(folders[0], options)
+
+
+def watch(study_dir: Path, report: Callable[[], None], pause: float = _PAUSE) -> None:
+    """Calls `report` whenever the number of finished runs has changed, until all runs of a study have finished.
+
+    Args:
+        study_dir: the study's folder.
+        report: writes the report.
+        pause: seconds between two looks.
+    """
+    reported = 0
+    while True:
+        runs = read_study(study_dir)["run_ids"]
+        finished = sum((study_dir / run_id / "result.json").is_file() for run_id in runs)
+        if finished != reported:
+            report()
+            reported = finished
+            print(f"{finished} of {len(runs)} runs are finished.", flush=True)
+        if finished == len(runs):
+            return
+        time.sleep(pause)
+
+
+def _compare(folders: Sequence[str], options: dict[str, Any]) -> None:
+    if FLAGS.watch or "measure" in options:
+        raise ValueError("--watch and --measure are for one study; received several.")
+    print(f"Report: {write_comparison(folders, FLAGS.output_dir, **options).resolve()}")
+
+
+def _report(folder: str, options: dict[str, Any]) -> None:
+    page = write_report(folder, FLAGS.output_dir, figures=FLAGS.figures, **options).resolve()
+    print(f"Tables: {page.parent / FOLDER} (.csv, .md, .tex)")
+    if FLAGS.figures:
+        print(f"Figures: {page.parent / FOLDER / 'figures'} (.png, .svg)")
+    print(f"Report: {page}")
 
 
 def run() -> None:
