@@ -41,6 +41,7 @@ from .published.p_values import with_published as with_published
 from .published.p_values import with_published_tau as with_published_tau
 from .published.tost_accuracies import beside_published_tost as beside_published_tost
 from .published.tost_accuracies import load_tost_accuracies as load_tost_accuracies
+from .report.side_by_side import compare_studies as compare_studies
 from .report.sources import Source as Source
 from .report.tables import tabulate as tabulate
 from .report.tables import write_tables as write_tables
@@ -53,6 +54,10 @@ from .statistics.correlation import correlate_flow as correlate_flow
 from .statistics.correlation import kendall_tau as kendall_tau
 from .statistics.intervals import bootstrap_by as bootstrap_by
 from .statistics.intervals import bootstrap_mean as bootstrap_mean
+from .statistics.power import pairs_needed as pairs_needed
+from .statistics.shift import typical_difference as typical_difference
 from .statistics.signed_rank import SignedRankTest as SignedRankTest
 from .statistics.signed_rank import holm as holm
 from .statistics.signed_rank import wilcoxon_signed_rank as wilcoxon_signed_rank
+from .statistics.verdicts import Verdict as Verdict
+from .statistics.verdicts import judge as judge

@@ -12,6 +12,7 @@ from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.mask.arrays import check_density
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.collapse import CollapseError, check_masks
+from keras_sparseflow.masks.pictures import Masks
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS, SCORES
 from keras_sparseflow.masks.scores.problem import MaskProblem, Score
 from keras_sparseflow.masks.which_kernels import Exclusion, check_not_quantized, choose_kernels
@@ -34,11 +35,11 @@ def make_masks(
     exclude: Exclusion | Iterable[Exclusion] = (),
     allow_collapse: bool = False,
     kernels: Sequence[Kernel] | None = None,
-) -> dict[str, np.ndarray]:
+) -> Masks:
     """Returns a boolean mask for each kernel of a model, by its path; True is active.
 
-    The model does not change. `sparsify` makes a masked twin with the masks, `set_masks` gives them to a model
-    of masked layers, and `mask_report` counts what they cut off.
+    The model does not change. A notebook shows the masks as pictures. `sparsify` makes a masked twin with the masks,
+    `set_masks` gives them to a model of masked layers, and `mask_report` counts what they cut off.
 
     Args:
         model: any built Keras model, with stock or masked layers; with LoRA, kernel plus product is ranked.
@@ -101,7 +102,7 @@ def make_masks(
     masks = problem.select(_checked_scores(chosen, scores, score))
     if not allow_collapse:
         _check_collapse(chosen, [int(np.count_nonzero(mask)) for mask in masks], density)
-    return {kernel.path: mask for kernel, mask in zip(chosen, masks, strict=True)}
+    return Masks({kernel.path: mask for kernel, mask in zip(chosen, masks, strict=True)})
 
 
 def set_masks(model: keras.Model, masks: Mapping[str, np.ndarray], optimizer: Any = None) -> None:

@@ -70,8 +70,16 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
     frame = pd.DataFrame([{**unknown, **fields, **result} for fields, result in zip(specs, results, strict=True)])
     if len(frame):
         frame.insert(0, "run_id", frame.pop("run_id"))
-    frame.attrs["spec_columns"] = [name for name in columns if name != "run_id"]
+    spec_columns = [name for name in columns if name != "run_id"]
+    frame = frame[_legible(frame, spec_columns)]
+    frame.attrs["spec_columns"] = spec_columns
     return frame
+
+
+def _legible(frame: pd.DataFrame, spec_columns: list[str]) -> list[str]:
+    """Returns the columns in an order to be read: what varies, the results, and last what is the same in every run."""
+    constant = [name for name in spec_columns if frame[name].map(repr).nunique() <= 1]
+    return [*(str(name) for name in frame if name not in constant), *constant]
 
 
 def read_history(study_dir: str | Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from keras_sparseflow.flow.curves import plot_flow
 from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
 from keras_sparseflow.flow.tensors import check_tensors
@@ -92,6 +93,10 @@ class GradientFlow(keras.callbacks.Callback):
     def to_frame(self) -> pd.DataFrame:
         """Returns the rows as a DataFrame."""
         return pd.DataFrame(self.rows, columns=["epoch", "reading", "measure", "layer", "value"])
+
+    def plot(self, measure: str | None = None, layers: bool = True) -> Any:
+        """Returns a matplotlib figure of the flow over epochs, which a notebook shows: see `plot_flow`."""
+        return plot_flow(self.to_frame(), measure, layers)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         last = (self._total_epochs or self.params["epochs"]) - 1

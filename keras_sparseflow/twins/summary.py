@@ -111,6 +111,11 @@ class SparsitySummary:
         frame = pd.DataFrame(rows, columns=[*names, "density"])
         return frame.astype({"dense_flops": "Int64", "sparse_flops": "Int64"})
 
+    def _repr_html_(self) -> str:
+        """Returns the table that a notebook shows."""
+        styler = self.to_frame().style.bar(subset=["density"], vmin=0, vmax=1, color="#9ecae1").hide(axis="index")
+        return str(styler.format(precision=4, thousands=",").set_caption(self._caption()).to_html())
+
     def __rich__(self) -> Any:
         """Returns the table that `rich` shows in a terminal."""
         from rich.table import Table
