@@ -70,10 +70,10 @@ def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float
     if p_corrected < alpha and (test.low > 0 or test.high < 0):
         return Verdict(YES if test.low > 0 else OTHER_WAY, known)
     fewest = fewest_pairs(alpha / tests)
-    if test.pairs_used < max(pairs_needed(1.0, alpha), fewest):
+    if test.pairs < max(pairs_needed(1.0, alpha), fewest):
         return Verdict(TOO_FEW, f"{known}; {_would_do(test, fewest, alpha / tests)}")
     found = size_found(test.pairs, alpha / tests) * test.spread
-    seen = f"; 8 of 10 such studies find a difference of {format_signed(found, decimals)[1:]}" if found < np.inf else ""
+    seen = f"; 8 of 10 such studies find a difference of {format_signed(found, decimals)[1:]}" if 0 < found < np.inf else ""
     return Verdict(NO_DIFFERENCE, known + seen)
 
 

@@ -4,13 +4,11 @@ import warnings
 from dataclasses import asdict
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms
 from keras_sparseflow.analysis.statistics.signed_rank import holm, wilcoxon_signed_rank
 
 
@@ -40,12 +38,18 @@ def test_textbook_example():
     result = _test([6, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75])
     assert asdict(result) == {
         "p_value": 0.0206298828125,
+        "p_two_sided": 0.041259765625,
         "statistic": 96.0,
         "pairs": 15,
         "pairs_used": 15,
         "zeros": 0,
         "method": "exact",
         "median_difference": 24.0,
+        "difference": 25.0,
+        "low": 4.0,
+        "high": 41.5,
+        "mean": pytest.approx(314 / 15),
+        "spread": pytest.approx(37.744, abs=1e-3),
         "effect_size": pytest.approx((96 - 24) / 120),
         "note": "",
     }
@@ -194,16 +198,6 @@ def test_a_pair_of_large_values_ties_with_others_and_never_makes_them_tie():
     assert wilcoxon_signed_rank([1e6 + 0.5, 1.5], [1e6, 0]).zeros == 1
 
 
-def test_a_comparison_of_losses_survives_one_that_blew_up(make_results):
-    results = make_results(("adam",), ("BN",))
-    before = compare_arms(results, value="test_loss").iloc[0]
-    exploded = results.index[(results["arm"] == "dense") & (results["dense_width"] == results["dense_width"].max())][0]
-    results.loc[exploded, "test_loss"] = 1e5
-    after = compare_arms(results, value="test_loss").iloc[0]
-    assert (after["pairs_used"], after["zeros"]) == (before["pairs_used"], before["zeros"])
-    assert after["p_value"] == pytest.approx(before["p_value"], rel=0.01) and before["p_value"] < 0.001
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=9))
 def test_the_arms_exchanged_never_both_win(differences):
@@ -256,92 +250,21 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(p_values):
     assert {i for i, p in enumerate(holm(p_values)) if p <= alpha} == rejected
 
 
-def test_comparison_has_a_row_per_cell(make_results):
-    results = make_results()
-    table = compare_arms(results)
-    assert table.columns.tolist() == [
-        *("dataset", "hidden_layers", "learning_rate", "activation", "variant", "optimizer"),
-        *("p_value", "p_holm", "statistic", "pairs", "pairs_used", "zeros", "method", "median_difference"),
-        *("effect_size", "note", "sparse_diverged", "dense_diverged", "incomplete_pairs", "dropped_pairs"),
-    ]
-    assert len(table) == 4
-    for row in table.to_dict("records"):
-        cell = results[(results["optimizer"] == row["optimizer"]) & (results["variant"] == row["variant"])]
-        arms = [
-            cell[cell["arm"] == arm].sort_values(["dense_width", "seed"])["test_accuracy"].round(9)
-            for arm in ("sparse", "dense")
-        ]
-        difference = np.round(arms[0].to_numpy() - arms[1].to_numpy(), 6)
-        assert row["p_value"] == pytest.approx(stats.wilcoxon(difference, alternative="greater").pvalue)
-        assert row["median_difference"] == pytest.approx(np.median(difference), abs=1e-6)
-        assert row["pairs"] == 15
-    assert table["p_holm"].tolist() == pytest.approx(holm(table["p_value"]).tolist())
-    assert (table.set_index("variant").loc["BN", "p_value"] < 0.05).all()
-    assert (table.set_index("variant").loc["NR", "p_value"] > 0.5).all()
+@pytest.mark.parametrize("count", [3, 6, 14, 60])
+@pytest.mark.parametrize("decimals", [1, 6])
+def test_two_sided_p_is_scipys(count, decimals):
+    x, y = np.random.default_rng(count).normal(0.2, 1, (2, count)).round(decimals)
+    test = wilcoxon_signed_rank(x, y, alternative="two-sided")
+    used = (x - y).round(9)
+    used = used[used != 0]
+    asked = stats.PermutationMethod(n_resamples=np.inf) if test.method == "permutation" else test.method
+    assert test.p_value == pytest.approx(stats.wilcoxon(used, method=asked).pvalue, rel=1e-9)
+    other = wilcoxon_signed_rank(y, x, alternative="two-sided")
+    assert (other.p_value, other.effect_size) == (pytest.approx(test.p_value), pytest.approx(-test.effect_size))
 
 
-def test_comparison_by_loss_points_the_same_way(make_results):
-    results = make_results()
-    by_accuracy, by_loss = compare_arms(results), compare_arms(results, value="test_loss")
-    assert by_loss["p_value"].tolist() == pytest.approx(by_accuracy["p_value"].tolist())
-    assert by_loss["median_difference"].tolist() == pytest.approx((3 * by_accuracy["median_difference"]).tolist())
-
-
-def test_diverged_runs_are_counted_per_arm_and_change_the_test(make_results):
-    results = make_results(("adam",), ("BN",))
-    lost = (results["arm"] == "sparse") & (results["dense_width"] >= 48)
-    broken = results.assign(diverged=lost)
-    before, worst, drop = (
-        compare_arms(r, diverged=d).iloc[0] for r, d in ((results, "worst"), (broken, "worst"), (broken, "drop"))
-    )
-    assert (worst["sparse_diverged"], worst["dense_diverged"]) == (6, 0)
-    assert worst["pairs"] == 15 and worst["p_value"] > before["p_value"]
-    assert (drop["pairs"], drop["dropped_pairs"]) == (9, 6)
-
-
-def test_divergence_of_one_arm_everywhere_decides_the_cell(make_results):
-    results = make_results(("adam",), ("NR",))
-    for lost, p_value in (("sparse", 1.0), ("dense", 0.5**15)):
-        row = compare_arms(results.assign(diverged=results["arm"] == lost), value="egf_2").iloc[0]
-        assert row["effect_size"] == (-1.0 if lost == "sparse" else 1.0)
-        assert row["p_value"] == pytest.approx(p_value, abs=1e-3)
-    both = compare_arms(results.assign(diverged=True)).iloc[0]
-    assert (both["p_value"], both["zeros"], both["note"]) == (1.0, 15, "no pair differs")
-
-
-def test_holm_is_over_the_whole_study_also_where_it_fills_several_tables(make_results):
-    several = compare_arms(pd.concat([make_results(learning_rate=rate) for rate in (0.1, 0.001)]))
-    one = compare_arms(make_results(learning_rate=0.1))
-    at_first = several[several["learning_rate"] == 0.1]
-    assert at_first["p_value"].tolist() == one["p_value"].tolist()
-    assert several["p_holm"].tolist() == pytest.approx(holm(several["p_value"]).tolist())
-    assert (at_first["p_holm"].to_numpy() > one["p_holm"].to_numpy() - 1e-15).all()
-    assert (at_first["p_holm"].to_numpy() > one["p_holm"].to_numpy() + 1e-6).any()
-
-
-def test_incomplete_pairs_are_counted_per_cell(make_results):
-    results = make_results()
-    table = compare_arms(results.drop(index=results.index[[0, 4]])).set_index(["optimizer", "variant"])
-    assert table.loc[("sgd", "NR"), ["pairs", "incomplete_pairs"]].tolist() == [13, 2]
-    assert table.loc[("adam", "BN"), ["pairs", "incomplete_pairs"]].tolist() == [15, 0]
-
-
-def test_a_cell_with_one_arm_has_no_p_value(make_results):
-    results = make_results()
-    results = results[(results["arm"] == "sparse") | (results["optimizer"] == "adam")]
-    table = compare_arms(results).set_index(["optimizer", "variant"])
-    assert math.isnan(table.loc[("sgd", "NR"), "p_value"])
-    assert table.loc[("sgd", "NR"), "note"] == "no complete pair"
-    done = table.loc["adam"]
-    assert done["p_holm"].tolist() == pytest.approx(holm(done["p_value"]).tolist())
-
-
-def test_cells_can_be_merged(make_results):
-    table = compare_arms(make_results(), cell=["variant"])
-    assert table[["variant", "pairs"]].values.tolist() == [["BN", 30], ["NR", 30]]
-
-
-def test_runs_trained_differently_never_share_a_cell(make_results):
-    table = compare_arms(pd.concat([make_results(epochs=30), make_results(epochs=60)]))
-    assert len(table) == 8
-    assert table["pairs"].tolist() == [15] * 8
+def test_a_two_sided_test_of_few_pairs_says_how_low_p_can_be():
+    test = wilcoxon_signed_rank([3, 5, 9], [1, 2, 4], alternative="two-sided")
+    assert test.p_value == 0.25 and test.note == "fewer than 6 pairs: p cannot fall below 0.25"
+    with pytest.raises(ValueError, match="`alternative` must be one of greater, two-sided; received 'less'"):
+        wilcoxon_signed_rank([1], [2], alternative="less")

@@ -12,9 +12,11 @@ from keras_sparseflow.analysis.published.p_values import MEASURES, load_kendall_
 from keras_sparseflow.analysis.statistics.correlation import (
     TARGETS,
     correlate_cells,
+    correlate_densities,
     correlate_flow,
     kendall_tau,
 )
+from tests.analysis.densities import make_densities
 
 CELL = ["optimizer", "variant"]
 
@@ -245,3 +247,23 @@ def test_wrong_arguments_are_refused(make_results, make_flow):
         correlate_flow(results, ["egf_1"], "epochs", flow, history)
     with pytest.raises(ValueError, match="`history` must have .*missing: test_loss"):
         correlate_flow(results, points="epochs", flow=flow, history=history.drop(columns="test_loss"))
+
+
+def test_tau_within_configurations_and_over_all_runs_are_scipys():
+    results = make_densities(("sgd",), ("NR", "SC_BN"), (0.1, 0.3, 1.0), (0, 1), ("random",))
+    results.loc[0, "diverged"] = True
+    each, mean = correlate_densities(results)
+    trained = results[~results["diverged"]]
+    row = each.query("line == 'SC_BN' and measure == 'egf_2' and target == 'test_loss'").iloc[0]
+    inside = trained[trained["variant"] == "SC_BN"]
+    assert row["tau"] == pytest.approx(stats.kendalltau(inside["egf_2"], inside["test_loss"]).statistic)
+    assert (row["points"], row["diverged"]) == (6, 0)
+    together = mean.query("measure == 'egf_2' and target == 'test_loss'").iloc[0]
+    assert together["overall_tau"] == pytest.approx(stats.kendalltau(trained["egf_2"], trained["test_loss"]).statistic)
+    assert (together["configurations"], together["overall_runs"], together["diverged"]) == (2, 11, 1)
+
+
+def test_without_flow_there_is_no_correlation():
+    results = make_densities(("sgd",), ("NR",), (0.1, 1.0), (0,)).drop(columns=["egf_2", "grad_norm_2"])
+    each, mean = correlate_densities(results)
+    assert each.empty and mean.empty
