@@ -41,8 +41,11 @@ from .published.p_values import with_published as with_published
 from .published.p_values import with_published_tau as with_published_tau
 from .published.tost_accuracies import beside_published_tost as beside_published_tost
 from .published.tost_accuracies import load_tost_accuracies as load_tost_accuracies
+from .report.section import Content as Content
 from .report.side_by_side import compare_studies as compare_studies
 from .report.sources import Source as Source
+from .report.table import Shown as Shown
+from .report.table import table_of as table_of
 from .report.tables import tabulate as tabulate
 from .report.tables import write_tables as write_tables
 from .report.writing import write_report as write_report

@@ -69,6 +69,22 @@ def spec_columns(results: pd.DataFrame) -> list[str]:
     return [column for column in results.columns if column not in RESULT_COLUMNS]
 
 
+def completed(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns results with the columns of a cell: pairs of other networks than perceptrons have no hidden layers.
+
+    Their architecture, such as "wide resnet of depth 10", stands in the column `hidden_layers`.
+
+    Args:
+        results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
+    """
+    if "hidden_layers" in results or not {"arm", "model", "depth"} <= set(results.columns):
+        return results
+    architecture = results["model"].str.replace("_", " ") + " of depth " + results["depth"].map("{:g}".format)
+    made = results.assign(hidden_layers=architecture)
+    made.attrs = {**results.attrs, "spec_columns": [*spec_columns(results), "hidden_layers"]}
+    return made
+
+
 def cell_columns(results: pd.DataFrame) -> list[str]:
     """Returns the columns that tell the cells of `results` apart.
 
@@ -112,9 +128,9 @@ def arrange(frame: pd.DataFrame, cell: Sequence[str] | None = None) -> pd.DataFr
         >>> arrange(frame)[["table", "row", "column"]].values.tolist()[0]
         ['digits, 1 hidden layer, learning rate 0.1, relu', 'sgd', 'NR']
     """
+    frame = completed(frame).copy()
     cell = cell_columns(frame) if cell is None else list(cell)
     require_columns(frame, cell, "frame")
-    frame = frame.copy()
     by_activation = columns_are_activations(frame)
     across = "activation" if by_activation else "variant"
     place = {"optimizer", "variant", across}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.cells import cell_columns, hashable, require_columns, spec_columns
+from keras_sparseflow.analysis.frames.cells import cell_columns, completed, hashable, require_columns, spec_columns
 from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
 from keras_sparseflow.analysis.statistics.shift import LEVEL
 
@@ -31,6 +31,7 @@ def match_arms(results: pd.DataFrame, value: str, diverged: str) -> pd.DataFrame
     The column `state` is "complete", "incomplete" (an arm or its value is missing) or "dropped" (an arm
     diverged, and `diverged` is "drop").
     """
+    results = completed(results)
     cell = cell_columns(results)
     require_columns(results, [*cell, "arm", "dense_width", "seed", "diverged", value])
     unknown = sorted(set(results["arm"]) - set(ARMS), key=str)
@@ -157,6 +158,7 @@ def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy", level: fl
         >>> means[["variant", "arm", "dense_width", "n"]].values.tolist()[0]
         ['BN', 'dense', 7, 3]
     """
+    results = completed(results)
     return mean_over_seeds(results, [*cell_columns(results), "arm", "dense_width"], value, level)
 
 

@@ -43,8 +43,10 @@ def _other(name: str, numbers: StudyNumbers) -> MadeSection | None:
         made = make(numbers.source)
         if made is None:
             return None
-        heading, html = made
+        heading, shown = made
     except Exception as error:  # whatever somebody else's section raises: the rest of the report is wanted
         failed = f"{SECTIONS.plugin(name)} failed: {type(error).__name__}: {error}."
         return MadeSection(f"own-{name}", _OTHERS, name, error=failed)
-    return MadeSection(f"own-{name}", _OTHERS, str(heading), html=str(html))
+    if isinstance(shown, Content):
+        return MadeSection(f"own-{name}", _OTHERS, str(heading), shown)
+    return MadeSection(f"own-{name}", _OTHERS, str(heading), html=str(shown))

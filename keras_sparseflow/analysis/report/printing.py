@@ -20,7 +20,7 @@ _LATEX = {
     "\N{MINUS SIGN}": "$-$",
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
 }
-_LATEX_HEAD = "% Needs \\usepackage{booktabs}, \\usepackage{multirow} and \\usepackage[table]{xcolor}.\n"
+_LATEX_HEAD = "% Needs \\usepackage{booktabs} and \\usepackage[table]{xcolor}.\n"
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -72,13 +72,12 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _latex(table: Table) -> str:
-    texts = pd.DataFrame([[escape_latex(_printed(cell)) for cell in row] for row in table.rows])
-    styles = pd.DataFrame([[_style(cell) for cell in row] for row in table.rows])
     headings = [escape_latex(column.heading) for column in table.columns]
     groups = [escape_latex(column.group) for column in table.columns]
     places = range(len(headings))  # headings may occur twice
     columns = pd.MultiIndex.from_arrays([groups, places]) if any(groups) else pd.RangeIndex(len(headings))
-    texts.columns = styles.columns = columns
+    texts = pd.DataFrame([[escape_latex(_printed(cell)) for cell in row] for row in table.rows], columns=columns)
+    styles = pd.DataFrame([[_style(cell) for cell in row] for row in table.rows], columns=columns)
     styler = texts.style.hide(axis="index").apply(lambda _: styles, axis=None)
     styler.format_index(lambda place: headings[int(str(place))], axis="columns", level=columns.nlevels - 1)
     return str(

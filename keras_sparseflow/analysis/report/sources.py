@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.frames.cells import spec_columns
+from keras_sparseflow.analysis.frames.cells import completed, spec_columns
 from keras_sparseflow.analysis.frames.readings import judge
 
 MEASURE = "egf_2"
@@ -61,7 +61,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(_completed(results), records.read_flow(study_dir))
+    results, flow = judge(_with_methods(completed(results)), records.read_flow(study_dir))
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
@@ -71,18 +71,10 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     )
 
 
-def _completed(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns results with the columns that reports group by and that apply to no run.
-
-    Matched pairs of convolutional networks have their architecture in the place of a number of hidden layers. Where all
-    networks are dense, none has a method.
-    """
-    missing: dict[str, Any] = {}
-    if "arm" in results and "hidden_layers" not in results:
-        depth = results["depth"].map("{:g}".format)
-        missing["hidden_layers"] = results["model"].str.replace("_", " ") + " of depth " + depth
-    if "arm" not in results and "method" not in results:
-        missing |= {"method": "static", "score": "random", "distribution": "uniform"}
-    completed = results.assign(**missing)
-    completed.attrs["spec_columns"] = [*results.attrs.get("spec_columns", ()), *missing]
-    return completed
+def _with_methods(results: pd.DataFrame) -> pd.DataFrame:
+    """Returns results with the columns of a method, which no run has where all networks are dense."""
+    if "arm" in results or "method" in results:
+        return results
+    made = results.assign(method="static", score="random", distribution="uniform")
+    made.attrs["spec_columns"] = [*results.attrs.get("spec_columns", ()), "method", "score", "distribution"]
+    return made

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.cells import cell_columns, hashable, require_columns
+from keras_sparseflow.analysis.frames.cells import cell_columns, completed, hashable, require_columns
 from keras_sparseflow.analysis.frames.densities import PLACE, arrange_densities, one_run_each
 from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.frames.pairs import ARMS, lower_is_better, match_arms, match_sides
@@ -55,6 +55,7 @@ def compare_arms(
         >>> comparison[["variant", "pairs", "p_value"]].values.tolist()
         [['BN', 6, 0.046875], ['NR', 6, 1.0]]
     """
+    results = completed(results)
     cell = cell_columns(results) if cell is None else list(cell)
     pairs = match_arms(results, value, diverged)
     require_columns(pairs, cell)

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from keras_sparseflow.analysis.frames.cells import RESULT_COLUMNS, cell_columns, hashable, require_columns, spec_columns
+from keras_sparseflow.analysis.frames.cells import (
+    RESULT_COLUMNS,
+    cell_columns,
+    completed,
+    hashable,
+    require_columns,
+    spec_columns,
+)
 from keras_sparseflow.analysis.frames.densities import PLACE, arrange_densities, one_run_each
 from keras_sparseflow.analysis.frames.readings import of_one_reading
 from keras_sparseflow.flow.measure_table import TOTAL
@@ -90,6 +97,7 @@ def correlate_cells(
     """
     if points not in ("runs", "epochs"):
         raise ValueError(f"`points` must be 'runs' or 'epochs'; received {points!r}.")
+    results = completed(results) if configuration is None else results
     if points == "runs":
         return _by_configuration(results, _points_of_runs(results, measures), "configuration", configuration)
     if flow is None or history is None:

@@ -73,8 +73,9 @@ def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float
     if test.pairs < max(pairs_needed(1.0, alpha), fewest):
         return Verdict(TOO_FEW, f"{known}; {_would_do(test, fewest, alpha / tests)}")
     found = size_found(test.pairs, alpha / tests) * test.spread
-    seen = f"; 8 of 10 such studies find a difference of {format_signed(found, decimals)[1:]}" if 0 < found < np.inf else ""
-    return Verdict(NO_DIFFERENCE, known + seen)
+    if 0 < found < np.inf:
+        known += f"; 8 of 10 such studies find a difference of {format_signed(found, decimals)[1:]}"
+    return Verdict(NO_DIFFERENCE, known)
 
 
 def _would_do(test: SignedRankTest, fewest: int, alpha: float) -> str:

@@ -49,6 +49,6 @@ SECTIONS = Table(
 )
 """Every section that can be named, the built-in ones each a `Section`, in the order of a page.
 
-One of another package is a function of a report's `Source`, which returns a heading and HTML, or None where it has
-nothing to show. To add a built-in one, write a function in a file of this folder, and its row here.
+One of another package is a function of a report's `Source`, which returns a heading and a `Content` or HTML, or
+None where it has nothing to show. To add a built-in one, write a function in a file of this folder, and its row here.
 """
