@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from keras_sparseflow.analysis.frames.densities import PLACE, dense_levels
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_percent, plural
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
@@ -53,7 +54,7 @@ def _chance(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
         return
     guessed = 1 / classes
     limit = guessed + 1.96 * math.sqrt(guessed * (1 - guessed) / images)
-    runs = numbers.placed[~numbers.placed["diverged"].astype(bool)]
+    runs = numbers.placed[~numbers.placed["diverged"].astype(bool)].drop_duplicates("run_id")
     at_chance = runs[pd.to_numeric(runs[numbers.value]) <= limit]
     if len(at_chance):
         cells = listed(list(dict.fromkeys(at_chance["cell"])), most=4)
@@ -76,7 +77,7 @@ def _not_converged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str
         return
     epochs = epochs[rows.index]
     part = pd.cut(rows["epoch"] / epochs, [-1, 0.7499, 0.8749, 1], labels=["early", "before", "last"])
-    means = rows.assign(part=part).pivot_table("test_accuracy", "run_id", "part", observed=False)
+    means = rows.assign(part=part).pivot_table("test_accuracy", "run_id", "part", observed=False, dropna=False)
     rising = (means["last"] - means["before"]) > _RISE
     if rising.mean() > 0.25:
         yield (
@@ -89,43 +90,45 @@ def _weak_dense(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     """Names configurations whose dense network is worse than a sparse one of them: its training may be at fault."""
     if numbers.of_pairs or not numbers.value.endswith("accuracy"):
         return
-    means = numbers.means[numbers.means["n"] > 0]
-    dense = means[means["density"] == 1].set_index("cell")["mean"]
-    best = means[means["density"] < 1].groupby("cell", sort=False)["mean"].max()
-    both = pd.DataFrame({"dense": dense[~dense.index.duplicated()], "best": best}).dropna()
-    below = both[both["best"] > both["dense"]]
+    sparse = numbers.means[(numbers.means["density"] < 1) & (numbers.means["n"] > 0)]
+    best = sparse.groupby([*PLACE, "cell"], sort=False, as_index=False)["mean"].max()
+    both = best.merge(dense_levels(numbers.means)[[*PLACE, "mean"]], on=PLACE, suffixes=("", "_dense"))
+    below = both[both["mean"] > both["mean_dense"]]
     if len(below):
         yield (
             f"The dense network's mean is below that of a sparser one in {len(below)} of "
-            f"{plural(len(both), 'configuration')} ({listed(list(below.index), most=4)}): sparse networks may look "
-            "good because the dense baseline is badly trained."
+            f"{plural(len(both), 'configuration')} ({listed(list(dict.fromkeys(below['cell'])), most=4)}): sparse "
+            "networks may look good because the dense baseline is badly trained."
         )
 
 
 def _unequal_budget(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
-    """Compares the epochs of methods, those of a lottery ticket's earlier rounds counted."""
+    """Compares the epochs of methods, or of both arms, those of a lottery ticket's earlier rounds counted."""
     budget = budgets(numbers)
     if len(budget) > 1 and budget["epochs"].max() > 1.05 * budget["epochs"].min():
         named = ", ".join(f"{row.name} {row.epochs:g}" for row in budget.itertuples(index=False))
-        yield f"Methods were not trained for equally long; epochs in all, earlier rounds of tickets included: {named}."
+        yield f"Networks were not trained for equally long; epochs in all, earlier rounds of tickets included: {named}."
 
 
 def budgets(numbers: StudyNumbers) -> pd.DataFrame:
-    """Returns how long each method was trained: `name`, `epochs` and `flops` of its costliest network.
+    """Returns how long each method, or arm, was trained: `name`, `epochs` and `flops` of its costliest network.
 
     The rounds that a lottery ticket comes from are counted with it. `flops`, floating-point operations, are NaN where
     the study does not record them.
     """
     results = numbers.source.results
-    if "method" not in results or "epochs" not in results:
+    if "epochs" not in results:
         return pd.DataFrame(columns=["name", "epochs", "flops"])
-    sparse = numbers.results[numbers.results["density"] < 1]
-    whole = results.loc[sparse.index]
+    if numbers.of_pairs:
+        names = results["arm"]
+    else:
+        names = numbers.results.loc[numbers.results["density"] < 1, "method"].map(method_name)
+    whole = results.loc[names.index]
     rounds = whole["earlier_densities"].map(_rounds) if "earlier_densities" in whole else 0
     flops = numbers.source.study.get("run_flops") or {}
     rows = pd.DataFrame(
         {
-            "name": sparse["method"].map(method_name),
+            "name": names,
             "epochs": pd.to_numeric(whole["epochs"]) * (1 + rounds),
             "flops": whole["run_id"].map(flops).astype(float),
         }
@@ -138,12 +141,12 @@ def _rounds(earlier: object) -> int:
 
 
 def _collapsed(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
-    results = numbers.placed
+    results = numbers.placed.drop_duplicates("run_id")
     if "empty_kernels" not in results or not (results["empty_kernels"] > 0).any():
         return
     collapsed = results[results["empty_kernels"] > 0]
     named = list(dict.fromkeys(collapsed["cell"]))
-    if "method" in collapsed:
+    if not numbers.of_pairs:
         cases = collapsed[["method", "density"]].drop_duplicates().itertuples(index=False)
         named = [f"{method_name(method)} at {format_percent(density)}" for method, density in cases]
     yield (

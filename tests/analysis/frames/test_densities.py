@@ -6,14 +6,16 @@ from keras_sparseflow.analysis.frames.densities import (
     arrange_densities,
     configuration_name,
     dense_levels,
+    gain_by_density,
+    line_heading,
     mean_by_density,
     tabulate_densities,
 )
-from keras_sparseflow.analysis.frames.method_names import method_name, name_methods
+from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.statistics.comparisons import compare_densities
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities
 from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
-from tests.analysis.densities import make_densities
+from tests.analysis.densities import TWEAKS, make_densities, with_tweaks
 
 
 def test_a_run_has_its_table_panel_and_line():
@@ -131,40 +133,36 @@ def test_methods_and_configurations_have_names():
     assert [method_name(name) for name in ("random", "syn_flow")] == ["random masks", "syn flow"]
 
 
-def test_methods_have_one_name_each_made_of_method_score_and_distribution():
-    rows = [
-        ("static", "random", "uniform"), ("static", "magnitude", "global"), ("static", "snip", "erk"),
-        ("rigl", "random", "erk"), ("set", "grasp", "uniform"), ("magnitude", "random", "uniform"),
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["method", "score", "distribution"]).assign(seed=0, density=0.1)
-    frame.attrs["spec_columns"] = list(frame)
-    named = name_methods(frame)
-    assert named["method"].tolist() == [
-        "random (uniform)", "magnitude_masks (global)", "snip (erk)", "rigl (erk)", "set_from_grasp (uniform)",
-        "magnitude",
-    ]  # fmt: skip
-    assert named.attrs["spec_columns"] == ["method", "seed", "density"] and name_methods(named) is named
-    assert name_methods(frame[::5])["method"].tolist() == ["random", "magnitude"]
-    assert [method_name(name) for name in named["method"]] == [
-        "random masks (uniform)", "magnitude at initialisation (global)", "SNIP (ERK)", "RigL (ERK)",
-        "SET from GraSP (uniform)", "magnitude pruning",
-    ]  # fmt: skip
-
-
-def test_dense_networks_are_named_after_sparse_ones():
-    rows = [
-        ("static", "random", "uniform", 1.0), ("static", "synflow", "global", 0.1), ("static", "snip", "global", 0.1),
-        ("rigl", "random", "erk", 0.1), ("lottery", "random", "uniform", 1.0), ("lottery", "random", "global", 0.5),
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["method", "score", "distribution", "density"])
-    assert name_methods(frame)["method"].tolist() == [
-        "snip (global)", "synflow (global)", "snip (global)", "rigl (erk)", "lottery (global)", "lottery (global)",
-    ]  # fmt: skip
-    assert name_methods(frame.iloc[[0, 3]])["method"].tolist() == ["rigl (erk)", "rigl (erk)"], "of another method"
-    assert name_methods(frame[:1])["method"].tolist() == ["random"]
-
-
 def test_methods_stand_in_the_order_of_their_kinds():
     methods = ("magnitude", "rigl_from_snip (erk)", "snip (erk)", "random (uniform)")
     placed = arrange_densities(make_densities(("sgd",), ("NR",), (0.1,), (0,), methods))
     assert list(placed["method"].unique()) == list(methods[::-1])
+
+
+def _tweaked(names=TWEAKS, methods=("random",), variants=("NR",)):
+    return with_tweaks(make_densities(("sgd",), variants, (0.01, 0.1), (0, 1, 2), methods), names)
+
+
+def test_a_gain_is_over_the_same_training_without_tweaks():
+    results = _tweaked(("none", "GSk"), ("random", "snip"), ("NR", "BN"))
+    gains = gain_by_density(results).set_index(["method", "line", "density"])["gain"]
+    assert len(gains) == 2 * 2 * 2
+    assert gains["snip", "BN, GSk", 0.01] == pytest.approx(0.012 * 2)
+    assert gains["random", "NR, GSk", 0.1] == pytest.approx(0.012)
+    without = results[~((results["tweaks"] == "none") & (results["method"] == "snip"))]
+    assert set(gain_by_density(without)["method"]) == {"random"}
+
+
+def test_the_heading_names_what_lines_differ_in():
+    assert line_heading(_tweaked(("none", "GSk"))) == "tweaks"
+    assert line_heading(_tweaked(("none", "GSk"), variants=("NR", "BN"))) == "variant, tweaks"
+    assert line_heading(make_densities(("sgd",), ("NR",), (0.1,), (0,))) == "variant"
+
+
+def test_what_was_measured_besides_parts_no_table():
+    results = _tweaked(("none", "GSk"))
+    watched = results.assign(diagnostics=[["loss_along"] if seed else [] for seed in results["seed"]])
+    watched = watched.assign(landscape_steps=np.where(results["seed"], 21, 5))
+    assert (
+        arrange_densities(watched)["table"].unique().tolist() == arrange_densities(results)["table"].unique().tolist()
+    )

@@ -1,22 +1,17 @@
-"""ToST's published accuracies beside ours: which rows belong together, gains, and the section of a report."""
+"""ToST's published accuracies beside ours: which rows belong together, and gains."""
 
 import math
 
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.frames.densities import mean_by_density
 from keras_sparseflow.analysis.published.tost_accuracies import (
     beside_published_tost,
     load_tost_accuracies,
     load_tost_others,
 )
-from keras_sparseflow.analysis.report import report_density
-from keras_sparseflow.analysis.report.exports_published import published_sheets
-from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.presets.tost_studies import TOST
-from tests.analysis.densities import make_densities, write_densities
 
 CIFAR100 = DataSize((32, 32, 3), 100, 50_000, 10_000)
 
@@ -82,10 +77,6 @@ def test_of_table_5_there_are_gains_alone_beside_our_accuracies():
         ["lth", 0.05, "none", 0.0], ["lth", 0.05, "GSk", 2.15],
     ]  # fmt: skip
     assert rows["gain"].tolist() == pytest.approx([0, 2, 0, -1]) and rows["published"].isna().all()
-    (sheet,) = published_sheets(rows, {"published": {"table": "5"}})
-    assert [entry.text for entry in sheet.rows[1]] == [
-        "dense", "GSk", "100%", "72.00", "+2.00", "", "\N{MINUS SIGN}0.77"
-    ]  # fmt: skip
 
 
 def test_every_other_published_number_is_there_once():
@@ -120,24 +111,3 @@ def test_the_ablation_stands_beside_random_and_snip_masks_of_table_2():
         [mask, density, tweaks] for mask in ("random", "snip") for density in (0.1, 0.02) for tweaks in ("none", "tost")
     ]
     assert set(rows["n"]) == {3} and rows["published"][0] == 89.95
-
-
-def test_a_report_shows_them_and_writes_its_tables(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        report_density,
-        "draw_densities",
-        lambda source: {label: [] for label in mean_by_density(source.results)["table"]},
-    )
-    results = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("static",))
-    both = [results.assign(score="snip", distribution="global", tweaks=t) for t in ("none", "tost")]
-    results = pd.concat([both[0], both[1].assign(run_id=both[1]["run_id"] + "-tost")], ignore_index=True)
-    named = {"table": "2", "dataset": "cifar100", "architecture": "ResNet-32"}
-    study = {"reproduces": "ToST, Tables 2 and 4, with random masks", "published": named}
-    folder = write_densities(tmp_path / "study", results, None, **study)
-    page = write_report(folder, figures=False).read_text()
-    assert 'href="#published"' in page and "beside ToST, Table 2" in page and ">69.31" in page and "+0.69" in page
-    table = pd.read_csv(folder / "report" / "published.csv")
-    assert table["published"].tolist() == [69.31, 70.0] and table["n"].tolist() == [2, 2]
-    assert "ours" in (folder / "report" / "published.md").read_text()
-    loss = write_report(folder, figures=False, value="test_loss").read_text()
-    assert 'href="#published"' not in loss

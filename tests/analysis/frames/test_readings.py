@@ -3,10 +3,14 @@
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis import correlate_cells, write_report
+from keras_sparseflow.analysis import correlate_cells
 from keras_sparseflow.analysis.figures import densities_over_epochs, flow_over_epochs
 from keras_sparseflow.analysis.frames.readings import judge, judged_reading, reading_of
+from keras_sparseflow.analysis.report.printing import markdown
+from keras_sparseflow.analysis.report.section import tables_of
+from keras_sparseflow.analysis.report.sections.correlations import correlations
 from keras_sparseflow.analysis.report.sources import read_source
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from tests.analysis.densities import make_densities, make_density_flow
 
 
@@ -75,13 +79,12 @@ def test_correlations_over_epochs_are_those_of_the_end(small):
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_a_report_is_that_of_the_end_and_its_tables_name_the_reading(tmp_path, small, write_study, unrendered):
+def test_a_report_is_that_of_the_end_and_its_tables_name_the_reading(tmp_path, small, write_study):
     results, flow = small
     folder = write_study(tmp_path / "study", results, both(flow))
     source = read_source(folder, "test_accuracy", None, "worst", figures=False)
     assert set(source.flow["reading"]) == {"end"} and reading_of(source.results) == "end"
-    page = write_report(folder, figures=False).read_text()
-    assert "EGF (2-norm), end of epoch" in page and "mean over steps" not in page
-    tables = folder / "report"
-    assert set(pd.read_csv(tables / "correlations.csv")["reading"]) == {"end"}
-    assert "Flow: end of epoch." in (tables / "correlations.md").read_text()
+    content = correlations(StudyNumbers(source))
+    assert set(content.files["correlations"]["reading"]) == {"end"}
+    assert "end of epoch" in content.before and "Flow: end of epoch." in markdown(tables_of(content))
+    assert "mean over steps" not in content.before

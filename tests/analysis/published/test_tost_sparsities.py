@@ -1,16 +1,11 @@
-"""ToST's table 1 beside ours: which runs and layers it is of, and the section of a report."""
+"""ToST's table 1 beside ours: which runs and layers it is of."""
 
 import math
-import re
 
 import pandas as pd
 import pytest
 
-from keras_sparseflow.analysis.frames.densities import mean_by_density
 from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
-from keras_sparseflow.analysis.report import report_density
-from keras_sparseflow.analysis.report.writing import write_report
-from tests.analysis.densities import make_densities, make_diagnostics, write_densities
 
 TABLE_1 = {"published": {"table": "1"}}
 
@@ -68,30 +63,3 @@ def test_what_the_table_does_not_compare_is_left_out():
     for study in ({}, {"published": {"table": "2"}}):
         assert beside_published_sparsity(diagnostics, runs, study).empty
     assert beside_published_sparsity(_rows(), runs, TABLE_1).empty
-
-
-def test_a_report_shows_the_table_and_writes_all_diagnostics(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        report_density,
-        "draw_densities",
-        lambda source: {label: [] for label in mean_by_density(source.results)["table"]},
-    )
-    ticket = {"score": "random", "distribution": "global", "ghost_decay": "none"}
-    plain = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("lottery",), tweaks="none", **ticket)
-    soft = plain.assign(tweaks="GSw", ghost_activation="mish", run_id=plain["run_id"] + "-mish")
-    results = pd.concat([plain.assign(ghost_activation="swish"), soft], ignore_index=True)
-    first = results.columns.get_loc("test_accuracy")  # what stands before it is the spec
-    results.insert(first, "ghost_activation", results.pop("ghost_activation"))
-    diagnostics = make_diagnostics(results, epochs=(0, 9))
-    study = {**TABLE_1, "preset": "tost_1"}
-    folder = write_densities(tmp_path / "study", results, diagnostics=diagnostics, **study)
-    page = write_report(folder, figures=False).read_text()
-    assert '<li><a href="#sparsity">Activation sparsity beside the published one</a>' in page
-    text = re.sub(r"<[^>]+>", " ", page[page.index('id="sparsity"') :])
-    mean = beside_published_sparsity(diagnostics, results, study)["mean"]
-    assert re.search(rf"ReLU\s+Mish.*\b1\s+{mean[0]:.2f}\s.*27.14\s+{mean[1]:.2f}\s.*1.09", text, re.DOTALL)
-    assert "Those of Swish and Mish are not comparable with ours" in page and "diagnostics.csv" in page
-    written = pd.read_csv(folder / "report" / "sparsities.csv")
-    assert written["mean"].tolist() == pytest.approx(mean.tolist()) and set(written["activation"]) == {"ReLU", "Mish"}
-    assert r"\multicolumn{2}{c}{Mish}" in (folder / "report" / "sparsities.tex").read_text()
-    assert len(pd.read_csv(folder / "report" / "diagnostics.csv")) == len(diagnostics) / 2
