@@ -3,6 +3,7 @@
 import pytest
 
 from keras_sparseflow.analysis.report import page
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from tests.analysis import pairs
 
 
@@ -25,3 +26,9 @@ def fixture_write_study():
 def unrendered(monkeypatch):
     """Figures of pages are drawn, but not rendered, which takes most of the time: nothing but their titles counts."""
     monkeypatch.setattr(page, "_svg_with_text", lambda figure: '<svg viewBox="0 0 1 1"></svg>')
+
+
+@pytest.fixture
+def undrawn(monkeypatch, unrendered):
+    """Pages have no figures of curves, which take most of the time: for tests of everything else."""
+    monkeypatch.setattr(StudyNumbers, "drawings", [])

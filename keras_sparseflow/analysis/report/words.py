@@ -126,8 +126,8 @@ def spoken(column: str) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Returns names with commas, the last of many left out and counted."""
-    shown = ", ".join(names[:most])
+    """Returns names with commas, or semicolons where names hold commas, the last of many left out and counted."""
+    shown = ("; " if any("," in name for name in names) else ", ").join(names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -101,7 +101,8 @@ def test_the_legend_has_the_abbreviations_that_occur():
 
 
 def test_long_lists_are_cut_and_counted():
-    assert listed(["a", "b"]) == "a, b" and listed(list("abcdef"), most=4) == "a, b, c, d and 2 more"
+    assert listed(["a", "b"]) == "a, b" and listed(["a, b", "c"]) == "a, b; c"
+    assert listed(list("abcdef"), most=4) == "a, b, c, d and 2 more"
     assert number_range([3]) == "3" and number_range([3, 5, 15]) == "3 to 15"
     assert slug("p-values", "a&b_%, 2 layers") == "p-values-a-b-2-layers"
 

@@ -43,7 +43,9 @@ def published_accuracies(numbers: StudyNumbers) -> Content | None:
         f"Test accuracy in percent beside ToST, Table {published_table(numbers.source.study)}, and the gain of tweaks."
     )
     return Content(
-        [table_of(rows, shown, "published", caption, "published")], {"published": numbers.published}, before=_ACCURACIES
+        [table_of(rows, shown, "published-accuracies", caption, "published")],
+        {"published": numbers.published},
+        before=_ACCURACIES,
     )
 
 

@@ -37,7 +37,7 @@ def diverged_runs(numbers: StudyNumbers) -> Content | None:
         Shown("epochs_run", "epochs trained", "{:g}".format),
     ]
     said = f"{len(lost)} of {plural(len(placed), 'run')} ended with a loss that is not finite."
-    return Content([table_of(lost, shown, "diverged", "")], before=said)
+    return Content([table_of(lost, shown, "diverged-runs", "")], before=said)
 
 
 def changes(numbers: StudyNumbers) -> Content | None:

@@ -8,7 +8,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from keras_sparseflow.analysis.report import page
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.writing import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -28,13 +31,19 @@ window.addEventListener("load", () => {
   const look = () => [getComputedStyle(document.body).backgroundColor,
     getComputedStyle(document.querySelector("figure svg text")).fill];
 
-  const details = document.querySelector("table.details");
-  const header = details.tHead.rows[0].cells[1];
-  seen.before = numbers(details, 1);
+  seen.folded = [...document.querySelectorAll("main details.section")].every((fold) => !fold.open);
+  document.querySelector('#contents a[href="#means"]').click();
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
+  seen.unfolded = [...document.querySelectorAll("main details.section[open]")].map((fold) => fold.id);
+  document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
+
+  const details = document.querySelector("#p_values table[id^=tests]");
+  const header = details.tHead.rows[0].cells[2];
+  seen.before = numbers(details, 2);
   seen.sorts = [];
   for (let click = 0; click < 3; click++) {
     header.firstElementChild.click();
-    seen.sorts.push([header.getAttribute("aria-sort"), numbers(details, 1)]);
+    seen.sorts.push([header.getAttribute("aria-sort"), numbers(details, 2)]);
   }
   const name = details.tHead.rows[0].cells[0];
   name.firstElementChild.click();
@@ -42,7 +51,7 @@ window.addEventListener("load", () => {
   header.firstElementChild.focus();
   seen.focused = document.activeElement.tagName;
 
-  const means = document.querySelector("table.means");
+  const means = document.querySelector("#means table[id^=means-in-full]");
   const box = means.parentElement.previousElementSibling.querySelector("input");
   const shown = () => [...means.tBodies[0].rows].filter((row) => row.offsetParent !== null).length;
   seen.rows = shown();
@@ -60,6 +69,7 @@ window.addEventListener("load", () => {
     seen.themes.push([theme.textContent, ...look()]);
   }
   seen.fits = document.documentElement.scrollWidth <= window.innerWidth;
+  seen.width = window.innerWidth;
   seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name);
   document.getElementById("seen").textContent = JSON.stringify(seen);
 });
@@ -71,31 +81,48 @@ POLICY = (
 )
 
 
-def open_page(path, folder, *options):
+def open_page(path, folder, width=1280):
     command = [
         *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update", "--window-size=900,900"),
-        *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--enable-logging=stderr", *options),
+        *("--disable-background-networking", "--disable-component-update", f"--window-size={width},900"),
+        *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--enable-logging=stderr"),
         *("--dump-dom", path.as_uri()),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
+def a_drawing(numbers):
+    figure = Figure(figsize=(11, 3))
+    figure.text(0.1, 0.5, "some text", color="#1f2429")
+    return [page.Drawing("name", "Title", "A caption.", figure)]
+
+
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory, make_results, write_study):
-    """What a reader saw who clicked through the report of a study of twelve cells, one of which has no p-value."""
+def written(tmp_path_factory, make_results, write_study):
+    """The report of a study of twelve cells, one of which has no p-value, as a reader opens it."""
     results = make_results(("adagrad", "adam", "sgd"), ("NR", "L2", "BN", "L2_BN"), widths=(7, 20))
     results = results[(results["optimizer"] != "sgd") | (results["variant"] != "L2") | (results["arm"] == "dense")]
-    results = results.drop(columns=["grad_norm_1", "grad_norm_2", "egf_1", "egf_2"])  # their figures take time
     folder = tmp_path_factory.mktemp("browser")
-    path = write_report(write_study(folder / "study", results), figures=False)
-    page = path.read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StudyNumbers, "drawings", property(a_drawing))
+        path = write_report(write_study(folder / "study", results), figures=False)
     copy = folder / "copy.html"
-    copy.write_text(page.replace("<head>", f"<head>{POLICY}").replace("</body>", f"{READER}</body>"))
-    dom, console = open_page(copy, folder)
+    text = path.read_text().replace("<head>", f"<head>{POLICY}")
+    copy.write_text(text.replace("</body>", f"{READER}</body>"))
+    return copy
+
+
+def seen_by(written, width):
+    dom, console = open_page(written, written.parent, width)
     (text,) = re.findall(r'<pre id="seen">(.*?)</pre>', dom, re.DOTALL)
     return {**json.loads(html.unescape(text)), "console": console}
+
+
+@pytest.fixture(scope="module")
+def seen(written):
+    """What a reader saw who clicked through the report."""
+    return seen_by(written, 1280)
 
 
 def as_numbers(texts):
@@ -150,5 +177,11 @@ def brightness(colour):
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / (3 * 255)
 
 
-def test_the_page_is_no_wider_than_its_window(seen):
-    assert seen["fits"]
+def test_sections_are_folded_until_a_link_leads_into_them(seen):
+    assert seen["folded"] and seen["unfolded"] == ["means"]
+
+
+def test_the_page_is_no_wider_than_its_window(seen, written):
+    assert seen["fits"] and seen["width"] == 1280
+    narrow = seen_by(written, 400)
+    assert narrow["fits"] and narrow["width"] < 600 and narrow["errors"] == []

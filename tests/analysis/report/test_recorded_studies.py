@@ -1,19 +1,17 @@
 """Reports of studies as the package records them: real specs and labels, made-up results."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.frames.densities import mean_by_density
 from keras_sparseflow.analysis.frames.pairs import pair_arms
-from keras_sparseflow.analysis.report import report_density, report_pairs
 from keras_sparseflow.analysis.report.sources import read_source
-from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.study import Study
+from tests.analysis.pages import check_links, page_of
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 SIZE = DataSize((8, 8, 1), 10, 1000, 100)
 PAIRS = {
@@ -34,17 +32,6 @@ DENSITIES = {
     },
     "perceptrons_over_densities": {"base": {"width": 20}, "grids": [{**SPARSE, "optimizer": ("sgd", "adam")}]},
 }
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(unrendered, monkeypatch):
-    monkeypatch.setattr(
-        report_density, "draw_densities", lambda source: {t: [] for t in mean_by_density(source.results)["table"]}
-    )
-    monkeypatch.setattr(
-        report_pairs, "draw_tables", lambda _, __, comparison, *___: {label: [] for label in comparison["table"]}
-    )
-    monkeypatch.setattr(report_pairs, "draw_correlations", lambda *_: {})
 
 
 @pytest.fixture
@@ -70,19 +57,16 @@ def recorded(tmp_path):
     return write
 
 
-def reported(folder):
-    page = write_report(folder, figures=False).read_text()
-    return re.findall(r'<h2 id="([^"]+)"', page), page
-
-
 @pytest.mark.parametrize("name", PAIRS)
 def test_pairs_are_matched_and_reported(name, recorded):
     study, folder = recorded(name, "pairs", **PAIRS[name])
     pairs = pair_arms(read_source(folder, "test_accuracy", None, "worst", figures=False).results)
     assert len(pairs) == len(study.members(SIZE)) / 2 and pairs[["sparse", "dense"]].notna().all(axis=None)
-    ids, page = reported(folder)
-    assert f"{len(study.specs(SIZE))} of {len(study.specs(SIZE))} planned" in page
-    assert ids[0] == "claims" and "means" in ids and "correlations" in ids
+    page = page_of(folder)
+    check_links(page, folder)
+    assert f"{len(study.specs(SIZE))} of {len(study.specs(SIZE))} planned" in page.text("table", id="cost")
+    assert page.sections[0] == "p_values" and {"means", "correlations"} <= set(page.sections)
+    assert "equally long" not in page.text("main", id="top")
     cells = pd.read_csv(folder / "report" / "p_values.csv")
     assert cells["pairs"].sum() == len(pairs) and cells["incomplete_pairs"].sum() == 0
     assert set(pd.read_csv(folder / "report" / "correlations.csv")["measure"]) == {"egf_2"}
@@ -91,11 +75,15 @@ def test_pairs_are_matched_and_reported(name, recorded):
 @pytest.mark.parametrize("name", DENSITIES)
 def test_networks_over_densities_are_reported(name, recorded):
     study, folder = recorded(name, "densities", **DENSITIES[name])
-    ids, page = reported(folder)
-    assert ids[0] == "densities" and "means" in ids and "nan x" not in page
+    page = page_of(folder)
+    check_links(page, folder)
+    assert page.sections[0] == "densities" and "means" in page.sections
+    text = page.text("main", id="top")
+    assert "nan x" not in text and ("lottery tickets (global) 300" in text) == (name == "wide_resnets")
     means = pd.read_csv(folder / "report" / "densities.csv")
     assert means["n"].sum() == len(study.specs(SIZE)) and set(means["density"]) == {0.1, 0.2, 1.0}
     assert set(pd.read_csv(folder / "report" / "correlations.csv")["measure"]) == {"egf_2"}
+    choices = {text for _, text in page.find("th", scope="row")}
     for choice in ("rewind_step", "prune_from", "move_frequency", "ghost_decay", "label_smoothing", "depth"):
-        assert (f">{choice}<" in page) == (name == "wide_resnets"), f"{choice}, where it applies to some run"
-    assert (">hidden_layers<" in page) == (name != "wide_resnets")
+        assert (choice in choices) == (name == "wide_resnets"), f"{choice}, where it applies to some run"
+    assert ("hidden_layers" in choices) == (name != "wide_resnets")
