@@ -1,4 +1,4 @@
-"""Comparisons of arms, variants, tweaks, methods and densities: the pairs that are taken, the tests and Holm's family."""
+"""Comparisons of arms, variants, tweaks, methods and densities: their pairs, their tests and Holm's family."""
 
 import math
 
