@@ -5,6 +5,8 @@ from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 
 
 def curves(numbers: StudyNumbers) -> Content | None:
-    """Returns the figures of performance and flow; nothing where no run has finished without diverging."""
+    """Returns the figures of performance and flow, and diagnostics as numbers; nothing where there is neither."""
     drawings = numbers.drawings
-    return Content(drawings) if drawings else None
+    measured = not numbers.of_pairs and len(numbers.source.diagnostics) > 0
+    files = {"diagnostics": numbers.diagnostics} if measured else {}
+    return Content(drawings, files) if drawings or files else None
