@@ -9,7 +9,7 @@ import pandas as pd
 
 from keras_sparseflow import records
 from keras_sparseflow.analysis.cells import columns_in_order
-from keras_sparseflow.analysis.colours import p_colour
+from keras_sparseflow.analysis.figures.drawing.colours import p_colour
 from keras_sparseflow.analysis.formats import NOTHING, format_fixed, format_p
 from keras_sparseflow.analysis.labels import flow_name, reading_name
 from keras_sparseflow.analysis.pairs import ARMS

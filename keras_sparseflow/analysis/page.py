@@ -1,18 +1,13 @@
 """The report's page: how numbers, colours and figures become one HTML file that needs nothing else."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.colours import ARM_STYLES, ON_DARK, SEQUENCE, p_colour
+from keras_sparseflow.analysis.figures.drawing.colours import ARM_STYLES, ON_DARK, p_colour
 from keras_sparseflow.analysis.formats import format_fixed, format_number, format_p, format_percent, format_signed
-from keras_sparseflow.analysis.panels import styled
 from keras_sparseflow.analysis.summary import duration, in_words
-from keras_sparseflow.analysis.svg import compact_svg
 
 
 def render(view: Mapping[str, Any], template: str, colours: Mapping[str, str] = ON_DARK) -> str:
@@ -46,26 +41,3 @@ def render(view: Mapping[str, Any], template: str, colours: Mapping[str, str] = 
     environment.globals["arm_colours"] = {arm: style["color"].lstrip("#") for arm, style in ARM_STYLES.items()}
     environment.tests["missing"] = lambda value: bool(pd.isna(value))
     return environment.get_template(template).render(view)
-
-
-def inline_svg(figure: Figure, prefix: str, title: str) -> Any:
-    """Returns a figure as markup to stand in a page: ids made unique, colours and lettering taken from the page.
-
-    Args:
-        figure: a matplotlib figure from `keras_sparseflow.analysis.figures`.
-        prefix: what tells this figure's ids from those of the page's other figures.
-        title: the text for those who do not see it.
-    """
-    from markupsafe import Markup
-
-    theme = {colour: f"var(--c{colour[1:]})" for colour in (*ON_DARK, *SEQUENCE)}
-    return Markup(compact_svg(_svg_with_text(figure), prefix, title, theme))
-
-
-@styled
-def _svg_with_text(figure: Figure) -> str:
-    """Returns a figure as an SVG file whose text is text, to be searched and to be short, not outlines."""
-    content = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(content, format="svg")
-    return content.getvalue().decode()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.density import arrange_densities, line_heading, one_run_each, tabulate_densities
 from keras_sparseflow.analysis.density_comparison import compare_densities, correlate_densities
 from keras_sparseflow.analysis.diagnostics import tabulate_diagnostics
@@ -17,8 +16,8 @@ from keras_sparseflow.analysis.exports_density import (
     density_tau_sheets,
 )
 from keras_sparseflow.analysis.exports_published import published_sheets, sparsity_sheets
-from keras_sparseflow.analysis.gallery import write_drawings
-from keras_sparseflow.analysis.gallery_density import draw_densities
+from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, SEQUENCE
+from keras_sparseflow.analysis.figures.gallery import draw_densities, write_drawings
 from keras_sparseflow.analysis.names import name_methods, name_tweaks
 from keras_sparseflow.analysis.published_sparsity import beside_published_sparsity
 from keras_sparseflow.analysis.published_tost import beside_published_tost

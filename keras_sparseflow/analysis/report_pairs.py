@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keras_sparseflow.analysis.correlation import correlate_flow, with_published_tau
 from keras_sparseflow.analysis.exports import correlation_sheets, mean_sheets, p_value_sheets, write_exports
-from keras_sparseflow.analysis.gallery import draw_correlations, draw_tables, write_drawings
+from keras_sparseflow.analysis.figures.gallery import draw_correlations, draw_tables, write_drawings
 from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.tables import tabulate, tabulate_means, write_csv, write_tables

@@ -10,11 +10,10 @@ import pandas as pd
 from keras_sparseflow.analysis import summary
 from keras_sparseflow.analysis.bootstrap import LEVEL
 from keras_sparseflow.analysis.cells import spec_columns
-from keras_sparseflow.analysis.colours import ON_DARK
+from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK
+from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.formats import format_large
-from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.labels import flow_name, reading_name
-from keras_sparseflow.analysis.page import inline_svg
 from keras_sparseflow.analysis.readings import reading_of
 from keras_sparseflow.analysis.sources import Source
 
@@ -104,7 +103,7 @@ def _figure(drawing: Drawing, prefix: str) -> dict[str, Any]:
         "name": drawing.name,
         "title": drawing.title,
         "caption": drawing.caption,
-        "svg": inline_svg(drawing.figure, prefix, drawing.title),
+        "svg": drawing.markup(prefix),
         "large": drawing.figure.get_figwidth() > 1.3 * _WIDTH_OF_THE_PAGE,
     }
 

@@ -10,8 +10,8 @@ from keras_sparseflow.analysis import density_findings
 from keras_sparseflow.analysis.density import PLACE, arrange_densities, line_heading, one_run_each
 from keras_sparseflow.analysis.exports_density import company
 from keras_sparseflow.analysis.exports_published import mask_name
+from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.formats import format_percent
-from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.names import method_name
 from keras_sparseflow.analysis.pairs import lower_is_better
 from keras_sparseflow.analysis.published_tost import published_table

@@ -10,7 +10,7 @@ from keras_sparseflow.analysis import summary
 from keras_sparseflow.analysis.agreement import agreement, agreement_sentences
 from keras_sparseflow.analysis.cells import arrange, columns_in_order
 from keras_sparseflow.analysis.claims import claims
-from keras_sparseflow.analysis.gallery import Drawing
+from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.sections import page_sections
 from keras_sparseflow.analysis.sources import Source
 from keras_sparseflow.analysis.view import (

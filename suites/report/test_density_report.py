@@ -13,8 +13,8 @@ from keras_sparseflow.analysis.report import write_report
 from tests.analysis.densities import make_densities, make_density_flow, write_densities
 
 FIGURES = [
-    "test_accuracy_by_density", "test_accuracy_of_methods", "egf_2_by_density", "egf_2_of_methods",
-    "egf_2_against_test_accuracy", "egf_2_over_epochs", "egf_2_of_variants_over_epochs", "egf_2_by_layer",
+    "test_accuracy_of_variants", "test_accuracy_of_methods", "egf_2_of_variants", "egf_2_of_methods",
+    "egf_2_over_epochs", "egf_2_of_variants_over_epochs", "egf_2_by_layer", "egf_2_against_test_accuracy",
 ]  # fmt: skip
 
 

@@ -175,14 +175,14 @@ def test_page_holds_every_figure(study):
         f"{flow} against test accuracy",
         "p-values",
         "Test accuracy of each variant against dense width",
+        "Test accuracy of each arm against dense width",
         "Test accuracy by variant",
-        "Test accuracy against dense width",
         f"{flow} of each variant against dense width",
-        f"{flow} by variant",
-        f"{flow} against dense width",
+        f"{flow} of each arm against dense width",
         f"{flow} over the epochs",
-        f"{flow} of each layer over the epochs",
+        f"{flow} of layers over the epochs",
         f"{flow} layer by layer",
+        f"{flow} by variant",
     ]
 
 
