@@ -59,6 +59,26 @@ window.addEventListener("load", () => {
     theme.click();
     seen.themes.push([theme.textContent, ...look()]);
   }
+  const svg = [...document.querySelectorAll("figure svg")].find((one) => one.querySelector(".curve[data-label=BN]"));
+  const key = svg.querySelector(".key[role=button][data-label=BN]");
+  const curves = (label) => [...svg.querySelectorAll(".curve")]
+    .filter((curve) => curve.dataset.label === label).map((curve) => curve.getBoundingClientRect().width > 0);
+  seen.curves = [curves("BN")];
+  key.dispatchEvent(new MouseEvent("click"));
+  seen.curves.push(curves("BN"), curves("NR"), key.getAttribute("aria-pressed"));
+  key.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));
+  seen.curves.push(curves("BN"), key.getAttribute("aria-pressed"));
+  const line = svg.querySelector(".curve[data-x]:not([data-runs])");
+  const place = svg.createSVGPoint();
+  const last = line.querySelector("path").getAttribute("d").match(/[\\d.]+/g).slice(-2).map(Number);
+  [place.x, place.y] = last;
+  const at = place.matrixTransform(svg.getScreenCTM());
+  svg.dispatchEvent(new PointerEvent("pointermove", {clientX: at.x, clientY: at.y, bubbles: true}));
+  const tip = document.getElementById("tip");
+  seen.tip = [tip.hidden, tip.textContent, line.dataset.label, line.dataset.x.split(";").pop(),
+    line.dataset.y.split(";").pop()];
+  svg.dispatchEvent(new PointerEvent("pointermove", {clientX: at.x, clientY: at.y - 4000}));
+  seen.tip.push(tip.hidden);
   seen.fits = document.documentElement.scrollWidth <= window.innerWidth;
   seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name);
   document.getElementById("seen").textContent = JSON.stringify(seen);
@@ -152,3 +172,15 @@ def brightness(colour):
 
 def test_the_page_is_no_wider_than_its_window(seen):
     assert seen["fits"]
+
+
+def test_a_name_of_a_legend_switches_its_lines_and_no_others(seen):
+    before, off, others, pressed_off, on, pressed_on = seen["curves"]
+    assert before and all(before) and not any(off) and others and all(others) and all(on)
+    assert (pressed_off, pressed_on) == ("false", "true")
+
+
+def test_the_pointer_is_told_line_and_value_near_a_point_alone(seen):
+    hidden, text, label, x, y, far = seen["tip"]
+    assert not hidden and far
+    assert label in text and f"Dense width {x}" in text and f"Test accuracy {y}" in text

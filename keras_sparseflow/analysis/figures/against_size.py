@@ -109,8 +109,8 @@ def against_size(results: pd.DataFrame, value: str = "test_accuracy", lines: str
         else dense_levels(mean_by_density(results, value)).rename(columns={"method": "side"})
     )
     for (row, column), axes in drawn.panels.items():
-        means_, dots, dense = (f[(f[rows] == row) & (f[columns] == column)] for f in (table, runs, levels))
-        _draw_lines(axes, placing, by, means_, dots, dense)
+        line, dots, level = (f[(f[rows] == row) & (f[columns] == column)] for f in (table, runs, levels))
+        _draw_lines(axes, placing, by, line, dots, level)
     names = [placing.words(by, name) for name in placing.names(by)]
     return drawn.finish([*names, *(f"{name}: diverged" for name in names)])
 

@@ -29,7 +29,7 @@ _BREADTH = 4.4  # inches: a telephone's, at letters that can be read
     "effects",
     "Effects at a glance",
     "A row for each comparison, its mark at the effect, on the effect's interval; colour and shape say the verdict of "
-    "the corrected test. A ring is the published effect.",
+    "the corrected test. In parentheses the number of pairs; a ring is the published effect.",
 )
 def effects(effects: pd.DataFrame, x_label: str = "sparse minus dense, test accuracy") -> Facets:
     """Returns effects beneath each other, each on its interval, about a line at zero.

@@ -193,7 +193,9 @@ def draw_tables(
 
 def draw_correlations(results: pd.DataFrame, value: str, measure: str) -> dict[str, list[Drawing]]:
     """Returns, for each dataset, flow against performance over all runs, where there are numbers."""
-    return _by_table(draw_figures(["correlations"], results, value=value, measure=measure), results["dataset"].unique())
+    return _by_table(
+        draw_figures(["correlations"], results, value=value, measure=measure), list(results["dataset"].unique())
+    )
 
 
 def draw_densities(source: Source) -> dict[str, list[Drawing]]:

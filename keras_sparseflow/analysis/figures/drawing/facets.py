@@ -146,16 +146,16 @@ class Facets(Figure):
             order: the names that stand first in the legend, where they were drawn; others follow as drawn.
         """
         lefts, across = self._columns()
-        legend = self._legend_lines(order, across - lefts[0])
+        legend = self._legend_lines(order, across - _EDGE)
         tops, height = self._lines(0.06 + len(legend) * 0.19)
-        self.set_size_inches(across + _EDGE, height)
+        self.set_size_inches(across + max(map(self._overhang, self.panels)), height)
         for place, axes in self.panels.items():
             line, column = self._at[place]
             box = (lefts[column], height - tops[line] - self._height, self._breadth, self._height)
             axes.set_position((box[0] / self.get_figwidth(), box[1] / height, box[2] / self.get_figwidth(),
                                box[3] / height))  # fmt: skip
         self._add_labels(lefts[0], across, tops, height)
-        self._add_legend(legend, lefts[0], height)
+        self._add_legend(legend, height)
         return self
 
     @property
@@ -211,6 +211,14 @@ class Facets(Figure):
             top = tops[line] + self._height + below + 0.1
         return tops, top + (0.18 if self._axis_labels[0] else 0.0)
 
+    def _overhang(self, place: tuple[Any, Any]) -> float:
+        """Returns by how much the last label beneath a panel reaches beyond it, in inches, the edge at least."""
+        axes, scale = self.panels[place], self._scales[place][0]
+        if not self._shows_labels(place)[0] or self._upright(place) or not scale.labels:
+            return _EDGE
+        end = axes.transLimits.transform(axes.transScale.transform((scale.ticks[-1], axes.get_ylim()[0])))[0]
+        return max(text_width(scale.labels[-1], _SMALL) / 2 - (1 - end) * self._breadth + 0.04, _EDGE)
+
     def _tick_height(self, place: tuple[Any, Any]) -> float:
         labels = self._scales[place][0].labels
         if self._upright(place):
@@ -239,14 +247,14 @@ class Facets(Figure):
         columns = math.ceil(len(names) / lines)
         return [names[start : start + columns] for start in range(0, len(names), columns)]
 
-    def _add_legend(self, lines: list[list[str]], left: float, height: float) -> None:
+    def _add_legend(self, lines: list[list[str]], height: float) -> None:
         if not lines:
             return
         # matplotlib fills a legend column by column: names are given so that they read line by line.
         names = [line[column] for column in range(len(lines[0])) for line in lines if column < len(line)]
         legend = self.legend(
             [self.handles[name] for name in names], names, loc="upper left", ncols=len(lines[0]), borderpad=0.0,
-            bbox_to_anchor=(left / self.get_figwidth(), 1 - _EDGE / height), borderaxespad=0.0, labelspacing=0.42,
+            bbox_to_anchor=(_EDGE / self.get_figwidth(), 1 - _EDGE / height), borderaxespad=0.0, labelspacing=0.42,
             fontsize=_NORMAL, columnspacing=1.6,
         )  # fmt: skip
         for number, (handle, text) in enumerate(zip(legend.legend_handles, legend.get_texts(), strict=True)):

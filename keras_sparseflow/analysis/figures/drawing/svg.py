@@ -19,6 +19,7 @@ _GROUP_ID = re.compile(r' id="(?!curve-|key-)[A-Za-z0-9_.]+_\d+"')
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+px) 'DejaVu Sans', sans-serif|font-family: 'DejaVu Sans', sans-serif; ")
 _STYLE = re.compile(r"<defs><style.*?</style></defs>", re.DOTALL)  # it would hold for the whole page
+_SMALL = 500  # pixels: a figure narrower than this may grow
 _THEMED = re.compile(r"#(" + "|".join(colour[1:] for colour in (*ON_DARK, *SEQUENCE)) + r")\b")
 
 
@@ -61,7 +62,16 @@ def page_markup(svg: bytes, prefix: str, title: str) -> Any:
     text = _THEMED.sub(r"var(--c\1)", text)
     text = _STYLE.sub("", text)
     text = _FONT.sub(_without_family, text)
-    return Markup(text.replace("<svg ", f'<svg role="img" aria-label={quoteattr(title)} ', 1))
+    head = f'<svg role="img" aria-label={quoteattr(title)} style="{_breadth(text)}" '
+    return Markup(text.replace("<svg ", head, 1))
+
+
+def _breadth(text: str) -> str:
+    """Returns the style by which letters stay legible: where a window is narrow a broad figure is to be scrolled."""
+    (points,) = re.findall(r'<svg [^>]*width="([\d.]+)pt"', text)
+    pixels = float(points) / 0.75
+    grows = f"; width: 100%; max-width: {pixels * 1.4:.0f}px" if pixels < _SMALL else ""
+    return f"min-width: {pixels * 0.82:.0f}px{grows}"
 
 
 def _said(text: str, figure: Figure) -> str:
