@@ -18,9 +18,11 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
-from keras_sparseflow.analysis import accuracy_by_width, activation_functions, arrange, figure_bytes, p_value_heatmap
-from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.panels import finish, make_grid, styled
+from keras_sparseflow.analysis import activation_functions, against_size, arrange, figure_bytes, p_value_heatmap
+from keras_sparseflow.analysis.figures.drawing import scales
+from keras_sparseflow.analysis.figures.drawing.colours import line_styles
+from keras_sparseflow.analysis.figures.drawing.facets import Facets, styled
+from keras_sparseflow.analysis.figures.drawing.marks import draw_line
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
@@ -44,16 +46,24 @@ def matched_pair() -> Figure:
     for seed, (name, (dense, sparse)) in enumerate(zip(names, pair, strict=True)):
         masks["dense", name] = np.ones(dense.shape, bool)
         masks["sparse", name] = random_mask(sparse.shape, dense.size, seed)
-    figure, panels = make_grid(["dense", "sparse"], names, masks, (2.1, 2.1), "none", "none")
+    empty = scales.Scale((-1, 20), (), ())
+    figure = Facets(
+        ["dense", "sparse"],
+        names,
+        masks,
+        empty,
+        scales.Scale((20, -1), (), ()),
+        ("Inputs of the kernel", "Units of the kernel"),
+        height=2.0,
+        broadest=2.0,
+        title=lambda arm, name: f"{arm}, {name}: {masks[arm, name].sum()} of {masks[arm, name].size}",
+    )
     for place, mask in masks.items():
-        axes = panels[place]
-        axes.imshow(np.where(mask.T, 0.35, 0.93), cmap="gray", vmin=0, vmax=1)
-        axes.set_title(f"{', '.join(place)}: {mask.sum()} of {mask.size}")
-        axes.set(xticks=[], yticks=[], xlim=(-1, 20), ylim=(20, -1))
+        axes = figure.panels[place]
+        axes.imshow(np.where(mask.T, 0.35, 0.93), cmap="gray", vmin=0, vmax=1, aspect="auto")
+        axes.set(xlim=(-1, 20), ylim=(20, -1))
         axes.spines[:].set_visible(False)
-        axes.grid(visible=False)
-    finish(figure, "Inputs of the kernel", "Units of the kernel")
-    return figure
+    return figure.finish()
 
 
 @styled
@@ -61,16 +71,18 @@ def distributions() -> Figure:
     """Returns the density of each kernel of WRN-10-2 where a tenth of all weights is active, shared out in two ways."""
     kernels = WIDE_RESNET.kernels((32, 32, 3), 10, depth=10, width=2, skip_connections=True)
     shapes = {kernel.name: kernel.shape for kernel in kernels}
-    figure, panels = make_grid([""], [""], [("", "")], (6.2, 2.6), title=lambda *_: "")
+    names = scales.layers(list(shapes), most=len(shapes))
+    place, height = ("", ""), scales.of_values([0.0, 1.0], share=True)
+    figure = Facets(
+        [""], [""], [place], names, height, ("", "Density of the kernel"), broadest=6.0, title=lambda *_: ""
+    )
     rules: dict[str, Callable[..., list[int]]] = {"uniform": uniform, "ERK": erk}
     for (name, style), rule in zip(line_styles(list(rules)).items(), rules.values(), strict=True):
         counts = rule(list(shapes.values()), 0.1)
-        density = [count / np.prod(shape) for count, shape in zip(counts, shapes.values(), strict=True)]
-        panels["", ""].plot(range(len(density)), density, label=name, **style)
-    panels["", ""].set(xticks=range(len(shapes)), ylim=(0, 1.05))
-    panels["", ""].set_xticklabels(list(shapes), rotation=60, ha="right")
-    finish(figure, "", "Density of the kernel")
-    return figure
+        densities = [count / np.prod(shape) for count, shape in zip(counts, shapes.values(), strict=True)]
+        line = pd.DataFrame({"x": range(len(shapes)), "mean": densities})
+        draw_line(figure.panels[place], line, "x", name, {**style, "markevery": 1})
+    return figure.finish()
 
 
 def trained_flow(density: float, epochs: int) -> pd.DataFrame:
@@ -89,18 +101,22 @@ def effective_flow(epochs: int = 10) -> Figure:
     """Returns the raw norm of the gradient and EGF beside each other, along the training of three networks."""
     keras.utils.set_random_seed(0)
     flows = pd.concat([trained_flow(density, epochs) for density in (0.05, 0.2, 1.0)])
-    figure, panels = make_grid(
-        [""], MEASURES, [("", name) for name in MEASURES], (3.4, 2.5), title=lambda _, name: name
+    figure = Facets(
+        [""],
+        MEASURES,
+        [("", measure) for measure in MEASURES],
+        scales.epochs([1, epochs]),
+        scales.of_values(flows["value"]),
+        ("Epoch", "Gradient flow"),
+        title=lambda _, measure: measure,
     )
     for (density, style), (_, lines) in zip(
         line_styles(["5%", "20%", "100%"]).items(), flows.groupby("density"), strict=True
     ):
         for measure, line in lines.groupby("measure"):
-            panels["", measure].plot(line["epoch"] + 1, line["value"], label=f"density {density}", **style)
-    for axes in panels.values():
-        axes.set_yscale("log")
-    finish(figure, "Epoch", "Gradient flow")
-    return figure
+            points = pd.DataFrame({"epoch": line["epoch"] + 1, "mean": line["value"]})
+            draw_line(figure.panels["", measure], points, "epoch", f"density {density}", style)
+    return figure.finish()
 
 
 @styled
@@ -128,7 +144,7 @@ def pairs() -> Figure:
     """Returns both arms of four cells of our small Table 4 by dense width: what their p-values are computed from."""
     cells = [f"{variant}-{optimizer}" for optimizer in ("adam", "momentum") for variant in ("NR", "DA_SC_BN")]
     files = [TABLE_4 / f"pairs_fashion_mnist-4-0.001-relu-{cell}.csv" for cell in cells]
-    return accuracy_by_width(unpaired(pd.concat(map(pd.read_csv, files), ignore_index=True)))
+    return against_size(unpaired(pd.concat(map(pd.read_csv, files), ignore_index=True)), lines="arm")
 
 
 def unpaired(table: pd.DataFrame) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
     with plain_errors(FLAGS.debug):
         refuse_arguments(argv)
         load_training_quietly("serial")
-        from keras_sparseflow.analysis.figures import activation_functions, write_figures
+        from keras_sparseflow.analysis import activation_functions, write_figures
         from keras_sparseflow.training.tensorboard.curves import activation_curves
 
         curves = activation_curves(FLAGS.activation, FLAGS.low, FLAGS.high)

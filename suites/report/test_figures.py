@@ -10,19 +10,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from keras_sparseflow.analysis.figures import (
-    accuracy_by_variant,
-    accuracy_by_width,
+from keras_sparseflow.analysis import (
+    against_flow,
+    against_size,
+    by_layer,
+    by_variant,
     figure_bytes,
-    flow_against_accuracy,
-    flow_by_variant,
-    flow_by_width,
-    flow_over_epochs,
-    flow_per_layer,
-    layers_over_epochs,
+    over_epochs,
     p_value_heatmap,
-    variants_by_width,
 )
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from keras_sparseflow.analysis.frames.pairs import mean_by_width
 from keras_sparseflow.analysis.report.tables import tabulate
 from tests.analysis.texts import overlaps, shown_texts
@@ -33,7 +30,7 @@ def _panels(figure):
 
 
 def _lines(axes):
-    return {line.get_label(): line for line in axes.get_lines()}
+    return {line.get_label(): line for line in axes.get_lines() if not line.get_label().startswith("_")}
 
 
 def _band(axes, arm):
@@ -43,72 +40,87 @@ def _band(axes, arm):
     return points.min(), points.max()
 
 
+def _of_arms(results, value="test_accuracy"):
+    return against_size(results, value, "arm")
+
+
+def _flow_of_arms(results):
+    return _of_arms(results, "egf_2")
+
+
 def _mean_of(results, optimizer, variant, arm, column):
     same = (results["optimizer"] == optimizer) & (results["variant"] == variant) & (results["arm"] == arm)
-    return results[same].groupby("dense_width")[column].agg(["mean", "min", "max"])
+    return _with_intervals(results[same].groupby("dense_width")[column])
+
+
+def _with_intervals(groups):
+    ends = {key: bootstrap_mean(values) for key, values in groups}
+    return pd.DataFrame(
+        {"mean": groups.mean(), "low": {k: e[0] for k, e in ends.items()}, "high": {k: e[1] for k, e in ends.items()}}
+    )
 
 
 def _of_cells(results, flow):
     return [
-        accuracy_by_width(results),
-        flow_by_width(results),
-        flow_over_epochs(flow, results),
-        flow_per_layer(flow, results),
+        _of_arms(results),
+        _flow_of_arms(results),
+        over_epochs(flow, results),
+        by_layer(flow, results),
     ]
 
 
 def _of_variants(results, flow):
     return [
-        variants_by_width(results),
-        variants_by_width(results, "egf_2"),
-        accuracy_by_variant(results),
-        flow_by_variant(results),
-        flow_against_accuracy(results, ["egf_2"]),
+        against_size(results),
+        against_size(results, "egf_2"),
+        by_variant(results),
+        by_variant(results, "egf_2"),
+        against_flow(results, ["egf_2"]),
     ]
 
 
 def _all_figures(results, flow):
     """Returns every figure of runs; that of p-values needs pairs."""
-    return [*_of_cells(results, flow), *_of_variants(results, flow), layers_over_epochs(flow, results)]
+    return [*_of_cells(results, flow), *_of_variants(results, flow), over_epochs(flow, results, lines="layer")]
 
 
-@pytest.mark.parametrize(("draw", "column"), [(accuracy_by_width, "test_accuracy"), (flow_by_width, "egf_2")])
+@pytest.mark.parametrize(("draw", "column"), [(_of_arms, "test_accuracy"), (_flow_of_arms, "egf_2")])
 def test_curves_against_width_are_the_means_in_their_range(make_results, draw, column):
     results = make_results()
     panels = _panels(draw(results))
     assert list(panels) == ["adam, NR", "adam, BN", "sgd, NR", "sgd, BN"]
     for title, axes in panels.items():
-        assert axes.get_xticks().tolist() == [7, 20, 34, 48, 61]
+        assert axes.get_xticks().tolist() == ([7, 20, 34, 48, 61] if title.startswith("sgd") else [])
         for arm in ("sparse", "dense"):
             expected = _mean_of(results, *title.split(", "), arm, column)
             line = _lines(axes)[arm]
             assert line.get_xdata().tolist() == expected.index.tolist()
             assert line.get_ydata() == pytest.approx(expected["mean"].to_numpy())
             low, high = _band(axes, arm)
-            assert low.to_numpy() == pytest.approx(expected["min"].to_numpy())
-            assert high.to_numpy() == pytest.approx(expected["max"].to_numpy())
+            assert low.to_numpy() == pytest.approx(expected["low"].to_numpy())
+            assert high.to_numpy() == pytest.approx(expected["high"].to_numpy())
 
 
 def test_curves_over_epochs_are_the_means_over_runs(make_results, make_flow):
     results = make_results()
     flow = make_flow(results, epochs=(0, 9, 29))
-    axes = _panels(flow_over_epochs(flow, results))["sgd, BN"]
+    axes = _panels(over_epochs(flow, results))["sgd, BN"]
     runs = results[(results["optimizer"] == "sgd") & (results["variant"] == "BN") & (results["arm"] == "dense")]
     rows = flow[flow["run_id"].isin(runs["run_id"]) & (flow["layer"] == "total")]
     assert len(rows) == 15 * 3
-    expected = rows.groupby("epoch")["value"].agg(["mean", "min", "max"])
+    expected = _with_intervals(rows.groupby("epoch")["value"])
     line = _lines(axes)["dense"]
     assert line.get_xdata().tolist() == [0, 9, 29]
     assert line.get_ydata() == pytest.approx(expected["mean"].to_numpy())
     low, high = _band(axes, "dense")
-    assert low.to_numpy() == pytest.approx(expected["min"].to_numpy())
-    assert high.to_numpy() == pytest.approx(expected["max"].to_numpy())
+    assert low.to_numpy() == pytest.approx(expected["low"].to_numpy())
+    assert high.to_numpy() == pytest.approx(expected["high"].to_numpy())
 
 
 def test_layers_stand_from_input_to_output(make_results, make_flow):
     results = make_results()
     flow = make_flow(results)
-    axes = _panels(flow_per_layer(flow, results))["sgd, BN"]
+    axes = _panels(by_layer(flow, results))["sgd, BN"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["hidden_1", "hidden_2", "output"]
     runs = results[(results["optimizer"] == "sgd") & (results["variant"] == "BN") & (results["arm"] == "sparse")]
     expected = flow[flow["run_id"].isin(runs["run_id"])].groupby("layer")["value"].mean()
@@ -117,13 +129,13 @@ def test_layers_stand_from_input_to_output(make_results, make_flow):
 
 
 def test_arms_differ_in_colour_line_and_marker(make_results):
-    lines = _lines(_panels(accuracy_by_width(make_results()))["sgd, NR"])
+    lines = _lines(_panels(_of_arms(make_results()))["sgd, NR"])
     for get in ("get_color", "get_linestyle", "get_marker"):
         assert getattr(lines["sparse"], get)() != getattr(lines["dense"], get)()
 
 
 def test_panels_of_an_optimizer_share_their_scale_and_no_others(make_results):
-    limits = {title: axes.get_ylim() for title, axes in _panels(accuracy_by_width(make_results())).items()}
+    limits = {title: axes.get_ylim() for title, axes in _panels(_of_arms(make_results())).items()}
     assert limits["adam, NR"] == limits["adam, BN"] != limits["sgd, NR"] == limits["sgd, BN"]
 
 
@@ -143,11 +155,11 @@ def test_figures_have_labels_with_units_and_one_legend(make_results, make_flow):
 
 def test_flow_over_more_than_a_decade_is_logarithmic(make_results):
     results = make_results(("adam",), ("NR",))
-    assert {axes.get_yscale() for axes in flow_by_width(results).axes} == {"linear"}
+    assert {axes.get_yscale() for axes in _flow_of_arms(results).axes} == {"linear"}
     results.loc[results["dense_width"] == 7, "egf_2"] *= 100
-    assert {axes.get_yscale() for axes in flow_by_width(results).axes} == {"log"}
+    assert {axes.get_yscale() for axes in _flow_of_arms(results).axes} == {"log"}
     results.loc[results["dense_width"] == 61, "egf_2"] = 0.0
-    assert {axes.get_yscale() for axes in flow_by_width(results).axes} == {"linear"}
+    assert {axes.get_yscale() for axes in _flow_of_arms(results).axes} == {"linear"}
 
 
 def test_diverged_runs_are_marked_and_no_part_of_the_curves(make_results, make_flow):
@@ -157,19 +169,19 @@ def test_diverged_runs_are_marked_and_no_part_of_the_curves(make_results, make_f
     results.loc[lost, ["test_accuracy", "egf_2"]] = [0.1, np.nan]
     results.loc[lost, "diverged"] = True
     kept = results[~lost]
-    axes = _panels(accuracy_by_width(results))["sgd, NR"]
+    axes = _panels(_of_arms(results))["sgd, NR"]
     lines = _lines(axes)
     assert lines["sparse"].get_ydata() == pytest.approx(_mean_of(kept, "sgd", "NR", "sparse", "test_accuracy")["mean"])
     assert lines["sparse: diverged"].get_xdata() == pytest.approx([20], abs=0.5)
     assert "dense: diverged" not in lines
-    drawn, expected = (_lines(flow_over_epochs(flow, r).axes[0])["sparse"].get_ydata() for r in (results, kept))
+    drawn, expected = (_lines(over_epochs(flow, r).axes[0])["sparse"].get_ydata() for r in (results, kept))
     assert drawn.tolist() == expected.tolist()
 
 
 def test_an_arm_that_only_diverged_leaves_its_marks(make_results):
     results = make_results(("sgd",), ("NR",))
     results["diverged"] = results["arm"] == "dense"
-    assert set(_lines(accuracy_by_width(results).axes[0])) == {"sparse", "dense: diverged"}
+    assert set(_lines(_of_arms(results).axes[0])) == {"sparse", "dense: diverged"}
 
 
 def test_one_arm_one_width_and_one_epoch_can_be_drawn(make_results, make_flow):
@@ -177,14 +189,14 @@ def test_one_arm_one_width_and_one_epoch_can_be_drawn(make_results, make_flow):
     for figure in _of_cells(results, make_flow(results, epochs=(0,))):
         assert set(_lines(_panels(figure)["sgd, NR"])) == {"sparse"}
         assert figure_bytes(figure)
-    epochs = flow_over_epochs(make_flow(results, epochs=(4,)), results).axes[0]
+    epochs = over_epochs(make_flow(results, epochs=(4,)), results).axes[0]
     assert [tick for tick in epochs.get_xticks() if 3.5 <= tick <= 4.5] == [4.0]
 
 
 def test_a_cell_that_was_not_run_leaves_a_gap(make_results):
     results = make_results()
     results = results[~((results["optimizer"] == "sgd") & (results["variant"] == "NR"))]
-    figure = accuracy_by_width(results)
+    figure = _of_arms(results)
     assert list(_panels(figure)) == ["adam, NR", "adam, BN", "sgd, BN"]
     FigureCanvasAgg(figure).draw()
     labelled = {
@@ -260,22 +272,22 @@ def test_text_that_overlaps_would_be_found():
 def test_several_tables_are_refused(make_results):
     results = pd.concat([make_results(learning_rate=0.1), make_results(learning_rate=0.001)])
     with pytest.raises(ValueError, match=r"received 2 tables: .*0\.001.*; .*0\.1.*Select one"):
-        accuracy_by_width(results)
+        _of_arms(results)
     with pytest.raises(ValueError, match="received 0 tables"):
-        flow_by_width(results.iloc[:0])
+        _flow_of_arms(results.iloc[:0])
 
 
 def test_missing_flow_is_refused_with_what_there_is(make_results, make_flow):
     results = make_results(widths=(7,))
     flow = make_flow(results)
     with pytest.raises(ValueError, match="must hold 'egf_1' of these runs; received the measures egf_2"):
-        flow_over_epochs(flow, results, "egf_1")
+        over_epochs(flow, results, "egf_1")
     with pytest.raises(ValueError, match="received the measures none"):
-        flow_over_epochs(flow.iloc[:0], results)
+        over_epochs(flow.iloc[:0], results)
     with pytest.raises(ValueError, match="single layers for 'egf_2'"):
-        flow_per_layer(flow[flow["layer"] == "total"], results)
+        by_layer(flow[flow["layer"] == "total"], results)
     with pytest.raises(ValueError, match="`flow` must have the columns .* missing: layer"):
-        flow_per_layer(flow.drop(columns="layer"), results)
+        by_layer(flow.drop(columns="layer"), results)
 
 
 def test_the_same_data_give_the_same_bytes(make_results, make_flow):
@@ -288,17 +300,17 @@ def test_the_same_data_give_the_same_bytes(make_results, make_flow):
 
 def test_the_users_own_settings_change_nothing(make_results):
     results = make_results(widths=(7, 20))
-    expected = figure_bytes(accuracy_by_width(results))
+    expected = figure_bytes(_of_arms(results))
     with matplotlib.rc_context({"font.size": 25, "axes.facecolor": "red", "svg.fonttype": "none"}):
-        assert figure_bytes(accuracy_by_width(results)) == expected
+        assert figure_bytes(_of_arms(results)) == expected
 
 
 def test_png_is_an_image_on_white(make_results):
-    image = imread(io.BytesIO(figure_bytes(accuracy_by_width(make_results()), "png", dpi=50)), format="png")
+    image = imread(io.BytesIO(figure_bytes(_of_arms(make_results()), "png", dpi=50)), format="png")
     assert image[0, 0].tolist() == [1.0, 1.0, 1.0, 1.0]
     assert image.min() < 0.5
     with pytest.raises(ValueError, match="'svg' or 'png'; received 'pdf'"):
-        figure_bytes(accuracy_by_width(make_results(widths=(7,))), "pdf")
+        figure_bytes(_of_arms(make_results(widths=(7,))), "pdf")
 
 
 def test_drawing_leaves_pyplot_alone():
@@ -309,5 +321,5 @@ def test_drawing_leaves_pyplot_alone():
 def test_means_in_the_figure_are_those_of_the_table(make_results):
     results = make_results()
     table = mean_by_width(results).query("optimizer == 'adam' and variant == 'BN' and arm == 'sparse'")
-    drawn = _lines(_panels(accuracy_by_width(results))["adam, BN"])["sparse"].get_ydata()
+    drawn = _lines(_panels(_of_arms(results))["adam, BN"])["sparse"].get_ydata()
     assert drawn.tolist() == table["mean"].tolist()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_sparseflow.analysis.report import page
+from keras_sparseflow.analysis.report.writing import page
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from tests.analysis import pairs
 

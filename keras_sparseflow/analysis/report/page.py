@@ -36,7 +36,7 @@ def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: D
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_sparseflow.analysis.report"),
+        loader=jinja2.PackageLoader("keras_sparseflow.analysis.report.writing"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

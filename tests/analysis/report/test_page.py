@@ -28,7 +28,7 @@ def _luminance(colour):
 
 @given(st.floats(0, 1))
 def test_text_is_legible_on_every_colour_of_a_p_value(p_value):
-    css = resources.files("keras_sparseflow.analysis.report").joinpath("templates", "report.css").read_text()
+    css = resources.files("keras_sparseflow.analysis.report.writing").joinpath("templates", "report.css").read_text()
     (ink,) = re.findall(r"td\.filled[^{]*\{ color: (#\w+);", css)
     assert (_luminance(p_colour(p_value)) + 0.05) / (_luminance(ink) + 0.05) > 6
 
