@@ -2,8 +2,8 @@
 
 import pytest
 
-from keras_sparseflow.analysis.report.writing import page
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
+from keras_sparseflow.analysis.report.writing import page
 from tests.analysis import pairs
 
 

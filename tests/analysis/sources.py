@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from keras_sparseflow.analysis.frames.sources import Source
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.first_screen import answer
-from keras_sparseflow.analysis.report.sources import Source
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.warnings import warnings
 

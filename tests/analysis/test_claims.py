@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.claims.tessera import activation_claim, batchnorm_claim, claims, flow_claim, l2_claim
-from keras_sparseflow.analysis.published.p_values import MEASURES, OPTIMIZERS, load_kendall_tau, load_p_values
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.published.tessera_tables import MEASURES, OPTIMIZERS, load_kendall_tau, load_p_values
 from keras_sparseflow.analysis.statistics.correlation import correlate_flow
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 
 CELL = {"dataset": "cifar100", "hidden_layers": 4, "learning_rate": 0.1, "activation": "relu", "optimizer": "sgd"}
 

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import line_styles
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError, styled
 from keras_sparseflow.analysis.figures.drawing.marks import draw_line
+from keras_sparseflow.analysis.frames.cells import require_columns
 
 _TITLES = {"value": "Activation", "derivative": "Derivative"}
 

@@ -7,19 +7,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from keras_sparseflow.analysis.frames.cells import require_columns
-from keras_sparseflow.analysis.statistics.correlation import TARGETS, correlate_flow, kendall_tau
-from keras_sparseflow.analysis.frames.densities import PLACE
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import INK, density_styles, line_styles
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError
 from keras_sparseflow.analysis.figures.drawing.marks import draw_points, explain
 from keras_sparseflow.analysis.figures.gallery import capital, figure
 from keras_sparseflow.analysis.figures.placing import Placing, place
-from keras_sparseflow.analysis.frames.formats import format_percent
+from keras_sparseflow.analysis.frames.cells import require_columns
+from keras_sparseflow.analysis.frames.densities import PLACE
+from keras_sparseflow.analysis.frames.formats import format_percent, plural
 from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, value_label
 from keras_sparseflow.analysis.frames.readings import reading_of
-from keras_sparseflow.analysis.report.summary import plural
+from keras_sparseflow.analysis.statistics.correlation import TARGETS, correlate_flow, kendall_tau
 
 
 def measures_of(results: pd.DataFrame, measure: str) -> list[str]:

@@ -6,12 +6,12 @@ from typing import Any, cast
 import pandas as pd
 from matplotlib.axes import Axes
 
-from keras_sparseflow.analysis.frames.densities import dense_levels, mean_by_density
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError
 from keras_sparseflow.analysis.figures.drawing.marks import draw_crosses, draw_dots, draw_line
 from keras_sparseflow.analysis.figures.gallery import figure
 from keras_sparseflow.analysis.figures.placing import Part, Placing, means, part_of, place
+from keras_sparseflow.analysis.frames.densities import dense_levels, mean_by_density
 from keras_sparseflow.analysis.frames.labels import value_label
 from keras_sparseflow.analysis.frames.readings import reading_of
 

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
-from keras_sparseflow.analysis.frames.diagnostic_means import last_epochs
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import INK, line_styles
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError
@@ -23,9 +21,11 @@ from keras_sparseflow.analysis.figures.placing import (
     place,
     several_lines,
 )
+from keras_sparseflow.analysis.frames.diagnostic_means import last_epochs
 from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.frames.labels import is_share, measure_label
 from keras_sparseflow.analysis.frames.readings import reading_of
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
 from keras_sparseflow.flow.measure_table import TOTAL
 
 Lines = Literal["arm", "variant", "density", "layer"]

@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
-from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.figures.against_size import measure_of
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import ARM_STYLES
@@ -13,9 +11,11 @@ from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicab
 from keras_sparseflow.analysis.figures.drawing.marks import draw_crosses, draw_dots, draw_intervals
 from keras_sparseflow.analysis.figures.gallery import figure
 from keras_sparseflow.analysis.figures.placing import place, require_finite
+from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.frames.labels import value_label
 from keras_sparseflow.analysis.frames.pairs import ARMS
 from keras_sparseflow.analysis.frames.readings import reading_of
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
 
 _OFFSET = {"sparse": -0.18, "dense": 0.18}
 _CAPTION = "Both arms: mean over widths and seeds with its 95 percent bootstrap interval; a dot is a run."

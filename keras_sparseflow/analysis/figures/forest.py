@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import BLUE, GREY, INK, VERMILION
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError
 from keras_sparseflow.analysis.figures.drawing.marks import draw_crosses, draw_intervals, draw_points
 from keras_sparseflow.analysis.figures.gallery import figure
+from keras_sparseflow.analysis.frames.cells import require_columns
 
 VERDICTS: dict[str, dict[str, Any]] = {
     "yes": {"color": BLUE, "marker": "o"},

@@ -13,14 +13,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis import figures
-from keras_sparseflow.analysis.frames.cells import arrange
-from keras_sparseflow.analysis.frames.densities import arrange_densities
 from keras_sparseflow.analysis.figures.drawing.facets import NotApplicableError, styled
 from keras_sparseflow.analysis.figures.drawing.figure_files import file_stem, write_figures
 from keras_sparseflow.analysis.figures.drawing.svg import figure_bytes, page_markup
-from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, measure_label
-from keras_sparseflow.analysis.report.sources import Source
-from keras_sparseflow.analysis.report.summary import headline
+from keras_sparseflow.analysis.frames.cells import arrange
+from keras_sparseflow.analysis.frames.densities import arrange_densities
+from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, headline, measure_label
+from keras_sparseflow.analysis.frames.sources import Source
 
 Drawn = Figure | Mapping[str, Figure]
 """What a figure's function returns: a figure, or several by what each is of."""

@@ -10,8 +10,6 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_sparseflow.analysis.frames.cells import require_columns
-from keras_sparseflow.analysis.frames.densities import configuration_name
 from keras_sparseflow.analysis.figures.along_training import LINES, draw_lines
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import FAINT, INK, SEQUENCE, line_styles
@@ -25,6 +23,8 @@ from keras_sparseflow.analysis.figures.placing import (
     several_lines,
     with_places,
 )
+from keras_sparseflow.analysis.frames.cells import require_columns
+from keras_sparseflow.analysis.frames.densities import configuration_name
 from keras_sparseflow.analysis.frames.formats import format_percent
 
 _MOST_COLUMNS = 3

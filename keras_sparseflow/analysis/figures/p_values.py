@@ -8,14 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from keras_sparseflow.analysis.frames.cells import PLACE, columns_in_order, require_columns
 from keras_sparseflow.analysis.figures.drawing.colours import ON_COLOUR, p_colour
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError
 from keras_sparseflow.analysis.figures.drawing.marks import explain
 from keras_sparseflow.analysis.figures.drawing.scales import Scale
 from keras_sparseflow.analysis.figures.gallery import figure
 from keras_sparseflow.analysis.figures.placing import require_one_table
-from keras_sparseflow.analysis.report.summary import ALPHA
+from keras_sparseflow.analysis.frames.cells import PLACE, columns_in_order, require_columns
+from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 
 _CELL = (0.95, 0.55)  # inches
 _COLOURS = {

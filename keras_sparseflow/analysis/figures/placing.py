@@ -13,13 +13,18 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.cells import arrange, cell_columns, columns_in_order, require_columns
-from keras_sparseflow.analysis.frames.densities import PLACE as CONFIGURATION
-from keras_sparseflow.analysis.frames.densities import arrange_densities, mean_by_density, one_run_each, rows_of_one_run_each
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import ARM_STYLES, density_styles, line_styles
 from keras_sparseflow.analysis.figures.drawing.facets import NotApplicableError
 from keras_sparseflow.analysis.figures.drawing.scales import Scale
+from keras_sparseflow.analysis.frames.cells import arrange, cell_columns, columns_in_order, require_columns
+from keras_sparseflow.analysis.frames.densities import PLACE as CONFIGURATION
+from keras_sparseflow.analysis.frames.densities import (
+    arrange_densities,
+    mean_by_density,
+    one_run_each,
+    rows_of_one_run_each,
+)
 from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.frames.pairs import ARMS, mean_by_width

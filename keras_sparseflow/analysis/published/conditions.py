@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_sparseflow.analysis.published.p_values import EPOCHS
+from keras_sparseflow.analysis.published.tessera_tables import EPOCHS
 
 PAIRS = 15
 """Pairs of each published p-value: five widths, three seeds."""

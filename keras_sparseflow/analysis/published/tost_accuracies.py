@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.analysis.published.p_values import load_published
+from keras_sparseflow.analysis.published.tessera_tables import load_published
 
 _CELL = ["mask", "tweaks", "density"]
 _TICKET, _DENSE = "lth", "dense"

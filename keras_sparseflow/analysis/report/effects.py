@@ -63,9 +63,10 @@ def _of_densities(numbers: StudyNumbers) -> pd.DataFrame:
     first, second = (rows[side].where(~by_method, rows[side].map(method_name)) for side in ("first", "second"))
     shared = [column for column in ("panel", "line", "method", "table") if rows[column].nunique() > 1]
     names = rows.assign(method=rows["method"].map(lambda name: method_name(name) if name else ""))
-    company = names[shared].apply(lambda row: ", ".join(filter(None, row)), axis=1) if shared else ""
-    label = first + (" in " + company if shared else "")
-    label = label.where(~rows["compared"].eq("density"), first + " density" + (", " + company if shared else ""))
+    own = rows["compared"].eq("density").any() or first.nunique() > 1
+    shown = first.where(~rows["compared"].eq("density"), first + " density")
+    parts = [*([shown] if own or not shared else []), *(names[column] for column in shared)]
+    label = [", ".join(filter(None, words)) for words in zip(*parts, strict=True)]
     return rows.assign(
         kind="tweaks" if _with_tweaks(numbers, rows).all() else rows["compared"],
         label=label,

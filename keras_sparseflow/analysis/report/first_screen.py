@@ -1,9 +1,11 @@
 """The first screen of a report: its question, one answer, the effects behind it, and what to bear in mind."""
 
+import dataclasses
 from typing import Any
 
 import pandas as pd
 
+from keras_sparseflow.analysis.figures.gallery import Drawing, ideas
 from keras_sparseflow.analysis.frames.formats import format_interval, format_signed, plural
 from keras_sparseflow.analysis.report.effects import side_in_words
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
@@ -99,18 +101,27 @@ def question(numbers: StudyNumbers) -> str:
     return str(study.get("title") or study.get("name") or "Study")
 
 
-def axis_label(effects: pd.DataFrame, value: str) -> str:
-    """Returns the label of the axis along which effects stand.
+def effect_drawing(effects: pd.DataFrame, value: str) -> Drawing | None:
+    """Returns the figure of effects; None where there is none.
 
     Args:
         effects: as `keras_sparseflow.analysis.report.effects.effects` returns it.
         value: the column that was compared.
     """
-    better = " (right: the first is better)" if value.endswith("loss") else ""
+    if effects.empty:
+        return None
+    (idea,) = (idea for idea in ideas() if idea.section == "answer")
+    label = f"difference in {spoken(value)}" + (" (right: better)" if value.endswith("loss") else "")
+    (drawing,) = idea.draw({"effects": effects, "x_label": label})
+    return dataclasses.replace(drawing, title=f"Effects: {_difference(effects)}")
+
+
+def _difference(effects: pd.DataFrame) -> str:
+    """Returns what effects are the difference of, in words."""
     if effects["kind"].iloc[0] == "pairs":
-        return f"sparse minus dense, {spoken(value)}{better}"
+        return "sparse minus dense"
     sides = [
         side_in_words(str(effects[side].iloc[0])) if effects[side].nunique() == 1 else several
-        for side, several in (("first", "each"), ("second", "its reference"))
+        for side, several in (("first", "each"), ("second", "what it is compared with"))
     ]
-    return f"{' minus '.join(sides)}, {spoken(value)}{better}"
+    return " minus ".join(sides)

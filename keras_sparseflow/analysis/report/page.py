@@ -1,22 +1,17 @@
 """The report's page: one HTML file that needs nothing else, in which every text is escaped."""
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
 
-from keras_sparseflow.analysis.colours import ON_DARK, SEQUENCE
-from keras_sparseflow.analysis.gallery import Drawing
-from keras_sparseflow.analysis.panels import styled
+from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, SEQUENCE
+from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.section import GROUPS, Content
 from keras_sparseflow.analysis.report.table import Table
 from keras_sparseflow.analysis.report.words import abbreviations_in, explained
-from keras_sparseflow.analysis.svg import compact_svg
 
 FOLDER = "report"
 """The folder of tables and figures beside the page."""
@@ -36,7 +31,7 @@ def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: D
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_sparseflow.analysis.report.writing"),
+        loader=jinja2.PackageLoader("keras_sparseflow.analysis.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -99,32 +94,9 @@ def _figure(drawing: Drawing, number: int) -> dict[str, Any]:
         "name": drawing.name,
         "title": drawing.title,
         "caption": drawing.caption,
-        "svg": inline_svg(drawing.figure, f"f{number}-", drawing.title),
+        "svg": drawing.markup(f"f{number}"),
         "large": drawing.figure.get_figwidth() > 1.3 * _WIDTH_OF_THE_PAGE,
     }
-
-
-def inline_svg(figure: Figure, prefix: str, title: str) -> Any:
-    """Returns a figure as markup to stand in a page: ids made unique, colours and lettering taken from the page.
-
-    Args:
-        figure: a matplotlib figure from `keras_sparseflow.analysis.figures`.
-        prefix: what tells this figure's ids from those of the page's other figures.
-        title: the text for those who do not see it.
-    """
-    from markupsafe import Markup
-
-    theme = {colour: f"var(--c{colour[1:]})" for colour in (*ON_DARK, *SEQUENCE)}
-    return Markup(compact_svg(_svg_with_text(figure), prefix, title, theme))
-
-
-@styled
-def _svg_with_text(figure: Figure) -> str:
-    """Returns a figure as an SVG file whose text is text, to be searched and to be short, not outlines."""
-    content = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(content, format="svg")
-    return content.getvalue().decode()
 
 
 def _explain(text: str) -> Any:

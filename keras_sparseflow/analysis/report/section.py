@@ -13,7 +13,7 @@ GROUPS = {
     "answer": "What was found",
     "paper": "Beside the papers",
     "flow": "Gradient flow",
-    "figures": "Curves",
+    "figures": "Figures",
     "inside": "Inside the networks",
     "numbers": "All numbers",
     "made": "How it was made",

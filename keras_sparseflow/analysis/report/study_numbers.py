@@ -5,20 +5,19 @@ from functools import cached_property
 
 import pandas as pd
 
+from keras_sparseflow.analysis.figures.gallery import Drawing, drawings
 from keras_sparseflow.analysis.frames.cells import arrange
 from keras_sparseflow.analysis.frames.densities import arrange_densities, line_heading, one_run_each, tabulate_densities
 from keras_sparseflow.analysis.frames.diagnostic_means import tabulate_diagnostics
 from keras_sparseflow.analysis.frames.method_names import method_name, name_methods, name_tweaks
 from keras_sparseflow.analysis.frames.readings import reading_of
-from keras_sparseflow.analysis.gallery import Drawing, draw_correlations, draw_tables
-from keras_sparseflow.analysis.gallery_density import draw_densities
-from keras_sparseflow.analysis.published.p_values import with_published_tau
+from keras_sparseflow.analysis.frames.sources import Source
+from keras_sparseflow.analysis.published.tessera_tables import with_published_tau
 from keras_sparseflow.analysis.published.tost_accuracies import beside_published_tost
 from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
-from keras_sparseflow.analysis.report.sources import Source
-from keras_sparseflow.analysis.report.tables import tabulate, tabulate_means
-from keras_sparseflow.analysis.statistics.comparisons import compare_densities
+from keras_sparseflow.analysis.report.pair_tables import tabulate, tabulate_means
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities, correlate_flow
+from keras_sparseflow.analysis.statistics.paired_tests import compare_densities
 
 
 class StudyNumbers:
@@ -104,16 +103,10 @@ class StudyNumbers:
         runs = self._trainings[self._trainings["run_id"].isin(measured)]
         return beside_published_sparsity(rows, runs, self.source.study)
 
-    @cached_property
-    def drawings(self) -> list[Drawing]:
-        """The figures for which there are numbers."""
-        source = self.source
-        if not self.of_pairs:
-            drawn = draw_densities(dataclasses.replace(source, results=self.results))
-            return [drawing for inside in drawn.values() for drawing in inside]
-        tables = draw_tables(self.results, source.flow, self.comparison, self.value, source.measure)
-        correlated = draw_correlations(self.results, self.value, source.measure)
-        return [drawing for drawn in (tables, correlated) for inside in drawn.values() for drawing in inside]
+    def drawings(self, *sections: str) -> list[Drawing]:
+        """Returns the figures of sections for which there are numbers; see `keras_sparseflow.analysis.figure`."""
+        source = dataclasses.replace(self.source, results=self.results)
+        return drawings(source, sections, **({"comparison": self.comparison} if self.of_pairs else {}))
 
     @cached_property
     def line_heading(self) -> str:

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from keras_sparseflow import records
+from keras_sparseflow.analysis.figures.gallery import Drawing, write_drawings
 from keras_sparseflow.analysis.frames.formats import plural
-from keras_sparseflow.analysis.gallery import Drawing, write_drawings
+from keras_sparseflow.analysis.frames.sources import Source, read_source
 from keras_sparseflow.analysis.report.effects import effects
-from keras_sparseflow.analysis.report.first_screen import answer, question
+from keras_sparseflow.analysis.report.first_screen import answer, effect_drawing, question
 from keras_sparseflow.analysis.report.made_sections import MadeSection, make_sections
 from keras_sparseflow.analysis.report.page import FOLDER, render
-from keras_sparseflow.analysis.report.printing import latex, markdown
+from keras_sparseflow.analysis.report.pair_tables import write_csv
+from keras_sparseflow.analysis.report.paper_tables import latex, markdown
 from keras_sparseflow.analysis.report.section import tables_of
-from keras_sparseflow.analysis.report.sources import Source, read_source
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.table import Table
-from keras_sparseflow.analysis.report.tables import write_csv
 from keras_sparseflow.analysis.report.warnings import warnings
 from keras_sparseflow.analysis.report.words import in_words
 
@@ -54,9 +54,10 @@ def write_report(
     found = effects(numbers)
     sections = make_sections(numbers)
     shown = {**_heading(source), "answer": answer(numbers, found), "warnings": warnings(numbers, found)}
-    html = render(shown, sections, None, figures)
+    drawn = effect_drawing(found, value)
+    html = render(shown, sections, drawn, figures)
     output_dir = Path(study_dir) if output_dir is None else Path(output_dir)
-    _write_files(sections, output_dir / FOLDER, figures)
+    _write_files(sections, drawn, output_dir / FOLDER, figures)
     path = output_dir / "report.html"
     records.write_atomic(path, html.encode())
     return path
@@ -75,11 +76,11 @@ def _heading(source: Source) -> dict[str, Any]:
     }
 
 
-def _write_files(sections: Sequence[MadeSection], folder: Path, figures: bool) -> None:
-    """Writes the tables and figures of a report's sections."""
+def _write_files(sections: Sequence[MadeSection], first: Drawing | None, folder: Path, figures: bool) -> None:
+    """Writes the tables and figures of a report's sections, and the figure of its first screen."""
     contents = [section.content for section in sections if section.content is not None]
     printed: dict[str, list[Table]] = {}
-    drawings: list[Drawing] = []
+    drawings: list[Drawing] = [] if first is None else [first]
     for content in contents:
         write_csv(content.files, folder)
         drawings += [block for block in content.blocks if isinstance(block, Drawing)]

@@ -10,9 +10,9 @@ from keras_sparseflow.analysis import (
     by_layer,
     over_epochs,
 )
-from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from keras_sparseflow.analysis.figures.drawing.colours import INK, ON_DARK, SEQUENCE, sequence_styles
 from keras_sparseflow.analysis.frames.formats import format_percent
+from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from tests.analysis.densities import make_densities, make_density_flow
 
 

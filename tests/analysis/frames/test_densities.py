@@ -12,9 +12,9 @@ from keras_sparseflow.analysis.frames.densities import (
     tabulate_densities,
 )
 from keras_sparseflow.analysis.frames.method_names import method_name
-from keras_sparseflow.analysis.statistics.comparisons import compare_densities
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities
 from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
+from keras_sparseflow.analysis.statistics.paired_tests import compare_densities
 from tests.analysis.densities import TWEAKS, make_densities, with_tweaks
 
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_sparseflow.analysis.frames.pairs import mean_by_width, pair_arms
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms
 from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 
 
 def _two_arms(make_results, sparse, dense, **columns):

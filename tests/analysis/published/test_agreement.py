@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keras_sparseflow.analysis.published.agreement import agreement, agreement_sentences
-from keras_sparseflow.analysis.published.p_values import with_published
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.published.tessera_tables import with_published
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 
 
 def _comparison(ours, theirs, **columns):

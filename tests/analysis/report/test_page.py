@@ -9,13 +9,13 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_sparseflow.analysis.colours import ON_DARK, p_colour
 from keras_sparseflow.analysis.figures import accuracy_by_width, flow_by_width, p_value_heatmap, variants_by_width
+from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, p_colour
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.page import inline_svg, render
+from keras_sparseflow.analysis.report.pair_tables import tabulate
 from keras_sparseflow.analysis.report.section import GROUPS, Content
 from keras_sparseflow.analysis.report.table import Cell, Column, Table
-from keras_sparseflow.analysis.report.tables import tabulate
 from tests.analysis.pages import Page
 
 
@@ -28,7 +28,7 @@ def _luminance(colour):
 
 @given(st.floats(0, 1))
 def test_text_is_legible_on_every_colour_of_a_p_value(p_value):
-    css = resources.files("keras_sparseflow.analysis.report.writing").joinpath("templates", "report.css").read_text()
+    css = resources.files("keras_sparseflow.analysis.report").joinpath("templates", "report.css").read_text()
     (ink,) = re.findall(r"td\.filled[^{]*\{ color: (#\w+);", css)
     assert (_luminance(p_colour(p_value)) + 0.05) / (_luminance(ink) + 0.05) > 6
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.report.sources import read_source
+from keras_sparseflow.analysis.frames.sources import read_source
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.writing import write_report
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms, compare_densities
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms, compare_densities
 from tests.analysis.densities import make_densities, make_density_flow, with_tweaks, write_densities
 from tests.analysis.pages import Page, check_alone, check_links, page_of
 from tests.analysis.sources import first_screen

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keras_sparseflow.analysis.frames.cells import spec_columns
-from keras_sparseflow.analysis.published.p_values import MEASURES, load_kendall_tau, with_published_tau
+from keras_sparseflow.analysis.published.tessera_tables import MEASURES, load_kendall_tau, with_published_tau
 from keras_sparseflow.analysis.statistics.correlation import (
     TARGETS,
     correlate_cells,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from keras_sparseflow.analysis.published.p_values import load_p_values
+from keras_sparseflow.analysis.published.tessera_tables import load_p_values
 from keras_sparseflow.studies.presets.preset_table import GROUPS, PRESETS, preset_names, studies_of
 from keras_sparseflow.studies.presets.tessera import FIGURES, TABLES
 from tests.studies.presets.sizes import specs_of, values_of

@@ -8,7 +8,7 @@ from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
 from keras_sparseflow.analysis.frames.labels import flow_name, reading_name
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.report.section import Content
-from keras_sparseflow.analysis.report.sections.p_values import PAPER
+from keras_sparseflow.analysis.report.sections.sparse_against_dense import PAPER
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
@@ -31,13 +31,13 @@ def correlations(numbers: StudyNumbers) -> Content | None:
         read += f" Flow: {reading_name(numbers.reading)}."
     if numbers.of_pairs:
         printed = [_table_1(str(name), inside, numbers.reading) for name, inside in rows.groupby("dataset", sort=False)]
-        return Content([*printed, _in_full(rows, numbers)], {"correlations": rows}, before=read)
+        drawn = numbers.drawings("correlations")
+        return Content([*printed, *drawn, _in_full(rows, numbers)], {"correlations": rows}, before=read)
     printed = [
         table for label, inside in numbers.taus.groupby("table", sort=False) for table in _taus(str(label), inside)
     ]
-    return Content(
-        [_in_full(rows, numbers), *printed], {"correlations": numbers.taus.drop(columns="cell")}, before=read
-    )
+    blocks = [_in_full(rows, numbers), *numbers.drawings("correlations"), *printed]
+    return Content(blocks, {"correlations": numbers.taus.drop(columns="cell")}, before=read)
 
 
 def _in_full(rows: pd.DataFrame, numbers: StudyNumbers) -> Table:

@@ -1,12 +1,26 @@
-"""Figures of a report, in the groups of sections that they belong to."""
+"""Figures of a report: performance, gradient flow and diagnostics."""
 
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 
 
-def curves(numbers: StudyNumbers) -> Content | None:
-    """Returns the figures of performance and flow, and diagnostics as numbers; nothing where there is neither."""
-    drawings = numbers.drawings
-    measured = not numbers.of_pairs and len(numbers.source.diagnostics) > 0
-    files = {"diagnostics": numbers.diagnostics} if measured else {}
-    return Content(drawings, files) if drawings or files else None
+def performance_figures(numbers: StudyNumbers) -> Content | None:
+    """Returns the figures of performance; nothing where no run has finished without diverging."""
+    return _content(numbers, "performance")
+
+
+def flow_figures(numbers: StudyNumbers) -> Content | None:
+    """Returns the figures of gradient flow; nothing where none was recorded."""
+    return _content(numbers, "flow")
+
+
+def diagnostic_figures(numbers: StudyNumbers) -> Content | None:
+    """Returns the figures of diagnostics and their numbers; nothing where none were measured."""
+    if numbers.of_pairs or numbers.source.diagnostics.empty:
+        return _content(numbers, "diagnostics")
+    return Content(numbers.drawings("diagnostics"), {"diagnostics": numbers.diagnostics})
+
+
+def _content(numbers: StudyNumbers, section: str) -> Content | None:
+    drawings = numbers.drawings(section)
+    return Content(drawings) if drawings else None

@@ -2,14 +2,14 @@
 
 from keras_sparseflow.analysis.report.section import Section
 from keras_sparseflow.analysis.report.sections.beside_tost import published_accuracies, published_sparsities
+from keras_sparseflow.analysis.report.sections.by_density import densities
 from keras_sparseflow.analysis.report.sections.claims import claims
-from keras_sparseflow.analysis.report.sections.comparisons import comparisons
+from keras_sparseflow.analysis.report.sections.compared import comparisons
 from keras_sparseflow.analysis.report.sections.correlations import correlations
-from keras_sparseflow.analysis.report.sections.curves import curves
-from keras_sparseflow.analysis.report.sections.densities import densities
+from keras_sparseflow.analysis.report.sections.curves import diagnostic_figures, flow_figures, performance_figures
 from keras_sparseflow.analysis.report.sections.means import means
-from keras_sparseflow.analysis.report.sections.p_values import p_values
 from keras_sparseflow.analysis.report.sections.runs import changes, choices, diverged_runs, provenance
+from keras_sparseflow.analysis.report.sections.sparse_against_dense import p_values
 from keras_sparseflow.plugins import Table
 
 SECTIONS = Table(
@@ -36,7 +36,9 @@ SECTIONS = Table(
         "correlations": Section(
             "gradient flow against performance", "flow", "Does gradient flow go with performance?", correlations
         ),
-        "figures": Section("figures", "figures", "Curves", curves),
+        "flow_figures": Section("figures of gradient flow", "flow", "Gradient flow in figures", flow_figures),
+        "figures": Section("figures of performance", "figures", "Performance in figures", performance_figures),
+        "diagnostics": Section("figures of diagnostics", "inside", "Diagnostics in figures", diagnostic_figures),
         "means": Section("means over the seeds", "numbers", "Means over the seeds", means),
         "diverged": Section("runs that diverged", "numbers", "Diverged runs", diverged_runs),
         "changes": Section("what differs from the preset", "made", "What differs from the preset", changes),

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
-from keras_sparseflow.analysis.report.printing import latex
+from keras_sparseflow.analysis.report.paper_tables import latex
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.correlations import correlations
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities, correlate_flow

@@ -4,8 +4,8 @@ import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_p, format_signed
 from keras_sparseflow.analysis.report.section import tables_of
-from keras_sparseflow.analysis.report.sections.comparisons import comparisons
-from keras_sparseflow.analysis.statistics.comparisons import compare_densities
+from keras_sparseflow.analysis.report.sections.compared import comparisons
+from keras_sparseflow.analysis.statistics.paired_tests import compare_densities
 from tests.analysis.densities import make_densities
 from tests.analysis.sources import numbers_of
 

@@ -247,7 +247,7 @@ def _in_words(elsewhere: Mapping[str, float]) -> str:
 
 @functools.cache
 def _text(name: str) -> str:
-    return resources.files("keras_sparseflow.analysis.published.p_values").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("keras_sparseflow.analysis.published").joinpath(name).read_text(encoding="utf-8")
 
 
 def load_published(name: str) -> pd.DataFrame:

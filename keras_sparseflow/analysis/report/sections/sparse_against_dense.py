@@ -4,15 +4,15 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.analysis.colours import p_colour
+from keras_sparseflow.analysis.figures.drawing.colours import p_colour
 from keras_sparseflow.analysis.frames.cells import columns_in_order
 from keras_sparseflow.analysis.frames.formats import NOTHING, format_interval, format_p, format_signed, plural
 from keras_sparseflow.analysis.published.agreement import agreement, agreement_sentences
 from keras_sparseflow.analysis.published.conditions import published_differences
+from keras_sparseflow.analysis.report.pair_tables import pair_files
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
-from keras_sparseflow.analysis.report.tables import pair_files
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 
@@ -45,7 +45,7 @@ def p_values(numbers: StudyNumbers) -> Content | None:
         "p_values": comparison.drop(columns=["table", "row", "column"]),
         **pair_files(numbers.results, comparison, numbers.value, numbers.source.diverged),
     }
-    return Content([*tables, *_sentences(numbers)], files, before=_READ)
+    return Content([*tables, *numbers.drawings("tests"), *_sentences(numbers)], files, before=_READ)
 
 
 def _sentences(numbers: StudyNumbers) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms, compare_densities, with_verdicts
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms, compare_densities, with_verdicts
 from keras_sparseflow.analysis.statistics.power import size_found
 from keras_sparseflow.analysis.statistics.signed_rank import SignedRankTest, holm, wilcoxon_signed_rank
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, NOT_TESTABLE, OTHER_WAY, TOO_FEW, YES

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from keras_sparseflow.analysis.report.printing import escape_latex, escape_markdown, latex, markdown
+from keras_sparseflow.analysis.report.paper_tables import escape_latex, escape_markdown, latex, markdown
 from keras_sparseflow.analysis.report.table import Cell, Column, Table
 
 HARD = "a&b_%, $5 {x} #1 ~ ^ \\ <0.05 | [y]"

@@ -11,8 +11,8 @@ import pandas as pd
 from keras_sparseflow import records
 from keras_sparseflow.analysis.frames.cells import PLACE, arrange, cell_columns
 from keras_sparseflow.analysis.frames.pairs import mean_by_width, pair_arms
-from keras_sparseflow.analysis.published.p_values import with_published
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.published.tessera_tables import with_published
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 
 
 def write_tables(

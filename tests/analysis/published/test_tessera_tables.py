@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from keras_sparseflow.analysis.frames.cells import CELL
-from keras_sparseflow.analysis.published.p_values import (
+from keras_sparseflow.analysis.published.tessera_tables import (
     ASSUMED_VARIANT,
     EPOCHS,
     OPTIMIZERS,
@@ -17,7 +17,7 @@ from keras_sparseflow.analysis.published.p_values import (
     published_p_value,
     with_published,
 )
-from keras_sparseflow.analysis.statistics.comparisons import compare_arms
+from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.presets.preset_table import PRESETS
 
