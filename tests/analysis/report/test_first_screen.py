@@ -121,7 +121,7 @@ def test_tweaks_are_judged_by_their_tests_and_not_by_their_means(effect, verdict
         assert "no tweaks" in said[0] and said[1].startswith(f"{word}GSk (") and "LS (" in said[1]
 
 
-def test_numbers_of_an_answer_have_the_precision_of_the_tables(answered, make_results):
+def test_numbers_of_an_answer_have_the_precision_of_the_tables(make_results):
     found, said, _ = first_screen(redrawn(make_results(("adam",), ("NR",), (7, 20, 34), range(10)), 0.05))
     row = found.iloc[0]
     assert format_signed(row["effect"]) in said[0] and format_interval(row["low"], row["high"]) in said[0]
