@@ -1,5 +1,10 @@
-from .claims.l2_effect import effect_of_l2 as effect_of_l2
-from .claims.tessera import Claim as Claim
+from .claims.claim import Claim as Claim
+from .claims.claim import Condition as Condition
+from .claims.claim import Half as Half
+from .claims.claim import JudgedClaim as JudgedClaim
+from .claims.claim import JudgedHalf as JudgedHalf
+from .claims.effect import effect_of as effect_of
+from .claims.judging import judge_claims as judge_claims
 from .figures import NotApplicableError as NotApplicableError
 from .figures import accuracy_by_variant as accuracy_by_variant
 from .figures import accuracy_by_width as accuracy_by_width

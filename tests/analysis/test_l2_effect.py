@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-
 from keras_sparseflow.analysis.claims.l2_effect import effect_of_l2
+from scipy import stats
 
 
 def _with_l2(results, variants, ratio, loss):

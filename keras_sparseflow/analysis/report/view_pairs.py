@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow.analysis.claims.tessera import claims
+from keras_sparseflow.analysis.claims.judging import judge_claims
 from keras_sparseflow.analysis.frames.cells import arrange, columns_in_order
 from keras_sparseflow.analysis.gallery import Drawing
 from keras_sparseflow.analysis.published.agreement import agreement, agreement_sentences
@@ -67,8 +67,13 @@ def _in_words(numbers: Numbers) -> dict[str, Any]:
     return {
         "findings": [*outcome, *against_paper, *summary.flow_findings(taus)],
         "warnings": summary.warnings(results, comparison, planned, source.value, source.diverged),
-        "claims": claims(results, comparison, taus if len(taus) else None),
+        "claims": judge_claims(results, source.diagnostics, _accuracy(source.value), source.diverged),
     }
+
+
+def _accuracy(value: str) -> str:
+    """Returns the accuracy by which claims are judged: the report's own value where it is one."""
+    return value if value.endswith("accuracy") else "test_accuracy"
 
 
 def _tables(numbers: Numbers) -> dict[str, Any]:
