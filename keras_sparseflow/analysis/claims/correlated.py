@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER, Case, Scale
-from keras_sparseflow.analysis.claims.evidence import Evidence
-from keras_sparseflow.analysis.claims.run_by_run import FIELDS, by_case
-from keras_sparseflow.analysis.frames.cells import hashable
+from keras_sparseflow.analysis.claims.evidence import Evidence, number
+from keras_sparseflow.analysis.claims.run_by_run import FIELDS, by_case, case_names
 from keras_sparseflow.analysis.frames.formats import format_signed
 from keras_sparseflow.analysis.statistics.correlation import FEWEST_POINTS, TARGETS, correlate_cells, kendall_tau
 from keras_sparseflow.analysis.statistics.shift import LEVEL
@@ -39,8 +38,7 @@ def leads(taus: pd.DataFrame, configuration: list[str]) -> list[Case]:
         configuration: the columns that name a configuration.
     """
     cases = []
-    number = hashable(taus[configuration]).groupby(configuration, dropna=False).ngroup()
-    table = taus.assign(number=number).pivot_table("tau", "number", ["target", "measure"])
+    table = taus.assign(number=number(taus, configuration)).pivot_table("tau", "number", ["target", "measure"])
     for target in TARGETS:
         for p in (1, 2):
             columns = [(target, f"egf_{p}"), (target, f"grad_norm_{p}")]
@@ -69,16 +67,18 @@ class OverVariants:
         """Returns a case for each optimizer and arm with three variants or more."""
         runs = evidence.runs[evidence.runs["optimizer"].isin(self.optimizers)]
         runs = runs[~runs["diverged"].astype(bool) & runs["egf"].notna() & runs["accuracy"].notna()]
-        draw = [c for c in evidence.spec if c not in _OF_VARIANTS]
+        draw = [column for column in evidence.spec if column not in _OF_VARIANTS]
         rows = []
-        for place, inside in hashable(runs[draw]).groupby(draw, dropna=False, sort=False):
-            points = runs.loc[inside.index, ["egf", "accuracy"]].to_numpy(dtype=float)
-            if len(points) >= FEWEST_POINTS:
-                rows.append({**dict(zip(draw, place, strict=True)), "first": kendall_tau(*points.T), "second": 0.0})
+        for _, inside in runs.groupby(number(runs, draw), sort=False):
+            if len(inside) >= FEWEST_POINTS:
+                tau = kendall_tau(inside["egf"], inside["accuracy"])
+                rows.append({**inside.iloc[0][draw], "first": tau, "second": 0.0})
         pairs = pd.DataFrame(rows, columns=[*draw, "first", "second"]).dropna(subset="first")
+        by = ["optimizer", "arm"]
+        name = case_names(pairs, by)
         return [
-            Case(name, first, second, self.claimed, _TAU, ("mean tau",))
-            for name, first, second in by_case(pairs, ["optimizer", "arm"])
+            Case(name(pair), first, second, self.claimed, _TAU, ("mean tau",))
+            for pair, first, second in by_case(pairs, by)
         ]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.claims.case import HIGHER
 from keras_sparseflow.analysis.claims.evidence import gather
-from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, Comparison, mean_by_draw, part
+from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, Comparison, by_case, part
 from keras_sparseflow.analysis.statistics.comparisons import with_verdicts
 from keras_sparseflow.analysis.statistics.signed_rank import SignedRankTest, wilcoxon_signed_rank
 
@@ -52,7 +52,7 @@ def effect_of(
     pairs = Comparison(part(name, has, lacks), ACCURACY, HIGHER).pairs(evidence)
     by = ["optimizer", "arm"]
     rows, tests = [], []
-    for place, inside in mean_by_draw(pairs, by).groupby(by, sort=False):
-        tests.append(wilcoxon_signed_rank(inside["first"], inside["second"]))
-        rows.append({**dict(zip(by, place, strict=True)), **asdict(tests[-1])})
+    for pair, first, second in by_case(pairs, by):
+        tests.append(wilcoxon_signed_rank(first, second))
+        rows.append({**pair[by], **asdict(tests[-1])})
     return with_verdicts(pd.DataFrame(rows, columns=[*by, *SignedRankTest.__dataclass_fields__]), tests, value)

@@ -72,18 +72,28 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
     results = results.assign(tweaks=results["tweaks"].fillna("none").str.split(" (", regex=False).str[0])
     spec = _told_apart(results)
     # Runs of one spec are one training that was looked at in several ways, of which some run has the eigenvalues.
-    number = hashable(results[spec]).groupby(spec, dropna=False).ngroup()
+    results = hashable(results)
+    training = pd.Series(number(results, spec), results.index)
     eigenvalue = results["run_id"].map(_mean_eigenvalues(diagnostics)).astype(float)
-    results = results.assign(top_eigenvalue=eigenvalue.groupby(number).transform("first"))
-    runs = results[~number.duplicated()].reset_index(drop=True)
+    results = results.assign(top_eigenvalue=eigenvalue.groupby(training).transform("first"))
+    runs = results[~training.duplicated()].reset_index(drop=True)
     runs.attrs = {}  # pandas copies them with each frame that is made from this one
     lost = runs["diverged"].astype(bool)
     egf = next((_numbers(runs[name]).mask(lost) for name in ("egf_2", "egf_1") if name in runs), np.nan)
     runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs))
     found = Evidence(runs, tuple(spec), diverged)
-    group = hashable(runs[found.configuration]).groupby(found.configuration, dropna=False).ngroup()
-    spread = (runs["egf"] - runs["egf"].groupby(group).transform("median")).abs()
+    middle = runs["egf"].groupby(number(runs, found.configuration)).transform("median")
+    spread = (runs["egf"] - middle).abs()
     return Evidence(runs.assign(egf_spread=spread), tuple(spec), diverged)
+
+
+def number(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Returns a number for each row, the same where rows agree in all columns: much faster than a group of columns."""
+    numbers = np.zeros(len(frame), dtype=np.int64)
+    for column in columns:
+        codes, values = pd.factorize(frame[column])  # -1 where there is no value
+        numbers = pd.factorize(numbers * (len(values) + 1) + codes + 1)[0].astype(np.int64)
+    return numbers
 
 
 def parts_of(names: pd.Series) -> pd.Series:
@@ -107,7 +117,7 @@ def _told_apart(results: pd.DataFrame) -> list[str]:
     columns = [column for column in spec_columns(results) if column not in MEASURING]
     varying = hashable(results[columns]).nunique(dropna=False) > 1
     named = [column for column in _NAMED if column in results]
-    return list(dict.fromkeys([*(column for column in columns if varying[column]), *named]))
+    return list(dict.fromkeys([*varying.index[varying], *named]))
 
 
 def _coupled(runs: pd.DataFrame) -> pd.Series:

@@ -1,6 +1,6 @@
 """Comparisons run by run: runs of one side beside those of the other that agree with them in all else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from keras_sparseflow.analysis.claims.case import Case, Scale
-from keras_sparseflow.analysis.claims.evidence import SIZES, Evidence, parts_of, variants
-from keras_sparseflow.analysis.frames.cells import describe, hashable
+from keras_sparseflow.analysis.claims.evidence import SIZES, Evidence, number, parts_of, variants
+from keras_sparseflow.analysis.frames.cells import describe
 from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.frames.pairs import ARMS, match_sides
@@ -144,9 +144,10 @@ class Comparison:
         """Returns the cases that have a pair."""
         pairs = self.pairs(evidence)
         by = [column for column in self.by if column in pairs]
+        name = case_names(pairs, by)
         return [
-            Case(name, first, second, self.claimed, self.of.scale, self.sides.names)
-            for name, first, second in by_case(pairs, by)
+            Case(name(pair), first, second, self.claimed, self.of.scale, self.sides.names)
+            for pair, first, second in by_case(pairs, by)
         ]
 
     def pairs(self, evidence: Evidence) -> pd.DataFrame:
@@ -156,27 +157,34 @@ class Comparison:
             runs = runs[runs["optimizer"].isin(self.optimizers)]
         if self.where is not None:
             runs = runs[self.where(runs).astype(bool)]
-        side = self.sides.label(runs)
-        if not set(self.sides.names) <= set(side):
+        side, names = self.sides.label(runs), list(self.sides.names)
+        if not set(names) <= set(side):
             return pd.DataFrame(columns=[*evidence.spec, "first", "second"])
-        runs = runs.assign(side=side, rest=self.sides.rest(runs))
-        key = [column for column in evidence.spec if column in runs and column not in self.sides.free] + ["rest"]
-        first, second = (runs[side == name] for name in self.sides.names)
-        second = second[~hashable(second[key]).duplicated()]
+        agreed = [column for column in evidence.spec if column in runs and column not in self.sides.free]
+        runs = runs.assign(side=side, rest=self.sides.rest(runs))[side.isin(names)]
+        runs["pair"] = number(runs, [*agreed, "rest"])
+        values = runs[["pair", "side", "accuracy", "diverged"]]
+        first, second = (values[values["side"] == name] for name in names)
+        second = second.drop_duplicates("pair")
         # Several runs of the first side, such as those of two lambdas, may each have the same partner.
-        number = hashable(first[key]).groupby(key, dropna=False).cumcount()
         matched = [
-            match_sides(pd.concat([one, second]), "side", self.sides.names, key, "accuracy", self.of.policy(evidence))
-            for _, one in first.groupby(number)
+            match_sides(
+                pd.concat([one, second]), "side", self.sides.names, ["pair"], "accuracy", self.of.policy(evidence)
+            )
+            for _, one in first.groupby(first.groupby("pair").cumcount())
         ]
-        pairs = pd.concat(matched, ignore_index=True)
-        pairs = pairs[pairs["state"] == "complete"].rename(
-            columns=dict(zip(self.sides.names, ("first", "second"), strict=True))
+        pairs = pd.concat(matched).rename(columns=dict(zip(names, ("first", "second"), strict=True)))
+        pairs = pairs.loc[pairs["state"] == "complete", ["pair", "first", "second"]]
+        place = runs.drop_duplicates("pair").set_index("pair")[agreed]
+        pairs = (
+            place.reindex(pairs["pair"])
+            .reset_index(drop=True)
+            .assign(first=pairs["first"].to_numpy(dtype=float), second=pairs["second"].to_numpy(dtype=float))
         )
         if not self.of.scale.ratio:
             return pairs
         pairs = pairs[(pairs[["first", "second"]] > 0).all(axis=1)]
-        return pairs.assign(**{side: np.log(pairs[side].astype(float)) for side in ("first", "second")})
+        return pairs.assign(first=np.log(pairs["first"]), second=np.log(pairs["second"]))
 
 
 @dataclass(frozen=True)
@@ -200,26 +208,24 @@ class Difference:
         return "drop"
 
 
-def by_case(pairs: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Returns the name of each case, and the values of both sides, a mean for each draw."""
-    if pairs.empty:
-        return []
+def by_case(pairs: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[pd.Series, np.ndarray, np.ndarray]]:
+    """Yields the first pair of each case, and the values of both sides: for each draw, the mean over its pairs."""
+    draw = number(pairs, [*by, *(column for column in SIZES if column in pairs and column not in by)])
+    means = pairs[["first", "second"]].astype(float).groupby(draw, sort=False).mean()
+    firsts = pairs.groupby(draw, sort=False).head(1).reset_index(drop=True)
+    for _, inside in firsts.groupby(number(firsts, by), sort=False):
+        case = means.to_numpy()[inside.index]
+        yield inside.iloc[0], case[:, 0], case[:, 1]
+
+
+def case_names(pairs: pd.DataFrame, by: Sequence[str]) -> Callable[[pd.Series], str]:
+    """Returns a function that names the case of a pair by the columns that vary, and by the first one and the arm."""
     named = [column for column in by if column in (by[0], "arm") or pairs[column].nunique() > 1]
-    cases = mean_by_draw(pairs, by).groupby(list(by), dropna=False, sort=False)
-    return [(_name(case.iloc[0], named), case["first"].to_numpy(), case["second"].to_numpy()) for _, case in cases]
+    return lambda pair: ", ".join(_WORDS[c](pair[c]) if c in _WORDS else describe(c, pair[c]) for c in named)
 
 
-def mean_by_draw(pairs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Returns a row for each draw of each case, with the mean of both sides over its pairs."""
-    draw = [column for column in SIZES if column in pairs and column not in by]
-    pairs = pairs.astype({"first": float, "second": float})
-    return pairs.groupby([*by, *draw], dropna=False, sort=False)[["first", "second"]].mean().reset_index()
-
-
-def _name(row: pd.Series, columns: Sequence[str]) -> str:
-    words: dict[str, Callable[[Any], str]] = {
-        "arm": lambda arm: f"{arm} networks",
-        "method": method_name,
-        "density": lambda density: f"density {format_percent(density)}",
-    }
-    return ", ".join(words[c](row[c]) if c in words else describe(c, row[c]) for c in columns)
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "arm": lambda arm: f"{arm} networks",
+    "method": method_name,
+    "density": lambda density: f"density {format_percent(density)}",
+}

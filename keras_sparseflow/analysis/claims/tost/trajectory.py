@@ -5,7 +5,7 @@ import pandas as pd
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER, Case
 from keras_sparseflow.analysis.claims.claim import Claim, Half
 from keras_sparseflow.analysis.claims.evidence import Evidence
-from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, EIGENVALUE, Comparison, Sides, values
+from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, EIGENVALUE, Comparison, Sides
 from keras_sparseflow.analysis.claims.tost.toolkit import CIFAR_100, LENGTH, PAPER, TICKETS, sparse, tweaked
 
 _FIRST_DECAY = 0.5
@@ -34,6 +34,14 @@ SMOOTHER_TRAINING = Claim(
 )
 
 
+_BY = ("tweaks",)
+
+
+def _staying(runs: pd.DataFrame) -> pd.Series:
+    """Returns which ghosts stay to the end, and which fade."""
+    return (runs["ghost_decay"] == "none").map({True: "staying", False: "fading"})
+
+
 def _later(runs: pd.DataFrame) -> pd.Series:
     """Returns which ghosts fade after the first decay of the learning rate, and which before."""
     until = runs["ghost_until"].astype(float)
@@ -60,12 +68,12 @@ WHEN_GHOSTS_FADE = Claim(
         Half(
             "ghosts that stay are more accurate than ghosts that fade",
             Comparison(
-                values("ghost_decay", "none", "cosine", ("ghost_until",), ("staying", "fading")),
+                Sides(("staying", "fading"), _staying, ("ghost_decay", "ghost_until")),
                 ACCURACY,
                 HIGHER,
                 (),
                 _ghosts,
-                ("tweaks",),
+                _BY,
             ),
             "run whose ghosts stay beside one whose ghosts fade",
         ),
