@@ -1,6 +1,4 @@
 from .claims.claim import Claim as Claim
-from .claims.claim import Condition as Condition
-from .claims.claim import Half as Half
 from .claims.claim import JudgedClaim as JudgedClaim
 from .claims.claim import JudgedHalf as JudgedHalf
 from .claims.effect import effect_of as effect_of

@@ -7,7 +7,7 @@ from keras_sparseflow.analysis.claims.judging import judge_claims
 from tests.analysis.claims.made_up import DENSITIES, PAIRS, make_study, with_noise
 
 STUDIES = {
-    "pairs": (PAIRS, {"variant": ("NR", "L2", "BN", "L2_BN", "SC", "SC_BN"), "optimizer": ("adam", "sgd")}),
+    "pairs": (PAIRS, {"variant": ("NR", "BN", "L2_BN"), "optimizer": ("adam", "sgd")}),
     "tweaks": (DENSITIES, {"tweaks": ("none", "GSk", "GSw", "tost"), "density": (0.05, 0.2, 1.0)}),
 }
 
@@ -19,6 +19,6 @@ def test_pure_noise_decides_something_in_at_most_five_of_a_hundred_studies(kind)
     decided = 0
     for _ in range(200):
         halves = [half for one in judge_claims(with_noise(study, rng)) for half in one.halves]
-        assert sum(bool(half.numbers) for half in halves) > 15
+        assert sum(bool(half.numbers) for half in halves) > 12
         decided += any(half.verdict.decided for half in halves)
     assert decided <= 10

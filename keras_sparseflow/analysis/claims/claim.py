@@ -101,6 +101,13 @@ class JudgedHalf:
         numbers: means of both sides, and the difference with its interval; "" where nothing was tested.
         outside: conditions of the paper that the study does not meet, each as a phrase.
         as_claimed: whether the answer is what the half-sentence says.
+
+    Example:
+        >>> from keras_sparseflow.analysis import judge_claims
+        >>> from keras_sparseflow.records import read_results
+        >>> half = judge_claims(read_results("runs/demo"))[0].halves[0]
+        >>> half.verdict.answer, half.verdict.reason[:35]
+        ('not testable here', 'no run with L2 and BatchNorm beside')
     """
 
     text: str
@@ -118,6 +125,12 @@ class JudgedClaim:
     Args:
         claim: the claim.
         halves: its half-sentences with their verdicts, one for each case.
+
+    Example:
+        >>> from keras_sparseflow.analysis import judge_claims
+        >>> from keras_sparseflow.records import read_results
+        >>> judge_claims(read_results("runs/demo"))[5].outside[-1]
+        '500 epochs or more (here 30)'
     """
 
     claim: Claim

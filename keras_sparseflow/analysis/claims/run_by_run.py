@@ -91,6 +91,8 @@ class Measured(Protocol):
     """A quantity of runs, or of pairs of runs."""
 
     @property
+    def column(self) -> str: ...
+    @property
     def scale(self) -> Scale: ...
     def table(self, evidence: Evidence) -> pd.DataFrame: ...
     def policy(self, evidence: Evidence) -> str: ...
@@ -98,14 +100,14 @@ class Measured(Protocol):
 
 @dataclass(frozen=True)
 class Quantity:
-    """A column of the evidence; diverged runs have no value of it unless they count as the worst."""
+    """A column of the evidence; diverged runs have no value of it, unless it is the accuracy and they are the worst."""
 
     column: str
     scale: Scale = Scale()
 
     def table(self, evidence: Evidence) -> pd.DataFrame:
-        """Returns the runs with the quantity in the column `accuracy`, whose worst value is 0."""
-        return evidence.runs.assign(accuracy=evidence.runs[self.column])
+        """Returns the runs."""
+        return evidence.runs
 
     def policy(self, evidence: Evidence) -> str:
         """Returns what becomes of diverged runs."""
@@ -143,6 +145,8 @@ class Comparison:
     def __call__(self, evidence: Evidence) -> list[Case]:
         """Returns the cases that have a pair."""
         pairs = self.pairs(evidence)
+        if pairs.empty:
+            return []
         by = [column for column in self.by if column in pairs]
         name = case_names(pairs, by)
         return [
@@ -163,7 +167,8 @@ class Comparison:
         agreed = [column for column in evidence.spec if column in runs and column not in self.sides.free]
         runs = runs.assign(side=side, rest=self.sides.rest(runs))[side.isin(names)]
         runs["pair"] = number(runs, [*agreed, "rest"])
-        values = runs[["pair", "side", "accuracy", "diverged"]]
+        # As an accuracy, for `match_sides` takes 0 for the worst of those; others are left out where a run diverged.
+        values = runs[["pair", "side", "diverged"]].assign(accuracy=runs[self.of.column])
         first, second = (values[values["side"] == name] for name in names)
         second = second.drop_duplicates("pair")
         # Several runs of the first side, such as those of two lambdas, may each have the same partner.
@@ -192,6 +197,7 @@ class Difference:
     """The difference of a comparison, as a quantity of its pairs: by how much a lead grows, say."""
 
     inner: Comparison
+    column: str = "lead"
 
     @property
     def scale(self) -> Scale:
@@ -199,9 +205,9 @@ class Difference:
         return self.inner.of.scale
 
     def table(self, evidence: Evidence) -> pd.DataFrame:
-        """Returns the pairs with their difference in the column `accuracy`."""
+        """Returns the pairs with their difference."""
         pairs = self.inner.pairs(evidence)
-        return pairs.assign(accuracy=pairs["first"] - pairs["second"], diverged=False, coupled=True)
+        return pairs.assign(lead=pairs["first"] - pairs["second"], diverged=False, coupled=True)
 
     def policy(self, evidence: Evidence) -> str:
         """Returns what becomes of diverged runs: the comparison has settled it."""
