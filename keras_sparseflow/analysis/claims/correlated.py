@@ -1,7 +1,7 @@
 """Comparisons of rank correlations: EGF with raw norms, and flow with accuracy over the variants of a study."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,12 @@ def egf_and_raw_norms(evidence: Evidence) -> list[Case]:
     if "dense_width" not in sparse.runs or not norms or sparse.runs.empty:
         return []
     measures = [f"{kind}_{p}" for p in norms for kind in ("egf", "grad_norm")]
-    return leads(correlate_cells(sparse.runs, measures, configuration=sparse.configuration), sparse.configuration)
+    taus = correlate_cells(sparse.runs, measures, configuration=sparse.configuration)
+    return [replace(case, note=_joined(case.note, sparse.reading)) for case in leads(taus, sparse.configuration)]
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def leads(taus: pd.DataFrame, configuration: list[str]) -> list[Case]:
@@ -77,7 +82,7 @@ class OverVariants:
         by = ["optimizer", "arm"]
         name = case_names(pairs, by)
         return [
-            Case(name(pair), first, second, self.claimed, _TAU, ("mean tau",))
+            Case(name(pair), first, second, self.claimed, _TAU, ("mean tau",), evidence.reading)
             for pair, first, second in by_case(pairs, by)
         ]
 

@@ -1,7 +1,7 @@
 """Evidence: the runs of a study with the columns by which claims are judged, whatever networks the study compares."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import hashable, require_columns, spec_columns
 from keras_sparseflow.analysis.frames.densities import MEASURING
+from keras_sparseflow.analysis.frames.labels import reading_name
 from keras_sparseflow.analysis.frames.method_names import name_methods
+from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.flow.measure_table import TOTAL
 
 SIZES = ("dataset", "model", "depth", "width", "hidden_layers", "dense_width", "density", "seed")
@@ -39,11 +41,13 @@ class Evidence:
             the loss).
         spec: the columns that tell runs apart.
         diverged: "worst" or "drop", see `pair_arms`.
+        reading: of the gradient flow, in words; "" where the results name none.
     """
 
     runs: pd.DataFrame
     spec: tuple[str, ...]
     diverged: str
+    reading: str
 
     @property
     def configuration(self) -> list[str]:
@@ -52,7 +56,7 @@ class Evidence:
 
     def of(self, kept: pd.Series) -> "Evidence":
         """Returns the evidence of some of the runs."""
-        return Evidence(self.runs[kept], self.spec, self.diverged)
+        return replace(self, runs=self.runs[kept])
 
 
 def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, diverged: str) -> Evidence:
@@ -81,10 +85,10 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
     lost = runs["diverged"].astype(bool)
     egf = next((_numbers(runs[name]).mask(lost) for name in ("egf_2", "egf_1") if name in runs), np.nan)
     runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs))
-    found = Evidence(runs, tuple(spec), diverged)
+    reading = reading_of(results)
+    found = Evidence(runs, tuple(spec), diverged, f"flow: {reading_name(reading)}" if reading else "")
     middle = runs["egf"].groupby(number(runs, found.configuration)).transform("median")
-    spread = (runs["egf"] - middle).abs()
-    return Evidence(runs.assign(egf_spread=spread), tuple(spec), diverged)
+    return replace(found, runs=runs.assign(egf_spread=(runs["egf"] - middle).abs()))
 
 
 def number(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:

@@ -148,9 +148,9 @@ class Comparison:
         if pairs.empty:
             return []
         by = [column for column in self.by if column in pairs]
-        name = case_names(pairs, by)
+        name, note = case_names(pairs, by), evidence.reading if self.of.column.startswith("egf") else ""
         return [
-            Case(name(pair), first, second, self.claimed, self.of.scale, self.sides.names)
+            Case(name(pair), first, second, self.claimed, self.of.scale, self.sides.names, note)
             for pair, first, second in by_case(pairs, by)
         ]
 
