@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from absl import app, flags
 
+from keras_sparseflow.analysis.frames.sources import Source
 from keras_sparseflow.analysis.report.effects import effects
-from keras_sparseflow.analysis.report.sources import Source
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.statistics.verdicts import OTHER_WAY, YES
 

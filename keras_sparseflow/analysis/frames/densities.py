@@ -32,7 +32,7 @@ _ARCHITECTURE = ["dataset", "model", *_SIZE]
 _WITHIN = ("density", "seed")
 _TRAINING = [*PLACE, *_WITHIN]
 _LINE = ("variant", "activation", "tweaks")
-_MEASURING = ("diagnostics", "diagnostic_epochs", "diagnostic_samples", "eigenvalue_iterations", "landscape_steps")
+MEASURING = ("diagnostics", "diagnostic_epochs", "diagnostic_samples", "eigenvalue_iterations", "landscape_steps")
 """Fields of the spec that change nothing of a training: runs are not told apart by what was looked at besides."""
 
 _MODELS = {
@@ -216,7 +216,7 @@ def _completed(results: pd.DataFrame) -> pd.DataFrame:
 
 def _varying(results: pd.DataFrame) -> list[str]:
     """Returns the columns of the spec besides the named ones that vary within a configuration."""
-    named = {*CONFIGURATION, *_WITHIN, *_MEASURING}
+    named = {*CONFIGURATION, *_WITHIN, *MEASURING}
     others = [column for column in spec_columns(results) if column not in named]
     if results.empty or not others:
         return []

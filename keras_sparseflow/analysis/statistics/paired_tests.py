@@ -11,9 +11,8 @@ from keras_sparseflow.analysis.frames.cells import cell_columns, completed, hash
 from keras_sparseflow.analysis.frames.densities import PLACE, arrange_densities, one_run_each
 from keras_sparseflow.analysis.frames.formats import format_percent
 from keras_sparseflow.analysis.frames.pairs import ARMS, lower_is_better, match_arms, match_sides
-from keras_sparseflow.analysis.statistics.power import fewest_pairs
-from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, SignedRankTest, holm, wilcoxon_signed_rank
-from keras_sparseflow.analysis.statistics.verdicts import judge
+from keras_sparseflow.analysis.statistics.signed_rank import SignedRankTest, wilcoxon_signed_rank
+from keras_sparseflow.analysis.statistics.verdicts import correct, judge
 
 SIDES = ("line", "method", "density")
 """What is compared over densities: lines (variants, activations and tweaks), methods, and densities with dense ones."""
@@ -127,19 +126,15 @@ def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diver
 def with_verdicts(table: pd.DataFrame, tests: Sequence[SignedRankTest], value: str) -> pd.DataFrame:
     """Returns a table of tests with the columns `p_holm`, `verdict` and `reason`.
 
-    `p_holm` is the two-sided p-value after Holm's correction over the tests of the table. Those of fewer pairs than
-    could be significant by themselves are no part of that family, and keep their p-value (Tarone, 1990).
+    `p_holm` is the two-sided p-value after Holm's correction over the tests of the table, see `correct`.
 
     Args:
         table: a row per test, with its fields.
         tests: the tests.
         value: the column that was compared.
     """
-    telling = table["pairs_used"] >= fewest_pairs(ALPHA)
-    corrected = table["p_two_sided"].astype(float)
-    corrected[telling] = holm(corrected[telling])
+    corrected, family = correct(tests)
     decimals = 4 if value.endswith("accuracy") else 3
-    family = max(int(telling.sum()), 1)
     verdicts = [judge(test, p, family, decimals=decimals) for test, p in zip(tests, corrected, strict=True)]
     return table.assign(p_holm=corrected, verdict=[v.answer for v in verdicts], reason=[v.reason for v in verdicts])
 

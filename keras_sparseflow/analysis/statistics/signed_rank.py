@@ -188,8 +188,29 @@ def _p_value(order: np.ndarray, method: str, alternative: str) -> float:
 
     if method == "none":
         return 1.0 if len(order) else np.nan
-    how = stats.PermutationMethod(n_resamples=np.inf) if method == "permutation" else method
-    return float(stats.wilcoxon(order[order != 0].astype(float), alternative=alternative, method=how).pvalue)
+    if method == "permutation":
+        return _over_sign_patterns(order[order != 0], alternative)
+    return float(stats.wilcoxon(order[order != 0].astype(float), alternative=alternative, method=method).pvalue)
+
+
+def _over_sign_patterns(order: np.ndarray, alternative: str) -> float:
+    """Returns the p-value over all sign patterns of ranks with ties, as SciPy's `PermutationMethod` finds it.
+
+    Each rank is positive or negative, both as likely, whatever the others are: the shares of all rank sums are found by
+    adding one rank after the other, where SciPy computes the statistic of every pattern.
+    """
+    from scipy import stats
+
+    ranks = np.rint(2 * stats.rankdata(np.abs(order))).astype(int)  # ties have half ranks
+    shares = np.ones(1)
+    for rank in ranks:
+        longer = np.zeros(len(shares) + rank)
+        longer[: len(shares)] += shares / 2
+        longer[rank:] += shares / 2
+        shares = longer
+    seen = int(ranks[order > 0].sum())
+    above, below = float(shares[seen:].sum()), float(shares[: seen + 1].sum())
+    return above if alternative == "greater" else min(2 * min(above, below), 1.0)
 
 
 def _signed_order(differences: np.ndarray, tolerances: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Verdicts: what a comparison of pairs says, in one of five answers, for every sentence of a report that judges."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from keras_sparseflow.analysis.frames.formats import format_p, format_signed
 from keras_sparseflow.analysis.statistics.power import MOST, fewest_pairs, pairs_needed, size_found
-from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, SignedRankTest
+from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, SignedRankTest, holm
 
 YES = "yes"
 NO_DIFFERENCE = "no difference seen"
@@ -40,7 +42,29 @@ class Verdict:
         return self.answer in (YES, OTHER_WAY)
 
 
-def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float = ALPHA, decimals: int = 4) -> Verdict:
+def correct(tests: Sequence[SignedRankTest]) -> tuple[np.ndarray, int]:
+    """Returns the two-sided p-values of tests after Holm's correction, and over how many tests they were corrected.
+
+    Those of fewer pairs than could be significant by themselves are no part of the family, and keep their p-value
+    (Tarone, 1990).
+
+    Args:
+        tests: the tests of one page.
+    """
+    corrected = np.array([test.p_two_sided for test in tests], dtype=float)
+    telling = np.array([test.pairs_used >= fewest_pairs(ALPHA) for test in tests], dtype=bool)
+    corrected[telling] = holm(corrected[telling])
+    return corrected, max(int(telling.sum()), 1)
+
+
+def judge(
+    test: SignedRankTest,
+    p_corrected: float,
+    tests: int = 1,
+    alpha: float = ALPHA,
+    decimals: int = 4,
+    show: Callable[[float], str] | None = None,
+) -> Verdict:
     """Returns the verdict of one comparison: the only place in which a report decides what is better.
 
     - "yes", "the other way": the corrected two-sided p-value is below `alpha`, and the interval of the difference lies
@@ -58,6 +82,7 @@ def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float
         tests: how many those are.
         alpha: the level, in (0, 1).
         decimals: with how many a difference is printed.
+        show: how a difference is printed, where not as a number with a sign.
 
     Example:
         >>> from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
@@ -67,6 +92,7 @@ def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float
     if not test.pairs:
         return Verdict(NOT_TESTABLE, "no complete pair")
     known = f"p = {format_p(p_corrected)}, {test.pairs} pairs"
+    show = show or partial(format_signed, decimals=decimals)
     if p_corrected < alpha and (test.low > 0 or test.high < 0):
         return Verdict(YES if test.low > 0 else OTHER_WAY, known)
     fewest = fewest_pairs(alpha / tests)
@@ -74,7 +100,7 @@ def judge(test: SignedRankTest, p_corrected: float, tests: int = 1, alpha: float
         return Verdict(TOO_FEW, f"{known}; {_would_do(test, fewest, alpha / tests)}")
     found = size_found(test.pairs, alpha / tests) * test.spread
     if 0 < found < np.inf:
-        known += f"; 8 of 10 such studies find a difference of {format_signed(found, decimals)[1:]}"
+        known += f"; 8 of 10 such studies find a difference of {show(found).lstrip('+')}"
     return Verdict(NO_DIFFERENCE, known)
 
 

@@ -3,11 +3,11 @@
 from keras_sparseflow.analysis.report.section import Section
 from keras_sparseflow.analysis.report.sections.beside_tost import published_accuracies, published_sparsities
 from keras_sparseflow.analysis.report.sections.by_density import densities
-from keras_sparseflow.analysis.report.sections.claims import claims
 from keras_sparseflow.analysis.report.sections.compared import comparisons
 from keras_sparseflow.analysis.report.sections.correlations import correlations
 from keras_sparseflow.analysis.report.sections.curves import diagnostic_figures, flow_figures, performance_figures
 from keras_sparseflow.analysis.report.sections.means import means
+from keras_sparseflow.analysis.report.sections.papers_claims import papers_claims
 from keras_sparseflow.analysis.report.sections.runs import changes, choices, diverged_runs, provenance
 from keras_sparseflow.analysis.report.sections.sparse_against_dense import p_values
 from keras_sparseflow.plugins import Table
@@ -23,7 +23,7 @@ SECTIONS = Table(
         "comparisons": Section(
             "variants, tweaks, methods and densities compared", "answer", "Which differences hold?", comparisons
         ),
-        "claims": Section("the papers' claims with verdicts", "paper", "What the papers claim", claims),
+        "claims": Section("the papers' claims with verdicts", "paper", "What the papers claim", papers_claims),
         "published": Section(
             "accuracies beside ToST's", "paper", "Beside the published accuracies", published_accuracies
         ),

@@ -1,0 +1,142 @@
+"""Claims of a paper, their half-sentences with a verdict each, and the conditions under which the paper makes them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from keras_sparseflow.analysis.claims.case import Case
+from keras_sparseflow.analysis.claims.evidence import Evidence
+from keras_sparseflow.analysis.frames.formats import format_number
+from keras_sparseflow.analysis.statistics.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition under which a paper makes a claim.
+
+    A study of which some runs meet it is judged by these runs alone.
+
+    Args:
+        words: the condition, such as "learning rate 0.1".
+        column: of the results that shows it.
+        met: whether a value of that column meets it.
+        strict: whether a study that does not meet it cannot test the claim: where another condition makes another
+            claim. Otherwise it is judged, and the verdict says that it is outside its conditions.
+    """
+
+    words: str
+    column: str
+    met: Callable[[Any], bool]
+    strict: bool = False
+
+    def meeting(self, runs: pd.DataFrame) -> pd.Series:
+        """Returns which runs meet it; none where they have no such column."""
+        if self.column not in runs:
+            return pd.Series(False, runs.index)
+        met = {value: bool(self.met(value)) for value in runs[self.column].unique()}
+        return runs[self.column].map(met).eq(True)
+
+    def here(self, runs: pd.DataFrame) -> str:
+        """Returns what the study has instead."""
+        if self.column not in runs:
+            return "none"
+        values = runs[self.column].drop_duplicates().tolist()
+        return ", ".join(value if isinstance(value, str) else format_number(value) for value in values)
+
+
+@dataclass(frozen=True)
+class Half:
+    """A half-sentence of a claim, which has a verdict of its own in every case that a study has of it.
+
+    Args:
+        text: the half-sentence.
+        cases: called with the evidence of a study, gives the cases that it has.
+        needs: the runs that it takes, as a noun phrase.
+        conditions: under which the paper makes it, besides those of the claim.
+        denies: whether the half-sentence denies a difference in the other direction, so that "no difference seen" is as
+            claimed.
+    """
+
+    text: str
+    cases: Callable[[Evidence], list[Case]]
+    needs: str
+    conditions: tuple[Condition, ...] = ()
+    denies: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a paper.
+
+    Args:
+        paper: such as "Tessera et al., 2021".
+        text: the claim in short.
+        place: where the paper makes it, such as "4.1.2, figures 2c, 2d".
+        halves: its half-sentences.
+        conditions: under which the paper makes it.
+
+    Example:
+        >>> from keras_sparseflow.analysis.claims.tessera import CLAIMS
+        >>> CLAIMS[0].place, len(CLAIMS[0].halves)
+        ('4.1.2, figures 2c, 2d', 2)
+    """
+
+    paper: str
+    text: str
+    place: str
+    halves: tuple[Half, ...]
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class JudgedHalf:
+    """The verdict on a half-sentence in one case.
+
+    Args:
+        text: the half-sentence.
+        case: such as "adam, sparse networks"; "" where no case can be tested.
+        verdict: its answer and reason.
+        numbers: means of both sides, and the difference with its interval; "" where nothing was tested.
+        outside: conditions of the paper that the study does not meet, each as a phrase.
+        as_claimed: whether the answer is what the half-sentence says.
+
+    Example:
+        >>> from keras_sparseflow.analysis import judge_claims
+        >>> from keras_sparseflow.records import read_results
+        >>> half = judge_claims(read_results("runs/demo"))[0].halves[0]
+        >>> half.verdict.answer, half.verdict.reason[:35]
+        ('not testable here', 'no run with L2 and BatchNorm beside')
+    """
+
+    text: str
+    case: str
+    verdict: Verdict
+    numbers: str
+    outside: tuple[str, ...]
+    as_claimed: bool
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim and what a study says of it.
+
+    Args:
+        claim: the claim.
+        halves: its half-sentences with their verdicts, one for each case.
+
+    Example:
+        >>> from keras_sparseflow.analysis import judge_claims
+        >>> from keras_sparseflow.records import read_results
+        >>> judge_claims(read_results("runs/demo"))[5].outside[-1]
+        '500 epochs or more (here 30)'
+    """
+
+    claim: Claim
+    halves: tuple[JudgedHalf, ...]
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The conditions that the study does not meet, of all half-sentences that were judged all the same."""
+        return tuple(dict.fromkeys(phrase for half in self.halves for phrase in half.outside))

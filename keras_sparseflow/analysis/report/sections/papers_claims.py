@@ -1,0 +1,40 @@
+"""The papers' claims, each half-sentence judged by the numbers of this study."""
+
+from keras_sparseflow.analysis.claims.claim import JudgedClaim, JudgedHalf
+from keras_sparseflow.analysis.claims.judging import judge_claims
+from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
+from keras_sparseflow.analysis.report.table import Cell, Column, Table
+from keras_sparseflow.analysis.statistics.verdicts import YES
+
+_READ = (
+    "Each half-sentence of a claim is judged by itself, run by run: “yes” means that the difference is as the paper "
+    "says, “the other way” that it is the opposite. All p-values are two-sided and corrected together, by Holm's procedure. "
+    "The last column names conditions of the paper that this study does not meet."
+)
+_HEADINGS = ("claim", "half-sentence", "here", "numbers", "why", "other conditions here")
+
+
+def papers_claims(numbers: StudyNumbers) -> Content | None:
+    """Returns the claims of the papers with their verdicts; nothing where the study can test none."""
+    source = numbers.source
+    value = numbers.value if numbers.value.endswith("accuracy") else "test_accuracy"
+    judged = judge_claims(source.results, source.diagnostics, value, source.diverged)
+    if not judged:
+        return None
+    rows = [_row(claim, half) for claim in judged for half in claim.halves]
+    columns = [Column(heading, text=True) for heading in _HEADINGS]
+    return Content([Table("claim-table", "", columns, rows)], before=_READ)
+
+
+def _row(judged: JudgedClaim, half: JudgedHalf) -> list[Cell]:
+    answer = half.verdict.answer + (", as claimed" if half.as_claimed and half.verdict.answer != YES else "")
+    claim = judged.claim
+    return [
+        Cell(claim.text, note=f"{claim.paper}: {claim.place}"),
+        Cell(half.text + (f" ({half.case})" if half.case else "")),
+        Cell(answer, bold=half.verdict.decided),
+        Cell(half.numbers),
+        Cell(half.verdict.reason),
+        Cell("; ".join(half.outside)),
+    ]

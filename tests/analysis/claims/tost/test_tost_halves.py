@@ -1,0 +1,132 @@
+"""Each half-sentence of the claims of ToST, where it is true, where it is false, and where it is absent."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_sparseflow.analysis.claims import tost
+from keras_sparseflow.analysis.claims.judging import judge_claims
+from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE, OTHER_WAY, YES
+from tests.analysis.claims.made_up import DENSITIES, always, answers, make_study
+
+
+def _with(*names):
+    return lambda runs: runs["tweaks"].isin(names)
+
+
+def _sparser(name):
+    return lambda runs: (runs["tweaks"] == name) * -np.log10(runs["density"])
+
+
+# Claim, half-sentence, study, what changes where the claim says so, by how much, cases.
+HALVES = {
+    "masks": (
+        tost.ANY_MASK, "each kind", {"tweaks": ("none", "tost"), "method": ("random", "snip")}, _with("tost"), 0.03,
+        ["random masks", "SNIP"],
+    ),
+    "sparsities": (
+        tost.ANY_MASK, "each sparsity", {"tweaks": ("none", "tost")}, _with("tost"), 0.03,
+        ["density 5%", "density 20%"],
+    ),
+    **{
+        name: (tost.EACH_TWEAK, f"{name} alone", {"tweaks": ("none", name)}, _with(name), 0.03, ["lottery tickets"])
+        for name in ("GSk", "GSw", "LRsI", "LS")
+    },
+    "most": (
+        tost.EACH_TWEAK, "at the highest", {"tweaks": ("GSk", "GSw", "LS")}, _with("GSk"), 0.03,
+        ["against GSw, lottery tickets", "against LS, lottery tickets"],
+    ),
+    "all": (
+        tost.EACH_TWEAK, "all together", {"tweaks": ("GSk", "tost")}, _with("tost"), 0.03,
+        ["against GSk, lottery tickets"],
+    ),
+    "sparse": (
+        tost.GHOSTS_BY_SPARSITY, "GSk helps sparse", {"tweaks": ("none", "GSk"), "density": (0.05, 1.0)},
+        _sparser("GSk"), 0.03, ["GSk"],
+    ),
+    "the sparser": (
+        tost.GHOSTS_BY_SPARSITY, "GSw helps the more", {"tweaks": ("none", "GSw"), "density": (0.05, 0.2, 0.8, 1.0)},
+        _sparser("GSw"), 0.1, ["GSw"],
+    ),
+    "dense": (
+        tost.GHOSTS_BY_SPARSITY, "GSk lowers", {"tweaks": ("none", "GSk"), "density": 1.0}, _with("GSk"), -0.03,
+        ["momentum"],
+    ),
+    "stay": (
+        tost.WHEN_GHOSTS_FADE, "ghosts that stay", {"tweaks": ("GSk", "GSw"), "ghost_decay": ("cosine", "none")},
+        lambda runs: runs["ghost_decay"] == "none", 0.03, ["GSk", "GSw"],
+    ),
+    "later": (
+        tost.WHEN_GHOSTS_FADE, "ghosts that fade after", {"tweaks": "GSk", "ghost_until": (0.5, 0.7, 0.9)},
+        lambda runs: runs["ghost_until"] > 0.5, -0.03, ["GSk"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_a_half_sentence_is_true_false_or_absent_as_the_runs_are(name):
+    claim, text, changed, where, size, cases = HALVES[name]
+    for sign, answer in ((1, YES), (-1, OTHER_WAY)):
+        study = make_study(DENSITIES, lambda runs, sign=sign: sign * size * where(runs), **changed)
+        judged = judge_claims(study, claims=[claim, always(claim.paper)])
+        assert answers(judged, text) == dict.fromkeys(cases, answer)
+    judged = judge_claims(study[where(study).astype(float) == 0], claims=[claim, always(claim.paper)])
+    assert answers(judged, text) == {}
+
+
+@pytest.mark.parametrize(("factor", "answer"), [(0.5, YES), (2.0, OTHER_WAY)])
+def test_curves_along_the_training_are_compared_run_by_run(factor, answer):
+    study = make_study(
+        DENSITIES, egf=lambda runs: -np.log(factor) * (runs["tweaks"] == "tost"), tweaks=("none", "tost")
+    )
+    rng = np.random.default_rng(1)
+    rows = [
+        (
+            run.run_id,
+            epoch,
+            "top_eigenvalue",
+            "total",
+            np.exp(rng.normal(0, 0.1)) * (factor if run.tweaks == "tost" else 1),
+        )
+        for run in study.itertuples()
+        for epoch in (0, 90, 179)
+    ]
+    diagnostics = pd.DataFrame(rows, columns=["run_id", "epoch", "measure", "layer", "value"])
+    judged = judge_claims(study, diagnostics, claims=[tost.SMOOTHER_TRAINING])
+    assert [half.verdict.answer for half in judged[0].halves] == [answer, answer]
+    without = judge_claims(study, diagnostics.iloc[:0], claims=[tost.SMOOTHER_TRAINING])
+    assert [half.verdict.answer for half in without[0].halves] == [NOT_TESTABLE, answer]
+
+
+def test_eigenvalues_may_be_of_a_second_run_of_the_same_training():
+    study = make_study(DENSITIES, tweaks=("none", "tost"))
+    again = study.assign(run_id=study["run_id"] + "-watched", diagnostics="top_eigenvalue")
+    both = pd.concat([study.assign(diagnostics=""), again], ignore_index=True)
+    both.attrs["spec_columns"] = [*study.attrs["spec_columns"], "diagnostics"]
+    diagnostics = pd.DataFrame(
+        {"run_id": again["run_id"], "epoch": 0, "measure": "top_eigenvalue", "layer": "total", "value": 1.0}
+    ).assign(value=lambda rows: np.where(again["tweaks"] == "tost", 0.5, 1.0))
+    judged = judge_claims(both, diagnostics, claims=[tost.SMOOTHER_TRAINING])
+    assert judged[0].halves[0].verdict.answer == YES
+    assert "24 pairs" in judged[0].halves[0].verdict.reason
+
+
+def test_no_schedule_removes_ghosts_at_once():
+    study = make_study(DENSITIES, tweaks="GSk", ghost_decay=("cosine", "none"))
+    half = judge_claims(study, claims=[tost.WHEN_GHOSTS_FADE])[0].halves[-1]
+    assert (half.verdict.answer, half.case) == (NOT_TESTABLE, "")
+    assert half.verdict.reason == "no run whose ghosts are removed at once: no schedule here does so"
+
+
+def test_other_masks_than_tickets_are_named_as_another_condition():
+    study = make_study(DENSITIES, tweaks=("none", "GSk"), method="snip")
+    judged = judge_claims(study, claims=[tost.EACH_TWEAK])
+    assert judged[0].outside == ("lottery tickets (here snip)",)
+
+
+def test_runs_without_tweaks_are_partners_whatever_ghosts_they_do_not_have():
+    """A field that does not apply to a run has its default in the results: other than that of runs with the tweak."""
+    study = make_study(DENSITIES, lambda runs: 0.03 * (runs["tweaks"] == "GSk"), tweaks=("none", "GSk"))
+    study["ghost_decay"] = np.where(study["tweaks"] == "GSk", "linear", "cosine")
+    study.attrs["spec_columns"] = [*study.attrs["spec_columns"], "ghost_decay"]
+    assert answers(judge_claims(study, claims=[tost.EACH_TWEAK]), "GSk alone") == {"lottery tickets": YES}
