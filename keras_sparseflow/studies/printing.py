@@ -1,10 +1,10 @@
 """Printed summaries: a finished run, the plan of a study, the costs of studies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import filesize
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -51,17 +51,29 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
         console.print(f"Finished before: {counted(plan.finished, 'network')}.", highlight=False)
 
 
-def print_costs(costs: Sequence[tuple[Study, Cost | str]], console: Console | None = None) -> None:
-    """Prints a table of studies: what each is about, and what it costs, or why it can't be trained."""
+def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], console: Console | None = None) -> None:
+    """Prints presets by their paper, one line each: name, question, networks and floating-point operations.
+
+    Args:
+        papers: the studies of each paper with their cost, or why one can't be trained.
+        console: where to print; None for the terminal.
+    """
     console = console or Console()
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True, show_edge=False, title="Presets")
-    table.add_column("preset")
-    for name in ("networks", "steps", "weights\nactive", "weights\nstored", "FLOP"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for study, cost in costs:
-        table.add_row(*_cells(study, cost))
-    console.print(table)
-    console.print("Sums over the networks of a study.", soft_wrap=True, highlight=False)
+    names = max(len(study.name) for costs in papers.values() for study, _ in costs) + 1
+    titles = max(console.width - names - 19, 8)
+    lines, refused = [], {}
+    for paper, costs in papers.items():
+        lines.append(Text(f"{paper:<{names + titles}} networks      FLOP", "bold"))
+        for study, cost in costs:
+            if isinstance(cost, str):
+                refused[study.name] = cost
+            numbers = ("-", "-") if isinstance(cost, str) else (str(cost.networks), short(cost.flops))
+            title = study.title if len(study.title) <= titles else f"{study.title[: titles - 1]}\N{HORIZONTAL ELLIPSIS}"
+            lines.append(Text(f"{study.name:<{names}}{title:<{titles}} {numbers[0]:>8}{numbers[1]:>10}"))
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    for name, reason in refused.items():
+        console.print(f"{name} can't be so changed: {reason}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
@@ -93,13 +105,3 @@ def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
             filesize.decimal(population.memory),
         )
     return table
-
-
-def _cells(study: Study, cost: Cost | str) -> list[RenderableType]:
-    name = Text(f"{study.name}\n", "bold")
-    name.append(study.title, "not bold")
-    if isinstance(cost, str):
-        name.append(f" Not so changed: {cost}", "not bold")
-        return [name, *["-"] * 5]
-    numbers = (cost.steps, cost.active_weights, cost.stored_weights, cost.flops)
-    return [name, str(cost.networks), *map(short, numbers)]
