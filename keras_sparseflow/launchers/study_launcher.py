@@ -1,5 +1,7 @@
 """The launcher of studies, which scsdc, wide_resnet and tost share: flags, training and reports."""
 
+import sys
+
 from absl import flags
 
 from keras_sparseflow.launchers.flags import (
@@ -71,6 +73,7 @@ def train_and_report(argv: list[str]) -> None:
         if FLAGS.list_presets:
             _list_presets()
             return
+        print("Loading TensorFlow.", file=sys.stderr, flush=True)
         load_training_as_given()
         from keras_sparseflow.analysis.report import write_report
         from keras_sparseflow.studies.executors.options import is_chief
@@ -93,6 +96,7 @@ def train_and_report(argv: list[str]) -> None:
                 continue
             study_dir = run_study(study, **how)
             if is_chief(how["options"]):
+                print("Writing the report.", flush=True)
                 print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
 
 

@@ -171,7 +171,9 @@ def train(
 
     specs, study_dir, options, strategy = prepared.specs, prepared.study_dir, prepared.options, prepared.strategy
     train_all = EXECUTORS.get(executor)
-    of_data = specs[0].data
+    of_data, chief = specs[0].data, is_chief(strategy)
+    console = None if chief else Console(quiet=True, force_terminal=False)
+    (console or Console()).print(f"Reading {of_data.dataset}.", highlight=False)
     data = load_images(
         of_data.dataset,
         data_dir=data_dir,
@@ -181,11 +183,10 @@ def train(
     )
     check_images(specs, data)
     images = describe_images(data)
-    chief = is_chief(strategy)
     with lost_workers_named(strategy), study_lock(study_dir) if chief else contextlib.nullcontext():
         check_same_images(study_dir, images)
         left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
-        with StudyProgress(specs, None if chief else Console(quiet=True, force_terminal=False)) as progress:
+        with StudyProgress(specs, console) as progress:
             progress.note(cost_line(prepared.cost))
             if not options.allow_collapse:
                 check_masks(left, data, progress.show)
