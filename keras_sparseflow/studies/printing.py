@@ -41,6 +41,7 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
     lines.append(f"Cost: {cost_line(prepared.cost)}")
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(_network_table(study))
     if plan.populations:
         console.print(_plan_table(plan.populations))
     if plan.alone:
@@ -74,6 +75,26 @@ def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], cons
         console.print(line, soft_wrap=True, highlight=False)
     for name, reason in refused.items():
         console.print(f"{name} can't be so changed: {reason}", soft_wrap=True, highlight=False, markup=False)
+
+
+_TOLD = (
+    *("dataset", "model", "depth", "hidden_layers", "width", "max_width", "width_fractions", "density", "method"),
+    *("score", "distribution", "tweaks", "variant", "activation", "optimizer", "learning_rate", "batch_size", "epochs"),
+    "seeds",
+)
+"""The choices that are printed before a study is trained; its report has them all."""
+
+
+def _network_table(study: Study) -> Table:
+    """Returns what a study's networks are, and how they are trained, a row for each choice."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    told = {row["choice"]: row["value"] for row in study.choices()}
+    for name in _TOLD:
+        if name in told:
+            value = told[name]
+            words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            table.add_row(Text(name.replace("_", " "), "bold"), Text(words))
+    return table
 
 
 def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:

@@ -42,6 +42,8 @@ def test_a_study_is_told_with_what_it_repeats_what_is_open_and_what_is_changed(t
         "Changed: epochs 3 (preset: 100).",
     ]  # fmt: skip
     assert lines[4].startswith("Cost: 8 networks, 24 gradient steps; ")
+    told = [line.split(maxsplit=1) for line in lines[5:]]
+    assert ["variant", "NR, BN"] in [[name, *map(str.strip, value)] for name, *value in told]
 
 
 def test_the_plan_is_a_table_of_populations(tmp_path):
@@ -56,7 +58,7 @@ def test_networks_alone_finished_ones_and_reasons_are_told(tmp_path):
     alone = prepared(tmp_path, "serial")
     assert text(print_study, alone).endswith("One after the other: 8 networks.\n")
     plan = StudyPlan((), alone.plan.alone[:1], {"optimizer 'odd'": "it is odd"}, 1)
-    assert text(print_study, dataclasses.replace(alone, plan=plan)).splitlines()[5:] == [
+    assert text(print_study, dataclasses.replace(alone, plan=plan)).splitlines()[-3:] == [
         "One after the other: 1 network.", "Networks with optimizer 'odd' can't be stacked: it is odd.",
         "Finished before: 1 network.",
     ]  # fmt: skip
