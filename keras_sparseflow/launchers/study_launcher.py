@@ -94,7 +94,7 @@ def train_and_report(argv: list[str]) -> None:
             if FLAGS.dry_run:
                 print_study(prepare(study, **how))
                 continue
-            study_dir = run_study(study, **how)
+            study_dir = run_study(study, **how, repair=FLAGS.repair)
             if is_chief(how["options"]):
                 print("Writing the report.", flush=True)
                 print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_sparseflow.records import RunFolder, read_json
+from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
 from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
@@ -20,7 +21,7 @@ UNITS = {"seconds": "s"}
 def print_result(folder: RunFolder, console: Console | None = None) -> None:
     """Prints the result of a finished run as a table, and where its files are."""
     table = Table("result", "value", title=folder.run_id)
-    for name, value in read_json(folder.path / "result.json").items():
+    for name, value in without_digests(read_json(folder.path / "result.json")).items():
         shown = "not a number" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
         table.add_row(name, f"{shown} {UNITS.get(name, '')}".rstrip())
     console = console or Console()
