@@ -118,6 +118,9 @@ for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28
         "import keras_sparseflow.plugins",
         "import keras_sparseflow.analysis.report.writing, keras_sparseflow.analysis.figures",
         "from keras_sparseflow.studies.presets.preset_table import PRESETS; PRESETS.get('demo').choices()",
+        "from keras_sparseflow.launchers import study_launcher, scsdc; import keras_sparseflow.studies.printing\n"
+        "from keras_sparseflow.studies.presets.counted import PRESETS, listed_costs\n"
+        "listed_costs([PRESETS.get('demo')], None)",
         "from keras_sparseflow.launchers import flags; flags.define_spec_flags(); flags.define_run_flags()",
         "from keras_sparseflow.data import load_images; load_images('digits')",
         COUNTING,

@@ -47,6 +47,7 @@ def define_run_flags() -> None:
     """Defines the flags that say where data and results are kept, and how runs are executed."""
     flags.DEFINE_string("runs_dir", "runs", "folder that holds a folder for each study.")
     flags.DEFINE_string("data_dir", None, "folder of prepared TensorFlow Datasets, or of the images of dataset=folder.")
+    flags.DEFINE_bool("repair", False, "train runs anew of which a file is damaged; sparseflow-check names them.")
     flags.DEFINE_bool("tensorboard", True, "write TensorBoard events beside the results of each run.")
     flags.DEFINE_enum(
         "jit",

@@ -1,5 +1,7 @@
 """The launcher of studies, which scsdc, wide_resnet and tost share: flags, training and reports."""
 
+import sys
+
 from absl import flags
 
 from keras_sparseflow.launchers.flags import (
@@ -17,7 +19,7 @@ from keras_sparseflow.launchers.flags import (
     load_training_as_given,
 )
 from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
-from keras_sparseflow.studies.presets.preset_table import PRESETS, listed_presets, preset_names, studies_of
+from keras_sparseflow.studies.presets.preset_table import PRESETS, papers_and_presets, preset_names, studies_of
 from keras_sparseflow.studies.study import GRID_FIELDS, Study
 
 FLAGS = flags.FLAGS
@@ -67,17 +69,18 @@ def train_and_report(argv: list[str]) -> None:
         argv: the words beside the flags, the program first.
     """
     with plain_errors(FLAGS.debug):
-        refuse_arguments(argv)
+        _take_preset(argv)
+        if FLAGS.list_presets:
+            _list_presets()
+            return
+        print("Loading TensorFlow.", file=sys.stderr, flush=True)
         load_training_as_given()
         from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief
-        from keras_sparseflow.studies.prepare import prepare, study_costs
-        from keras_sparseflow.studies.printing import print_costs, print_study
+        from keras_sparseflow.studies.prepare import prepare
+        from keras_sparseflow.studies.printing import print_study
         from keras_sparseflow.studies.run_study import check_data, run_study
 
-        if FLAGS.list_presets:
-            print_costs(study_costs([_changed(study, taken=True) for study in listed_presets()], FLAGS.data_dir))
-            return
         how = {
             "runs_dir": FLAGS.runs_dir,
             "data_dir": FLAGS.data_dir,
@@ -91,9 +94,29 @@ def train_and_report(argv: list[str]) -> None:
             if FLAGS.dry_run:
                 print_study(prepare(study, **how))
                 continue
-            study_dir = run_study(study, **how)
+            study_dir = run_study(study, **how, repair=FLAGS.repair)
             if is_chief(how["options"]):
+                print("Writing the report.", flush=True)
                 print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
+
+
+def _take_preset(argv: list[str]) -> None:
+    """Takes a word beside the flags, the first, for the preset: `sparseflow-scsdc demo`."""
+    if len(argv) == 2 and not FLAGS["preset"].present:
+        FLAGS.preset = argv[1]
+    else:
+        refuse_arguments(argv)
+
+
+def _list_presets() -> None:
+    from keras_sparseflow.studies.presets.counted import listed_costs
+    from keras_sparseflow.studies.printing import print_presets
+
+    papers = {
+        paper: listed_costs([_changed(study, taken=True) for study in studies], FLAGS.data_dir)
+        for paper, studies in papers_and_presets().items()
+    }
+    print_presets(papers)
 
 
 def given_studies() -> list[Study]:
@@ -112,6 +135,8 @@ def _changed(study: Study, name: str | None = None, taken: bool = False) -> Stud
     if taken:
         values = {field: value for field, value in values.items() if field not in study.derived_fields}
         own = {field: value for field, value in own.items() if not _other_kind(study, field)}
+    if taken and not values and not own:
+        return study
     for field in own:
         if kind := _other_kind(study, field):
             raise ValueError(f"`{field}` is of {kind}; received --preset={study.name}.")

@@ -51,6 +51,7 @@ def main(argv: list[str]) -> None:
             data_dir=FLAGS.data_dir,
             executor=FLAGS.executor,
             options=options,
+            repair=FLAGS.repair,
         )
         if is_chief(options):
             print_result(folder)

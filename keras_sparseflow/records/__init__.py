@@ -10,7 +10,7 @@
     runs/<study>/<run_id>/flow.csv           a row per measured epoch, reading, measure and layer
     runs/<study>/<run_id>/diagnostics.csv    a row per measured epoch, measure and layer, if the spec names diagnostics
     runs/<study>/<run_id>/landscape.csv      a row per point at which the trained network's loss was computed
-    runs/<study>/<run_id>/result.json        written last: its presence means finished
+    runs/<study>/<run_id>/result.json        written last: its presence means finished; with a digest of every file
     runs/<study>/<run_id>/events/            TensorBoard
     runs/<study>/events/                     TensorBoard: the columns of the study's runs
 
@@ -22,6 +22,7 @@ from keras_sparseflow.records.columns import DIAGNOSTICS_COLUMNS, FLOW_COLUMNS, 
 from keras_sparseflow.records.files import read_json, write_atomic, write_json
 from keras_sparseflow.records.folder import RunFolder, study_lock
 from keras_sparseflow.records.reading import (
+    damaged_runs,
     read_diagnostics,
     read_flow,
     read_history,
@@ -36,6 +37,7 @@ __all__ = [
     "HISTORY_COLUMNS",
     "LANDSCAPE_COLUMNS",
     "RunFolder",
+    "damaged_runs",
     "read_diagnostics",
     "read_flow",
     "read_history",

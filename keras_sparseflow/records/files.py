@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-REMEDY = "Remove that run's folder and run the study again: only that run is trained anew."
+REMEDY = "Run the study again with --repair: only that run is trained anew."
 """Remedy for a corrupt file of a run."""
 
 
@@ -56,7 +56,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         ...     read_json(Path(folder, "result.json"))
         {'test_accuracy': 0.9, 'test_loss': None}
     """
-    write_atomic(path, (json.dumps(_without_nan(content), indent=2, allow_nan=False) + "\n").encode())
+    write_atomic(path, (json.dumps(without_nan(content), indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
@@ -83,11 +83,12 @@ def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
     return content
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Returns a value as JSON holds it: NaN and infinity as None, NumPy's numbers as Python's."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from filelock import FileLock, Timeout
 from keras_sparseflow.records import files
 from keras_sparseflow.records.columns import OPTIONAL, TABLES, Rows, as_csv
 from keras_sparseflow.records.files import REMEDY
+from keras_sparseflow.records.integrity import damage_of, sealed
+
+_KEPT = (".json", ".csv", ".npz")
+_NOT_KEPT = ("result.json", "checkpoint.npz")
 
 
 class RunFolder:
@@ -40,10 +45,33 @@ class RunFolder:
         """Whether the run has its result, which is written last."""
         return (self.path / "result.json").is_file()
 
+    def check(self, *, arrays: bool = False) -> None:
+        """Raises a ValueError that names a file of the finished run which is not as it was written.
+
+        Args:
+            arrays: whether stored arrays, which may be large, are looked at too.
+        """
+        if damage := damage_of(self.path, arrays=arrays):
+            raise ValueError(f"A file is damaged. {damage}. {REMEDY}")
+
     @property
     def events(self) -> Path:
         """The folder of the run's TensorBoard events, which may not exist."""
         return self.path / "events"
+
+    def repair(self) -> str:
+        """Removes the run if a file of it is damaged, so that it is trained anew; returns what was wrong, or ""."""
+        damage = ""
+        if self.finished:
+            damage = damage_of(self.path, arrays=True)
+        else:
+            try:
+                self.load_checkpoint()
+            except ValueError as error:
+                damage = str(error)
+        if damage:
+            shutil.rmtree(self.path)
+        return damage
 
     def start(self, spec: Mapping[str, Any]) -> None:
         """Makes the folder, removes leftovers of a crash, and writes `spec.json`."""
@@ -100,7 +128,9 @@ class RunFolder:
         for name, rows in tables.items():
             if rows or name not in OPTIONAL:
                 files.write_atomic(self.path / f"{name}.csv", as_csv(rows, TABLES[name]))
-        files.write_json(self.path / "result.json", result)
+        kept = [path for path in self.path.iterdir() if path.suffix in _KEPT and path.name not in _NOT_KEPT]
+        contents = {path.name: path.read_bytes() for path in kept}
+        files.write_json(self.path / "result.json", sealed(files.without_nan(result), contents))
         self.tidy()
 
     def tidy(self) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from keras_sparseflow.records.columns import OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.folder import RunFolder
+from keras_sparseflow.records.integrity import damage_of, without_digests
 
 
 def read_study(study_dir: str | Path) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
     return study
 
 
-def read_results(study_dir: str | Path) -> pd.DataFrame:
+def read_results(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
     """Returns one row per finished member of the study: `run_id`, the spec's fields, the result's fields.
 
     The column of a flow measure holds its mean over the measured epochs, by the reading that `flow_reading` names:
@@ -48,6 +49,10 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
 
     Args:
         study_dir: the study's folder.
+        damaged: "raise", or "leave_out" for runs whose files are not as they were written; see `damaged_runs`.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
 
     Example:
         >>> results = read_results("runs/demo")
@@ -55,7 +60,7 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
         (24, ['sparse', 'dense'])
     """
     study = read_study(study_dir)
-    folders = {folder.run_id: folder for folder in _finished(study_dir)}
+    folders = {folder.run_id: folder for folder in _finished(study_dir, damaged)}
     members = study.get("members") or [{"run_id": run_id} for run_id in study["run_ids"]]
     specs, results = [], []
     for member in members:
@@ -64,7 +69,7 @@ def read_results(study_dir: str | Path) -> pd.DataFrame:
             spec, result = _spec_of(folder), read_json(folder.path / "result.json")
             specs.append({**_flat(spec["spec"]), **member})
             empty = list(spec.get("active_weights", ())).count(0)
-            results.append({**result, "empty_kernels": empty})
+            results.append({**without_digests(result), "empty_kernels": empty})
     columns = dict.fromkeys(name for fields in specs for name in fields)
     unknown = {name: study.get("defaults", {}).get(name) for name in columns}
     frame = pd.DataFrame([{**unknown, **fields, **result} for fields, result in zip(specs, results, strict=True)])
@@ -82,20 +87,24 @@ def _legible(frame: pd.DataFrame, spec_columns: list[str]) -> list[str]:
     return [*(str(name) for name in frame if name not in constant), *constant]
 
 
-def read_history(study_dir: str | Path) -> pd.DataFrame:
+def read_history(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
     """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`.
 
     Args:
         study_dir: the study's folder.
+        damaged: "raise" or "leave_out", see `read_results`.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
 
     Example:
         >>> read_history("runs/demo").columns.tolist()
         ['run_id', 'epoch', 'loss', 'accuracy', 'test_loss', 'test_accuracy']
     """
-    return _read_rows(study_dir, "history")
+    return _read_rows(study_dir, "history", damaged)
 
 
-def read_flow(study_dir: str | Path) -> pd.DataFrame:
+def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
     """Returns a row per finished run, measured epoch, reading, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
     The reading "end" is of the mean gradient over the training images at the end of the epoch; "steps" is the mean
@@ -103,31 +112,39 @@ def read_flow(study_dir: str | Path) -> pd.DataFrame:
 
     Args:
         study_dir: the study's folder.
+        damaged: "raise" or "leave_out", see `read_results`.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
 
     Example:
         >>> flow = read_flow("runs/demo")
         >>> flow["layer"].unique().tolist(), flow["epoch"].unique().tolist()
         (['hidden_1', 'hidden_2', 'output', 'total'], [0, 14, 29])
     """
-    return _read_rows(study_dir, "flow")
+    return _read_rows(study_dir, "flow", damaged)
 
 
-def read_diagnostics(study_dir: str | Path) -> pd.DataFrame:
+def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
     """Returns a row per measured epoch, measure and layer of each finished run that has diagnostics.
 
     Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
 
     Args:
         study_dir: the study's folder.
+        damaged: "raise" or "leave_out", see `read_results`.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
 
     Example:
         >>> read_diagnostics("runs/demo").columns.tolist()
         ['run_id', 'epoch', 'measure', 'layer', 'value']
     """
-    return _read_rows(study_dir, "diagnostics")
+    return _read_rows(study_dir, "diagnostics", damaged)
 
 
-def read_landscape(study_dir: str | Path) -> pd.DataFrame:
+def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
     """Returns a row per finished run and point around its trained weights: `run_id` and `LANDSCAPE_COLUMNS`.
 
     For the diagnostic `loss_along`, x is the distance along the Hessian's top eigenvector, and y is 0. For
@@ -135,12 +152,16 @@ def read_landscape(study_dir: str | Path) -> pd.DataFrame:
 
     Args:
         study_dir: the study's folder.
+        damaged: "raise" or "leave_out", see `read_results`.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
 
     Example:
         >>> read_landscape("runs/demo").columns.tolist()
         ['run_id', 'diagnostic', 'x', 'y', 'loss']
     """
-    return _read_rows(study_dir, "landscape")
+    return _read_rows(study_dir, "landscape", damaged)
 
 
 def _spec_of(folder: RunFolder) -> dict[str, Any]:
@@ -164,16 +185,42 @@ def _flat(parts: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _finished(study_dir: str | Path) -> list[RunFolder]:
+def damaged_runs(study_dir: str | Path, *, arrays: bool = False) -> dict[str, str]:
+    """Returns what is wrong with each finished run whose files are not as they were written, by its id.
+
+    Args:
+        study_dir: the study's folder.
+        arrays: whether stored arrays, which may be large, are looked at too.
+
+    Example:
+        >>> damaged_runs("runs/demo")
+        {}
+    """
+    found = {folder.run_id: damage_of(folder.path, arrays=arrays) for folder in _of_the_plan(study_dir)}
+    return {run_id: damage for run_id, damage in found.items() if damage}
+
+
+def _finished(study_dir: str | Path, damaged: str) -> list[RunFolder]:
     """Returns the finished runs of the study's plan, in its order."""
+    if damaged not in ("raise", "leave_out"):
+        raise ValueError(f"`damaged` must be 'raise' or 'leave_out'; received {damaged!r}.")
+    folders = _of_the_plan(study_dir)
+    if damaged == "leave_out":
+        return [folder for folder in folders if not damage_of(folder.path)]
+    for folder in folders:
+        folder.check()
+    return folders
+
+
+def _of_the_plan(study_dir: str | Path) -> list[RunFolder]:
     folders = [RunFolder(Path(study_dir), run_id) for run_id in read_study(study_dir)["run_ids"]]
     return [folder for folder in folders if folder.finished]
 
 
-def _read_rows(study_dir: str | Path, name: str) -> pd.DataFrame:
+def _read_rows(study_dir: str | Path, name: str, damaged: str) -> pd.DataFrame:
     """Returns one table of all finished runs; runs without this optional table are left out."""
     columns, frames = TABLES[name], []
-    for folder in _finished(study_dir):
+    for folder in _finished(study_dir, damaged):
         path = folder.path / f"{name}.csv"
         if name in OPTIONAL and not path.is_file():
             continue

@@ -1,5 +1,6 @@
 """Prepares a study: networks, size of the data, checks, devices, plan and cost, all before the first step."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -66,12 +67,15 @@ def size_of(study: Study, data_dir: str | None) -> DataSize:
 
 
 def study_costs(studies: Sequence[Study], data_dir: str | None) -> list[tuple[Study, Cost | str]]:
-    """Returns what studies cost from their start, or why one can't be trained as it is."""
+    """Returns what studies cost from their start, or why one can't be trained as it is.
+
+    Networks of other seeds cost the same, so those of one seed are counted.
+    """
 
     def cost_of(study: Study) -> Cost | str:
         try:
             size = size_of(study, data_dir)
-            return cost(study.specs(size), size)
+            return cost(dataclasses.replace(study, seeds=study.seeds[:1]).specs(size), size) * len(study.seeds)
         except ValueError as error:
             return str(error)
 

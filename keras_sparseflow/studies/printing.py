@@ -1,14 +1,15 @@
 """Printed summaries: a finished run, the plan of a study, the costs of studies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import filesize
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from keras_sparseflow.records import RunFolder, read_json
+from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
 from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
@@ -20,7 +21,7 @@ UNITS = {"seconds": "s"}
 def print_result(folder: RunFolder, console: Console | None = None) -> None:
     """Prints the result of a finished run as a table, and where its files are."""
     table = Table("result", "value", title=folder.run_id)
-    for name, value in read_json(folder.path / "result.json").items():
+    for name, value in without_digests(read_json(folder.path / "result.json")).items():
         shown = "not a number" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
         table.add_row(name, f"{shown} {UNITS.get(name, '')}".rstrip())
     console = console or Console()
@@ -41,6 +42,7 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
     lines.append(f"Cost: {cost_line(prepared.cost)}")
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(_network_table(study))
     if plan.populations:
         console.print(_plan_table(plan.populations))
     if plan.alone:
@@ -51,17 +53,49 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
         console.print(f"Finished before: {counted(plan.finished, 'network')}.", highlight=False)
 
 
-def print_costs(costs: Sequence[tuple[Study, Cost | str]], console: Console | None = None) -> None:
-    """Prints a table of studies: what each is about, and what it costs, or why it can't be trained."""
+def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], console: Console | None = None) -> None:
+    """Prints presets by their paper, one line each: name, question, networks and floating-point operations.
+
+    Args:
+        papers: the studies of each paper with their cost, or why one can't be trained.
+        console: where to print; None for the terminal.
+    """
     console = console or Console()
-    table = Table(box=SIMPLE_HEAD, collapse_padding=True, show_edge=False, title="Presets")
-    table.add_column("preset")
-    for name in ("networks", "steps", "weights\nactive", "weights\nstored", "FLOP"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for study, cost in costs:
-        table.add_row(*_cells(study, cost))
-    console.print(table)
-    console.print("Sums over the networks of a study.", soft_wrap=True, highlight=False)
+    names = max(len(study.name) for costs in papers.values() for study, _ in costs) + 1
+    titles = max(console.width - names - 19, 8)
+    lines, refused = [], {}
+    for paper, costs in papers.items():
+        lines.append(Text(f"{paper:<{names + titles}} networks      FLOP", "bold"))
+        for study, cost in costs:
+            if isinstance(cost, str):
+                refused[study.name] = cost
+            numbers = ("-", "-") if isinstance(cost, str) else (str(cost.networks), short(cost.flops))
+            title = study.title if len(study.title) <= titles else f"{study.title[: titles - 1]}\N{HORIZONTAL ELLIPSIS}"
+            lines.append(Text(f"{study.name:<{names}}{title:<{titles}} {numbers[0]:>8}{numbers[1]:>10}"))
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    for name, reason in refused.items():
+        console.print(f"{name} can't be so changed: {reason}", soft_wrap=True, highlight=False, markup=False)
+
+
+_TOLD = (
+    *("dataset", "model", "depth", "hidden_layers", "width", "max_width", "width_fractions", "density", "method"),
+    *("score", "distribution", "tweaks", "variant", "activation", "optimizer", "learning_rate", "batch_size", "epochs"),
+    "seeds",
+)
+"""The choices that are printed before a study is trained; its report has them all."""
+
+
+def _network_table(study: Study) -> Table:
+    """Returns what a study's networks are, and how they are trained, a row for each choice."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    told = {row["choice"]: row["value"] for row in study.choices()}
+    for name in _TOLD:
+        if name in told:
+            value = told[name]
+            words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            table.add_row(Text(name.replace("_", " "), "bold"), Text(words))
+    return table
 
 
 def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
@@ -93,13 +127,3 @@ def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
             filesize.decimal(population.memory),
         )
     return table
-
-
-def _cells(study: Study, cost: Cost | str) -> list[RenderableType]:
-    name = Text(f"{study.name}\n", "bold")
-    name.append(study.title, "not bold")
-    if isinstance(cost, str):
-        name.append(f" Not so changed: {cost}", "not bold")
-        return [name, *["-"] * 5]
-    numbers = (cost.steps, cost.active_weights, cost.stored_weights, cost.flops)
-    return [name, str(cost.networks), *map(short, numbers)]

@@ -35,6 +35,7 @@ def run_study(
     data_dir: str | None = None,
     executor: str = "auto",
     options: Options = DEFAULT_OPTIONS,
+    repair: bool = False,
 ) -> Path:
     """Trains every run of a study that is not finished yet; returns the study's folder.
 
@@ -47,6 +48,7 @@ def run_study(
         data_dir: where datasets are kept, see `load_images`.
         executor: a name in `EXECUTORS`.
         options: how runs are executed.
+        repair: whether runs with a damaged file are removed and trained anew.
 
     Raises:
         ValueError: a bad value in the study, or a dataset that can't be had.
@@ -65,6 +67,8 @@ def run_study(
         ['dense', 'sparse']
     """
     check_tensorflow("run_study")
+    if repair:
+        _repair(Path(runs_dir) / study.name)
     prepared = prepare(study, runs_dir=runs_dir, data_dir=data_dir, executor=executor, options=options)
     train(prepared, executor, data_dir)
     return prepared.study_dir
@@ -78,6 +82,7 @@ def run_network(
     data_dir: str | None = None,
     executor: str = "serial",
     options: Options = DEFAULT_OPTIONS,
+    repair: bool = False,
 ) -> RunFolder:
     """Trains one network, unless it is finished already; returns its folder.
 
@@ -89,6 +94,7 @@ def run_network(
         data_dir: the folder of prepared datasets, see `load_images`.
         executor: a name in `EXECUTORS`.
         options: how the run is executed.
+        repair: whether runs with a damaged file are removed from the study's folder, and this one trained anew.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -118,6 +124,8 @@ def run_network(
         comparison="densities",
         base={field: value for field, value in of_data.items() if value is not None},
     )
+    if repair:
+        _repair(Path(runs_dir) / name)
     prepared = prepare(
         alone,
         runs_dir=runs_dir,
@@ -171,7 +179,9 @@ def train(
 
     specs, study_dir, options, strategy = prepared.specs, prepared.study_dir, prepared.options, prepared.strategy
     train_all = EXECUTORS.get(executor)
-    of_data = specs[0].data
+    of_data, chief = specs[0].data, is_chief(strategy)
+    console = None if chief else Console(quiet=True, force_terminal=False)
+    (console or Console()).print(f"Reading {of_data.dataset}.", highlight=False)
     data = load_images(
         of_data.dataset,
         data_dir=data_dir,
@@ -181,11 +191,10 @@ def train(
     )
     check_images(specs, data)
     images = describe_images(data)
-    chief = is_chief(strategy)
     with lost_workers_named(strategy), study_lock(study_dir) if chief else contextlib.nullcontext():
         check_same_images(study_dir, images)
         left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
-        with StudyProgress(specs, None if chief else Console(quiet=True, force_terminal=False)) as progress:
+        with StudyProgress(specs, console) as progress:
             progress.note(cost_line(prepared.cost))
             if not options.allow_collapse:
                 check_masks(left, data, progress.show)
@@ -194,6 +203,16 @@ def train(
                 _write_record(prepared, images, beside(study_dir))
                 _note_others(study_dir, progress)
             train_all(prepared, data, progress)
+
+
+def _repair(study_dir: Path) -> None:
+    """Removes runs with a damaged file from a study's folder, and prints which."""
+    if not (study_dir / "study.json").is_file():
+        return
+    with study_lock(study_dir):
+        for run_id in read_study(study_dir)["run_ids"]:
+            if (study_dir / run_id).is_dir() and (damage := RunFolder(study_dir, run_id).repair()):
+                print(f"Trained anew: {run_id}. {damage}")
 
 
 def _specs_in(study_dir: Path) -> list[RunSpec]:

@@ -6,6 +6,7 @@ import pytest
 
 from keras_sparseflow.analysis.report.writing import writing as report
 from keras_sparseflow.data import DataSize
+from keras_sparseflow.studies import prepare
 from keras_sparseflow.studies import run_study as run_study_module
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.presets.preset_table import PRESETS
@@ -125,13 +126,28 @@ def test_dry_run_tells_what_a_preset_is_and_costs_without_its_dataset(launch, tm
     assert "Cost: 10 networks, 20 gradient steps;" in text and "Networks that train together" in text
 
 
+def test_presets_as_they_are_are_listed_without_counting(launch, monkeypatch):
+    monkeypatch.setattr(prepare, "cost", lambda *_: pytest.fail("nothing is to be counted"))
+    done = launch("scsdc", "--list_presets")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^demo .* 120 +577 G$", done.stdout, re.MULTILINE)
+
+
+def test_a_preset_may_stand_beside_the_flags(launch, tmp_path):
+    done = launch("scsdc", "demo", "--epochs=3", "--dry_run", f"--runs_dir={tmp_path}")
+    assert done.returncode == 0 and done.stdout.startswith("demo: "), done.stderr
+    twice = launch("scsdc", "demo", "--preset=single", "--dry_run")
+    assert twice.returncode == 1 and "received 'demo'" in twice.stderr
+
+
 def test_presets_are_listed_with_their_cost_or_what_refuses_them(launch):
     changed = ["--image_size=4", "--train_size=1400", "--seeds=0", "--rounds=2", "--width_fractions=0.5"]
     done = launch("tost", "--list_presets", *changed)
     rows = {name: row for name, *row in (line.split() for line in done.stdout.splitlines() if line) if name in PRESETS}
     assert done.returncode == 0 and set(rows) == set(PRESETS.names()), done.stderr
-    assert rows["lottery"][0] == "3", "rounds are of tickets alone"
-    assert rows["demo"][0] == "8" and rows["tost_3"] == ["-"] * 5
+    assert rows["lottery"][-3] == "3", "rounds are of tickets alone"
+    assert rows["demo"][-3] == "8"
+    assert "tost_3 can't be so changed: Dataset 'folder' needs `data_dir`" in done.stdout
     refused = " ".join(launch("scsdc", "--list_presets", "--image_size=99").stdout.split())
     assert refused.count("received 99") == len(PRESETS.names()) - 1 and refused.count("needs `data_dir`") == 1
 

@@ -46,74 +46,78 @@ _WRN_16_2 = {
 _RECIPE: Grid = {"variant": ("DA_L2_SC_BN",), "optimizer": ("momentum",), "learning_rate": (0.1,)}
 
 
+_OWN = {
+    "demo": Study(
+        name="demo",
+        title="Does a sparse network beat a dense one of equal capacity on digits?",
+        grids=[{"optimizer": ("sgd", "adam"), "variant": ("NR", "BN"), "learning_rate": (0.03,)}],
+        base={"dataset": "digits", "epochs": 30, "batch_size": 64},
+    ),
+    "single": Study(
+        name="single",
+        title="Does a sparse network beat a dense one of equal capacity?",
+    ),
+    "single_density": Study(
+        name="single_density",
+        title="How does a network fare with a share of its weights?",
+        comparison="densities",
+        grids=[{"density": (0.1,)}],
+        base={"dataset": "cifar10", "model": "wide_resnet"},
+    ),
+    "masks": Study(
+        name="masks",
+        comparison="densities",
+        title="Which masks keep gradients flowing and networks accurate?",
+        grids=_every_mask({"density": (0.02, 0.05, 0.1, 0.2), **_RECIPE}),
+        base={**_WRN_16_2, "rewind_step": 1000},
+        notes=[_MAGNITUDE],
+    ),
+    "lottery": Study(
+        name="lottery",
+        comparison="densities",
+        title="How few weights does a lottery ticket need?",
+        grids=({"distribution": ("global",), **_RECIPE},),
+        base={**_WRN_16_2, "rewind_step": 1000},
+        rounds=15,
+    ),
+    "masks_mlp": Study(
+        name="masks_mlp",
+        comparison="densities",
+        title="Which masks keep gradients flowing in multilayer perceptrons, with which optimizer?",
+        grids=_every_mask(
+            {
+                "density": (0.02, 0.05, 0.1, 0.2, 1.0),
+                "variant": ("NR", "BN"),
+                "optimizer": ("adam", "momentum"),
+                "learning_rate": (LOW,),
+            }
+        ),
+        base={"dataset": "fashion_mnist", "width": 788, "epochs": 100},
+        notes=[
+            _MAGNITUDE,
+            "Of Table 4 the preset has the dataset, the four hidden layers of its widest networks, two optimizers, "
+            "two variants and the learning rate, and a fifth of its epochs.",
+        ],
+    ),
+}
+"""Studies that repeat nothing. `single` and `single_density` are one configuration, every choice its default; `masks`
+and `masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`
+fifteen rounds of tickets."""
+
+PAPERS = {
+    "Studies of one's own": tuple(_OWN),
+    "Keep the Gradients Flowing (Tessera et al. 2021)": (*TABLE_1, *TABLES, *FIGURES, *WIDE_RESNETS, *SAME_CAPACITY),
+    "ToST (Jaiswal et al. 2022)": tuple(TOST),
+}
+"""The names of presets by the paper of which they repeat what is published, or of `scsdc_*` described."""
+
 PRESETS = Table(
     "preset",
     "keras_sparseflow.preset",
-    {
-        "demo": Study(
-            name="demo",
-            title="Does a sparse network beat a dense one of equal capacity on digits?",
-            grids=[{"optimizer": ("sgd", "adam"), "variant": ("NR", "BN"), "learning_rate": (0.03,)}],
-            base={"dataset": "digits", "epochs": 30, "batch_size": 64},
-        ),
-        "single": Study(
-            name="single",
-            title="Does a sparse network beat a dense one of equal capacity?",
-        ),
-        **TABLE_1,
-        **TABLES,
-        **FIGURES,
-        "single_density": Study(
-            name="single_density",
-            title="How does a network fare with a share of its weights?",
-            comparison="densities",
-            grids=[{"density": (0.1,)}],
-            base={"dataset": "cifar10", "model": "wide_resnet"},
-        ),
-        "masks": Study(
-            name="masks",
-            comparison="densities",
-            title="Which masks keep gradients flowing and networks accurate?",
-            grids=_every_mask({"density": (0.02, 0.05, 0.1, 0.2), **_RECIPE}),
-            base={**_WRN_16_2, "rewind_step": 1000},
-            notes=[_MAGNITUDE],
-        ),
-        "lottery": Study(
-            name="lottery",
-            comparison="densities",
-            title="How few weights does a lottery ticket need?",
-            grids=({"distribution": ("global",), **_RECIPE},),
-            base={**_WRN_16_2, "rewind_step": 1000},
-            rounds=15,
-        ),
-        "masks_mlp": Study(
-            name="masks_mlp",
-            comparison="densities",
-            title="Which masks keep gradients flowing in multilayer perceptrons, with which optimizer?",
-            grids=_every_mask(
-                {
-                    "density": (0.02, 0.05, 0.1, 0.2, 1.0),
-                    "variant": ("NR", "BN"),
-                    "optimizer": ("adam", "momentum"),
-                    "learning_rate": (LOW,),
-                }
-            ),
-            base={"dataset": "fashion_mnist", "width": 788, "epochs": 100},
-            notes=[
-                _MAGNITUDE,
-                "Of Table 4 the preset has the dataset, the four hidden layers of its widest networks, two optimizers, "
-                "two variants and the learning rate, and a fifth of its epochs.",
-            ],
-        ),
-        **WIDE_RESNETS,
-        **SAME_CAPACITY,
-        **TOST,
-    },
+    {**_OWN, **TABLE_1, **TABLES, **FIGURES, **WIDE_RESNETS, **SAME_CAPACITY, **TOST},
     expects="keras_sparseflow.studies.study:Study",
 )
-"""`single` and `single_density` are one configuration, every choice its default; `masks` and `masks_mlp` every way in
-which a network becomes sparse, each with the distribution that its authors use; `lottery` fifteen rounds of tickets.
-The others, but for the demo, repeat what is published, or of `scsdc_*` described."""
+"""Every preset that can be named."""
 
 GROUPS = {"table_1": tuple(TABLE_1)}
 """Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""
@@ -143,6 +147,18 @@ def studies_of(name: str) -> list[Study]:
         ['table_1_fashion_mnist', 'table_1_cifar10', 'table_1_cifar100']
     """
     return [PRESETS.get(member) for member in GROUPS.get(name, (name,))]
+
+
+def papers_and_presets() -> dict[str, list[Study]]:
+    """Returns every preset by its paper, those of other packages last; of these that can't be had it prints the reason.
+
+    Example:
+        >>> [study.name for study in papers_and_presets()["Studies of one's own"]][:2]
+        ['demo', 'single']
+    """
+    studies = {study.name: study for study in listed_presets()}
+    listed = {paper: [studies.pop(name) for name in names] for paper, names in PAPERS.items()}
+    return {**listed, **({"Of other packages": list(studies.values())} if studies else {})}
 
 
 def listed_presets() -> list[Study]:

@@ -1,11 +1,12 @@
 """Progress of a study: runs done, time left, current accuracy; a bar on a terminal, lines elsewhere."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
@@ -36,17 +37,17 @@ class StudyProgress:
         self._epochs_trained = 0
         self._started = time.monotonic()
         self._line_at = self._started
-        self._bar = Progress(
-            TextColumn("[bold]{task.fields[study]}"),
+        self._bar = _BarAndLine(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("runs,"),
             TimeElapsedColumn(),
-            TextColumn("gone, {task.fields[left]} left  {task.fields[now]}"),
+            TextColumn("gone, {task.fields[left]} left"),
             console=self._console,
             disable=not self._console.is_terminal,
+            expand=True,
         )
-        self._task = self._bar.add_task("", total=self._runs, study="Training", left="-:--:--", now="")
+        self._task = self._bar.add_task("", total=self._runs, left="-:--:--")
 
     def __enter__(self) -> "StudyProgress":
         self._bar.start()
@@ -103,9 +104,20 @@ class StudyProgress:
     def show(self, now: str) -> None:
         """Shows what is going on, with the runs done and the time left."""
         left = self.time_left()
-        self._bar.update(self._task, completed=self.done, left=left, now=now)
+        self._bar.line = now
+        self._bar.update(self._task, completed=self.done, left=left)
         if self._console.is_terminal:
             return
         if time.monotonic() - self._line_at >= LINE_SECONDS or self.done == self._runs:
             self._line_at = time.monotonic()
             self._console.print(f"{self.done}/{self._runs} runs, {left} left; {now}", soft_wrap=True, highlight=False)
+
+
+class _BarAndLine(Progress):
+    """A bar, and beneath it a line on what is going on, cut where the terminal ends."""
+
+    line = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.line, "dim", no_wrap=True, overflow="ellipsis")

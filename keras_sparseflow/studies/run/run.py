@@ -12,6 +12,7 @@ from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, t
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS, CheckpointClock
+from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
@@ -77,7 +78,7 @@ def run(
         RuntimeError: several workers do not find the same in the folder.
     """
     if folder.finished:
-        return read_json(folder.path / "result.json")
+        return without_digests(read_json(folder.path / "result.json"))
     strategy = one_device() if strategy is None else strategy
     check_batch(spec.training.batch_size, strategy)
     chief = is_chief(strategy)

@@ -43,6 +43,9 @@ class Cost:
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
 
+    def __mul__(self, times: int) -> "Cost":
+        return Cost(*(amount * times for amount in dataclasses.astuple(self)))
+
 
 def cost(specs: Iterable[RunSpec], size: DataSize) -> Cost:
     """Returns what it costs to train networks from their start.

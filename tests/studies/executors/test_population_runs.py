@@ -278,7 +278,9 @@ def test_a_corrupt_checkpoint_is_named_before_any_training(whole, data, tmp_path
     checkpoint = RunFolder(tmp_path, spec.run_id).path / "checkpoint.npz"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-30])
     trained = trained_epochs(monkeypatch)
-    with pytest.raises(ValueError, match=rf"{spec.run_id}/checkpoint\.npz is corrupt.*Remove that run's folder"):
+    with pytest.raises(
+        ValueError, match=rf"{spec.run_id}/checkpoint\.npz is corrupt.*Run the study again with --repair"
+    ):
         train("population", whole.specs, tmp_path, data)
     assert trained == {}
 

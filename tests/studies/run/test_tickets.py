@@ -173,5 +173,7 @@ def test_a_missing_file_of_a_round_is_named_with_what_to_do(series, data, tmp_pa
     specs, folder = series
     shutil.copytree(RunFolder(folder, specs[0].run_id).path, RunFolder(tmp_path, specs[0].run_id).path)
     (RunFolder(tmp_path, specs[0].run_id).path / "weights.npz").unlink()
-    with pytest.raises(ValueError, match=r"weights\.npz is corrupt: .*FileNotFoundError.* Remove that run's folder"):
+    with pytest.raises(
+        ValueError, match=r"weights\.npz is corrupt: .*FileNotFoundError.* Run the study again with --repair"
+    ):
         train("serial", specs[1:2], tmp_path, data, tensorboard=False)

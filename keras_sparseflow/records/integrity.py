@@ -1,0 +1,91 @@
+"""Digests by which the files of a finished run show damage: `result.json` holds one of each, and one of itself.
+
+They show a file that was changed, cut off or mixed up, not one that somebody forged.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+DIGEST, FILES = "digest", "files"
+"""Entries of `result.json`: the digest of its other entries, and those of the run's other files by name."""
+
+_SHARES = ("test_accuracy", "best_test_accuracy", "train_accuracy")
+
+
+def sealed(result: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Returns the content of `result.json` with the digests of a run's files.
+
+    Args:
+        result: what the run came to, as JSON holds it.
+        files: the content of each of its other files, by name.
+
+    Example:
+        >>> sorted(sealed({"test_accuracy": 0.5}, {"spec.json": b"{}"}))
+        ['digest', 'files', 'test_accuracy']
+    """
+    content = {**result, FILES: {name: _sha256(content) for name, content in sorted(files.items())}}
+    return {**content, DIGEST: _digest(content)}
+
+
+def without_digests(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the content of `result.json` without the digests."""
+    return {name: value for name, value in result.items() if name not in (FILES, DIGEST)}
+
+
+def damage_of(run_dir: Path, *, arrays: bool = False) -> str:
+    """Returns what is wrong with the files of a finished run, or "": the file, what was expected and what was found.
+
+    A run whose files have not changed since they were last looked at is not read again.
+
+    Args:
+        run_dir: the run's folder.
+        arrays: whether stored arrays, which may be large, are read too.
+
+    Example:
+        >>> damage_of(next(Path("runs/demo").glob("*/result.json")).parent)
+        ''
+    """
+    paths = [path for path in sorted(run_dir.iterdir()) if path.suffix in (".json", ".csv", ".npz")]
+    state = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
+    return _damage(run_dir, arrays, state)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _damage(run_dir: Path, arrays: bool, state: tuple[tuple[str, int, int], ...]) -> str:
+    path = run_dir / "result.json"
+    try:
+        result = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        return f"{path}: expected JSON, but {error}"
+    if not isinstance(result, dict) or not isinstance(result.get(FILES), dict) or DIGEST not in result:
+        return f"{path}: expected the entries `{FILES}` and `{DIGEST}`; found none"
+    found = _digest({name: value for name, value in result.items() if name != DIGEST})
+    if found != result[DIGEST]:
+        return f"{path}: expected the digest {str(result[DIGEST])[:12]} of its entries; found {found[:12]}"
+    for name, expected in result[FILES].items():
+        if arrays or not name.endswith(".npz"):
+            found = _sha256((run_dir / name).read_bytes()) if (run_dir / name).is_file() else "no such file"
+            if found != expected:
+                return f"{run_dir / name}: expected the digest {expected[:12]}; found {found[:12]}"
+    return _out_of_range(path, result)
+
+
+def _out_of_range(path: Path, result: Mapping[str, Any]) -> str:
+    for name in _SHARES:
+        value = result.get(name)
+        if value is not None and not 0 <= value <= 1:
+            return f"{path}: expected `{name}` in [0, 1]; found {value}"
+    return ""
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Returns the digest of JSON's values, whatever the order of their names and their spaces."""
+    return _sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
