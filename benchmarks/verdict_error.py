@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from absl import app, flags
 
-from keras_sparseflow.analysis.frames.sources import Source
+from keras_sparseflow.analysis.frames.study_source import Source
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.statistics.verdicts import OTHER_WAY, YES

@@ -29,7 +29,7 @@ from .frames.densities import arrange_densities as arrange_densities
 from .frames.densities import mean_by_density as mean_by_density
 from .frames.pairs import mean_by_width as mean_by_width
 from .frames.pairs import pair_arms as pair_arms
-from .frames.sources import Source as Source
+from .frames.study_source import Source as Source
 from .published.agreement import Agreement as Agreement
 from .published.agreement import agreement_sentences as agreement_sentences
 from .published.tessera_tables import PublishedCell as PublishedCell
@@ -41,12 +41,12 @@ from .published.tessera_tables import with_published as with_published
 from .published.tessera_tables import with_published_tau as with_published_tau
 from .published.tost_accuracies import beside_published_tost as beside_published_tost
 from .published.tost_accuracies import load_tost_accuracies as load_tost_accuracies
-from .report.pair_tables import tabulate as tabulate
-from .report.pair_tables import write_tables as write_tables
+from .report.compared_studies import compare_studies as compare_studies
 from .report.section import Content as Content
-from .report.side_by_side import compare_studies as compare_studies
-from .report.table import Shown as Shown
-from .report.table import table_of as table_of
+from .report.tables.pair_tables import tabulate as tabulate
+from .report.tables.pair_tables import write_tables as write_tables
+from .report.tables.table import Shown as Shown
+from .report.tables.table import table_of as table_of
 from .report.writing import write_report as write_report
 from .statistics.correlation import correlate_cells as correlate_cells
 from .statistics.correlation import correlate_densities as correlate_densities

@@ -16,8 +16,8 @@ from typing import Any
 
 from absl import flags
 
+from keras_sparseflow.analysis.report.compared_studies import write_comparison
 from keras_sparseflow.analysis.report.page import FOLDER
-from keras_sparseflow.analysis.report.side_by_side import write_comparison
 from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options

@@ -12,7 +12,7 @@ from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.mask.arrays import check_density
 from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.collapse import CollapseError, check_masks
-from keras_sparseflow.masks.pictures import Masks
+from keras_sparseflow.masks.mask_pictures import Masks
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS, SCORES
 from keras_sparseflow.masks.scores.problem import MaskProblem, Score
 from keras_sparseflow.masks.which_kernels import Exclusion, check_not_quantized, choose_kernels

@@ -20,7 +20,7 @@ from keras_sparseflow.analysis import (
     p_value_heatmap,
 )
 from keras_sparseflow.analysis.frames.pairs import mean_by_width
-from keras_sparseflow.analysis.report.pair_tables import tabulate
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from tests.analysis.texts import overlaps, shown_texts
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.sources import Source
+from keras_sparseflow.analysis.frames.study_source import Source
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.first_screen import answer
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers

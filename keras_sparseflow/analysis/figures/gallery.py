@@ -19,7 +19,7 @@ from keras_sparseflow.analysis.figures.drawing.svg import figure_bytes, page_mar
 from keras_sparseflow.analysis.frames.cells import arrange
 from keras_sparseflow.analysis.frames.densities import arrange_densities
 from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, headline, measure_label
-from keras_sparseflow.analysis.frames.sources import Source
+from keras_sparseflow.analysis.frames.study_source import Source
 
 Drawn = Figure | Mapping[str, Figure]
 """What a figure's function returns: a figure, or several by what each is of."""

@@ -10,7 +10,7 @@ from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.section import GROUPS, Content
-from keras_sparseflow.analysis.report.table import Table
+from keras_sparseflow.analysis.report.tables.table import Table
 from keras_sparseflow.analysis.report.words import abbreviations_in, explained
 
 FOLDER = "report"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Table
+from keras_sparseflow.analysis.report.tables.table import Table
 
 GROUPS = {
     "answer": "What was found",

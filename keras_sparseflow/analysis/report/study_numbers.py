@@ -11,11 +11,11 @@ from keras_sparseflow.analysis.frames.densities import arrange_densities, line_h
 from keras_sparseflow.analysis.frames.diagnostic_means import tabulate_diagnostics
 from keras_sparseflow.analysis.frames.method_names import method_name, name_methods, name_tweaks
 from keras_sparseflow.analysis.frames.readings import reading_of
-from keras_sparseflow.analysis.frames.sources import Source
+from keras_sparseflow.analysis.frames.study_source import Source
 from keras_sparseflow.analysis.published.tessera_tables import with_published_tau
 from keras_sparseflow.analysis.published.tost_accuracies import beside_published_tost
 from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
-from keras_sparseflow.analysis.report.pair_tables import tabulate, tabulate_means
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate, tabulate_means
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities, correlate_flow
 from keras_sparseflow.analysis.statistics.paired_tests import compare_densities
 

@@ -39,6 +39,15 @@ def _unfinished(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
         yield f"{finished} of {planned} runs are finished, {planned - finished} are missing; all numbers are of these."
 
 
+def _damaged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    damaged = numbers.source.damaged
+    if damaged:
+        yield (
+            f"{plural(len(damaged), 'finished run')} left out because a file of it is not as it was written: "
+            f"{listed(list(damaged), most=3)}. sparseflow-check says which file, and --repair trains such runs anew."
+        )
+
+
 def _diverged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     lost = numbers.results.drop_duplicates("run_id")["diverged"].astype(bool).sum()
     if lost:
@@ -203,7 +212,7 @@ def _few_points(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
 
 
 _CHECKS: tuple[Callable[[StudyNumbers, pd.DataFrame], Iterator[str]], ...] = (
-    *(_unfinished, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged, _few_pairs),
+    *(_unfinished, _damaged, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged, _few_pairs),
     *(_single_seed, _left_out, _collapsed, _signs, _few_points),
 )
 """Every warning, in the order of a page."""

@@ -7,16 +7,16 @@ from typing import Any
 from keras_sparseflow import records
 from keras_sparseflow.analysis.figures.gallery import Drawing, write_drawings
 from keras_sparseflow.analysis.frames.formats import plural
-from keras_sparseflow.analysis.frames.sources import Source, read_source
+from keras_sparseflow.analysis.frames.study_source import Source, read_source
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.first_screen import answer, effect_drawing, question
 from keras_sparseflow.analysis.report.made_sections import MadeSection, make_sections
 from keras_sparseflow.analysis.report.page import FOLDER, render
-from keras_sparseflow.analysis.report.pair_tables import write_csv
-from keras_sparseflow.analysis.report.paper_tables import latex, markdown
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Table
+from keras_sparseflow.analysis.report.tables.pair_tables import write_csv
+from keras_sparseflow.analysis.report.tables.paper_tables import latex, markdown
+from keras_sparseflow.analysis.report.tables.table import Table
 from keras_sparseflow.analysis.report.warnings import warnings
 from keras_sparseflow.analysis.report.words import in_words
 

@@ -6,11 +6,11 @@ import pytest
 from keras_sparseflow.analysis import correlate_cells
 from keras_sparseflow.analysis.figures import densities_over_epochs, flow_over_epochs
 from keras_sparseflow.analysis.frames.readings import judge, judged_reading, reading_of
-from keras_sparseflow.analysis.frames.sources import read_source
-from keras_sparseflow.analysis.report.paper_tables import markdown
+from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.correlations import correlations
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
+from keras_sparseflow.analysis.report.tables.paper_tables import markdown
 from tests.analysis.densities import make_densities, make_density_flow
 
 

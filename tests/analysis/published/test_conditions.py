@@ -1,7 +1,7 @@
 """How a study's conditions differ from the paper's, as phrases."""
 
 from keras_sparseflow.analysis.published.conditions import published_differences
-from keras_sparseflow.analysis.report.pair_tables import tabulate
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 
 
 def test_differences_from_the_papers_conditions(make_results):

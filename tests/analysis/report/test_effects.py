@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.report.effects import COLUMNS, effects, side_in_words, turned
-from keras_sparseflow.analysis.report.pair_tables import tabulate
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 from keras_sparseflow.analysis.statistics.paired_tests import compare_densities
 from keras_sparseflow.analysis.statistics.verdicts import ANSWERS, OTHER_WAY, YES
 from tests.analysis.densities import TWEAKS, make_densities, with_tweaks

@@ -7,7 +7,7 @@ from keras_sparseflow.analysis.report.made_sections import make_sections
 from keras_sparseflow.analysis.report.page import render
 from keras_sparseflow.analysis.report.section import GROUPS, Content
 from keras_sparseflow.analysis.report.sections.index import SECTIONS
-from keras_sparseflow.analysis.report.table import Shown, table_of
+from keras_sparseflow.analysis.report.tables.table import Shown, table_of
 from tests.analysis.densities import make_densities
 from tests.analysis.sources import numbers_of
 from tests.plugins.packages import install, registered

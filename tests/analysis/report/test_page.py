@@ -13,9 +13,9 @@ from keras_sparseflow.analysis.figures import accuracy_by_width, flow_by_width, 
 from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, p_colour
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.page import inline_svg, render
-from keras_sparseflow.analysis.report.pair_tables import tabulate
 from keras_sparseflow.analysis.report.section import GROUPS, Content
-from keras_sparseflow.analysis.report.table import Cell, Column, Table
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from tests.analysis.pages import Page
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from keras_sparseflow import records
 from keras_sparseflow.analysis.frames.pairs import pair_arms
-from keras_sparseflow.analysis.frames.sources import read_source
+from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.study import Study
 from tests.analysis.pages import check_links, page_of

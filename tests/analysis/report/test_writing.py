@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow import records
-from keras_sparseflow.analysis.frames.sources import read_source
+from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.analysis.statistics.paired_tests import compare_arms, compare_densities

@@ -7,7 +7,7 @@ import pandas as pd
 from keras_sparseflow.analysis.frames.formats import NOTHING, format_fixed, format_percent, format_signed, plural
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Cell, Column, Table
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
 
 _READ = (

@@ -8,7 +8,7 @@ from keras_sparseflow.analysis.frames.formats import format_interval, format_p, 
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Shown, table_of
+from keras_sparseflow.analysis.report.tables.table import Shown, table_of
 from keras_sparseflow.analysis.report.warnings import budgets
 from keras_sparseflow.analysis.report.words import slug, spoken
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA

@@ -10,7 +10,7 @@ from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.sections.sparse_against_dense import PAPER
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
 
 _READ = (

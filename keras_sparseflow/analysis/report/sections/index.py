@@ -5,7 +5,11 @@ from keras_sparseflow.analysis.report.sections.beside_tost import published_accu
 from keras_sparseflow.analysis.report.sections.by_density import densities
 from keras_sparseflow.analysis.report.sections.compared import comparisons
 from keras_sparseflow.analysis.report.sections.correlations import correlations
-from keras_sparseflow.analysis.report.sections.curves import diagnostic_figures, flow_figures, performance_figures
+from keras_sparseflow.analysis.report.sections.figure_sections import (
+    diagnostic_figures,
+    flow_figures,
+    performance_figures,
+)
 from keras_sparseflow.analysis.report.sections.means import means
 from keras_sparseflow.analysis.report.sections.papers_claims import papers_claims
 from keras_sparseflow.analysis.report.sections.runs import changes, choices, diverged_runs, provenance

@@ -10,7 +10,7 @@ from keras_sparseflow.analysis.frames.pairs import ARMS
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.sections.by_density import spread
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
 
 _READ = (

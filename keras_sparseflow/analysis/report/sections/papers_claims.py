@@ -4,7 +4,7 @@ from keras_sparseflow.analysis.claims.claim import JudgedClaim, JudgedHalf
 from keras_sparseflow.analysis.claims.judging import judge_claims
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Cell, Column, Table
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from keras_sparseflow.analysis.statistics.verdicts import YES
 
 _READ = (

@@ -9,7 +9,7 @@ from keras_sparseflow.analysis.frames.cells import spec_columns
 from keras_sparseflow.analysis.frames.formats import format_large, format_percent, plural
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import duration, in_words, scaled_down, settings
 
 _COST = {

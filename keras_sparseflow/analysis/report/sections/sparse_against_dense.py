@@ -9,10 +9,10 @@ from keras_sparseflow.analysis.frames.cells import columns_in_order
 from keras_sparseflow.analysis.frames.formats import NOTHING, format_interval, format_p, format_signed, plural
 from keras_sparseflow.analysis.published.agreement import agreement, agreement_sentences
 from keras_sparseflow.analysis.published.conditions import published_differences
-from keras_sparseflow.analysis.report.pair_tables import pair_files
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.tables.pair_tables import pair_files
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 

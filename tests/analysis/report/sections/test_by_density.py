@@ -5,9 +5,9 @@ import pytest
 
 from keras_sparseflow.analysis.frames.densities import mean_by_density, tabulate_densities
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
-from keras_sparseflow.analysis.report.paper_tables import markdown
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.by_density import densities
+from keras_sparseflow.analysis.report.tables.paper_tables import markdown
 from tests.analysis.densities import make_densities, with_tweaks
 from tests.analysis.sources import numbers_of
 

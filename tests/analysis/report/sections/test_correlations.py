@@ -3,9 +3,9 @@
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
-from keras_sparseflow.analysis.report.paper_tables import latex
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.correlations import correlations
+from keras_sparseflow.analysis.report.tables.paper_tables import latex
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities, correlate_flow
 from tests.analysis.densities import make_densities
 from tests.analysis.sources import numbers_of

@@ -5,9 +5,9 @@ import pytest
 
 from keras_sparseflow.analysis.frames.densities import mean_by_density
 from keras_sparseflow.analysis.frames.formats import format_fixed
-from keras_sparseflow.analysis.report.pair_tables import tabulate_means
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.means import means
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate_means
 from tests.analysis.densities import make_densities
 from tests.analysis.sources import numbers_of
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_interval, format_p, format_signed
-from keras_sparseflow.analysis.report.pair_tables import tabulate
-from keras_sparseflow.analysis.report.paper_tables import latex, markdown
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.sparse_against_dense import p_values
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
+from keras_sparseflow.analysis.report.tables.paper_tables import latex, markdown
 from tests.analysis.densities import make_densities
 from tests.analysis.sources import numbers_of
 

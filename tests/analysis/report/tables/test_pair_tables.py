@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.frames.pairs import mean_by_width
-from keras_sparseflow.analysis.report.pair_tables import tabulate, tabulate_means, write_tables
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate, tabulate_means, write_tables
 from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
 

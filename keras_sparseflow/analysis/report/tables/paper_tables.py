@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from keras_sparseflow.analysis.report.table import Cell, Table
+from keras_sparseflow.analysis.report.tables.table import Cell, Table
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -1,7 +1,7 @@
 """What a report is made from: a study's frames, read from disk, and what the reader asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Source:
         measure: the flow measure to draw.
         diverged: "worst" or "drop", see `pair_arms`.
         figure_files: whether the figures are to stand beside the page as files too.
+        damaged: what is wrong with each finished run that is left out, by its id.
 
     Example:
         >>> source = read_source(Path("runs/demo"), "test_accuracy", None, "worst", figures=False)
@@ -47,6 +48,7 @@ class Source:
     measure: str
     diverged: str
     figure_files: bool
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_source(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Source:
@@ -54,20 +56,30 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     if not study_dir.is_dir():
         raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
     study = records.read_study(study_dir)
-    results = records.read_results(study_dir)
-    diagnostics, landscape = records.read_diagnostics(study_dir), records.read_landscape(study_dir)
+    tables = (records.read_results, records.read_history, records.read_flow)
+    results, history, flow = (read(study_dir, damaged="leave_out") for read in tables)
     if results.empty:
         raise ValueError(
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(_with_methods(completed(results)), records.read_flow(study_dir))
+    results, flow = judge(_with_methods(completed(results)), flow)
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
     chosen = measure or study.get("measure") or MEASURE
     return Source(
-        study, results, records.read_history(study_dir), flow, diagnostics, landscape, value, chosen, diverged, figures
+        study=study,
+        results=results,
+        history=history,
+        flow=flow,
+        diagnostics=records.read_diagnostics(study_dir, damaged="leave_out"),
+        landscape=records.read_landscape(study_dir, damaged="leave_out"),
+        value=value,
+        measure=chosen,
+        diverged=diverged,
+        figure_files=figures,
+        damaged=records.damaged_runs(study_dir),
     )
 
 

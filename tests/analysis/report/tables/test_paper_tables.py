@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from keras_sparseflow.analysis.report.paper_tables import escape_latex, escape_markdown, latex, markdown
-from keras_sparseflow.analysis.report.table import Cell, Column, Table
+from keras_sparseflow.analysis.report.tables.paper_tables import escape_latex, escape_markdown, latex, markdown
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 
 HARD = "a&b_%, $5 {x} #1 ~ ^ \\ <0.05 | [y]"
 

@@ -11,12 +11,12 @@ from keras_sparseflow import records
 from keras_sparseflow.analysis.frames.cells import describe, hashable, spec_columns
 from keras_sparseflow.analysis.frames.formats import format_interval, format_p, format_signed, plural
 from keras_sparseflow.analysis.frames.pairs import lower_is_better, match_sides
-from keras_sparseflow.analysis.frames.sources import read_source
+from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.page import FOLDER, render
-from keras_sparseflow.analysis.report.pair_tables import write_csv
 from keras_sparseflow.analysis.report.section import Content
-from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.tables.pair_tables import write_csv
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import in_words, listed, spoken
 from keras_sparseflow.analysis.statistics.paired_tests import with_verdicts
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, wilcoxon_signed_rank

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_p
-from keras_sparseflow.analysis.report.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 
 
 def test_a_frame_becomes_rows_of_texts_that_keep_their_numbers():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from keras_sparseflow.analysis.report.side_by_side import compare_studies, write_comparison
+from keras_sparseflow.analysis.report.compared_studies import compare_studies, write_comparison
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, TOO_FEW, YES
 from tests.analysis.densities import make_densities, write_densities
 from tests.analysis.pages import Page, check_alone, check_links

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_sparseflow.analysis.report.sections.curves import curves
+from keras_sparseflow.analysis.report.sections.figure_sections import curves
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from tests.analysis.densities import make_densities, make_diagnostics
 from tests.analysis.sources import numbers_of

@@ -5,7 +5,7 @@ import re
 import matplotlib.image
 import numpy as np
 
-from keras_sparseflow.masks.pictures import Masks
+from keras_sparseflow.masks.mask_pictures import Masks
 
 
 def pictures(masks):

@@ -1,0 +1,1 @@
+"""Tables of a report: one object, its renderers, and the tables of pairs."""
