@@ -1,4 +1,4 @@
-from .curves import plot_flow as plot_flow
+from .flow_plot import plot_flow as plot_flow
 from .measure_table import DEFAULT_MEASURES as DEFAULT_MEASURES
 from .measure_table import MEASURES as MEASURES
 from .measures import FlowMeasure as FlowMeasure

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pandas as pd
 
-from keras_sparseflow.flow.curves import plot_flow
+from keras_sparseflow.flow.flow_plot import plot_flow
 from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
 from keras_sparseflow.flow.tensors import check_tensors

@@ -2,8 +2,8 @@
 
 import pytest
 
+from keras_sparseflow.analysis.figures import gallery
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.writing import page
 from tests.analysis import pairs
 
 
@@ -25,10 +25,10 @@ def fixture_write_study():
 @pytest.fixture
 def unrendered(monkeypatch):
     """Figures of pages are drawn, but not rendered, which takes most of the time: nothing but their titles counts."""
-    monkeypatch.setattr(page, "_svg_with_text", lambda figure: '<svg viewBox="0 0 1 1"></svg>')
+    monkeypatch.setattr(gallery, "figure_bytes", lambda figure: b'<svg width="72pt" viewBox="0 0 1 1"></svg>')
 
 
 @pytest.fixture
 def undrawn(monkeypatch, unrendered):
     """Pages have no figures of curves, which take most of the time: for tests of everything else."""
-    monkeypatch.setattr(StudyNumbers, "drawings", [])
+    monkeypatch.setattr(StudyNumbers, "drawings", lambda self, *sections: [])

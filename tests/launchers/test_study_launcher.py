@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keras_sparseflow.analysis.report.writing import writing as report
+from keras_sparseflow.analysis.report import writing as report
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies import prepare
 from keras_sparseflow.studies import run_study as run_study_module

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from keras_sparseflow.flow.curves import plot_flow
+from keras_sparseflow.flow.flow_plot import plot_flow
 
 
 def rows(**changed):
