@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis import correlate_cells
-from keras_sparseflow.analysis.figures import densities_over_epochs, flow_over_epochs
+from keras_sparseflow.analysis.figures.along_training import over_epochs
 from keras_sparseflow.analysis.frames.readings import judge, judged_reading, reading_of
 from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.report.section import tables_of
@@ -61,14 +61,14 @@ def test_results_of_one_reading_stay_as_they_are(small):
 
 def test_figures_draw_the_end_alone_and_name_it(small):
     results, flow = small
-    drawn = flow_over_epochs(both(flow), results)
-    assert lines(drawn) == lines(flow_over_epochs(flow, results))
+    drawn = over_epochs(both(flow), results)
+    assert lines(drawn) == lines(over_epochs(flow, results))
     assert drawn.get_supylabel() == "EGF (2-norm), end of epoch"
-    steps = flow_over_epochs(flow.assign(reading="steps"), results)
+    steps = over_epochs(flow.assign(reading="steps"), results)
     assert steps.get_supylabel() == "EGF (2-norm), mean over steps"
     densities = make_densities()
     flow = make_density_flow(densities, layers=2, epochs=(0, 119))
-    assert lines(densities_over_epochs(both(flow), densities)) == lines(densities_over_epochs(flow, densities))
+    assert lines(over_epochs(both(flow), densities)) == lines(over_epochs(flow, densities))
 
 
 def test_correlations_over_epochs_are_those_of_the_end(small):

@@ -2,19 +2,16 @@
 
 import re
 from importlib import resources
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_sparseflow.analysis.figures import accuracy_by_width, flow_by_width, p_value_heatmap, variants_by_width
-from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, p_colour
+from keras_sparseflow.analysis.figures.drawing.colours import p_colour
 from keras_sparseflow.analysis.report.made_sections import MadeSection
-from keras_sparseflow.analysis.report.page import inline_svg, render
+from keras_sparseflow.analysis.report.page import render
 from keras_sparseflow.analysis.report.section import GROUPS, Content
-from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from tests.analysis.pages import Page
 
@@ -110,50 +107,3 @@ def test_the_legend_explains_the_abbreviations_of_the_page():
     assert [text for _, text in page.find("dt")] == ["NR", "EGF"]
     assert {text for _, text in page.find("abbr")} >= {"NR", "EGF"}
     assert not Page(_rendered()).find("section", id="legend")
-
-
-def test_figures_stand_in_a_page_without_sharing_ids(make_results):
-    results = make_results(widths=(7, 20))
-    figures = accuracy_by_width(results), flow_by_width(results)
-    texts = [str(inline_svg(figure, f"f{i}", "A <title> & more")) for i, figure in enumerate(figures)]
-    ids = []
-    for text in texts:
-        root = ElementTree.fromstring(text)
-        assert root.tag.endswith("svg")
-        assert root.get("aria-label") == "A <title> & more"
-        own = [element.get("id") for element in root.iter() if element.get("id")]
-        used = re.findall(r'(?:href="#|url\(#)([^")]+)', text)
-        assert used and set(used) <= set(own)
-        ids += own
-    assert len(ids) == len(set(ids))
-
-
-def test_figures_take_their_colours_from_the_page(make_results):
-    text = str(inline_svg(accuracy_by_width(make_results(widths=(7, 20))), "f", "title"))
-    for colour in ("1f2429", "d5d9de", "0072b2", "d55e00"):
-        assert f"var(--c{colour})" in text and f"var(--c{colour})" in text
-    assert not re.search(r"#(1f2429|d5d9de|0072b2|d55e00|000000|ffffff)", text)
-    assert "<metadata" not in text
-
-
-def test_every_colour_of_a_line_follows_the_theme(make_results):
-    variants = ("NR", "DA", "L2", "SC", "BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN")
-    text = str(inline_svg(variants_by_width(make_results(("adam",), variants, widths=(7, 20))), "f", "title"))
-    used = set(re.findall(r"var\(--c([0-9a-f]{6})\)", text))
-    assert len(used) >= 7 and {f"#{colour}" for colour in used} <= set(ON_DARK)
-    assert not re.findall(r"(?:fill|stroke):#", text)
-
-
-def test_text_of_a_figure_is_text(make_results):
-    text = str(inline_svg(accuracy_by_width(make_results(widths=(7, 20))), "f", "title"))
-    words = [
-        "".join(element.itertext()) for element in ElementTree.fromstring(text).iter() if element.tag.endswith("text")
-    ]
-    assert {"adam, NR", "Dense width (units)", "Test accuracy (fraction)", "sparse", "dense"} <= set(words)
-    assert "font-family" not in text
-
-
-def test_cells_of_the_heat_map_keep_their_colours(make_results):
-    results = make_results(widths=(7, 20))
-    text = str(inline_svg(p_value_heatmap(tabulate(results)), "f", "title"))
-    assert len(re.findall(r"fill:#[0-9a-f]{6}", text)) >= 3
