@@ -12,8 +12,11 @@ from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, styled
 
 _NOT_SEEN = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>|(?<=>)\s+(?=<)", re.DOTALL)
-_PLACES = re.compile(r' (?:d|x|y|transform|width|height|viewBox)="[^"]*"')
+_PLACES = re.compile(r' (?:d|x|y|transform|width|height)="[^"]*"')
+_BREAK = re.compile(r" ?\n?([MLCQz]) ?")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_MARKERS = re.compile(r"<g([^<>]*)>((?:<use [^<>]*/>){2,})</g>")
+_MARKER_STYLE = re.compile(r' style="([^"]*)"')
 _OWN_ID = re.compile(r' id="((?:curve|key)-[\w-]+)"')
 _GROUP_ID = re.compile(r' id="(?!curve-|key-)[A-Za-z0-9_.]+_\d+"')
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
@@ -78,12 +81,21 @@ def _said(text: str, figure: Figure) -> str:
     """Returns matplotlib's SVG without what nobody sees, its marks with what `Facets` knows of them."""
     head, start, body = text.partition("<svg ")
     body = _NOT_SEEN.sub("", body)
-    body = _PLACES.sub(lambda found: _NUMBER.sub(_rounded, found[0]), body)
+    body = _PLACES.sub(lambda found: _NUMBER.sub(_rounded, _BREAK.sub(r"\1", found[0])), body)
     body = _GROUP_ID.sub("", body).replace("<g/>", "")
+    body = _MARKERS.sub(_styled_once, body)
     if isinstance(figure, Facets):
         start += "".join(f"data-{n}={quoteattr(t)} " for n, t in zip("xy", figure.axis_labels, strict=True))
         body = _OWN_ID.sub(lambda found: f"{found[0]} {_attributes(found[1], figure.curves[found[1]])}", body)
     return head + start + body
+
+
+def _styled_once(markers: re.Match[str]) -> str:
+    """Returns the markers of a line with their style, where they have but one, said once: it is half of their text."""
+    styles = set(_MARKER_STYLE.findall(markers[2]))
+    if len(styles) != 1:
+        return markers[0]
+    return f'<g{markers[1]} style="{styles.pop()}">{_MARKER_STYLE.sub("", markers[2])}</g>'
 
 
 def _without_family(font: re.Match[str]) -> str:
@@ -91,7 +103,8 @@ def _without_family(font: re.Match[str]) -> str:
 
 
 def _rounded(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+    value = float(number[0])
+    return f"{value:.1f}".removesuffix(".0") if abs(value) >= 10 else f"{value:.3g}"
 
 
 def _attributes(name: str, known: Mapping[str, str]) -> str:
