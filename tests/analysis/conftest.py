@@ -24,4 +24,4 @@ def fixture_write_study():
 @pytest.fixture
 def unrendered(monkeypatch):
     """Figures of pages are drawn, but not rendered, which takes most of the time: nothing but their titles counts."""
-    monkeypatch.setattr(gallery, "figure_bytes", lambda figure: b'<svg viewBox="0 0 1 1"></svg>')
+    monkeypatch.setattr(gallery, "figure_bytes", lambda figure: b'<svg width="72pt" viewBox="0 0 1 1"></svg>')

@@ -19,7 +19,8 @@ _MARKERS = re.compile(r"<g([^<>]*)>((?:<use [^<>]*/>){2,})</g>")
 _MARKER_STYLE = re.compile(r' style="([^"]*)"')
 _OWN_ID = re.compile(r' id="((?:curve|key)-[\w-]+)"')
 _GROUP_ID = re.compile(r' id="(?!curve-|key-)[A-Za-z0-9_.]+_\d+"')
-_REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
+_UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*"')
+_REFERENCE = re.compile(r'(\bid="|href="#|url\(#)([^")]+)')
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+px) 'DejaVu Sans', sans-serif|font-family: 'DejaVu Sans', sans-serif; ")
 _STYLE = re.compile(r"<defs><style.*?</style></defs>", re.DOTALL)  # it would hold for the whole page
 _SMALL = 500  # pixels: a figure narrower than this may grow
@@ -61,7 +62,8 @@ def page_markup(svg: bytes, prefix: str, title: str) -> Any:
 
     text = svg[svg.index(b"<svg") :].decode()
     text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
-    text = _REFERENCE.sub(lambda found: f"{found[1]}{prefix}-", text)
+    names: dict[str, str] = {}  # short ones: they are written with every marker
+    text = _REFERENCE.sub(lambda found: found[1] + names.setdefault(found[2], f"{prefix}-{len(names)}"), text)
     text = _THEMED.sub(r"var(--c\1)", text)
     text = _STYLE.sub("", text)
     text = _FONT.sub(_without_family, text)
@@ -82,7 +84,7 @@ def _said(text: str, figure: Figure) -> str:
     head, start, body = text.partition("<svg ")
     body = _NOT_SEEN.sub("", body)
     body = _PLACES.sub(lambda found: _NUMBER.sub(_rounded, _BREAK.sub(r"\1", found[0])), body)
-    body = _GROUP_ID.sub("", body).replace("<g/>", "")
+    body = _UNTURNED.sub("", _GROUP_ID.sub("", body)).replace("<g/>", "")
     body = _MARKERS.sub(_styled_once, body)
     if isinstance(figure, Facets):
         start += "".join(f"data-{n}={quoteattr(t)} " for n, t in zip("xy", figure.axis_labels, strict=True))
