@@ -1,7 +1,7 @@
 """Against size: a value against dense width or density, a line per variant, arm or method."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,13 +10,13 @@ from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, NotApplicableError
 from keras_sparseflow.analysis.figures.drawing.marks import draw_crosses, draw_dots, draw_line
 from keras_sparseflow.analysis.figures.gallery import figure
-from keras_sparseflow.analysis.figures.placing import Part, Placing, means, part_of, place
+from keras_sparseflow.analysis.figures.placing import PARTS, Part, Placing, means, part_of, place
 from keras_sparseflow.analysis.frames.densities import dense_levels, mean_by_density
 from keras_sparseflow.analysis.frames.labels import value_label
 from keras_sparseflow.analysis.frames.readings import reading_of
 
 _MANY = 4
-"""More methods than these are compared in one panel, where there is one variant."""
+"""More methods than these are compared in one panel, where there is one variant; more lines have no dots of runs."""
 
 
 def measure_of(results: pd.DataFrame, measure: str) -> str:
@@ -33,9 +33,10 @@ def side_of(results: pd.DataFrame) -> str:
 
 def _caption(results: pd.DataFrame, lines: str, value: str, measure: str) -> str:
     averaged = "Gradient flow, averaged over the measured epochs of each run. " if value == measure else ""
-    mean = "mean over the seeds with its 95 percent bootstrap interval (of three seeds, their range); a dot is a run."
+    mean = "mean over the seeds with its 95 percent bootstrap interval (of three seeds, their range)"
+    dots = "; a dot is a run." if len(place(results).names(PARTS[lines])) <= _MANY else "."
     dense = "" if "arm" in results else " The dotted line continues the level of the dense network, if there is one."
-    return f"{averaged}A line per {lines}: {mean}{dense}"
+    return f"{averaged}A line per {lines}: {mean}{dots}{dense}"
 
 
 @figure("performance", "{value}_of_variants", "{Quantity} of each variant against {size}", _caption, lines="variant")
@@ -51,12 +52,13 @@ def _caption(results: pd.DataFrame, lines: str, value: str, measure: str) -> str
 def against_size(results: pd.DataFrame, value: str = "test_accuracy", lines: str = "variant") -> Facets:
     """Returns a value against dense width, of pairs, or against density.
 
-    A line is the mean over the seeds, its band the 95% bootstrap interval of that mean (of three seeds, their range), a
-    dot a run. Lines are variants, with a column of panels per optimizer and a row per arm or method; or arms or
-    methods, with a panel per optimizer and variant. Where activations were varied, these stand for variants. A thin
-    dotted line continues the level of a dense network, of density 1. The panels share their scale, those of an
-    optimizer where lines are sides; that of values other than an accuracy is logarithmic where means span more than
-    a factor of ten. A cross at the foot of a panel marks a size at which runs diverged; those are no part of the rest.
+    A line is the mean over the seeds, its band the 95% bootstrap interval of that mean (of three seeds, their range); a
+    dot is a run, where there are at most four lines. Lines are variants, with a column of panels per optimizer and a
+    row per arm or method; or arms or methods, with a panel per optimizer and variant. Where activations were varied,
+    these stand for variants. A thin dotted line continues the level of a dense network, of density 1. The panels share
+    their scale, those of an optimizer where lines are arms; that of values other than an accuracy is logarithmic where
+    means span more than a factor of ten. A cross at the foot of a panel marks a size at which runs diverged; those are
+    no part of the rest.
 
     Args:
         results: the runs of one table.
@@ -75,7 +77,7 @@ def against_size(results: pd.DataFrame, value: str = "test_accuracy", lines: str
     References:
         Tessera, Hooker, Rosman 2021, figures 2 to 5, 8 to 13 and 15 to 24.
     """
-    by = cast(Part, part_of(lines, ("variant", side_of(results))))
+    by = part_of(lines, ("variant", side_of(results)))
     placing = place(results)
     _require_several(placing, by)
     table = means(results, value)
@@ -137,7 +139,8 @@ def _draw_lines(
         label, line, dots = placing.words(by, name), table[table[by] == name], runs[runs[by] == name]
         for level in levels.loc[levels[by] == name, "mean"]:
             axes.axhline(level, color=style["color"], linestyle=":", linewidth=0.8, alpha=0.6, zorder=1)
-        draw_dots(axes, dots["size"], dots["value"], label, style["color"], dots.get("run_id", ()))
+        if len(styles) <= _MANY:
+            draw_dots(axes, dots["size"], dots["value"], label, style["color"], dots.get("run_id", ()))
         draw_line(axes, line, "size", label, style)
         _mark_lost(axes, placing, line, style, label, aside=(index - (len(styles) - 1) / 2) / len(styles))
 

@@ -1,7 +1,7 @@
 """Along training and through the network: gradient flow and diagnostics at the measured epochs, and layer by layer."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -190,7 +190,7 @@ def by_layer(
 def draw_lines(
     rows: pd.DataFrame,
     placing: Placing,
-    by: str,
+    by: Any,
     x: str,
     scale: scales.Scale,
     labels: tuple[str, str],
@@ -212,7 +212,7 @@ def draw_lines(
     rows = several_lines(rows) if by == "line" else rows
     row = ["panel"] if by == "side" else ["panel", "side"]
     column: Part = "size" if by == "line" else "line"
-    styles = line_styles(list(rows["layer"].unique())) if by == "layer" else placing.styles(cast(Part, by))
+    styles = line_styles(list(rows["layer"].unique())) if by == "layer" else placing.styles(by)
     curves = bootstrap_by(rows, [*row, column, by, x], "value")
     present = {(tuple(at[:-1]), at[-1]) for at in curves[[*row, column]].itertuples(index=False, name=None)}
     every = dict.fromkeys(placing.runs[row].itertuples(index=False, name=None))

@@ -35,6 +35,11 @@ class Drawing:
         caption: how to read it, in sentences.
         figure: the figure.
         table: the table, or the dataset, whose runs it shows.
+
+    Example:
+        >>> drawing = Drawing("empty", "Nothing", "There is nothing to see.", Figure(figsize=(1, 1)))
+        >>> drawing.svg.startswith(b"<?xml"), drawing.svg is drawing.svg
+        (True, True)
     """
 
     name: str

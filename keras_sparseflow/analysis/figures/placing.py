@@ -31,7 +31,7 @@ from keras_sparseflow.analysis.frames.pairs import ARMS, mean_by_width
 from keras_sparseflow.analysis.frames.readings import of_one_reading
 
 Part = Literal["panel", "line", "side", "size"]
-PARTS = {"variant": "line", "arm": "side", "method": "side", "density": "size", "layer": "layer"}
+PARTS: dict[str, Any] = {"variant": "line", "arm": "side", "method": "side", "density": "size", "layer": "layer"}
 """For what a line of a figure can stand for, the column that tells lines apart."""
 
 
@@ -218,7 +218,7 @@ def several_lines(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[several]
 
 
-def part_of(lines: str, known: Sequence[str]) -> str:
+def part_of(lines: str, known: Sequence[str]) -> Any:
     """Returns the column that tells lines apart, checked: "side" where they stand for arms, and so on."""
     if lines not in known:
         raise ValueError(f"`lines` must be {' or '.join(map(repr, known))}; received {lines!r}.")

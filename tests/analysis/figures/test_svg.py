@@ -34,7 +34,7 @@ def test_lines_say_whose_they_are_and_what_is_at_their_places(drawn):
     runs = results.query("variant == 'BN' and arm == 'dense'")
     means = runs.groupby("dense_width")["test_accuracy"].mean()
     assert [float(value) for value in line.get("data-y").split(";")] == pytest.approx(list(means), rel=1e-4)
-    places = re.findall(r"[ML] ?(\S+) (\S+)", next(line.iter("{http://www.w3.org/2000/svg}path")).get("d"))
+    places = re.findall(r"[ML]([\d.]+) ([\d.]+)", next(line.iter("{http://www.w3.org/2000/svg}path")).get("d"))
     assert len(places) == 2, "as many places as numbers"
 
 

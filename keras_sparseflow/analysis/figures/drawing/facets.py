@@ -83,6 +83,11 @@ def styled(function: Callable[..., Any]) -> Callable[..., Any]:
     return inside
 
 
+def of_both(row: Any, column: Any) -> str:
+    """Returns the title of a panel that says its row and its column."""
+    return f"{row}, {column}"
+
+
 class Facets(Figure):
     """A figure of panels in rows and columns, as broad as a page at most; more columns are folded.
 
@@ -104,6 +109,12 @@ class Facets(Figure):
         panels: the panels by (row, column).
         curves: by the id that they have in an SVG file, marks of the panels that the legend names: label, panel, and
             what the pointer is told of their places.
+
+    Example:
+        >>> scale = Scale((0, 1), (0.0, 1.0), ("0", "1"))
+        >>> figure = Facets(["above", "below"], ["only"], [("above", "only")], scale, scale, ("x", "y")).finish()
+        >>> [axes.get_title() for axes in figure.axes]
+        ['above, only']
     """
 
     def __init__(
@@ -117,7 +128,7 @@ class Facets(Figure):
         height: float = 2.1,
         broadest: float = 4.6,
         width: float = WIDTH,
-        title: Callable[[Any, Any], str] = lambda row, column: f"{row}, {column}",
+        title: Callable[[Any, Any], str] = of_both,
         notes: int = 0,
     ) -> None:
         super().__init__(figsize=(1, 1))

@@ -13,7 +13,7 @@ from keras_sparseflow.analysis.figures.drawing.facets import Facets
 from keras_sparseflow.analysis.figures.drawing.scales import Scale
 
 _MOST_MARKERS = 8
-"""A line with twice as many points has markers at some: they would hide it."""
+"""A line with more points has markers at some of them: they would hide it."""
 
 
 def draw_line(
@@ -33,7 +33,7 @@ def draw_line(
     line = line[np.isfinite(line["mean"])].sort_values(x)
     if line.empty:
         return
-    apart = max(len(line) // _MOST_MARKERS, 1)
+    apart = -(-len(line) // _MOST_MARKERS)
     if "low" in line and line["low"].notna().any():  # one run has no interval
         low, high = (line[end].fillna(line["mean"]) for end in ("low", "high"))
         band = axes.fill_between(line[x], low, high, color=style["color"], alpha=opacity, linewidth=0)

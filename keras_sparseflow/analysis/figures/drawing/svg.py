@@ -12,11 +12,15 @@ from keras_sparseflow.analysis.figures.drawing.colours import ON_DARK, SEQUENCE
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, styled
 
 _NOT_SEEN = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<\?xml.*?\?>|<!DOCTYPE.*?>|(?<=>)\s+(?=<)", re.DOTALL)
-_PLACES = re.compile(r' (?:d|x|y|transform|width|height|viewBox)="[^"]*"')
+_PLACES = re.compile(r' (?:d|x|y|transform|width|height)="[^"]*"')
+_BREAK = re.compile(r" ?\n?([MLCQz]) ?")
 _NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_MARKERS = re.compile(r"<g([^<>]*)>((?:<use [^<>]*/>){2,})</g>")
+_MARKER_STYLE = re.compile(r' style="([^"]*)"')
 _OWN_ID = re.compile(r' id="((?:curve|key)-[\w-]+)"')
 _GROUP_ID = re.compile(r' id="(?!curve-|key-)[A-Za-z0-9_.]+_\d+"')
-_REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
+_UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*"')
+_REFERENCE = re.compile(r'(\bid="|href="#|url\(#)([^")]+)')
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+px) 'DejaVu Sans', sans-serif|font-family: 'DejaVu Sans', sans-serif; ")
 _STYLE = re.compile(r"<defs><style.*?</style></defs>", re.DOTALL)  # it would hold for the whole page
 _SMALL = 500  # pixels: a figure narrower than this may grow
@@ -58,7 +62,8 @@ def page_markup(svg: bytes, prefix: str, title: str) -> Any:
 
     text = svg[svg.index(b"<svg") :].decode()
     text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
-    text = _REFERENCE.sub(lambda found: f"{found[1]}{prefix}-", text)
+    names: dict[str, str] = {}  # short ones: they are written with every marker
+    text = _REFERENCE.sub(lambda found: found[1] + names.setdefault(found[2], f"{prefix}-{len(names)}"), text)
     text = _THEMED.sub(r"var(--c\1)", text)
     text = _STYLE.sub("", text)
     text = _FONT.sub(_without_family, text)
@@ -78,12 +83,21 @@ def _said(text: str, figure: Figure) -> str:
     """Returns matplotlib's SVG without what nobody sees, its marks with what `Facets` knows of them."""
     head, start, body = text.partition("<svg ")
     body = _NOT_SEEN.sub("", body)
-    body = _PLACES.sub(lambda found: _NUMBER.sub(_rounded, found[0]), body)
-    body = _GROUP_ID.sub("", body).replace("<g/>", "")
+    body = _PLACES.sub(lambda found: _NUMBER.sub(_rounded, _BREAK.sub(r"\1", found[0])), body)
+    body = _UNTURNED.sub("", _GROUP_ID.sub("", body)).replace("<g/>", "")
+    body = _MARKERS.sub(_styled_once, body)
     if isinstance(figure, Facets):
         start += "".join(f"data-{n}={quoteattr(t)} " for n, t in zip("xy", figure.axis_labels, strict=True))
         body = _OWN_ID.sub(lambda found: f"{found[0]} {_attributes(found[1], figure.curves[found[1]])}", body)
     return head + start + body
+
+
+def _styled_once(markers: re.Match[str]) -> str:
+    """Returns the markers of a line with their style, where they have but one, said once: it is half of their text."""
+    styles = set(_MARKER_STYLE.findall(markers[2]))
+    if len(styles) != 1:
+        return markers[0]
+    return f'<g{markers[1]} style="{styles.pop()}">{_MARKER_STYLE.sub("", markers[2])}</g>'
 
 
 def _without_family(font: re.Match[str]) -> str:
@@ -91,7 +105,8 @@ def _without_family(font: re.Match[str]) -> str:
 
 
 def _rounded(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+    value = float(number[0])
+    return f"{value:.1f}".removesuffix(".0") if abs(value) >= 10 else f"{value:.3g}"
 
 
 def _attributes(name: str, known: Mapping[str, str]) -> str:
