@@ -241,7 +241,8 @@ def test_diverged_runs_are_counted_and_shown(study):
 
 def test_claims_are_answered_in_the_page(study):
     text = study[3].text("table", id="claim-table")
-    assert "BatchNorm favours sparse networks" in text and "not tested here" in text
+    assert "sparse networks do not win without BatchNorm" in text and "not testable here" in text
+    assert "no run with L2 and BatchNorm beside one with BatchNorm alone" in text
 
 
 def test_summary_and_warnings_are_in_the_page(study):
