@@ -29,7 +29,6 @@ _DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 """Columns that claims ask for and not every study has, with the value that they have there."""
 
-
 _SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28, "digits": 8}
 """Pixels of a side, of images in their own size."""
 
@@ -86,8 +85,8 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
     results = results.assign(top_eigenvalue=eigenvalue.groupby(training).transform("first"))
     runs = results[~training.duplicated()].reset_index(drop=True)
     runs.attrs = {}  # pandas copies them with each frame that is made from this one
-    lost = runs["diverged"].astype(bool)
-    egf = next((_numbers(runs[name]).mask(lost) for name in ("egf_2", "egf_1") if name in runs), np.nan)
+    egf = next((_numbers(runs[name]) for name in ("egf_2", "egf_1") if name in runs), pd.Series(np.nan, runs.index))
+    egf = egf.where(np.isfinite(egf) & ~runs["diverged"].astype(bool))
     runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs), odd_padding=_odd_padding(runs))
     reading = reading_of(results)
     found = Evidence(runs, tuple(spec), diverged, f"flow: {reading_name(reading)}" if reading else "")

@@ -177,6 +177,8 @@ def test_flow_that_goes_with_low_accuracy_over_variants(sign):
     judged = judge_claims(study, claims=[tessera.HIGH_FLOW_HARMS])
     assert set(answers(judged, "under Adam").values()) == {YES if sign > 0 else OTHER_WAY}
     assert set(answers(judged, "under Adagrad").values()) == {OTHER_WAY if sign > 0 else YES}
+    study.loc[0, "egf_2"] = np.inf
+    assert judge_claims(study, claims=[tessera.HIGH_FLOW_HARMS])
     two = judge_claims(study[study["variant"].isin(("NR", "BN"))], claims=[tessera.HIGH_FLOW_HARMS])
     assert two == []
 
