@@ -29,6 +29,9 @@ _DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 """Columns that claims ask for and not every study has, with the value that they have there."""
 
+_SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28, "digits": 8}
+"""Pixels of a side, of images in their own size."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -37,8 +40,8 @@ class Evidence:
     Args:
         runs: one row per run and place in the study, with the columns of `spec`, and `accuracy`, `egf`, `egf_spread`
             (how far the EGF is from the median of its configuration), `top_eigenvalue` (its geometric mean along the
-            training), each NaN where it was not measured, and `coupled` (whether L2, where there is some, is a term of
-            the loss).
+            training), each NaN where it was not measured, `coupled` (whether L2, where there is some, is a term of
+            the loss) and `odd_padding` (how augmentation pads images, where by another share than the paper).
         spec: the columns that tell runs apart.
         diverged: "worst" or "drop", see `pair_arms`.
         reading: of the gradient flow, in words; "" where the results name none.
@@ -82,9 +85,9 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
     results = results.assign(top_eigenvalue=eigenvalue.groupby(training).transform("first"))
     runs = results[~training.duplicated()].reset_index(drop=True)
     runs.attrs = {}  # pandas copies them with each frame that is made from this one
-    lost = runs["diverged"].astype(bool)
-    egf = next((_numbers(runs[name]).mask(lost) for name in ("egf_2", "egf_1") if name in runs), np.nan)
-    runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs))
+    egf = next((_numbers(runs[name]) for name in ("egf_2", "egf_1") if name in runs), pd.Series(np.nan, runs.index))
+    egf = egf.where(np.isfinite(egf) & ~runs["diverged"].astype(bool))
+    runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs), odd_padding=_odd_padding(runs))
     reading = reading_of(results)
     found = Evidence(runs, tuple(spec), diverged, f"flow: {reading_name(reading)}" if reading else "")
     middle = runs["egf"].groupby(number(runs, found.configuration)).transform("median")
@@ -92,7 +95,7 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
 
 
 def number(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Returns a number for each row, the same where rows agree in all columns: much faster than a group of columns."""
+    """Returns a number for each row, the same where rows agree in all columns: much faster than to group by them."""
     numbers = np.zeros(len(frame), dtype=np.int64)
     for column in columns:
         codes, values = pd.factorize(frame[column])  # -1 where there is no value
@@ -127,6 +130,17 @@ def _told_apart(results: pd.DataFrame) -> list[str]:
 def _coupled(runs: pd.DataFrame) -> pd.Series:
     form = runs["l2_form"].fillna("auto") if "l2_form" in runs else pd.Series("auto", runs.index)
     return (form == "loss") | ((form == "auto") & (runs["optimizer"] != "adamw"))
+
+
+def _odd_padding(runs: pd.DataFrame) -> str:
+    """Returns the padding of augmentation where it is not an eighth of the images' side; one that is not given is."""
+    if "augment_pad" not in runs:
+        return ""
+    padded = runs[runs["augment_pad"].notna() & variants(has=("DA",))(runs)]
+    size = padded["image_size"] if "image_size" in padded else pd.Series(np.nan, padded.index)
+    sides = pd.to_numeric(size).fillna(padded["dataset"].map(_SIDES)).dropna()
+    pads = sorted(set(zip(padded.loc[sides.index, "augment_pad"], sides, strict=True)))
+    return ", ".join(f"{pad:g} pixels of {side:g}" for pad, side in pads if pad != max(1, round(side / 8)))
 
 
 def _mean_eigenvalues(diagnostics: pd.DataFrame | None) -> dict[str, float]:

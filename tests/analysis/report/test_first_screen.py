@@ -8,7 +8,7 @@ import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_interval, format_signed
 from keras_sparseflow.analysis.report.effects import effects
-from keras_sparseflow.analysis.report.first_screen import axis_label, question
+from keras_sparseflow.analysis.report.first_screen import effect_drawing, question
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, NOT_TESTABLE, OTHER_WAY, TOO_FEW, YES
 from tests.analysis.densities import make_densities, with_tweaks
 from tests.analysis.pairs import redrawn
@@ -134,9 +134,11 @@ def test_the_question_is_the_title_of_the_study_or_its_name(make_results):
     assert question(numbers_of(results)) == "Study"
 
 
-def test_the_axis_of_effects_says_what_is_taken_from_what(make_results):
+def test_the_figure_of_effects_says_what_is_taken_from_what(make_results):
     pairs = effects(numbers_of(make_results(("adam",), ("NR",), (7,))))
-    assert axis_label(pairs, "test_accuracy") == "sparse minus dense, test accuracy"
+    assert effect_drawing(pairs, "test_accuracy").title == "Effects: sparse minus dense"
+    assert effect_drawing(pairs.head(0), "test_accuracy") is None
     tweaks = effects(numbers_of(with_tweaks(make_densities(("sgd",), ("NR",), (0.1,), (0, 1), ("random",)))))
-    assert "minus no tweaks" in axis_label(tweaks, "test_accuracy")
-    assert "first is better" in axis_label(tweaks, "test_loss")
+    drawn = effect_drawing(tweaks, "test_loss")
+    assert drawn.title == "Effects: each minus no tweaks"
+    assert drawn.figure.get_supxlabel() == "difference in test loss (right: better)"

@@ -1,7 +1,7 @@
 """The claim on data augmentation, which is another one at each learning rate."""
 
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER
-from keras_sparseflow.analysis.claims.claim import Claim, Half
+from keras_sparseflow.analysis.claims.claim import Claim, Condition, Half
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, Comparison, part
 from keras_sparseflow.analysis.claims.tessera.setting import EWMA, NON_EWMA, PAPER, PERCEPTRONS, rate
 
@@ -10,6 +10,8 @@ _BESIDE = "run with augmentation and BatchNorm beside one with BatchNorm alone"
 
 # The sign of an effect depends on the learning rate here, so that a study of another one cannot test it.
 _LOW, _HIGH = rate(0.001, strict=True), rate(0.1, strict=True)
+
+_PADDING = Condition("padding of an eighth of the images' side", "odd_padding", lambda padding: not padding)
 
 AUGMENTATION = Claim(
     PAPER,
@@ -38,5 +40,5 @@ AUGMENTATION = Claim(
             (_HIGH,),
         ),
     ),
-    PERCEPTRONS,
+    (*PERCEPTRONS, _PADDING),
 )

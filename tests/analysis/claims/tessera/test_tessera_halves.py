@@ -177,6 +177,8 @@ def test_flow_that_goes_with_low_accuracy_over_variants(sign):
     judged = judge_claims(study, claims=[tessera.HIGH_FLOW_HARMS])
     assert set(answers(judged, "under Adam").values()) == {YES if sign > 0 else OTHER_WAY}
     assert set(answers(judged, "under Adagrad").values()) == {OTHER_WAY if sign > 0 else YES}
+    study.loc[0, "egf_2"] = np.inf
+    assert judge_claims(study, claims=[tessera.HIGH_FLOW_HARMS])
     two = judge_claims(study[study["variant"].isin(("NR", "BN"))], claims=[tessera.HIGH_FLOW_HARMS])
     assert two == []
 
@@ -204,6 +206,23 @@ def test_the_taus_of_one_norm_are_compared():
     assert "lead in |mean tau| +" in judged[0].halves[0].numbers
     assert judge_claims(study[study["arm"] == "dense"], claims=[tessera.EGF_LEADS]) == []
     assert judge_claims(study.drop(columns=["egf_1", "egf_2"]), claims=[tessera.EGF_LEADS]) == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "size", "pad", "outside"),
+    [
+        ("cifar100", None, 4, ()),
+        ("fashion_mnist", None, 4, ()),
+        ("cifar100", 8, 1, ()),
+        ("cifar100", 8, None, ()),
+        ("cifar100", 8, 4, ("padding of an eighth of the images' side (here 4 pixels of 8)",)),
+    ],
+)
+def test_padding_that_is_not_scaled_with_the_images_is_named(dataset, size, pad, outside):
+    study = make_study(PAIRS, variant=("BN", "DA_BN"), dataset=dataset, image_size=size)
+    study["augment_pad"] = np.where(DA(study), pad, None)
+    study.attrs["spec_columns"] = [*study.attrs["spec_columns"], "augment_pad"]
+    assert judge_claims(study, claims=[tessera.AUGMENTATION])[0].outside == outside
 
 
 def test_the_paper_has_twelve_claims_whose_places_differ_in_words():
