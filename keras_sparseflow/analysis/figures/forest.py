@@ -48,7 +48,7 @@ def effects(effects: pd.DataFrame, x_label: str = "sparse minus dense, test accu
         >>> frame = pd.DataFrame({"label": ["adam, BN", "sgd, BN"], "effect": [0.02, -0.01], "low": [0.01, -0.02],
         ...                       "high": [0.03, 0.005], "verdict": ["yes", "no difference seen"], "pairs": 15})
         >>> [label.get_text() for label in effects(frame).axes[0].get_yticklabels()]
-        ['adam, BN', 'sgd, BN']
+        ['adam, BN (15)', 'sgd, BN (15)']
     """
     require_columns(effects, ["label", "effect", "low", "high", "verdict"], "effects")
     if effects.empty:

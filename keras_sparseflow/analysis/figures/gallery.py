@@ -89,7 +89,7 @@ class Idea:
 
 
 IDEAS: list[Idea] = []
-"""Every figure, in the order of a report; those of other packages join it when they are imported."""
+"""Every figure that was imported, see `ideas`; those of other packages join it then."""
 
 
 def figure(
@@ -133,10 +133,12 @@ def figure(
 
 
 def ideas() -> list[Idea]:
-    """Returns every figure, those of each file of this folder among them."""
-    for module in pkgutil.iter_modules(figures.__path__):
-        importlib.import_module(f"{figures.__name__}.{module.name}")
-    return IDEAS
+    """Returns every figure: those of this folder, file by file whatever was imported first, then those of others."""
+    modules = [f"{figures.__name__}.{module.name}" for module in pkgutil.iter_modules(figures.__path__)]
+    for module in modules:
+        importlib.import_module(module)
+    places = {module: place for place, module in enumerate(modules)}
+    return sorted(IDEAS, key=lambda idea: places.get(idea.function.__module__, len(modules)))
 
 
 def drawings(source: Source, section: str | Sequence[str], **frames: pd.DataFrame) -> list[Drawing]:

@@ -104,8 +104,9 @@ def of_values(means: Any, around: Any = (), log: bool = True, share: bool = Fals
         share: whether values are shares: the scale begins just below 0, and is never logarithmic.
 
     Example:
-        >>> of_values([0.01, 2.0], around=[0.00001, 3.0]).ends[0] > 0.003
-        True
+        >>> scale = of_values([0.01, 2.0], around=[0.00001, 3.0])
+        >>> scale.kind, round(scale.ends[0], 4)
+        ('log', 0.003)
     """
     means, around = _finite(means), _finite(around)
     both = np.concatenate([means, around]) if len(means) + len(around) else np.array([0.0, 1.0])
