@@ -58,6 +58,9 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     study = records.read_study(study_dir)
     tables = (records.read_results, records.read_history, records.read_flow)
     results, history, flow = (read(study_dir, damaged="leave_out") for read in tables)
+    damaged = records.damaged_runs(study_dir)
+    if results.empty and damaged:
+        raise ValueError(f"Every finished run of {study_dir} is damaged, such as {next(iter(damaged.values()))}.")
     if results.empty:
         raise ValueError(
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
@@ -79,7 +82,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
         measure=chosen,
         diverged=diverged,
         figure_files=figures,
-        damaged=records.damaged_runs(study_dir),
+        damaged=damaged,
     )
 
 

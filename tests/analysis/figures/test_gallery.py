@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
-from keras_sparseflow.analysis.tables import tabulate
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis import figure_bytes
 from keras_sparseflow.analysis.figures.gallery import IDEAS, draw_correlations, draw_figures, figure, ideas
+from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 
 
 @pytest.fixture
