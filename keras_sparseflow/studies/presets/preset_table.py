@@ -5,6 +5,7 @@ import sys
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.studies.presets.tost_studies import TOST
+from keras_sparseflow.studies.presets.vits import VITS
 from keras_sparseflow.studies.presets.wide_resnets import SAME_CAPACITY, WIDE_RESNETS
 from keras_sparseflow.studies.study import Grid, Study
 
@@ -107,16 +108,18 @@ PRESETS = Table(
         ),
         **WIDE_RESNETS,
         **SAME_CAPACITY,
+        **VITS,
         **TOST,
     },
     expects="keras_sparseflow.studies.study:Study",
 )
 """`single` and `single_density` are one configuration, every choice its default; `masks` and `masks_mlp` every way in
 which a network becomes sparse, each with the distribution that its authors use; `lottery` fifteen rounds of tickets.
-The others, but for the demo, repeat what is published, or of `scsdc_*` described."""
+The others, but for the demo and those of `vit_small`, repeat what is published, or of `scsdc_*` described."""
 
-GROUPS = {"table_1": tuple(TABLE_1)}
-"""Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""
+GROUPS = {"table_1": tuple(TABLE_1), "vit_small": tuple(VITS)}
+"""Names of several presets at once: a study has one dataset, and Table 1 a block for each; it has one comparison, and
+`vit_small` two."""
 
 
 def preset_names() -> list[str]:
