@@ -27,7 +27,7 @@ class TokenEmbedding(keras.layers.Layer):
         super().__init__(**options)
         self.seed = seed
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[int | None, int, int]) -> None:
         _, places, size = input_shape
         normal = keras.initializers.RandomNormal(stddev=0.02, seed=self.seed)
         self.class_token = self.add_weight(shape=(1, size), initializer="zeros", name="class_token")
