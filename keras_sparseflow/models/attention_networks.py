@@ -75,6 +75,6 @@ def vit(
     References:
         Dosovitskiy et al. 2021, An Image is Worth 16x16 Words, figure 1. Initial kernels are He normal by fan-in.
     """
-    details = {"patch_size": patch_size, "heads": heads}
-    options = {name: value for name, value in locals().items() if name not in ("details", *details)}
+    options = dict(locals())
+    details = {name: options.pop(name) for name in ("patch_size", "heads")}
     return VIT.build(**options, details=details)
