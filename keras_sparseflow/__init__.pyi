@@ -42,6 +42,7 @@ from .models import mlp as mlp
 from .models import mobilenet as mobilenet
 from .models import resnet as resnet
 from .models import vgg as vgg
+from .models import vit as vit
 from .models import wide_resnet as wide_resnet
 from .plugins import register as register
 from .records import read_results as read_results

@@ -44,6 +44,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "MaskedSimpleRNN",
         "MaskedSimpleRNNCell",
     ),
+    "layers.tokens": ("HeadAttention", "TokenEmbedding"),
     "training.losses": ("SmoothedCrossEntropy", "SquaredError"),
     "training.model": ("SparseModel",),
     "training.distributed.multiworker": ("MultiWorkerModel",),

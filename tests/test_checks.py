@@ -77,6 +77,7 @@ TAKE_A_DENSITY = {
     "resnet": lambda model, **wrong: models.resnet((8, 8, 3), 10, **wrong),
     "wide_resnet": lambda model, **wrong: models.wide_resnet((8, 8, 3), 10, **wrong),
     "vgg": lambda model, **wrong: models.vgg((8, 8, 3), 10, **wrong),
+    "vit": lambda model, **wrong: models.vit((8, 8, 3), 10, **wrong),
     "mobilenet": lambda model, **wrong: models.mobilenet((8, 8, 3), 10, **wrong),
 }
 

@@ -105,7 +105,7 @@ from keras_sparseflow.studies.size.kernel_counts import counted_kernels
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 counted_kernels(RunSpec.of(model="wide_resnet", density=0.1, distribution="erk"), DataSize((32, 32, 3), 10, 1, 1))
-for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28, "mlp": 5}.items():
+for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28, "vit": 12, "mlp": 5}.items():
     assert table("model").get(name).kernels((32, 32, 3), 10, depth, 2, fraction=0.3)
 """
 

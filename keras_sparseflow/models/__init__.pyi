@@ -1,4 +1,5 @@
 from .architectures import Architecture as Architecture
+from .attention_networks import vit as vit
 from .counted_network import Features as Features
 from .counted_network import KernelUse as KernelUse
 from .counted_network import Network as Network

@@ -45,6 +45,7 @@ class Architecture:
         width: float,
         *,
         skip_connections: bool = False,
+        batch_norm: bool = False,
         fraction: float = 1.0,
         details: Mapping[str, Any] | None = None,
     ) -> list[KernelUse]:
@@ -56,22 +57,25 @@ class Architecture:
             depth: as the family counts it.
             width: as the family counts it.
             skip_connections: whether the network has skip connections.
+            batch_norm: whether the network has BatchNorm, which has no kernel.
             fraction: in (0, 1]: each layer has round(fraction * channels) of its channels or units, at least 1; images
                 and classes stay.
             details: further arguments of `describe`, by name.
 
         Raises:
             ValueError: the image has another rank, the depth, width or fraction is out of range, or the family has no
-                skip connections.
+                skip connections or no BatchNorm.
         """
         if len(input_shape) != 3:
             raise ValueError(f"`input_shape` must be (height, width, channels); received {tuple(input_shape)}.")
-        net = Network(skip_connections=skip_connections, fraction=fraction)
+        net = Network(skip_connections=skip_connections, fraction=fraction, batch_norm=batch_norm)
         self.describe(net, net.images(tuple(input_shape)), classes, depth, width, **(details or {}))
         if skip_connections and not net.has_skips:
             raise ValueError(
                 f"{self.name} has no skip connections (SC); expected a variant without SC, received one with."
             )
+        if batch_norm and not net.has_norms:
+            raise ValueError(f"{self.name} has no BatchNorm (BN); expected a variant without BN, received one with.")
         return net.kernels
 
     def build(
@@ -84,6 +88,7 @@ class Architecture:
         density: float | Mapping[str, float] | None = None,
         dense_ends: bool = False,
         skip_connections: bool = False,
+        batch_norm: bool = False,
         fraction: float = 1.0,
         details: Mapping[str, Any] | None = None,
         **options: Any,
@@ -99,11 +104,12 @@ class Architecture:
                 stock layers.
             dense_ends: whether the layers of the first and the last kernel are stock layers, without a density.
             skip_connections: whether the network has skip connections.
+            batch_norm: whether the network has BatchNorm.
             fraction: see `kernels`.
             details: see `kernels`.
-            options: `activation`, `activation_arguments`, `batch_norm`, `dropout`, `l2`, `seed` and `model_class` as in
-                `wide_resnet`, but without BatchNorm by default; and `fan_ins`, the fan-ins by name that initial values
-                assume instead of the kernels' own.
+            options: `activation`, `activation_arguments`, `dropout`, `l2`, `seed` and `model_class` as in
+                `wide_resnet`; and `fan_ins`, the fan-ins by name that initial values assume instead of the kernels'
+                own.
 
         Raises:
             ValueError: see `kernels`; or the activation is unknown, the dropout is out of range, or densities do not
@@ -111,7 +117,7 @@ class Architecture:
         """
         from keras_sparseflow.models.keras_network import keras_model
 
-        size: dict[str, Any] = {"skip_connections": skip_connections, "fraction": fraction}
+        size: dict[str, Any] = {"skip_connections": skip_connections, "batch_norm": batch_norm, "fraction": fraction}
         kernels = self.kernels(input_shape, classes, depth, width, details=details, **size)
         stock = (kernels[0].name, kernels[-1].name) if dense_ends else ()
         return keras_model(

@@ -65,6 +65,7 @@ class Network:
     Attributes:
         kernels: the kernels so far, in the order in which an image passes them.
         has_skips: whether the description has called `skip`.
+        has_norms: whether it has called `norm`.
         streams: number of kernels so far, with those on skip connections even if they are left out. This number decides
             a kernel's random streams, so that networks with and without skip connections share their common kernels.
 
@@ -84,6 +85,7 @@ class Network:
     batch_norm: bool = False
     kernels: list[KernelUse] = field(default_factory=list, init=False)
     has_skips: bool = field(default=False, init=False)
+    has_norms: bool = field(default=False, init=False)
     streams: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -124,10 +126,23 @@ class Network:
         """Applies the linear classifier: as `dense`, but all classes at any fraction, and logits in full precision."""
         return self._dense(name, x, classes, use_bias=use_bias, precise=True)
 
+    def attend(self, name: str, x: Features, size: int, heads: int) -> Features:
+        """Applies self-attention of several heads of that size to a sequence.
+
+        Its kernels are the projections `name_query`, `name_key` and `name_value` of each place, and `name_output` of
+        what the heads attend to. A fraction of the network has as many heads, each with its share of the size.
+        """
+        projections = ("query", "key", "value")
+        units = heads * self.channels(size)
+        projected = [self._dense(f"{name}_{part}", x, units, use_bias=True) for part in projections]
+        attended = self.layer("HeadAttention", f"{name}_heads", *projected, heads=heads)
+        return self._dense(f"{name}_output", attended, x.shape[-1], use_bias=True)
+
     # --- layers without -----------------------------------------------------------------------------------------------
 
     def norm(self, name: str, x: Features, momentum: float = 0.9, epsilon: float = 1e-5) -> Features:
         """Applies BatchNorm, if the network has it; the defaults are those of the published codes, in Keras' terms."""
+        self.has_norms = True
         return self.layer("BatchNormalization", name, x, momentum=momentum, epsilon=epsilon) if self.batch_norm else x
 
     def activate(self, name: str, x: Features) -> Features:
@@ -167,13 +182,17 @@ class Network:
         """Returns the features as one vector."""
         return self.layer("Flatten", name, x, shape=(prod(x.shape),))
 
+    def embed(self, name: str, x: Features) -> Features:
+        """Puts a class token before the places of a sequence, and adds to each the embedding of its place."""
+        return self.layer("TokenEmbedding", name, x, shape=(x.shape[0] + 1, x.shape[1]))
+
     def layer(
         self, kind: str, name: str, *inputs: Features, shape: tuple[int, ...] | None = None, **options: Any
     ) -> Features:
         """Applies any Keras layer that has no kernel.
 
         Args:
-            kind: name of the layer's class in `keras.layers`.
+            kind: name of the layer's class in `keras.layers` or `keras_sparseflow.layers.tokens`.
             name: name of the layer.
             inputs: one input, or several, which the layer gets as a list.
             shape: shape of the output; None for that of the first input.

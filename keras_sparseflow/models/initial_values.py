@@ -29,6 +29,9 @@ def kernel_mask(seed: int, index: int, shape: Sequence[int], active: int) -> np.
 
 
 def stream_seed(seed: int, index: int, stream: str) -> int:
-    """Returns the seed of one kernel's initial values, mask or dropout; their random streams are independent."""
-    key = ("kernel", "mask", "dropout").index(stream)
+    """Returns the seed of one kernel's initial values or mask, or of dropout or embeddings ahead of that kernel.
+
+    Their random streams are independent.
+    """
+    key = ("kernel", "mask", "dropout", "embedding").index(stream)
     return int(np.random.SeedSequence([check_seed(seed), index, key]).generate_state(1)[0] >> 1)

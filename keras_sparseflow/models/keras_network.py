@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow import layers
+from keras_sparseflow.layers import tokens
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.counted_network import Features, Network
 from keras_sparseflow.models.initial_values import kernel_initializer, stream_seed
@@ -59,13 +60,18 @@ class KerasNetwork(Network):
         seed = stream_seed(self.seed, self.streams, "dropout")
         return self.layer("Dropout", name, x, rate=self.dropout, seed=seed)
 
+    def embed(self, name: str, x: Features) -> Features:
+        shape, seed = (x.shape[0] + 1, x.shape[1]), stream_seed(self.seed, self.streams, "embedding")
+        return self.layer("TokenEmbedding", name, x, shape=shape, seed=seed)
+
     def layer(
         self, kind: str, name: str, *inputs: Features, shape: tuple[int, ...] | None = None, **options: Any
     ) -> Features:
         features = super().layer(kind, name, *inputs, shape=shape)
         if not features.exist:
             return features
-        made = getattr(layers, f"Masked{kind}") if "density" in options else getattr(keras.layers, kind)
+        stock = getattr(tokens, kind, None) or getattr(keras.layers, kind)
+        made = getattr(layers, f"Masked{kind}") if "density" in options else stock
         tensors = [x.tensor for x in inputs]
         return replace(features, tensor=made(name=name, **options)(tensors if len(tensors) > 1 else tensors[0]))
 

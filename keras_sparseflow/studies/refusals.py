@@ -24,7 +24,10 @@ _OF_IMAGES: tuple[tuple[Concerns, str], ...] = (
 """Checks called with runs and their images."""
 
 _OF_MASKS: tuple[tuple[Concerns, str], ...] = (
-    (lambda spec: spec.sparsity.tickets is None and spec.decides_over_all, "network:check_collapse"),
+    (
+        lambda spec: spec.sparsity.tickets is None and (spec.decides_over_all or spec.sparsity.score == "synflow"),
+        "network:check_collapse",
+    ),
 )
 """Checks that compute masks, called with runs, their images, and a function that shows which network is tried."""
 
@@ -53,7 +56,9 @@ def check_images(specs: Sequence[RunSpec], data: ImageData) -> None:
 
 
 def check_masks(specs: Sequence[RunSpec], data: ImageData, say: Callable[[str], None]) -> None:
-    """Refuses scores that leave a kernel without any weight; this takes long for large networks.
+    """Refuses scores that a network cannot have, or that leave it a kernel without any weight.
+
+    This takes long for large networks.
 
     Args:
         specs: of the runs that are left to train.
@@ -62,6 +67,7 @@ def check_masks(specs: Sequence[RunSpec], data: ImageData, say: Callable[[str], 
 
     Raises:
         CollapseError: a kernel is left without any active weight.
+        ValueError: the network cannot have the score.
     """
     _check(_OF_MASKS, specs, data, say)
 

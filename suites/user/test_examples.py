@@ -30,6 +30,14 @@ def test_masked_layers_stay_sparse_and_learn(tmp_path):
     assert float(re.search(r"Test accuracy: (.*)", text)[1]) > 0.8
 
 
+def test_a_sparse_language_model_speaks_its_grammar(tmp_path):
+    text = printed_by("sparse_language_model", tmp_path)
+    loss, at_random = map(float, re.search(r"held back: ([\d.]+); .* it would be ([\d.]+)", text).groups())
+    right, said = map(int, re.search(r"Grammatical: (\d+) of (\d+) sentences", text).groups())
+    assert at_random > 3 and loss < 1.4 and said == 200 and right > 170, text
+    assert re.search(r"total .* 0\.1000 │  9,979 │", text), "a tenth of all kernels"
+
+
 def test_flow_of_a_dense_model_is_the_mean_over_its_layers(tmp_path):
     text = printed_by("gradient_flow_of_a_dense_model", tmp_path)
     epochs = re.findall(r"^(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", text, re.MULTILINE)

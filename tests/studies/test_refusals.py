@@ -83,3 +83,16 @@ def test_masks_are_tried_where_a_score_decides_over_all_kernels_but_not_those_of
     monkeypatch.setattr(network_module, "check_collapse", lambda specs, *given: tried.append((specs, *given)))
     check_masks([network(), *over_all, ticket, network(density=1.0)], data, print)
     assert tried == [(over_all, data, print)]
+
+
+VIT = {"model": "vit", "depth": 1, "width": 1, "patch_size": 2, "variant": "SC", "score": "synflow"}
+
+
+@pytest.mark.parametrize(
+    "sparse", [{"density": 0.5}, {"density": 0.5, "distribution": "erk"}, {"matched_fraction": 0.5}]
+)
+def test_synflow_of_a_network_with_attention_is_refused_before_any_training(sparse, data):
+    spec = network(**{**VIT, **sparse})
+    assert not spec.decides_over_all
+    with pytest.raises(ValueError, match="`score` must be another than SynFlow, such as 'snip', for .* with attention"):
+        check_masks([spec.but(score="random"), spec], data, lambda words: None)

@@ -40,6 +40,7 @@ _MODELS = {
     "resnet": "ResNet-{depth:g}, width {width:g}",
     "vgg": "VGG-{depth:g}, width {width:g}",
     "mobilenet": "MobileNet, width {width:g}",
+    "vit": "Vision Transformer of {depth:g} blocks, width {width:g}",
     "mlp": "multilayer perceptron of {hidden_layers:g} x {width:g} units",
 }
 """Architectures as a report names them."""

@@ -1,8 +1,10 @@
 """The score of SynFlow: the share of all paths from inputs to outputs that runs through a weight."""
 
+import keras
 import numpy as np
 
 from keras_sparseflow.layers.backend import check_tensorflow
+from keras_sparseflow.layers.tokens import HeadAttention
 from keras_sparseflow.masks.absolute import absolute_flow, check_flow
 from keras_sparseflow.masks.scores.problem import MaskProblem
 
@@ -19,8 +21,8 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
         rounds: at least 1; 100 in the paper.
 
     Raises:
-        ValueError: `rounds` is out of range, the input shapes are unknown, R exceeds float64, or nothing flows,
-            because an activation is constant or too few weights are left for any path.
+        ValueError: `rounds` is out of range, the network is a `vit`, the input shapes are unknown, R exceeds
+            float64, or nothing flows, because an activation is constant or too few weights are left for any path.
 
     Example:
         >>> import keras
@@ -38,6 +40,7 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
     check_tensorflow("synflow_scores")
     if rounds < 1:
         raise ValueError(f"`rounds` must be at least 1; received {rounds}.")
+    _refuse_heads(problem.model)
     flow = absolute_flow(problem.model, problem.kernels, None if problem.data is None else problem.batches[0][0])
     weights = [np.abs(values, dtype=np.float64) for values in problem.values()]
     removed = [np.zeros(values.shape, dtype=bool) for values in weights]
@@ -54,3 +57,15 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
             for values, gone in zip(weights, removed, strict=True):
                 values[gone] = 0
     return scores
+
+
+def _refuse_heads(model: keras.Model) -> None:
+    """Raises ValueError for a `vit`: embeddings of places, which are small, are all that tells its tokens apart."""
+    heads = next((layer for layer in model._flatten_layers() if isinstance(layer, HeadAttention)), None)
+    if heads is not None:
+        raise ValueError(
+            "`score` must be another than SynFlow, such as 'snip', for a network with attention; received "
+            f"{model.name!r} with the {type(heads).__name__} {heads.name!r}. SynFlow sends ones through the network: "
+            "tokens that are alike get equal shares of attention whatever their queries and keys are, so that next to "
+            "nothing flows through the kernels of these."
+        )

@@ -1,5 +1,8 @@
 """Executors: they train the runs of a study, skip finished ones and resume interrupted ones."""
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 from keras_sparseflow.data import ImageData
@@ -58,27 +61,48 @@ def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, s
 
     from keras_sparseflow.studies.run.run import run
     from keras_sparseflow.studies.run.tickets import RoundError
+    from keras_sparseflow.training.gradient_registry import gradients_end_with_graphs
 
     options = prepared.options
-    for spec in _skip_finished(specs, prepared.study_dir, progress):
-        keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
-        try:
-            result = run(
-                spec,
-                RunFolder(prepared.study_dir, spec.run_id),
-                data,
-                tensorboard=options.tensorboard,
-                jit=options.jit,
-                strategy=prepared.strategy,
-                on_epoch=progress.epoch_of(spec),
-                checkpoint_seconds=options.checkpoint_seconds,
-                allow_collapse=options.allow_collapse,
-                say=progress.say_of(spec),
-            )
-        except RoundError as refusal:
-            progress.refuse(spec, str(refusal))
-        else:
-            progress.finish(spec, result)
+    with _frozen_heap():
+        for spec in _skip_finished(specs, prepared.study_dir, progress):
+            keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
+            try:
+                with gradients_end_with_graphs():
+                    result = run(
+                        spec,
+                        RunFolder(prepared.study_dir, spec.run_id),
+                        data,
+                        tensorboard=options.tensorboard,
+                        jit=options.jit,
+                        strategy=prepared.strategy,
+                        on_epoch=progress.epoch_of(spec),
+                        checkpoint_seconds=options.checkpoint_seconds,
+                        allow_collapse=options.allow_collapse,
+                        say=progress.say_of(spec),
+                    )
+            except RoundError as refusal:
+                progress.refuse(spec, str(refusal))
+            else:
+                progress.finish(spec, result)
+
+
+@contextlib.contextmanager
+def _frozen_heap() -> Iterator[None]:
+    """Context in which Python's garbage collector leaves out all objects that are there now.
+
+    They are those of imported modules, mostly. The collector runs many times while Keras builds and traces a network,
+    and would look through all of them. Nothing is frozen where the program has frozen objects of its own.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.collect()  # what is garbage already would stay
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _skip_finished(specs: list[RunSpec], study_dir: Path, progress: StudyProgress) -> list[RunSpec]:

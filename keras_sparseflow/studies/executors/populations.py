@@ -27,6 +27,7 @@ from keras_sparseflow.studies.spec.measurement_spec import FlowSpec
 from keras_sparseflow.studies.spec.name_tables import SCHEDULES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
+from keras_sparseflow.training.gradient_registry import gradients_end_with_graphs
 from keras_sparseflow.training.population.stack import Member, Stack
 from keras_sparseflow.training.population.trainer import Population
 from keras_sparseflow.training.recorder import flow_rows
@@ -54,7 +55,8 @@ def run_populations(
     while waiting:
         population = waiting.pop(0)
         try:
-            _PopulationRun(population, prepared, data, progress).train()
+            with gradients_end_with_graphs():
+                _PopulationRun(population, prepared, data, progress).train()
         except MemoryError as error:
             if len(population.specs) == 1:
                 raise

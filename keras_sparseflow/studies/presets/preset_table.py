@@ -5,6 +5,7 @@ import sys
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.studies.presets.tost_studies import TOST
+from keras_sparseflow.studies.presets.vits import VITS
 from keras_sparseflow.studies.presets.wide_resnets import SAME_CAPACITY, WIDE_RESNETS
 from keras_sparseflow.studies.study import Grid, Study
 
@@ -105,7 +106,7 @@ and `masks_mlp` every way in which a network becomes sparse, each with the distr
 fifteen rounds of tickets."""
 
 PAPERS = {
-    "Studies of one's own": tuple(_OWN),
+    "Studies of one's own": (*_OWN, *VITS),
     "Keep the Gradients Flowing (Tessera et al. 2021)": (*TABLE_1, *TABLES, *FIGURES, *WIDE_RESNETS, *SAME_CAPACITY),
     "ToST (Jaiswal et al. 2022)": tuple(TOST),
 }
@@ -114,13 +115,14 @@ PAPERS = {
 PRESETS = Table(
     "preset",
     "keras_sparseflow.preset",
-    {**_OWN, **TABLE_1, **TABLES, **FIGURES, **WIDE_RESNETS, **SAME_CAPACITY, **TOST},
+    {**_OWN, **TABLE_1, **TABLES, **FIGURES, **WIDE_RESNETS, **SAME_CAPACITY, **VITS, **TOST},
     expects="keras_sparseflow.studies.study:Study",
 )
 """Every preset that can be named."""
 
-GROUPS = {"table_1": tuple(TABLE_1)}
-"""Names of several presets at once: Table 1 has a block for each dataset, and a study has one dataset."""
+GROUPS = {"table_1": tuple(TABLE_1), "vit_small": tuple(VITS)}
+"""Names of several presets at once: a study has one dataset, and Table 1 a block for each; it has one comparison, and
+`vit_small` two."""
 
 
 def preset_names() -> list[str]:

@@ -20,6 +20,7 @@ from keras_sparseflow.studies.run.tickets import begin_round
 from keras_sparseflow.studies.run.tweaking import Say, rescaled, with_ghosts
 from keras_sparseflow.studies.run.varying import prepare_by_parts
 from keras_sparseflow.studies.size.kernel_counts import counted_kernels, dense_ends, matched_kernels
+from keras_sparseflow.studies.spec.model_spec import DETAILS
 from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import SparseModel
@@ -168,31 +169,39 @@ def between_kernels(spec: RunSpec) -> dict[str, Any]:
 
 
 def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda _: None) -> None:
-    """Refuses scores that leave a kernel without any weight before anything is trained.
+    """Refuses scores that a network cannot have, or that leave a kernel without any weight, before any training.
 
     Tried is the lowest density of each score and network, with its first seed.
 
     Args:
-        specs: of runs whose score decides over all kernels together.
+        specs: of runs with scores that may be refused.
         data: that they train on.
         say: shows which network is tried; large ones take long.
 
     Raises:
         CollapseError: a kernel is left without any active weight.
+        ValueError: the network cannot have the score.
     """
     lowest: dict[tuple[object, ...], RunSpec] = {}
     for spec in specs:
         alike = tuple(spec.values[name] for name in _DECIDE_MASKS)
-        lowest[alike] = min(lowest.get(alike, spec), spec, key=lambda spec: spec.values["density"])
+        lowest[alike] = min(lowest.get(alike, spec), spec, key=_share)
     for spec in lowest.values():
         say(f"Looking whether {spec.name} leaves a kernel without any weight.")
         with precision_policy(spec.training.precision):
             initial_network(spec, data, SparseModel)
 
 
+def _share(spec: RunSpec) -> float:
+    """Returns how sparse a network is, to be compared with others of its kind."""
+    share = spec.sparsity.matched_fraction or spec.sparsity.density
+    assert share is not None
+    return share
+
+
 _DECIDE_MASKS = (
     *("score", "score_samples", "distribution", "ends", "precision", "model", "hidden_layers", "depth", "width"),
-    *("width_fraction", "variant", "activation", "activation_options", "loss"),
+    *("width_fraction", *DETAILS, "variant", "activation", "activation_options", "loss"),
 )
 """Fields that masks depend on, besides density and seed."""
 

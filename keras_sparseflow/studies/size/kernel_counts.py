@@ -8,7 +8,7 @@ from typing import Any
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
 from keras_sparseflow.models.counted_network import KernelUse
-from keras_sparseflow.studies.spec.model_spec import PLACES
+from keras_sparseflow.studies.spec.model_spec import DETAILS
 from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
@@ -106,8 +106,8 @@ def _active_counts(spec: RunSpec, size: DataSize, kernels: tuple[KernelUse, ...]
 
 
 def _kernels(spec: RunSpec, size: DataSize, fraction: float) -> tuple[KernelUse, ...]:
-    model, skips = spec.model, "SC" in spec.training.parts
-    options = {**model.size, "fraction": fraction, "skip_connections": skips}
+    model, parts = spec.model, spec.training.parts
+    options = {**model.size, "fraction": fraction, "skip_connections": "SC" in parts, "batch_norm": "BN" in parts}
     return _listed(model.architecture, size.input_shape, size.classes, *options.items(), *model.details.items())
 
 
@@ -116,7 +116,7 @@ def _listed(
     architecture: str, input_shape: tuple[int, ...], classes: int, *arguments: tuple[str, Any]
 ) -> tuple[KernelUse, ...]:
     options = dict(arguments)
-    details = {name: options.pop(name) for name in PLACES if name in options}
+    details = {name: options.pop(name) for name in DETAILS if name in options}
     return tuple(MODELS.get(architecture).kernels(input_shape, classes, details=details, **options))
 
 

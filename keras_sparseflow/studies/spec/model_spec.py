@@ -7,13 +7,17 @@ from keras_sparseflow.studies.spec.arguments import arguments_of
 from keras_sparseflow.studies.spec.combined import parse_variant
 from keras_sparseflow.studies.spec.fields import OURS, PAPER, Values, spec_field
 
-PLACES = ("norm_place", "skip_span", "skip_place")
-"""Fields of an mlp alone."""
+DETAILS = ("norm_place", "skip_span", "skip_place", "patch_size", "heads")
+"""Fields of one architecture alone: an mlp or a vit."""
 
 
 def is_perceptron(values: Values) -> bool:
     """Returns whether the network is a multilayer perceptron."""
     return bool(values["model"] == "mlp")
+
+
+def _is_vit(values: Values) -> bool:
+    return bool(values["model"] == "vit")
 
 
 def _has_skips(values: Values) -> bool:
@@ -40,7 +44,7 @@ class ModelSpec:
     depth: int | None = spec_field(
         28,
         "of other networks: layers with weights, 6 n + 4 of a Wide ResNet; 18, 34, 50, 101, 152 or 6 n + 2 of a "
-        "resnet; 11, 13, 16 or 19 of a vgg; 28 of a mobilenet",
+        "resnet; 11, 13, 16 or 19 of a vgg; 28 of a mobilenet; of a vit its blocks",
         PAPER,
         when=lambda values: not is_perceptron(values),
         minimum=1,
@@ -66,7 +70,7 @@ class ModelSpec:
     dropout: float = spec_field(
         0.0,
         "share of inputs that is dropped: of the later convolutions of each block, of a vgg's or mobilenet's "
-        "classifier, of each kernel of an mlp but the first",
+        "classifier, of the last kernel of a vit's blocks, of each kernel of an mlp but the first",
         "Zagoruyko & Komodakis 2016",
         minimum=0,
         below=1,
@@ -92,6 +96,12 @@ class ModelSpec:
         when=_has_skips,
         choices=("before", "after"),
     )
+    patch_size: int | None = spec_field(
+        4, "of a vit: height and width of a patch, in pixels", OURS, when=_is_vit, minimum=1
+    )
+    heads: int | None = spec_field(
+        4, "of a vit: attention heads of each block, also at a fraction of the width", OURS, when=_is_vit, minimum=1
+    )
     init_fan_in: str | None = spec_field(
         "dense",
         "of a matched pair: whose fan-in sets the He normal initialisation of both arms, the dense arm's, the sparse "
@@ -114,5 +124,5 @@ class ModelSpec:
 
     @property
     def details(self) -> dict[str, Any]:
-        """The options that this architecture alone has: where an mlp's BatchNorm and skip connections stand."""
-        return {name: getattr(self, name) for name in PLACES if getattr(self, name) is not None}
+        """The options that this architecture alone has: where an mlp's BatchNorm stands, or a vit's heads."""
+        return {name: getattr(self, name) for name in DETAILS if getattr(self, name) is not None}

@@ -47,6 +47,7 @@ MODELS = Table(
         "resnet": "keras_sparseflow.models.residual:RESNET",
         "vgg": "keras_sparseflow.models.plain:VGG",
         "mobilenet": "keras_sparseflow.models.plain:MOBILENET",
+        "vit": "keras_sparseflow.models.transformer:VIT",
         "mlp": "keras_sparseflow.models.perceptron:MLP",
     },
     expects="keras_sparseflow.models.architectures:Architecture",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_sparseflow.layers.tokens import HeadAttention
 from keras_sparseflow.masks import MaskProblem, make_masks, mask_report, synflow_scores
 from tests.masks import small
 from tests.masks.scores.test_gradients import problem
@@ -256,6 +257,10 @@ def test_what_cannot_be_computed_is_refused():
     with pytest.raises(ValueError, match="`data` must be given: the shape of the inputs"):
         synflow_scores(problem(unknown, None))
     assert synflow_scores(problem(unknown, (np.zeros((4, 6, 2), "f"), np.zeros(4))))[0].all()
+    tokens = keras.Input((4, 2))
+    heads = keras.Model(tokens, layers.Dense(2)(HeadAttention(1, name="heads")([tokens] * 3)))
+    with pytest.raises(ValueError, match=r"SynFlow, such as 'snip', .* attention; received .*'heads'.*equal shares"):
+        synflow_scores(problem(heads, None))
     deep = perceptron(2, 2)
     deep.layers[0].kernel.assign(np.full((2, 2), np.inf))
     with pytest.raises(ValueError, match="exceeds float64"):

@@ -2,13 +2,17 @@
 
 import errno
 import functools
+import gc
 import json
 import shutil
 import time
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from keras_sparseflow import records
 from keras_sparseflow.studies import prepare as prepare_module
@@ -106,6 +110,30 @@ def test_a_study_is_prepared_once(tmp_path, monkeypatch, executor):
         "check_images", "check_masks", "check_specs", "cost", "load_images", "make_strategy", "members", "plan_study",
         "prepare",
     ]  # fmt: skip
+
+
+def test_networks_leave_no_gradients_behind_and_what_was_there_is_frozen_for_them(tmp_path, monkeypatch, spec, data):
+    tf.config.run_functions_eagerly(False)
+    registered_gradients, frozen, add = [], [], RunLog.add
+
+    def watched(log, *arguments):
+        registered_gradients.append(len(ops.gradient_registry._registry))
+        frozen.append(gc.get_freeze_count())
+        add(log, *arguments)
+
+    monkeypatch.setattr(RunLog, "add", watched)
+    specs = [spec(epochs=1, flow_epochs=0, seed=seed) for seed in range(4)]
+    keras.utils.clear_session()
+    before = len(ops.gradient_registry._registry)
+    gc.unfreeze()  # conftest.py has frozen what was there before the tests
+    try:
+        train("serial", specs[:3], tmp_path, data, tensorboard=False)
+        assert registered_gradients[0] > before and len(set(registered_gradients)) == 1, "as many after each network"
+        assert min(frozen) > 10_000 and not gc.get_freeze_count()
+    finally:
+        gc.freeze()
+    train("serial", specs[3:], tmp_path, data, tensorboard=False)
+    assert gc.get_freeze_count(), "what a program has frozen itself stays so"
 
 
 @each_executor

@@ -132,6 +132,19 @@ def test_what_diverged_has_no_landscape_and_its_numbers_are_missing(data, tmp_pa
     assert rows.loc[rows["measure"] == "top_eigenvalue", "value"].isna().all()
 
 
+def test_a_transformer_has_every_diagnostic_and_the_flow_of_each_kernel(data, tmp_path):
+    vit = {"model": "vit", "depth": 1, "width": 1, "patch_size": 2, "variant": "SC", "method": "rigl", "density": 0.5}
+    spec = network(**{**ALL, "eigenvalue_iterations": 2}, **vit, move_frequency=1, epochs=1)
+    folder = RunFolder(tmp_path, spec.run_id)
+    with untraced():
+        run(spec, folder, data, tensorboard=False)
+    rows, flow = table(folder, "diagnostics"), table(folder, "flow")
+    assert "block1_activation" in set(rows["layer"]) and np.isfinite(table(folder, "landscape")["loss"]).all()
+    assert rows.loc[rows["measure"] == "top_eigenvalue", "value"].item() > 0
+    inner = [f"block1_{part}" for part in ("query", "key", "value", "output", "mlp1", "mlp2")]
+    assert set(flow["layer"]) == {"patches", *inner, "output", "total"} and (flow["value"] > 0).all()
+
+
 def test_masked_weights_and_bfloat16_have_them_too(data, tmp_path):
     spec = network(
         **{**ALL, "diagnostics": ("loss_along", "top_eigenvalue"), "eigenvalue_iterations": 2},

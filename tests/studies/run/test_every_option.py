@@ -110,6 +110,7 @@ TWO, THREE = {"hidden_layers": 2}, {"hidden_layers": 3}
 MOVING = {"method": "set", "move_frequency": 1, "epochs": 2}
 PRUNING = {**DENSITY, "method": "magnitude", "prune_from": 0.2, "prune_until": 0.6, "prune_frequency": 2, "epochs": 2}
 SMOOTHED, GHOSTS = {"tweaks": "LS"}, {"tweaks": "GSw", "epochs": 2, "ghost_until": 0.5}
+VIT = {**DENSITY, "model": "vit", "depth": 1, "width": 1, "patch_size": 2, "variant": "SC"}
 L2 = {"variant": "L2", "l2": 0.5}
 FLOW = {"flow_epochs": 1, "flow_readings": ("end",), "variant": "L2_BN", "l2": 0.5}
 
@@ -122,6 +123,7 @@ CHANGES = [
     ("width", 21, {}, "masks"),
     ("width_fraction", 0.5, {"matched_fraction": None}, "masks"),
     ("hidden_layers", 2, {}, "masks"),
+    ("patch_size", 1, VIT, "masks"),
     ("matched_fraction", 0.35, {}, "masks"),
     ("density", 0.35, DENSITY, "masks"),
     ("ends", "dense", {**DENSITY, **TWO}, "masks"),
@@ -139,6 +141,7 @@ CHANGES = [
     ("variant", "SC", THREE, "outputs"),
     ("skip_span", 1, {"variant": "SC", **THREE}, "outputs"),
     ("skip_place", "after", {"variant": "SC", **THREE}, "outputs"),
+    ("heads", 2, VIT, "outputs"),
     ("precision", "mixed_bfloat16", {}, "outputs"),
     ("tweaks", "GSw", {}, "outputs"),
     ("tweaks", "GSk", TWO, "outputs"),

@@ -19,6 +19,7 @@ from tests.studies.executing import interrupted_after, train, untraced
 NETWORKS = {
     "mlp": {"width": 12, "hidden_layers": 3},
     "wide_resnet": {"model": "wide_resnet", "depth": 10, "width": 1, "variant": "SC_BN"},
+    "vit": {"model": "vit", "depth": 1, "width": 1, "patch_size": 2, "variant": "SC"},
 }
 
 
@@ -43,6 +44,8 @@ def masked(model):
         ("mlp", "grasp", "global"),
         ("mlp", "synflow", "erk"),
         ("wide_resnet", "snip", "global"),
+        ("vit", "snip", "global"),
+        ("vit", "grasp", "erk"),
     ],
 )
 def test_masks_are_those_of_the_score(model, score, distribution, network, data):
@@ -50,15 +53,15 @@ def test_masks_are_those_of_the_score(model, score, distribution, network, data)
     chosen = network(model, score=score, distribution=distribution, score_samples=4, ends="dense")
     with untraced():
         found = masked(build_network(chosen, data))
-        size = {"depth": 10, "width": 1} if model == "wide_resnet" else {"depth": 4, "width": 12}
-        skips = {"batch_norm": True, "skip_connections": True} if model == "wide_resnet" else {}
-        twin = MODELS.get(model).build((4, 4, 1), 3, density=1.0, dense_ends=True, seed=0, **size, **skips)
+        parts = {"batch_norm": "BN" in chosen.training.parts, "skip_connections": "SC" in chosen.training.parts}
+        options = {"details": chosen.model.details, **chosen.model.size, **parts}
+        twin = MODELS.get(model).build((4, 4, 1), 3, density=1.0, dense_ends=True, seed=0, **options)
         expected = make_masks(
             twin, 0.2, score=score, distribution=distribution, seed=0,
             kernels=[kernel for kernel in structure.kernels_of(twin) if kernel.mask is not None],
             data=samples_per_class(data.train_images, data.train_labels, 4, 0),
         )  # fmt: skip
-    assert set(found) == set(expected) and not {"stem", "hidden_1", "output"} & set(found)
+    assert set(found) == set(expected) and not {"stem", "patches", "hidden_1", "output"} & set(found)
     for name, mask in found.items():
         np.testing.assert_array_equal(mask, expected[name])
 

@@ -61,7 +61,8 @@ def test_both_arms_of_perceptrons_have_the_same_active_weights_in_every_kernel(s
 @pytest.mark.parametrize(
     "network",
     [WRN, {**WRN, "variant": "BN"}, {"model": "resnet", "depth": 8, "width": 2, "variant": "SC_BN"},
-     {"model": "vgg", "depth": 11, "width": 1}, {"model": "mobilenet", "depth": 28, "width": 1}],
+     {"model": "vgg", "depth": 11, "width": 1}, {"model": "mobilenet", "depth": 28, "width": 1},
+     {"model": "vit", "depth": 2, "width": 3, "variant": "SC"}],
     ids=lambda network: "-".join(map(str, network.values())),
 )  # fmt: skip
 def test_both_arms_of_image_networks_do_too(network, fraction):

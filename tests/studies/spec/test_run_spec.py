@@ -85,6 +85,8 @@ FIELDS = {
     "norm_place": ("after", {"variant": "BN"}, {}, {**IMAGE, "variant": "BN"}),
     "skip_span": (1, {"variant": "SC"}, {"variant": "BN"}, {**IMAGE, "variant": "SC"}),
     "skip_place": ("after", {"variant": "SC"}, {"variant": "BN"}, {**IMAGE, "variant": "SC"}),
+    "patch_size": (2, {"model": "vit"}, {}, IMAGE),
+    "heads": (2, {"model": "vit"}, {}, IMAGE),
     "init_fan_in": ("active", MATCHED, {}, SPARSE),
     "density": (0.2, {}, MATCHED),
     "matched_fraction": (0.4, {}),
