@@ -19,8 +19,8 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
         rounds: at least 1; 100 in the paper.
 
     Raises:
-        ValueError: `rounds` is out of range, the input shapes are unknown, R exceeds float64, or nothing flows,
-            because an activation is constant or too few weights are left for any path.
+        ValueError: `rounds` is out of range, the input shapes are unknown, R exceeds float64, or nothing flows
+            through a kernel, because an activation is constant or too few weights are left for any path.
 
     Example:
         >>> import keras
@@ -47,6 +47,8 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
     for number in range(1, rounds + 1):
         scores = flow(weights)
         check_flow(problem.model, scores)
+        if number == 1:
+            _check_each(problem, scores)
         for array, gone in zip(scores, removed, strict=True):
             array[gone] = -np.inf
         if number < rounds:
@@ -54,3 +56,20 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
             for values, gone in zip(weights, removed, strict=True):
                 values[gone] = 0
     return scores
+
+
+def _check_each(problem: MaskProblem, scores: list[np.ndarray]) -> None:
+    """Raises ValueError if a kernel that is not zero has no flow, so that its weights cannot be ranked."""
+    largest = max(float(array.max(initial=0)) for array in scores)
+    idle = [
+        kernel.path
+        for kernel, array, values in zip(problem.kernels, scores, problem.values(), strict=True)
+        if values.any() and array.max() <= 1e-12 * largest  # not zero but for rounding
+    ]
+    if idle:
+        raise ValueError(
+            f"SynFlow cannot rank the weights of {', '.join(map(repr, idle))}: for inputs of ones nothing flows "
+            "through them. Queries and keys of an attention only share out a weight of one among tokens, which are equal for "
+            "such inputs, so the outputs do not depend on them; elsewhere no path from inputs to outputs is left, or an "
+            f"activation is constant. Leave them out by `exclude={idle}`, or take another score."
+        )
