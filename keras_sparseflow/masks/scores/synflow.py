@@ -69,7 +69,7 @@ def _check_each(problem: MaskProblem, scores: list[np.ndarray]) -> None:
     if idle:
         raise ValueError(
             f"SynFlow cannot rank the weights of {', '.join(map(repr, idle))}: for inputs of ones nothing flows "
-            "through them. Queries and keys of an attention only share out a weight of one among tokens, which are equal for "
-            "such inputs, so the outputs do not depend on them; elsewhere no path from inputs to outputs is left, or an "
-            f"activation is constant. Leave them out by `exclude={idle}`, or take another score."
+            "through them. Queries and keys of an attention only share out a weight of one among tokens, which are "
+            "equal for such inputs, so outputs do not depend on them; elsewhere no path is left, or an activation is "
+            f"constant. Leave them out by `exclude={idle}`, or take another score."
         )
