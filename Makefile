@@ -56,12 +56,13 @@ test-keras: $(INSTALLED)  ## Keras' own tests of its layers, run on their masked
 # The Keras backends of test-backends, such as BACKENDS="jax torch"; docs/backends.md says how torch comes without CUDA.
 BACKENDS := jax
 
-test-backends: $(INSTALLED)  ## tests of layers, flow, models and masks on JAX, which is installed for it
+test-backends: $(INSTALLED)  ## tests of layers, flow, models, masks and twins on JAX, which is installed for it
 	@set -e; for backend in $(BACKENDS); do \
 		echo "KERAS_BACKEND=$$backend"; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 			--editable ".[dev,backend-$$backend]"; \
-		KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/layers tests/flow tests/models tests/masks tests/test_backends.py; \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/layers tests/flow tests/models tests/masks \
+			tests/twins/test_any_model.py tests/test_backends.py; \
 	done
 
 lint: $(INSTALLED)  ## format, lint and type checks
