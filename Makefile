@@ -39,7 +39,8 @@ test-install: $(INSTALLED)  ## the wheel and the example of a plugin in fresh vi
 test-kill: $(INSTALLED)  ## launchers that are killed at any moment
 	$(BIN)/python -m pytest suites/kill
 
-test-models: $(INSTALLED)  ## published architectures of Keras
+test-models: $(INSTALLED)  ## published architectures of Keras and KerasHub, which is installed for it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,hub]'
 	$(BIN)/python -m pytest suites/models
 
 test-report: $(INSTALLED)  ## whole reports and their figures, drawn
@@ -55,12 +56,13 @@ test-keras: $(INSTALLED)  ## Keras' own tests of its layers, run on their masked
 # The Keras backends of test-backends, such as BACKENDS="jax torch"; docs/backends.md says how torch comes without CUDA.
 BACKENDS := jax
 
-test-backends: $(INSTALLED)  ## tests of layers, flow, models and masks on JAX, which is installed for it
+test-backends: $(INSTALLED)  ## tests of layers, flow, models, masks and twins on JAX, which is installed for it
 	@set -e; for backend in $(BACKENDS); do \
 		echo "KERAS_BACKEND=$$backend"; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 			--editable ".[dev,backend-$$backend]"; \
-		KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/layers tests/flow tests/models tests/masks tests/test_backends.py; \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest tests/layers tests/flow tests/models tests/masks \
+			tests/twins/test_any_model.py tests/test_backends.py; \
 	done
 
 lint: $(INSTALLED)  ## format, lint and type checks
@@ -85,7 +87,7 @@ dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-		--extra dev --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
+		--extra dev --extra hub --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
 
 clean:           ## remove .venv and caches; results in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -25,11 +25,6 @@ from keras_sparseflow.layers.mask.loop import kernel_in_loop
 from keras_sparseflow.layers.mask.slots import reset_inactive_slots
 from keras_sparseflow.layers.mask.variables import MaskedVariable, MaskVariable, attach_mask
 
-_FROM_STOCK = (
-    "To give a model the weights of its stock twin, call `rewind(model, weights_of(stock_model))`, both of "
-    "`keras_sparseflow.training`."
-)
-
 
 class MaskedKernel(keras.layers.Layer):
     """Mixin that puts a mask on the kernel of a layer: `class MaskedDense(MaskedKernel, keras.layers.Dense)`.
@@ -238,7 +233,8 @@ def check_weights(layer: keras.layers.Layer, weights: Any, masks: int) -> None:
     if layer.built and len(weights) == count - masks:
         raise ValueError(
             f"`weights` of the masked layer {layer.name!r} must be {count} arrays, its masks among them; received "
-            f"{len(weights)}, as a stock layer has. {_FROM_STOCK}"
+            f"{len(weights)}, as a stock layer has. To give a model the weights of its stock twin, call "
+            "`rewind(model, weights_of(stock_model))`, both of `keras_sparseflow.training`."
         )
 
 
@@ -259,7 +255,7 @@ def with_masks(layer: keras.layers.Layer, store: Any, weights: int, masks: list[
         raise ValueError(
             f"A file of weights must hold {weights} arrays for the masked layer {layer.name!r}, or "
             f"{weights + len(masks)} with masks; received {len(values)}. A file of a stock model names layers after "
-            f"other classes: load it into the stock model. {_FROM_STOCK}"
+            "other classes: `load_stock_weights(model, path)` of `keras_sparseflow.twins` loads it."
         )
     given = len(values) > weights
     for number, mask in enumerate(masks, weights):

@@ -123,15 +123,15 @@ def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
 
 
 def dense_matrices_of(model: keras.layers.Layer) -> list[Kernel]:
-    """Returns every trainable variable in a built model that has two axes or more and no mask, biases excepted.
+    """Returns every trainable matrix in a built model that has no mask, kernel or not.
 
-    A GRU's bias has two rows, and an attention's one for each head.
+    A matrix is longer than 1 along two axes. Biases are none: a GRU's has two rows, an attention's one for each head.
     """
     return [
         weight
         for weight in variables_of(model)
         if weight.mask is None
-        and len(weight.shape) > 1
+        and (_is_kernel(weight) or sum(length > 1 for length in weight.shape) > 1)
         and "bias" not in weight.variable.name
         and any(weight.variable is own for own in weight.layer._trainable_variables)
         and not isinstance(weight.layer, MaskedKernel)

@@ -1,6 +1,7 @@
 """The flow through a network with the absolute values of its weights, in float64 (TensorFlow)."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
 
     All other variables of the network have absolute values, too, as in the published code of SynFlow. BatchNorm runs
     in inference mode with moving means of zero, as at initialisation, because shifted signals could become negative.
+    So do layers that normalise each example by its own statistics: with a mean of zero and a variance of one. Their own
+    mean would make equal signals zero and others negative, and their variance would let no path grow with its weights.
     The network computes in float64: R grows by a factor with each layer, in a deep network beyond float32. The model
     does not change.
 
@@ -47,6 +50,7 @@ def absolute_flow(model: keras.Model, kernels: Sequence[Kernel], example: Any = 
     def shares() -> list[Any]:
         with (
             _in_float64(model),
+            _without_statistics(model),
             dense_gradients(model),
             _stored_in([*variables, *others], [*stored, *fixed]),
             tf.GradientTape(watch_accessed_variables=False) as tape,
@@ -79,7 +83,7 @@ def check_flow(model: keras.Model, scores: Sequence[np.ndarray]) -> None:
         raise ValueError(
             f"Nothing flows through {model.name!r} with absolute weights. Either no path from inputs to outputs is "
             "left, or an activation is constant for large inputs, such as a softmax at its end or a saturated sigmoid, "
-            "or a layer makes inputs negative, such as Normalization, or equal ones zero, such as LayerNormalization."
+            "or a layer makes inputs negative, such as Normalization."
         )
 
 
@@ -87,6 +91,32 @@ def _moving_means(model: keras.Model) -> set[int]:
     """Returns the `id` of each moving mean of BatchNorm."""
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     return {id(layer.moving_mean) for layer in norms if layer.built}
+
+
+_OWN_STATISTICS = (keras.layers.LayerNormalization, keras.layers.GroupNormalization, keras.layers.RMSNormalization)
+
+
+@contextlib.contextmanager
+def _without_statistics(model: keras.Model) -> Iterator[None]:
+    """Context in which layers that normalise each example only scale and shift, by their variables."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, _OWN_STATISTICS)]
+    for layer in layers:
+        vars(layer)["call"] = functools.partial(_scaled, layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del vars(layer)["call"]
+
+
+def _scaled(layer: Any, inputs: Any) -> Any:
+    axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+    axes = [axis % len(inputs.shape) for axis in axes]
+    shape = [length if axis in axes else 1 for axis, length in enumerate(inputs.shape)]
+    scale = layer.scale if isinstance(layer, keras.layers.RMSNormalization) else layer.gamma
+    shift = getattr(layer, "beta", None)
+    outputs = inputs if scale is None else inputs * ops.reshape(scale, shape)
+    return outputs if shift is None else outputs + ops.reshape(shift, shape)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A stock model's masked twin, and a masked model's stock one."""
 
 import math
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,14 +9,14 @@ from typing import Any
 import keras
 
 from keras_sparseflow.checks import takes_density
-from keras_sparseflow.layers.structure import Kernel, dense_matrices_of
+from keras_sparseflow.layers.structure import Kernel, dense_matrices_of, own_variables
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
 from keras_sparseflow.masks.scores.problem import Score
 from keras_sparseflow.masks.which_kernels import Exclusion, names_kernel
 from keras_sparseflow.twins.copying import copy_model, layers_of
 from keras_sparseflow.twins.holders import MaskedHolder, kernels_by_path, mask_kernels
 from keras_sparseflow.twins.in_place import become, can_be_masked, forget_traces, unmask_layer
-from keras_sparseflow.twins.kinds import own_class
+from keras_sparseflow.twins.kinds import masked_class, own_class
 
 _SCALES = ("alpha", "beta", "gamma")
 """Names of variables of activations and normalisations, which may have a value for each entry of an image."""
@@ -160,7 +161,7 @@ def _names_one(kernels: Iterable[Kernel], item: Exclusion) -> bool:
 
 def _included(model: keras.Model, include: Exclusion | Iterable[Exclusion]) -> list[str]:
     """Returns the paths of the matrices that are masked beside the kernels of stock layers."""
-    matrices = [matrix for matrix in dense_matrices_of(model) if not can_be_masked(matrix)]
+    matrices = [matrix for matrix in dense_matrices_of(model) if masked_class(matrix.layer) is None]
     chosen: dict[str, Kernel] = {}
     for item in _as_list(include):
         named = [matrix for matrix in matrices if names_kernel(matrix, item)]
@@ -168,19 +169,22 @@ def _included(model: keras.Model, include: Exclusion | Iterable[Exclusion]) -> l
             names = ", ".join(matrix.path for matrix in matrices) or "no layer has another matrix"
             raise ValueError(f"`include` names {item!r}, which no other matrix matches; expected one of: {names}.")
         chosen |= {matrix.path: matrix for matrix in named}
-    owners = [id(matrix.layer) for matrix in chosen.values()]
     for matrix in chosen.values():
-        if owners.count(id(matrix.layer)) > 1:
-            raise ValueError(
-                f"`include` must name layers that own one matrix; received {type(matrix.layer).__name__} "
-                f"{matrix.layer.name!r}, which owns {owners.count(id(matrix.layer))}."
-            )
-        _check_no_loop(matrix)
+        _check_can_be_included(matrix)
     return list(chosen)
 
 
-def _check_no_loop(matrix: Kernel) -> None:
-    """Refuses a matrix of one's own cell, which is read in each step of a loop, where its mask cannot be seen."""
+def _check_can_be_included(matrix: Kernel) -> None:
+    """Refuses a matrix that a copy of its layer would call otherwise, and one of one's own cell.
+
+    A cell reads it in each step of a loop, where its mask cannot be seen.
+    """
+    names = [variable.name for variable in own_variables(matrix.layer)]
+    if names.count(matrix.variable.name) > 1 or re.fullmatch(r"variable(_\d+)?", matrix.variable.name):
+        raise ValueError(
+            f"`include` must name matrices that have a name of their own in their layer; received {matrix.path!r} of "
+            f"{type(matrix.layer).__name__}. Give its `add_weight` a `name`."
+        )
     if any(isinstance(layer, keras.layers.RNN) for layer in matrix.chain):
         raise ValueError(
             f"`include` must name matrices outside of loops over time; received {matrix.path!r} of the cell "
@@ -200,15 +204,20 @@ def _why_none(model: keras.Model, dense: Sequence[Kernel]) -> str:
     return f"its kernels are of layers of other classes, {held}. Name them by `include=` to mask them all the same."
 
 
-def _warn_of_dense(twin: keras.Model, candidates: Sequence[Kernel], exclusions: Sequence[Exclusion]) -> None:
-    """Warns if more than a tenth of the entries of kernels stays dense, without being excluded; embeddings apart."""
-    dense = [
+def left_dense(model: keras.Model, exclusions: Sequence[Exclusion] = ()) -> tuple[list[Kernel], list[Kernel]]:
+    """Returns the matrices that have no mask and are not excluded, largest first: embeddings, and all others."""
+    left = [
         matrix
-        for matrix in dense_matrices_of(twin)
+        for matrix in sorted(dense_matrices_of(model), key=lambda each: -math.prod(each.shape))
         if matrix.variable.name not in _SCALES and not any(names_kernel(matrix, item) for item in exclusions)
     ]
-    embeddings = [matrix for matrix in dense if "embedding" in matrix.variable.name]
-    others = sorted((matrix for matrix in dense if matrix not in embeddings), key=lambda each: -math.prod(each.shape))
+    embeddings = [matrix for matrix in left if "embedding" in matrix.variable.name]
+    return embeddings, [matrix for matrix in left if matrix not in embeddings]
+
+
+def _warn_of_dense(twin: keras.Model, candidates: Sequence[Kernel], exclusions: Sequence[Exclusion]) -> None:
+    """Warns if more than a tenth of the entries of kernels stays dense, without being excluded; embeddings apart."""
+    embeddings, others = left_dense(twin, exclusions)
     left = sum(math.prod(matrix.shape) for matrix in others)
     size = left + sum(math.prod(kernel.shape) for kernel in candidates)
     if left <= 0.1 * size:

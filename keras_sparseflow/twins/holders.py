@@ -8,6 +8,7 @@ is saved as its own config and the paths of its masked kernels. What is made fro
 
 import contextlib
 import functools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,9 +19,7 @@ from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 from keras.src.utils.python_utils import is_default
 
 from keras_sparseflow.layers.mask.arrays import decode_mask, encode_mask
-from keras_sparseflow.layers.masked import MaskedKernel
 from keras_sparseflow.layers.recurrent import KernelsReadOnce
-from keras_sparseflow.layers.several_kernels import KernelPart
 from keras_sparseflow.layers.structure import (
     Kernel,
     holds_configs,
@@ -131,9 +130,14 @@ def kernels_by_path(model: keras.layers.Layer, include: Any = ()) -> dict[str, K
 
 def mask_kernels(model: keras.layers.Layer, kernels: list[Kernel]) -> None:
     """Masks kernels of a model where they are, with masks that are True everywhere."""
+    new = {id(kernel.variable) for kernel in kernels if kernel.mask is None}
+    beside: dict[int, list[Kernel]] = defaultdict(list)
+    for kernel in kernels_of(model, new):
+        beside[id(kernel.layer)].append(kernel)
     for kernel in kernels:
         if getattr(kernel.variable, "mask", None) is None:
-            mask_kernel(kernel)
+            own = beside[id(kernel.layer)]
+            mask_kernel(kernel, [each.variable.name for each in own if id(each.variable) in new and len(own) > 1])
     for kernel in list(variables_at_places(model)):
         if kernel.mask is not None:
             _let_hold(model, kernel)
@@ -170,11 +174,7 @@ def _let_hold(model: keras.layers.Layer, kernel: Kernel) -> None:
 
 def _is_included(kernel: Kernel) -> bool:
     """Returns whether a masked variable is no kernel but for its mask."""
-    return (
-        isinstance(kernel.layer, MaskedKernel)
-        and not isinstance(kernel.layer, KernelPart)
-        and (not kernel.variable.name.endswith("kernel"))
-    )
+    return not kernel.variable.name.endswith("kernel")
 
 
 @functools.cache

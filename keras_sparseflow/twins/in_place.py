@@ -6,7 +6,7 @@ Nothing around the layer changes, and its kernel stays the same variable, which 
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -31,11 +31,14 @@ def can_be_masked(kernel: Kernel) -> bool:
     return kernel.variable.name in names
 
 
-def mask_kernel(kernel: Kernel) -> None:
+def mask_kernel(kernel: Kernel, among: Sequence[str] = ()) -> None:
     """Turns the layer of a kernel into its masked class, with a mask that is True everywhere.
 
     Its other kernels get masks too, and so do those of a layer around it, such as the projections of an attention.
-    A layer that is not of a stock class or of a subclass of one must own no other matrix.
+
+    Args:
+        kernel: the kernel.
+        among: in a layer of no stock class that has several kernels, the names of those that get masks.
     """
     for layer in kernel.chain:
         kind = masked_class(layer)
@@ -43,7 +46,11 @@ def mask_kernel(kernel: Kernel) -> None:
             _mask_parts(layer, kind)
     layer = kernel.layer
     own: Any = type(layer)
-    if not isinstance(layer, (MaskedKernel, MaskedParts)):
+    if isinstance(layer, (MaskedKernel, MaskedParts)):
+        return
+    if masked_class(layer) is None and among:
+        _take_parts(layer, _class_of_parts(own, tuple(among)))
+    else:
         _mask(layer, masked_class(layer) or _included_class(own), kernel.variable)
 
 
@@ -86,6 +93,13 @@ def _included_class(kind: type) -> type:
     return subclass_of(kind, MaskedKernel)
 
 
+@functools.cache
+def _class_of_parts(kind: type, names: tuple[str, ...]) -> Any:
+    new: Any = subclass_of(kind, MaskedParts)
+    new.kernel_attributes = names
+    return new
+
+
 def _mask(layer: Any, kind: type, kernel: keras.Variable) -> None:
     become(layer, kind)
     with _unlocked(layer):
@@ -112,21 +126,32 @@ def _unmask(layer: Any) -> keras.Variable:
 
 def _mask_parts(layer: Any, kind: Any) -> None:
     within = [each for each in sublayers(layer) if masked_class(each) is not None]
-    variables = {variable.name: variable for variable in _own(layer)}
-    become(layer, kind)
-    with _unlocked(layer):
-        layer._requested_density, layer.mask_seed, layer._given_masks = 1.0, 0, {}
-        layer._weight_names = list(variables) if kind.kernel_attributes else []
-        for name in kind.kernel_attributes:
-            _forget(layer, name)
-            layer._untrack_variable(variables[name])
-            setattr(layer, f"{name}_part", _part_of(layer, variables[name]))
+    _take_parts(layer, kind)
     for each in within:
         inner = masked_class(each)
         if issubclass(inner, MaskedParts):
             _mask_parts(each, inner)
         elif not isinstance(each, MaskedKernel):
             _mask(each, inner, each._kernel)
+
+
+def _take_parts(layer: Any, kind: Any) -> None:
+    """Lets a layer become one whose kernels belong to parts."""
+    variables = {variable.name: variable for variable in _own(layer)}
+    become(layer, kind)
+    with _unlocked(layer):
+        layer._requested_density, layer.mask_seed, layer._given_masks = 1.0, 0, {}
+        layer._weight_names = list(variables) if kind.kernel_attributes else []
+        for name in kind.kernel_attributes:
+            if _reads_from_part(kind, name):
+                _forget(layer, name)
+            layer._untrack_variable(variables[name])
+            setattr(layer, f"{name}_part", _part_of(layer, variables[name]))
+
+
+def _reads_from_part(kind: type, name: str) -> bool:
+    """Returns whether a class has a property in place of the attribute that holds a kernel in the stock layer."""
+    return isinstance(getattr(kind, name, None), property)
 
 
 def _part_of(layer: Any, kernel: keras.Variable) -> KernelPart:
@@ -146,7 +171,7 @@ def _part_of(layer: Any, kernel: keras.Variable) -> KernelPart:
 
 def _unmask_parts(layer: Any) -> None:
     names = list(layer._weight_names)
-    kernels = {}
+    kernels, kind = {}, type(layer)
     with _unlocked(layer):
         for name in layer._kernels_of_parts():
             part = layer._part(name)
@@ -162,7 +187,8 @@ def _unmask_parts(layer: Any) -> None:
             kernel.trainable = trainable
             if kernel.path.endswith(f"/{name}/kernel"):  # so a part that was built with its mask calls it
                 kernel._name, kernel._path = name, kernel.path.removesuffix("/kernel")
-            setattr(layer, name, kernel)
+            if _reads_from_part(kind, name):
+                setattr(layer, name, kernel)
     for variables in (layer._trainable_variables, layer._non_trainable_variables) if names else ():
         variables.sort(key=lambda variable: names.index(variable.name) if variable.name in names else len(names))
 

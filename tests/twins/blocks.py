@@ -67,6 +67,26 @@ class OwnDense(layers.Dense):
 
 
 @registered
+class Experts(WithWidth, layers.Layer):
+    """A layer with two matrices of its own, one under another name, beside a stock layer and a vector of two axes."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.router = layers.Dense(2, activation="softmax", name="router")
+
+    def build(self, shape):
+        self._wide = self.add_weight(shape=(2, shape[-1], self.width), name="wide")
+        self.narrow = self.add_weight(shape=(2, self.width, shape[-1]), name="narrow")
+        self.scale = self.add_weight(shape=(1, shape[-1]), name="scale")
+        self.router.build(shape)
+
+    def call(self, inputs):
+        each = keras.ops.relu(keras.ops.einsum("bi,eih->beh", inputs, self._wide))
+        return inputs + self.scale * keras.ops.einsum("be,beh,ehi->bi", self.router(inputs), each, self.narrow)
+
+
+@registered
 class OwnCell(WithWidth, layers.Layer):
     """A cell that holds a stock layer."""
 
@@ -94,9 +114,9 @@ class Classifier(keras.Model):
         super().__init__(inputs, layers.Dense(3)(layers.Dense(units, activation="relu")(inputs)), **kwargs)
         self.units = units
 
-    def train_step(self, data):
+    def train_step(self, *args):  # the data alone, or on JAX its state ahead of them
         self.steps.append(self.name)
-        return super().train_step(data)
+        return super().train_step(*args)
 
     def get_config(self):
         return {"units": self.units}
@@ -140,11 +160,16 @@ def cells():
     return keras.Model(inputs, layers.Dense(3, name="head")(layers.RNN(OwnCell(4), name="own")(x)))
 
 
-def convolutions():
+def convolutions(kind=keras.Model):
     inputs = keras.Input((3, 6, 6, 2))
     x = layers.ConvLSTM2D(3, 2, name="lstm")(inputs)
     x = layers.SpectralNormalization(layers.Conv2D(4, 2, name="inner"), name="norm")(x)
-    return keras.Model(inputs, layers.Dense(3, name="head")(layers.Flatten()(x)))
+    return kind(inputs, layers.Dense(3, name="head")(layers.Flatten()(x)))
+
+
+def experts():
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, layers.Dense(3, name="head")(Experts(6, name="two")(Experts(6, name="one")(inputs))))
 
 
 def classifier():

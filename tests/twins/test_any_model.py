@@ -4,13 +4,23 @@ import keras
 import numpy as np
 import pytest
 
-from keras_sparseflow import RigL, SparseModel, measure_flow
+from keras_sparseflow import SET, RigL, SparseModel, measure_flow
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import make_masks, set_masks
 from keras_sparseflow.twins import load_compressed, save_compressed, sparsify, sparsity_summary, strip_masks
 from keras_sparseflow.twins.copying import layers_of
 from tests.processes import run
-from tests.twins.blocks import BLOCKS, Classifier, classifier, examples, subclassed, transformer
+from tests.twins.blocks import (
+    BLOCKS,
+    Classifier,
+    Experts,
+    classifier,
+    convolutions,
+    examples,
+    experts,
+    subclassed,
+    transformer,
+)
 from tests.twins.models import alike, array, masks, outputs, same
 
 layers = keras.layers
@@ -170,19 +180,29 @@ def test_a_layer_that_several_hold_is_masked_once():
     assert sparsity_summary(model).kernels[0].dense_flops == 2 * 2 * 64
 
 
-@pytest.mark.tensorflow("RigL and flow")
-def test_callbacks_and_flow_name_the_kernels_alike():
-    twin = sparsify(transformer(SparseModel), 0.5)
+@pytest.mark.tensorflow("RigL, SET and flow")
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [(transformer, {"one/att/query", "two/att/query", "one/ff/dense", "one/ff/dense#2", "head"}),
+     (convolutions, {"lstm/kernel", "lstm/recurrent_kernel", "norm/inner", "head"})],
+)  # fmt: skip
+def test_masks_callbacks_and_flow_name_the_kernels_alike(make, expected):
+    stock = make(SparseModel)
+    twin = sparsify(stock, 0.5)
     twin.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     paths, x, y = [kernel.path for kernel in kernels_of(twin)], examples(twin), np.zeros(4)
-    assert {"one/att/query", "two/att/query", "one/ff/dense", "one/ff/dense#2", "head"} <= {*paths}
-    every, one = RigL(frequency=1, end_step=9), RigL(frequency=1, end_step=9, layers=["one/att/query"])
-    twin.fit(x, y, epochs=2, verbose=0, callbacks=[every])
-    twin.fit(x, y, verbose=0, callbacks=[one])
-    assert every.to_frame()["layer"].unique().tolist() == paths
-    assert one.to_frame()["layer"].unique().tolist() == ["one/att/query"]
+    assert expected <= {*paths} and list(make_masks(stock, 0.5)) == list(make_masks(twin, 0.5)) == paths
+    one = sorted(expected)[-1]
+    for method in (RigL, SET):
+        every, single = method(frequency=1, end_step=99), method(frequency=1, end_step=99, layers=[one])
+        twin.fit(x, y, epochs=2, verbose=0, callbacks=[every])
+        twin.fit(x, y, verbose=0, callbacks=[single])
+        assert every.to_frame()["layer"].unique().tolist() == paths
+        assert single.to_frame()["layer"].unique().tolist() == [one]
     flow = [row["layer"] for row in measure_flow(twin, (x, y), measures=["egf_2"])]
     assert flow == [*paths, "total"] == [*(kernel.path for kernel in sparsity_summary(twin).kernels), "total"]
+    set_masks(twin, {path: ~mask for path, mask in masks(twin).items()})
+    assert sparsity_summary(twin).density == 0.5 == np.mean([mask.mean() for mask in masks(twin).values()])
 
 
 # --- what is not masked -----------------------------------------------------------------------------------------
@@ -234,6 +254,53 @@ def test_other_matrices_are_masked_on_request(make, include, path, tmp_path):
     loaded = keras.models.load_model(tmp_path / "twin.keras")
     assert same(masks(loaded).values(), masks(twin).values()) and alike(outputs(loaded, x), outputs(twin, x))
     assert not masks(strip_masks(twin))
+
+
+@pytest.mark.filterwarnings("ignore:.* of the entries of kernels .* stay dense")  # of layers that are not included
+@pytest.mark.parametrize(
+    ("include", "names"),
+    [(Experts, ["one/wide", "one/narrow", "two/wide", "two/narrow"]), ("one", ["one/wide", "one/narrow"]),
+     (["one/wide", "two"], ["one", "two/wide", "two/narrow"])],
+)  # fmt: skip
+def test_several_matrices_of_a_layer_of_ones_own_are_masked_on_request(include, names, tmp_path):
+    model = experts()
+    twin = sparsify(model, 0.5, include=include)
+    assert {*masks(twin)} == {"one/router", "two/router", "head", *names}
+    assert {*masks(sparsify(twin, 0.25))} == {*masks(twin)}
+    x, before = examples(twin), {kernel.path: array(kernel.variable) for kernel in kernels_of(twin)}
+    twin.compile("adam", "mse")
+    twin.fit(x, np.ones((4, 3)), epochs=2, verbose=0)
+    for kernel in kernels_of(twin):
+        if kernel.mask is not None:
+            mask, kept = array(kernel.mask), array(kernel.variable)
+            assert mask.sum() == mask.size // 2 and not kept[~mask].any(), kernel.path
+            assert (kept[mask] != before[kernel.path][mask]).any(), kernel.path
+    twin.save(tmp_path / "twin.keras")
+    save_compressed(twin, tmp_path / "twin.sparse")
+    for loaded in (keras.models.load_model(tmp_path / "twin.keras"), load_compressed(tmp_path / "twin.sparse")):
+        assert masks(loaded).keys() == masks(twin).keys() and same(masks(loaded).values(), masks(twin).values())
+        assert alike(outputs(loaded, x), outputs(twin, x))
+        stripped = strip_masks(loaded, inplace=True)
+        assert not masks(stripped) and alike(outputs(stripped, x), outputs(twin, x))
+        assert [weight.path for weight in stripped.weights] == [weight.path for weight in model.weights]
+        assert vars(stripped.get_layer("one")).keys() == vars(model.get_layer("one")).keys()
+
+
+def test_a_matrix_without_a_name_is_not_masked_and_a_vector_of_two_axes_is_no_matrix():
+    class Unnamed(layers.Layer):
+        def build(self, shape):
+            self.matrix = self.add_weight(shape=(shape[-1], 8))
+
+        def call(self, inputs):
+            return keras.ops.matmul(inputs, self.matrix)
+
+    inputs = keras.Input((8,))
+    with pytest.raises(
+        ValueError, match=r"matrices that have a name of their own .* received 'own/variable' of Unnamed"
+    ):
+        sparsify(keras.Model(inputs, Unnamed(name="own")(inputs)), 0.5, include="own", inplace=True)
+    with pytest.warns(UserWarning, match="stay dense"):
+        assert sparsity_summary(sparsify(experts(), 0.5)).unmasked == (("one", "Experts", 96), ("two", "Experts", 96))
 
 
 def test_an_inclusion_that_matches_nothing_is_refused_with_what_there_is():

@@ -8,9 +8,10 @@ from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import set_masks
 from keras_sparseflow.training import rewind, weights_of
-from keras_sparseflow.twins import sparsify, strip_masks
+from keras_sparseflow.twins import load_stock_weights, sparsify, strip_masks
 from keras_sparseflow.twins.kinds import MASKED_OF
-from tests.twins.models import array, masks, same
+from tests.twins.blocks import BLOCKS
+from tests.twins.models import MODELS, array, masks, same
 
 layers = keras.layers
 
@@ -67,6 +68,10 @@ def functional(layer, shape):
     return keras.Model(inputs, Holder.call(type("Held", (), {"layer": layer}), inputs))
 
 
+def kernels(model):
+    return {kernel.path: array(kernel.variable) for kernel in kernels_of(model)}
+
+
 def random_weights(model, seed=0):
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
@@ -113,8 +118,12 @@ def test_where_a_file_names_layers_by_their_class_an_error_says_how_and_that_wor
     plain.save_weights(tmp_path / "stock.weights.h5")
     plain.save(tmp_path / "stock.keras")
     for name in ("stock.weights.h5", "stock.keras"):
-        with pytest.raises(ValueError, match=r"received 0.*`rewind\(model, weights_of\(stock_model\)\)`"):
+        with pytest.raises(ValueError, match=r"received 0.*`load_stock_weights\(model, path\)`"):
             twin.load_weights(tmp_path / name)
+        random_weights(twin, seed=2)
+        load_stock_weights(twin, tmp_path / name)
+        assert_is_masked(twin, plain, active)
+    random_weights(twin, seed=2)
     rewind(twin, weights_of(plain))
     assert_is_masked(twin, plain, active)
     with pytest.raises(ValueError, match=r"arrays, its masks? among them; received \d+, as a stock layer has.*`rewind"):
@@ -130,6 +139,40 @@ def test_where_a_file_names_layers_by_their_class_an_error_says_how_and_that_wor
     strip_masks(twin).save_weights(tmp_path / "stripped.weights.h5")
     again.load_weights(tmp_path / "stripped.weights.h5")
     assert_is_masked(twin, again, active)
+
+
+@pytest.mark.parametrize("make", [*BLOCKS.values(), *MODELS.values()])
+def test_a_file_of_a_stock_model_of_any_kind_loads_into_its_twin_with_layers_left_out(make, tmp_path):
+    plain = random_weights(make())
+    twin = sparsify(make(), 0.5, exclude=kernels_of(plain)[-1].path)
+    active = {path: masks(twin).get(path, np.ones(array.shape, bool)) for path, array in kernels(plain).items()}
+    plain.save_weights(tmp_path / "stock.weights.h5")
+    load_stock_weights(twin, tmp_path / "stock.weights.h5")
+    assert all(
+        np.array_equal(value, np.where(active[path], kernels(plain)[path], 0)) for path, value in kernels(twin).items()
+    )
+    vectors = [
+        sorted(value.tobytes() for value in weights_of(each).values() if value.ndim == 1 and value.dtype == "float32")
+        for each in (twin, plain)
+    ]
+    assert vectors[0] == vectors[1]
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras', before it raises the error
+def test_files_of_other_kinds_and_lora_are_refused_and_change_nothing(tmp_path):
+    plain, shape = made(layers.Dense), CASES[layers.Dense][1]
+    twin = functional(made(layers.Dense, 1), shape)
+    twin.save_weights(tmp_path / "twin.weights.h5")
+    functional(layers.Dense(5), shape).save_weights(tmp_path / "other.weights.h5")
+    before = weights_of(random_weights(twin))
+    for name in ("twin", "other"):
+        with pytest.raises(ValueError, match="could not be loaded"):
+            load_stock_weights(twin, tmp_path / f"{name}.weights.h5")
+    assert same(weights_of(twin).values(), before.values())
+    functional(plain, shape).save_weights(tmp_path / "stock.weights.h5")
+    twin.layers[-1].enable_lora(2)
+    with pytest.raises(ValueError, match="must be without LoRA.* received 'layer' with LoRA"):
+        load_stock_weights(twin, tmp_path / "stock.weights.h5")
 
 
 @EACH

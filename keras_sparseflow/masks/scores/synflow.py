@@ -21,8 +21,8 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
         rounds: at least 1; 100 in the paper.
 
     Raises:
-        ValueError: `rounds` is out of range, the network is a `vit`, the input shapes are unknown, R exceeds
-            float64, or nothing flows, because an activation is constant or too few weights are left for any path.
+        ValueError: `rounds` is out of range, the network is a `vit`, the input shapes are unknown, R exceeds float64,
+            or nothing flows through a kernel, because an activation is constant or too few weights are left for any path.
 
     Example:
         >>> import keras
@@ -50,6 +50,8 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
     for number in range(1, rounds + 1):
         scores = flow(weights)
         check_flow(problem.model, scores)
+        if number == 1:
+            _check_each(problem, scores)
         for array, gone in zip(scores, removed, strict=True):
             array[gone] = -np.inf
         if number < rounds:
@@ -68,4 +70,21 @@ def _refuse_heads(model: keras.Model) -> None:
             f"{model.name!r} with the {type(heads).__name__} {heads.name!r}. SynFlow sends ones through the network: "
             "tokens that are alike get equal shares of attention whatever their queries and keys are, so that next to "
             "nothing flows through the kernels of these."
+        )
+
+
+def _check_each(problem: MaskProblem, scores: list[np.ndarray]) -> None:
+    """Raises ValueError if a kernel that is not zero has no flow, so that its weights cannot be ranked."""
+    largest = max(float(array.max(initial=0)) for array in scores)
+    idle = [
+        kernel.path
+        for kernel, array, values in zip(problem.kernels, scores, problem.values(), strict=True)
+        if values.any() and array.max() <= 1e-12 * largest  # not zero but for rounding
+    ]
+    if idle:
+        raise ValueError(
+            f"SynFlow cannot rank the weights of {', '.join(map(repr, idle))}: for inputs of ones nothing flows "
+            "through them. Queries and keys of an attention only share out a weight of one among tokens, which are "
+            "equal for such inputs, so outputs do not depend on them; elsewhere no path is left, or an activation is "
+            f"constant. Leave them out by `exclude={idle}`, or take another score."
         )

@@ -123,6 +123,43 @@ def test_normalisations_that_take_inputs_as_they_are_compute_in_float64_too():
     assert not rows[0].autocast and rows[0].dtype_policy.name == "float32"
 
 
+NORMS = {
+    "layer": lambda: keras.layers.LayerNormalization(axis=[1, -1]),
+    "plain": lambda: keras.layers.LayerNormalization(scale=False, center=False),
+    "group": lambda: keras.layers.GroupNormalization(2),
+    "rms": keras.layers.RMSNormalization,
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_layers_that_normalise_each_example_only_scale_and_shift(name):
+    """By the absolute values of their variables, whatever is ahead of them: signals stay positive."""
+    first, last = keras.layers.Dense(4, use_bias=False), keras.layers.Dense(3, use_bias=False)
+    norm = NORMS[name]()
+    model = keras.Sequential([keras.Input((5, 4)), norm, first, NORMS[name](), last])
+    for number, variable in enumerate(norm.weights):
+        variable.assign(-np.arange(1.0, 1 + np.prod(variable.shape)).reshape(variable.shape) * (number + 1))
+    gamma, beta = (*(np.abs(v).reshape(-1, 4) for v in norm.get_weights()), *[1.0, 0.0][len(norm.weights) :])
+    x = np.ones((5, 4)) * gamma + beta
+    one, two = (np.abs(np.array(layer.kernel, "float64")) for layer in (first, last))
+    scores = synflow_scores(problem(model, None), rounds=1)
+    np.testing.assert_allclose(scores[0], one * x.sum(axis=0)[:, None] * two.sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(scores[1], two * (x @ one).sum(axis=0)[:, None], rtol=1e-6)
+    assert "call" not in vars(norm)
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "global"])
+def test_queries_and_keys_of_an_attention_are_refused_with_the_reason_and_can_be_left_out(distribution):
+    inputs = keras.Input((5, 8))
+    x = keras.layers.MultiHeadAttention(2, 4, name="att")(inputs, inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="head")(x))
+    with pytest.raises(ValueError, match=r"'att/query', 'att/key': for inputs .* tokens, which are equal .* `exclude="):
+        make_masks(model, 0.5, score="synflow", distribution=distribution)
+    masks = make_masks(model, 0.5, score="synflow", distribution=distribution, exclude=["att/query", "att/key"])
+    assert list(masks) == ["att/value", "att/attention_output", "head"]
+    assert sum(int(mask.sum()) for mask in masks.values()) == 76
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_any_precision_of_the_network_gives_the_scores_of_float64(dtype):
     reference, model = residual(dtype="float64"), residual(dtype=dtype)
