@@ -44,6 +44,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "MaskedSimpleRNN",
         "MaskedSimpleRNNCell",
     ),
+    "layers.sparse.sparse_layers": ("SparseConv2D", "SparseDense", "SparseEinsumDense"),
     "training.losses": ("SmoothedCrossEntropy", "SquaredError"),
     "training.model": ("SparseModel",),
     "training.distributed.multiworker": ("MultiWorkerModel",),
