@@ -63,6 +63,11 @@ class Kernel:
         variable: Any = self.variable
         return variable.dense() if isinstance(variable, SparseValues) else keras.ops.convert_to_numpy(variable)
 
+    def assign(self, values: Any) -> None:
+        """Assigns values of the kernel's shape; those of inactive weights are dropped."""
+        variable: Any = self.variable
+        variable.assign(variable.of_dense(values) if isinstance(variable, SparseValues) else values)
+
     @property
     def layer(self) -> keras.layers.Layer:
         """The layer that owns the variable."""

@@ -1,16 +1,18 @@
 """The twin of a masked model that stores, and multiplies, active weights alone; and back."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.layers.mask.slots import slots_of
+from keras_sparseflow.layers.mask.slots import reset_inactive_slots, slots_of
+from keras_sparseflow.layers.mask.variables import MaskedVariable
 from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
-from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel, SparseValues
 from keras_sparseflow.layers.structure import Kernel, holds_configs, masked_kernels_of
 from keras_sparseflow.twins.copying import copy_model, layers_of
 from keras_sparseflow.twins.in_place import forget_traces, make_masked, make_sparse
@@ -91,6 +93,30 @@ def to_masked(model: keras.Model, *, inplace: bool = False) -> keras.Model:
     return _converted(model, convert, inplace)
 
 
+def resize(model: keras.Model, masks: Mapping[int, np.ndarray]) -> bool:
+    """Gives sparse layers of a compiled model masks with other counts, by new variables; returns whether one has.
+
+    The optimizer becomes a new one with the state of the old one. Weights that become active start at zero.
+
+    Args:
+        model: built and compiled.
+        masks: by the `id` of layers; layers that are not sparse, or keep their count, are left as they are.
+    """
+    layers = [layer for layer in layers_of(model) if isinstance(layer, SparseKernel) and id(layer) in masks]
+    changed = [layer for layer in layers if np.count_nonzero(masks[id(layer)]) != layer.active_count]
+
+    def convert(_: keras.Model) -> None:
+        for layer in changed:
+            masked: Any = layer
+            make_masked(layer)
+            masked.set_mask(masks[id(layer)])
+            make_sparse(layer)
+
+    if changed:
+        _converted(model, convert, inplace=True)
+    return bool(changed)
+
+
 def default_density() -> float:
     """Returns the density up to which layers become sparse by default, with the kernels at hand."""
     return BREAK_EVEN[provider()]
@@ -99,6 +125,7 @@ def default_density() -> float:
 def why_masked(kernel: Kernel, max_density: float, min_entries: int = MIN_ENTRIES) -> str | None:
     """Returns why a masked kernel does not become sparse; None if it does."""
     layer: Any = kernel.layer
+    density: float = layer.density
     own = own_class(type(layer))
     kind = SPARSE_OF.get(own)
     if kind is None or type(layer) is not MASKED_OF[own]:
@@ -109,8 +136,8 @@ def why_masked(kernel: Kernel, max_density: float, min_entries: int = MIN_ENTRIE
     why = kind.why_not_sparse(layer)
     if why is not None:
         return why
-    if layer.density > max_density:
-        return f"density {layer.density:.3g} is above {max_density:.3g}"
+    if density > max_density:
+        return f"density {density:.3g} is above {max_density:.3g}"
     if math.prod(kernel.shape) < min_entries:
         return f"less than {min_entries:,} entries"
     return None
@@ -132,14 +159,10 @@ def _converted(model: keras.Model, convert: Callable[[keras.Model], None], inpla
     convert(twin)
     if optimizer is None:
         return twin
-    if inplace:
-        twin.optimizer = type(optimizer).from_config(optimizer.get_config())
-        forget_traces(layers_of(twin))
-    else:
+    if not inplace:
         twin.compile_from_config(model.get_compile_config())
-    if optimizer.built:
-        twin.optimizer.build(twin.trainable_variables)
-        _carry_state(optimizer, twin.optimizer, list(zip(kept, twin.trainable_variables, strict=True)))
+    twin.optimizer = _successor(optimizer, list(zip(kept, twin.trainable_variables, strict=True)))
+    forget_traces(layers_of(twin))
     return twin
 
 
@@ -152,21 +175,28 @@ def _check_optimizer(optimizer: Any) -> None:
             )
 
 
-def _carry_state(
-    before: keras.optimizers.Optimizer,
-    after: keras.optimizers.Optimizer,
-    pairs: list[tuple[keras.Variable, keras.Variable]],
-) -> None:
-    """Gives an optimizer the state of another of the same config, which has trained the twins of its variables."""
+def _successor(before: Any, pairs: Sequence[tuple[keras.Variable, keras.Variable]]) -> keras.optimizers.Optimizer:
+    """Returns an optimizer of the same config and state that trains the twins of an optimizer's variables.
+
+    Args:
+        before: an optimizer.
+        pairs: each trained variable and its twin.
+    """
+    after = type(before).from_config(before.get_config())
+    decaying, decays = (getattr(each, "inner_optimizer", each) for each in (before, after))
+    decays.exclude_from_weight_decay([theirs for ours, theirs in pairs if not decaying._use_weight_decay(ours)])
+    if not before.built:
+        return after
+    after.build([theirs for _, theirs in pairs])
     for old, new in zip(before.variables, after.variables, strict=True):
         if tuple(old.shape) == tuple(new.shape):
             new.assign(old)
     for ours, theirs in pairs:
-        if tuple(ours.shape) != tuple(theirs.shape):
-            for old, new in zip(slots_of(before, ours), slots_of(after, theirs), strict=True):
-                new.assign(_in_shape_of_twin(ops.convert_to_numpy(old), ours, theirs))
-
-
-def _in_shape_of_twin(slot: Any, before: Any, after: Any) -> Any:
-    """Returns a slot of a masked kernel for its active weights, or one of active weights for the masked kernel."""
-    return after.of_dense(slot) if hasattr(after, "of_dense") else before.dense(slot)
+        if ours is theirs:
+            continue
+        for old, new in zip(slots_of(before, ours), slots_of(after, theirs), strict=True):
+            slot = ours.dense(old) if isinstance(ours, SparseValues) else ops.convert_to_numpy(old)
+            new.assign(theirs.of_dense(slot) if isinstance(theirs, SparseValues) else slot)
+        if isinstance(theirs, MaskedVariable):
+            reset_inactive_slots(after, theirs)
+    return after

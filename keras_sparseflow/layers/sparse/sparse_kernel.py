@@ -34,6 +34,19 @@ class SparseMask:
         """Replaces the mask, see `SparseKernel.set_mask`."""
         self._layer.set_mask(mask)
 
+    def index_tensor(self) -> Any:
+        """Returns the places of active weights as a tensor of shape `(active, 1)`, read when a graph runs."""
+        import tensorflow as tf
+
+        return tf.convert_to_tensor(self._layer.indices)[:, None]
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        import tensorflow as tf
+
+        places = self.index_tensor()
+        ones = tf.ones(tf.shape(places)[:1], tf.int8)  # kernels of TensorFlow that scatter booleans are few
+        return tf.cast(tf.reshape(tf.scatter_nd(places, ones, [math.prod(self.shape)]), self.shape), tf.bool)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         mask = np.zeros(self.shape, bool)
         mask.reshape(-1)[self.places.indices] = True
@@ -156,9 +169,17 @@ class SparseKernel(MaskedKernel):
         self._check_built("kernel")
         import tensorflow as tf
 
-        places = tf.convert_to_tensor(self.indices)[:, None]
-        flat = tf.scatter_nd(places, tf.convert_to_tensor(self.values.value), [math.prod(self.mask.shape)])
+        flat = tf.scatter_nd(
+            self.mask.index_tensor(), tf.convert_to_tensor(self.values.value), [math.prod(self.mask.shape)]
+        )
         return tf.reshape(flat, self.mask.shape)
+
+    @kernel.setter
+    def kernel(self, variable: Any) -> None:
+        raise AttributeError(
+            f"`kernel` of the sparse layer {self.name!r} is made of `values` when it is read. Change its values by "
+            "`layer.values.assign(values)` and its mask by `layer.set_mask(mask)`."
+        )
 
     def set_mask(self, mask: Any, optimizer: keras.optimizers.Optimizer | None = None) -> None:
         """Replaces the mask by one with as many active weights; new weights start at zero.
@@ -199,7 +220,8 @@ class SparseKernel(MaskedKernel):
         if kwargs.get("name") != "kernel":
             return super().add_weight(*args, **kwargs)
         shape = tuple(kwargs["shape"])
-        indices = indices_of(ops.convert_to_numpy(self._first_mask(shape)))
+        given = self._given_mask
+        indices = indices_of(self._seeded_mask(shape) if given is None else check_mask(given, shape))
         initializer = keras.initializers.get(kwargs.pop("initializer"))
 
         def active(_: Any, dtype: Any = None) -> Any:
