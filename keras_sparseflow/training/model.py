@@ -18,12 +18,11 @@ from keras_sparseflow.layers.mask.slots import follow_masks
 from keras_sparseflow.layers.mask.switches import dense_gradients, switches_of
 from keras_sparseflow.layers.mask.variables import MaskedVariable
 from keras_sparseflow.layers.sparse.providers import operands_of_gradients
-from keras_sparseflow.layers.sparse.whole_gradients import Operands, whole_gradient
+from keras_sparseflow.layers.sparse.whole_gradients import Operands
 from keras_sparseflow.layers.structure import Kernel
-from keras_sparseflow.masks.scores.gradients import full_gradient
 from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.losses import hard_labels
-from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost
+from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost, whole_gradients
 
 
 class _FunctionalTwin:
@@ -137,8 +136,7 @@ class SparseModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         predictions, loss, gradients, scale, operands = self._gradients(x, y, sample_weight, dense=True)
         by_variable = dict(zip(map(id, self.trainable_variables), gradients, strict=True))
-        found = [full_gradient(by_variable[id(kernel.variable)], kernel.variable.value) for kernel in kernels]
-        asked_for = [whole_gradient(k.variable, g, operands) for k, g in zip(kernels, found, strict=True)]
+        asked_for = whole_gradients(kernels, [by_variable[id(kernel.variable)] for kernel in kernels], operands)
         if tf.distribute.has_strategy():
             asked_for = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, asked_for)
         self.optimizer.iterations.assign_add(1)

@@ -84,7 +84,7 @@ class FlowRecorder:
                 self._build()
         if any(id(kernel.variable) not in gradients for kernel in self._kernels):  # pruning has made new ones
             self._kernels = flow_kernels(self._model, self._tensors)
-        found = [full_gradient(gradients[id(kernel.variable)], kernel.variable.value) for kernel in self._kernels]
+        found = [gradients[id(kernel.variable)] for kernel in self._kernels]
 
         def measured() -> list[Any]:
             return measured_gradients(self.measures, self._kernels, found, operands)
@@ -238,10 +238,26 @@ def measured_gradients(
     """Returns the gradients that measures are taken of: of whole kernels if a measure looks at inactive weights.
 
     Otherwise those of sparse layers stay what they are, of the active weights alone.
+
+    Args:
+        measures: by name.
+        kernels: what counts as layers.
+        gradients: of the kernels' variables; None where the loss does not depend on one.
+        operands: what sparse layers have kept in the backward pass of the gradients.
     """
-    if not measures_inactive(measures):
-        return list(gradients)
-    return [whole_gradient(kernel.variable, g, operands) for kernel, g in zip(kernels, gradients, strict=True)]
+    if measures_inactive(measures):
+        return whole_gradients(kernels, gradients, operands)
+    return [full_gradient(g, kernel.variable.value) for kernel, g in zip(kernels, gradients, strict=True)]
+
+
+def whole_gradients(kernels: Sequence[Kernel], gradients: Sequence[Any], operands: Operands) -> list[Any]:
+    """Returns the gradients of whole kernels as tensors; for the arguments see `measured_gradients`."""
+    return [
+        whole_gradient(kernel.variable, g, operands)
+        if isinstance(kernel.variable, SparseValues)
+        else full_gradient(g, kernel.variable.value)
+        for kernel, g in zip(kernels, gradients, strict=True)
+    ]
 
 
 def measure_table(

@@ -108,7 +108,7 @@ def test_exported_models_serve_in_a_process_without_numba_and_this_package(tmp_p
 
 def stays(layer, shape, **arguments):
     """Returns why a layer with 2**14 entries or more stays masked."""
-    model = keras.Sequential([keras.Input(shape), MaskedDense(400, density=0.05, mask_seed=0), layer])
+    model = keras.Sequential([keras.Input(shape), MaskedDense(400, density=0.05, mask_seed=0, name="wide"), layer])
     twin = to_sparse(model, **arguments)
     ((path, reason),) = sparsity_summary(twin).masked
     assert path == layer.name and not isinstance(twin.layers[1], SparseKernel)
@@ -119,9 +119,13 @@ def stays(layer, shape, **arguments):
 @pytest.mark.parametrize(
     "layer, shape, reason",
     [
-        (MaskedDense(100, density=0.3, mask_seed=0), (100,), "density 0.3 is above 0.15"),
-        (MaskedDense(10, density=0.05, mask_seed=0), (100,), "less than 16,384 entries"),
-        (MaskedDense(100, density=0.05, kernel_constraint="max_norm"), (100,), "MaxNorm looks at the whole kernel"),
+        (MaskedDense(100, density=0.3, name="last"), (100,), "density 0.3 is above 0.15"),
+        (MaskedDense(10, density=0.05, name="last"), (100,), "less than 16,384 entries"),
+        (
+            MaskedDense(100, density=0.05, kernel_constraint="max_norm", name="last"),
+            (100,),
+            "MaxNorm looks at the whole kernel",
+        ),
         (MaskedConv2D(100, 3, density=0.05), (5, 5, 100), "its kernel covers 3 x 3 positions, not 1 x 1"),
         (MaskedEinsumDense("ab,cb->ac", 100, density=0.05), (100,), "'ab,cb->ac' is no product with a matrix"),
     ],

@@ -14,12 +14,12 @@ from keras_sparseflow.layers.sparse.sparse_kernel import SparseValues
 Operands = Mapping[int, Sequence[tuple[Any, Any]]]
 
 
-def whole_gradient(variable: Any, gradient: Any, operands: Operands) -> Any:
-    """Returns the gradient of a whole kernel.
+def whole_gradient(variable: SparseValues, gradient: Any, operands: Operands) -> Any:
+    """Returns the gradient of the whole kernel of a sparse layer.
 
     Args:
-        variable: that a layer trains; for any but the values of a sparse layer the gradient is returned as it is.
-        gradient: of the variable.
+        variable: the values of a sparse layer.
+        gradient: of the values; None if the loss does not depend on them.
         operands: what `operands_of_gradients` kept in the backward pass of the gradient.
 
     Raises:
@@ -27,13 +27,12 @@ def whole_gradient(variable: Any, gradient: Any, operands: Operands) -> Any:
     """
     import tensorflow as tf
 
-    if not isinstance(variable, SparseValues) or tuple(gradient.shape) != tuple(variable.shape):
-        return gradient
     indices, shape = variable.mask.index_tensor(), variable.mask.shape
+    if gradient is None:
+        return tf.zeros(shape)
     kept = operands.get(id(variable), ())
     _check_known([x for x, _ in kept], variable)
-    products = [tf.matmul(x, dy, transpose_a=True) for x, dy in kept]
-    whole = tf.reshape(tf.add_n(products), [-1]) if products else tf.zeros([math.prod(shape)])
+    whole = tf.reshape(tf.add_n([tf.matmul(x, dy, transpose_a=True) for x, dy in kept]), [-1])
     # At active weights the gradient is the layer's own, to the bit, penalties included.
     return tf.reshape(tf.tensor_scatter_nd_update(whole, indices, tf.cast(gradient, whole.dtype)), shape)
 
@@ -49,14 +48,14 @@ def in_whole_kernel(variable: Any, values: Any) -> Any:
 
 
 def _check_known(inputs: Sequence[Any], variable: SparseValues) -> None:
-    """Raises ValueError unless each of the inputs is of the graph that is traced, or of one around it."""
+    """Raises ValueError unless there are inputs, each of the graph that is traced, or of one around it."""
     import tensorflow as tf
 
     graph, around = tf.compat.v1.get_default_graph(), []
     while graph is not None:
         around.append(graph)
         graph = getattr(graph, "outer_graph", None)
-    if any(tf.is_symbolic_tensor(x) and x.graph not in around for x in inputs):
+    if not inputs or any(tf.is_symbolic_tensor(x) and x.graph not in around for x in inputs):
         raise ValueError(
             f"The gradient of the whole kernel {variable.path!r} is not known: its sparse layer runs within a "
             "`tf.function` or a loop of its own. Measure EGF alone, or the model that `to_masked` returns."

@@ -134,7 +134,7 @@ def gradients_of_parts(
     values: Sequence[Any],
     batch: Batch,
     names: Sequence[str] | None = None,
-    finish: Callable[[list[Any], Operands], list[Any]] = lambda gradients, _: gradients,
+    finish: Callable[[list[Any], Operands], list[Any]] | None = None,
 ) -> list[tuple[list[Any], Any]]:
     """Returns the gradients of each part of a loss, zeros where it does not depend on a value, and its weight.
 
@@ -143,7 +143,8 @@ def gradients_of_parts(
         values: tensors or variables to differentiate by.
         batch: the batch of the loss.
         names: names of the values, if the loss must depend on each of them; else None.
-        finish: what is made of the gradients and of the operands that sparse layers keep for them.
+        finish: what is made of the gradients, None where there is none, and of the operands that sparse layers keep for
+            them; None for tensors, see `full_gradient`.
 
     Raises:
         ValueError: the loss does not depend on a value although `names` is given.
@@ -167,10 +168,9 @@ def gradients_of_parts(
                 "or `tf.recompute_grad` recomputes the layer from the stored weight. Leave the weight out, or use "
                 "`keras.remat` within the layer's `call` instead."
             )
-    return [
-        (finish([full_gradient(g, value) for g, value in zip(gradients, values, strict=True)], operands), weight)
-        for (gradients, operands), weight in zip(found, [weight_in(part, batch) for part in parts], strict=True)
-    ]
+    complete = finish or (lambda gradients, _: list(map(full_gradient, gradients, values)))
+    weights = [weight_in(part, batch) for part in parts]
+    return [(complete(*each), weight) for each, weight in zip(found, weights, strict=True)]
 
 
 def full_gradient(gradient: Any, value: Any) -> Any:
