@@ -183,14 +183,18 @@ def compare(densities: Sequence[float]) -> None:
     tables = {what: Table(title=f"{what}, {CASE.value} network") for what in ("Step", "Inference", "Resident MB")}
     for density in densities:
         found = {name: steps_and_calls(name, density) for name in (*ours, "stock")}
-        steps = {name: step for name, (step, _) in found.items()} | torch_steps(density)
+        steps = {name: step for name, (step, _) in found.items()}
         calls = {name: call for name, (_, call) in found.items()}
         rows = {"Step": turn_about(steps, turns.TURNS.value), "Inference": turn_about(calls, turns.TURNS.value)}
-        del found, steps, calls
+        torch = torch_steps(density)  # of fewer turns: a step of a CSR matrix takes seconds
+        beside = ratios(turn_about({"masked": steps["masked"], **torch}, min(3, turns.TURNS.value))) if torch else {}
+        del found, steps, calls, torch
         gc.collect()
         memory = {name: resident(name, density) for name in (*ours, "stock")} if MEMORY.value else {}
         for what, times in rows.items():
-            cells = ratios(times)
+            cells = ratios(times) | (
+                {name: beside[name] for name in beside if name != "masked"} if what == "Step" else {}
+            )
             if first:
                 for heading in ("density", "masked ms", *cells):
                     tables[what].add_column(heading, justify="right")

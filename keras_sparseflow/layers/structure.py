@@ -13,7 +13,7 @@ config leaves the name out.
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -133,6 +133,16 @@ def kernels_of(model: keras.layers.Layer, also: Collection[int] = ()) -> list[Ke
 def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
     """Returns every kernel in a built model that has a mask, in the order of its layers."""
     return [kernel for kernel in kernels_of(model) if kernel.mask is not None]
+
+
+def check_whole(kernels: Iterable[Kernel]) -> None:
+    """Raises ValueError if a layer stores active weights alone, where each entry of a kernel is looked at."""
+    for kernel in kernels:
+        if isinstance(kernel.variable, SparseValues):
+            raise ValueError(
+                f"`model` must store whole kernels; received {kernel.path!r} of {type(kernel.layer).__name__}, which "
+                "stores active weights alone. Give what `to_masked(model)` returns."
+            )
 
 
 def dense_matrices_of(model: keras.layers.Layer) -> list[Kernel]:

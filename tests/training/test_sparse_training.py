@@ -5,8 +5,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_sparseflow.diagnostics import Hessian
 from keras_sparseflow.layers import SparseDense, kernels_by
-from keras_sparseflow.training import SET, GradientFlow, GradualMagnitude, RigL, SparseModel, measure_flow
+from keras_sparseflow.masks import make_masks
+from keras_sparseflow.training import (
+    SET,
+    GradientFlow,
+    GradualMagnitude,
+    RigL,
+    SparseModel,
+    measure_flow,
+    rewind,
+    weights_of,
+)
 from keras_sparseflow.training.recorder import FlowRecorder, flow_of_gradients
 from keras_sparseflow.twins import to_masked, to_sparse
 from tests.twins.sparse import data, masked_model
@@ -129,3 +140,21 @@ def test_masks_move_as_those_of_the_masked_model(callback, optimizer):
         assert np.array_equal(ours.mask, theirs.mask) and np.allclose(ours.kernel, theirs.kernel, atol=1e-4)
     assert sparse.layers[1].values.shape == (masked.layers[1].active_count,)
     assert type(to_masked(sparse).layers[1]).__name__ == "MaskedDense"
+
+
+def test_what_looks_at_whole_kernels_says_what_to_give():
+    _, model = twins()
+    for look in (lambda: Hessian(model, data()), lambda: make_masks(model, 0.05)):
+        with pytest.raises(
+            ValueError, match=r"`model` must store whole kernels; received 'hidden.* Give what `to_masked"
+        ):
+            look()
+
+
+def test_early_weights_return_in_the_shape_of_the_kernel():
+    masked, sparse = twins()
+    state = weights_of(sparse)
+    assert all(np.array_equal(state[name], values) for name, values in weights_of(masked).items())
+    sparse.fit(*data(), **FIT)
+    rewind(sparse, state)
+    assert all(np.array_equal(state[name], values) for name, values in weights_of(sparse).items())

@@ -105,7 +105,7 @@ def multiply(x: Any, values: Any, indices: Any, places: Callable[[], Places]) ->
 
         return y, gradient
 
-    x32, stored = tf.cast(x, tf.float32), tf.convert_to_tensor(values.value)
+    x32, stored = tf.cast(x, tf.float32), tf.cast(values.value, tf.float32)
     # A saved graph keeps the gradients of TensorFlow's own operations, and no custom ones.
     y = product(x32, stored)[0] if exporting else tf.custom_gradient(computed)(x32, stored)
     y.set_shape((x.shape[0], shape[1]))

@@ -13,6 +13,9 @@ from keras_sparseflow.studies.spec.run_spec import RunSpec
 _KEEP_COUNTS = (None, "static", "rigl", "set", "lottery")
 """Methods under which as many weights stay active from the first step of a run to the last."""
 
+LARGE = 2**22
+"""Weights, the inactive ones included, from which on a network that can be sparse trains alone."""
+
 _COMPARE_ENTRIES = ("adafactor", "muon")
 """Optimizers that train a matrix in another way than a vector of its entries."""
 
@@ -68,6 +71,15 @@ def execution_of(spec: RunSpec, size: DataSize, options: Options) -> Execution:
     if any(_may_be_sparse(kernel, limit) for kernel in counted_kernels(spec, size)):
         return Execution("sparse", by=by, max_density=limit)
     return Execution("masked", reason=f"no large kernel of a product has a density of at most {limit:g}")
+
+
+def faster_alone(spec: RunSpec, size: DataSize, options: Options) -> bool:
+    """Returns whether a large network trains faster alone, by its active weights, than stacked with others.
+
+    In a stack all weights are multiplied, and large products gain little by company (docs/sparse_execution.md).
+    """
+    weights = sum(kernel.size for kernel in counted_kernels(spec, size))
+    return weights >= LARGE and options.execution != "masked" and execution_of(spec, size, options).name == "sparse"
 
 
 def counted_executions(executions: Iterable[Execution]) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.executors.execution import Execution, execution_of
+from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, plan_populations
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -91,7 +91,8 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
         )
     if memory is None or options.strategy != "none":
         return plan((), left, reasons)
-    alone = tuple(spec for spec in left if reasons.keys() & _stacked_parts(spec).keys())
+    kept = [spec for spec in left if executor == "population" or not faster_alone(spec, size, options)]
+    alone = tuple(spec for spec in left if spec not in kept or reasons.keys() & _stacked_parts(spec).keys())
     populations = plan_populations(
         [spec for spec in left if spec not in alone],
         input_shape=size.input_shape,

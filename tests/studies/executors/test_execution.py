@@ -7,6 +7,7 @@ from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
 from keras_sparseflow.studies.executors.execution import execution_of
 from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.printing import print_study
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -93,3 +94,19 @@ def test_the_plan_names_execution_and_provider(tmp_path):
     assert f"Computed sparse, by {provider()}: 1 network." in text and "Computed dense: 1 network." in text
     assert {each.name for each in prepared.plan.executions.values()} == {"sparse", "dense"}
     assert set(prepared.plan.executions) == {each.run_id for each in prepared.plan.alone}
+
+
+def test_large_sparse_networks_train_alone_and_small_ones_in_populations(tmp_path):
+    def planned(width, **options):
+        specs = [
+            RunSpec.of(width=width, matched_fraction=0.1),
+            RunSpec.of(width=width, matched_fraction=None, density=1.0),
+        ]
+        return specs, plan_study(specs, tmp_path, SIZE, options.pop("executor", "auto"), Options(**options))
+
+    (sparse, _), plan = planned(3076)
+    assert plan.alone == (sparse,) and plan.executions[sparse.run_id].name == "sparse"
+    assert [len(population.specs) for population in plan.populations] == [1]
+    assert not planned(300)[1].alone
+    assert not planned(3076, execution="masked")[1].alone
+    assert not planned(3076, executor="population")[1].alone
