@@ -101,7 +101,7 @@ def make_masked(layer: SparseKernel) -> None:
     values, mask = layer.values, np.array(layer.mask)
     dense = values.dense()
     layer._untrack_variable(layer.indices)
-    _forget(layer, "mask", "indices", "values", "stored_kernel")
+    _forget(layer, "mask", "indices", "values", "stored_kernel", "pairs")
     with _unlocked(layer):
         kept._kernel = _in_place_of(layer, values, dense, autocast=True)
     _mask(layer, MASKED_OF[own_class(type(layer))], kept._kernel)

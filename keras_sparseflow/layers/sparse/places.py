@@ -31,6 +31,11 @@ class Places:
         """The unit of each weight."""
         return self.indices % np.int32(self.units)
 
+    @property
+    def pairs(self) -> np.ndarray:
+        """The input and the unit of each weight, int64 of shape `(active, 2)`."""
+        return np.stack(np.divmod(self.indices.astype(np.int64), self.units), axis=1)
+
     @cached_property
     def starts(self) -> np.ndarray:
         """Where the weights of each input begin, and where the last end."""

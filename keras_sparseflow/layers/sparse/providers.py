@@ -75,23 +75,22 @@ def operands_of_gradients() -> Iterator[dict[int, list[tuple[Any, Any]]]]:
         _operands.reset(token)
 
 
-def multiply(x: Any, values: Any, indices: Any, places: Callable[[], Places]) -> Any:
+def multiply(x: Any, values: Any, mask: Any) -> Any:
     """Returns `x @ kernel` for a kernel of which only active weights are stored.
 
     Args:
         x: tensor of shape `(examples, inputs)`.
         values: variable of the active weights.
-        indices: variable of their places.
-        places: returns these in the orders that kernels need; asked whenever the product is computed.
+        mask: the kernel's `SparseMask`, asked for the places of active weights whenever the product is computed.
 
     Returns:
         Tensor of shape `(examples, units)` and the type of `x`; sums are taken in float32.
     """
     import tensorflow as tf
 
-    shape, exporting = (places().inputs, places().units), _exporting()
+    exporting = _exporting()
     use_numba = not exporting and provider() == "numba"
-    product: Any = _by_numba(places) if use_numba else _by_tensorflow(tf.convert_to_tensor(indices), shape)
+    product: Any = _by_numba(lambda: mask.places) if use_numba else _by_tensorflow(mask)
     key = id(values)
 
     def computed(x: Any, values: Any) -> tuple[Any, Callable[..., Any]]:
@@ -108,7 +107,7 @@ def multiply(x: Any, values: Any, indices: Any, places: Callable[[], Places]) ->
     x32, stored = tf.cast(x, tf.float32), tf.cast(values.value, tf.float32)
     # A saved graph keeps the gradients of TensorFlow's own operations, and no custom ones.
     y = product(x32, stored)[0] if exporting else tf.custom_gradient(computed)(x32, stored)
-    y.set_shape((x.shape[0], shape[1]))
+    y.set_shape((x.shape[0], mask.places.units))
     return tf.cast(y, x.dtype)
 
 
@@ -151,12 +150,14 @@ def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any], Any]:
     return product
 
 
-def _by_tensorflow(indices: Any, shape: tuple[int, int]) -> Callable[[Any, Any], Any]:
+def _by_tensorflow(mask: Any) -> Callable[[Any, Any], Any]:
     import tensorflow as tf
 
+    pairs, indices = mask.pair_tensor(), mask.index_tensor()  # read out here: custom gradients capture no variables
+    shape = (mask.places.inputs, mask.places.units)
+
     def product(x: Any, values: Any) -> Any:
-        places = tf.cast(tf.stack([indices // shape[1], indices % shape[1]], axis=1), tf.int64)
-        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=places, values=values, dense_shape=shape)
+        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
         y = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_a=True, transpose_b=True, transpose_output=True)
 
         # TensorFlow has no product that is computed at given places alone. The whole one is, and is dropped at once: no
@@ -164,7 +165,7 @@ def _by_tensorflow(indices: Any, shape: tuple[int, int]) -> Callable[[Any, Any],
         def gradient(dy: Any) -> tuple[Any, Any]:
             dx = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dy, transpose_b=True, transpose_output=True)
             whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [-1])
-            return tf.ensure_shape(dx, x.shape), tf.gather(whole, indices)
+            return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices)
 
         return y, gradient
 

@@ -34,6 +34,25 @@ class SparseMask:
         """Replaces the mask, see `SparseKernel.set_mask`."""
         self._layer.set_mask(mask)
 
+    def move(self, places: Places) -> None:
+        """Changes the places of active weights."""
+        self.places = places
+        if hasattr(self._layer, "pairs"):
+            self._layer.pairs.assign(places.pairs)
+
+    def pair_tensor(self) -> Any:
+        """Returns the input and the unit of each active weight as a tensor, read when a graph runs.
+
+        TensorFlow's kernels need them; to compute them in each call takes as long as the product. The layer keeps the
+        variable as an attribute, so that TensorFlow exports it.
+        """
+        import tensorflow as tf
+
+        if not hasattr(self._layer, "pairs"):
+            with tf.init_scope():
+                self._layer.pairs = tf.Variable(self.places.pairs, trainable=False)
+        return self._layer.pairs.read_value()
+
     def index_tensor(self) -> Any:
         """Returns the places of active weights as a tensor of shape `(active, 1)`, read when a graph runs."""
         import tensorflow as tf
@@ -97,7 +116,7 @@ class _Indices(keras.Variable):
         """
         checked = check_indices(ops.convert_to_numpy(value), self.mask.shape, self.shape[0])
         assigned = super().assign(checked)
-        self.mask.places = dataclasses.replace(self.mask.places, indices=checked)
+        self.mask.move(dataclasses.replace(self.mask.places, indices=checked))
         return assigned
 
 
@@ -293,7 +312,7 @@ class SparseKernel(MaskedKernel):
         free = ops.shape(inputs)[: len(inputs.shape) - self.input_axes()]
         outer = self.mask.shape[self.inner_axes(self.mask.shape) :]
         flat = ops.reshape(inputs, (-1, self.mask.places.inputs))
-        return ops.reshape(multiply(flat, self.values, self.indices, lambda: self.mask.places), (*free, *outer))
+        return ops.reshape(multiply(flat, self.values, self.mask), (*free, *outer))
 
     def inner_axes(self, kernel_shape: tuple[int, ...]) -> int:
         """Returns how many of the kernel's first axes are summed over; the others are those of the outputs."""
