@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
 from keras_sparseflow.analysis import accuracy_by_width, activation_functions, arrange, figure_bytes, p_value_heatmap
 from keras_sparseflow.analysis.colours import line_styles
-from keras_sparseflow.analysis.panels import finish, make_grid, styled
+from keras_sparseflow.analysis.panels import FAINT, finish, make_grid, styled
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
@@ -119,6 +119,25 @@ def ghost_curve(beta: float) -> pd.DataFrame:
     return pd.DataFrame({"activation": name, "x": x, "value": value, "derivative": tape.gradient(value, x)})
 
 
+@styled
+def sparse_execution() -> Figure:
+    """Returns the time of a training step over that of the masked network, by density, of both benchmarked networks."""
+    times = pd.read_csv(HERE / "results" / "sparse_execution.csv")
+    networks = list(dict.fromkeys(times["network"]))
+    figure, panels = make_grid(
+        ["step"], networks, {("step", name): name for name in networks}, (3.2, 2.6), "all", "all"
+    )
+    for (_, name), axes in panels.items():
+        for by, style in zip(("numba", "tensorflow"), ("o-", "s--"), strict=True):
+            rows = times[times["network"] == name]
+            axes.plot(rows["density"], rows[by], style, label=f"by {by}")
+        axes.axhline(1, color=FAINT)
+        axes.set(xscale="log", ylim=(0, 1.6), title=name)
+        axes.legend()
+    finish(figure, "Density", "Time over that of the masked step")
+    return figure
+
+
 def p_values() -> Figure:
     """Returns the p-values of our small Table 4, the published ones beneath."""
     return p_value_heatmap(arrange(pd.read_csv(TABLE_4 / "p_values.csv")))
@@ -151,6 +170,7 @@ FIGURES: dict[str, Callable[..., Any]] = {
     "ghosts": ghosts,
     "p_values": p_values,
     "pairs": pairs,
+    "sparse_execution": sparse_execution,
 }
 
 
