@@ -39,7 +39,7 @@ def to_sparse(
     masked model but for the order of sums.
 
     Args:
-        model: of any kind, built, with masked layers.
+        model: functional or sequential, built, with masked layers.
         max_density: layers with a higher density stay masked; None for the density from which on a masked layer is
             faster with the kernels at hand: 0.15 by Numba (extra `fast`), 0.13 by TensorFlow.
         min_entries: layers whose kernel has fewer entries stay masked, too.
@@ -47,7 +47,8 @@ def to_sparse(
             state.
 
     Raises:
-        ValueError: the model is not built or cannot be copied, or its optimizer trains vectors in another way.
+        ValueError: the model is not built, makes its layers itself or cannot be copied, or its optimizer trains vectors
+            in another way.
         RuntimeError: Keras runs on another backend than TensorFlow.
 
     Example:
@@ -58,6 +59,11 @@ def to_sparse(
         ('SparseDense', (1000,))
     """
     check_tensorflow("to_sparse")
+    if model.built and not holds_configs(model):
+        raise ValueError(
+            f"`model` must be functional or sequential, or of layers that its config holds; received {model.name!r} of "
+            f"{type(model).__name__}, which makes its layers itself and would make masked ones when it is loaded."
+        )
     limit = default_density() if max_density is None else max_density
 
     def convert(twin: keras.Model) -> None:

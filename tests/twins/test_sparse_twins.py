@@ -168,3 +168,20 @@ def test_optimizers_that_look_at_matrices_are_refused():
 def test_an_unbuilt_model_is_refused():
     with pytest.raises(ValueError, match="`model` must be built"):
         to_sparse(keras.Sequential([keras.layers.Dense(3)]))
+
+
+def test_a_model_that_makes_its_layers_itself_is_refused():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.wide = MaskedDense(600, density=0.05)
+
+        def call(self, x):
+            return self.wide(x)
+
+    model = Own()
+    model(np.ones((1, 30)))
+    with pytest.raises(
+        ValueError, match="`model` must be functional or sequential.*of Own, which makes its layers itself"
+    ):
+        to_sparse(model)
