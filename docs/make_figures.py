@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
 from keras_sparseflow.analysis import activation_functions, against_size, arrange, figure_bytes, p_value_heatmap
 from keras_sparseflow.analysis.figures.drawing import scales
-from keras_sparseflow.analysis.figures.drawing.colours import line_styles
+from keras_sparseflow.analysis.figures.drawing.colours import GREY, line_styles
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, styled
 from keras_sparseflow.analysis.figures.drawing.marks import draw_line
 from keras_sparseflow.data import DataSize
@@ -135,6 +135,24 @@ def ghost_curve(beta: float) -> pd.DataFrame:
     return pd.DataFrame({"activation": name, "x": x, "value": value, "derivative": tape.gradient(value, x)})
 
 
+@styled
+def sparse_execution() -> Figure:
+    """Returns the time of a training step over that of the masked network, by density, of both benchmarked networks."""
+    times = pd.read_csv(HERE / "results" / "sparse_execution.csv")
+    networks = list(dict.fromkeys(times["network"]))
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(networks), sharey=True), networks, strict=True):
+        for by, style in zip(("numba", "tensorflow"), ("o-", "s--"), strict=True):
+            rows = times[times["network"] == name]
+            axes.plot(rows["density"], rows[by], style, label=f"by {by}")
+        axes.axhline(1, color=GREY)
+        axes.set(xscale="log", ylim=(0, 1.6), title=name)
+        axes.legend()
+    figure.supxlabel("Density")
+    figure.supylabel("Time over that of the masked step")
+    return figure
+
+
 def p_values() -> Figure:
     """Returns the p-values of our small Table 4, the published ones beneath."""
     return p_value_heatmap(arrange(pd.read_csv(TABLE_4 / "p_values.csv")))
@@ -167,6 +185,7 @@ FIGURES: dict[str, Callable[..., Any]] = {
     "ghosts": ghosts,
     "p_values": p_values,
     "pairs": pairs,
+    "sparse_execution": sparse_execution,
 }
 
 

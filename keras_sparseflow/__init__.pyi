@@ -34,6 +34,9 @@ from .layers import MaskedMultiHeadAttention as MaskedMultiHeadAttention
 from .layers import MaskedSeparableConv1D as MaskedSeparableConv1D
 from .layers import MaskedSeparableConv2D as MaskedSeparableConv2D
 from .layers import MaskedSimpleRNN as MaskedSimpleRNN
+from .layers import SparseConv2D as SparseConv2D
+from .layers import SparseDense as SparseDense
+from .layers import SparseEinsumDense as SparseEinsumDense
 from .layers import dense_gradients as dense_gradients
 from .masks import make_masks as make_masks
 from .masks import mask_report as mask_report
@@ -68,5 +71,7 @@ from .twins import sparsify as sparsify
 from .twins import sparsity_summary as sparsity_summary
 from .twins import strip_ghosts as strip_ghosts
 from .twins import strip_masks as strip_masks
+from .twins import to_masked as to_masked
+from .twins import to_sparse as to_sparse
 
 __version__: str

@@ -44,6 +44,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "MaskedSimpleRNN",
         "MaskedSimpleRNNCell",
     ),
+    "layers.sparse.sparse_layers": ("SparseConv2D", "SparseDense", "SparseEinsumDense"),
     "layers.tokens": ("HeadAttention", "TokenEmbedding"),
     "training.losses": ("SmoothedCrossEntropy", "SquaredError"),
     "training.model": ("SparseModel",),

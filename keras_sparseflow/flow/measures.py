@@ -9,6 +9,9 @@ from keras import ops
 BLOCK_ENTRIES = 2**19
 """Number of entries in a block of a gradient that is measured in blocks: 2 MB of float32."""
 
+_ROW = 1024
+"""Entries that are added up together of a gradient that has one axis."""
+
 
 class FlowMeasure:
     """A measure of gradient flow: a number for each layer, and one for the network made from these.
@@ -139,6 +142,9 @@ def layer_values(measures: Sequence[FlowMeasure], gradient: Any, mask: Any, *, i
 
 def _sums_in_blocks(norms: Sequence[NormMeasure], gradient: Any, mask: Any) -> list[Any]:
     """Returns the sum of each norm's terms, as a product with ones, which XLA's CPU backend vectorises."""
+    if len(gradient.shape) == 1 and mask is None:  # one long row would be added up entry after entry, and lose digits
+        gradient = ops.pad(gradient, ((0, -gradient.shape[0] % _ROW),))
+        gradient = ops.reshape(gradient, (-1, _ROW))
     columns = gradient.shape[-1]
     tensors = [ops.reshape(tensor, (-1, columns)) for tensor in (gradient, mask) if tensor is not None]
     rows = tensors[0].shape[0]

@@ -10,7 +10,7 @@ from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.terminal import load_training_quietly
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.options import STRATEGIES, Options
+from keras_sparseflow.studies.executors.options import EXECUTIONS, STRATEGIES, Options
 from keras_sparseflow.studies.spec.fields import Leaf, check_value, valid_names
 from keras_sparseflow.studies.spec.run_spec import LEAVES
 
@@ -54,6 +54,13 @@ def define_run_flags() -> None:
         "auto",
         ("auto", "true", "false"),
         "compile training with XLA; auto: on a GPU alone, without a strategy, and not if deterministic.",
+    )
+    flags.DEFINE_enum(
+        "execution",
+        "auto",
+        EXECUTIONS,
+        "how networks with masks that train alone are computed: masked as dense ones, sparse by their active weights, "
+        "auto as is faster at their density. Results are the same but for the order of sums.",
     )
     define_name(
         "strategy",
@@ -122,6 +129,7 @@ def given_options() -> Options:
         jit={"auto": False if FLAGS.deterministic else None, "true": True, "false": False}[FLAGS.jit],
         population_memory=None if memory is None else int(memory * 1e9),
         strategy=FLAGS.strategy,
+        execution=FLAGS.execution,
         devices=FLAGS.devices,
         allow_collapse="allow_collapse" in FLAGS and FLAGS.allow_collapse,
     )

@@ -23,5 +23,10 @@ from .several_kernels import MaskedMultiHeadAttention as MaskedMultiHeadAttentio
 from .several_kernels import MaskedParts as MaskedParts
 from .several_kernels import MaskedSeparableConv1D as MaskedSeparableConv1D
 from .several_kernels import MaskedSeparableConv2D as MaskedSeparableConv2D
+from .sparse.providers import kernels_by as kernels_by
+from .sparse.sparse_kernel import SparseKernel as SparseKernel
+from .sparse.sparse_layers import SparseConv2D as SparseConv2D
+from .sparse.sparse_layers import SparseDense as SparseDense
+from .sparse.sparse_layers import SparseEinsumDense as SparseEinsumDense
 from .structure import Kernel as Kernel
 from .structure import kernels_of as kernels_of

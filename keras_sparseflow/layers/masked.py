@@ -80,6 +80,11 @@ class MaskedKernel(keras.layers.Layer):
         return int(np.count_nonzero(ops.convert_to_numpy(self.mask)))
 
     @property
+    def mask_variables(self) -> list[keras.Variable]:
+        """The variables that hold the mask; none before the layer is built."""
+        return [self.mask] if hasattr(self, "mask") else []
+
+    @property
     def kernel(self) -> Any:
         """The kernel's variable; operations that read it give inactive weights no gradient.
 

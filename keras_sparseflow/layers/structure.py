@@ -13,16 +13,18 @@ config leaves the name out.
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.models.functional import Functional, functional_like_constructor
 from keras.src.utils.naming import to_snake_case
 
 from keras_sparseflow.layers.masked import MaskedKernel
 from keras_sparseflow.layers.several_kernels import KernelPart
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseValues
 
 Chain = tuple[keras.layers.Layer, ...]
 
@@ -35,7 +37,7 @@ class Kernel:
         path: name of the variable, the same everywhere in this package.
         chain: the layers around the variable, from the outermost below the model to the one that owns the variable;
             only the model where it owns the variable itself.
-        variable: the stored kernel.
+        variable: the stored kernel; of a sparse layer, its active weights.
         mask: its boolean mask variable, or None when all weights are active.
 
     Example:
@@ -52,8 +54,19 @@ class Kernel:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the variable."""
-        return tuple(self.variable.shape)
+        """The shape of the kernel, of which a sparse layer's variable holds the active weights alone."""
+        return tuple((self.variable if self.mask is None else self.mask).shape)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The kernel as an array of its shape, with zeros where weights are inactive."""
+        variable: Any = self.variable
+        return variable.dense() if isinstance(variable, SparseValues) else keras.ops.convert_to_numpy(variable)
+
+    def assign(self, values: Any) -> None:
+        """Assigns values of the kernel's shape; those of inactive weights are dropped."""
+        variable: Any = self.variable
+        variable.assign(variable.of_dense(values) if isinstance(variable, SparseValues) else values)
 
     @property
     def layer(self) -> keras.layers.Layer:
@@ -122,6 +135,16 @@ def masked_kernels_of(model: keras.layers.Layer) -> list[Kernel]:
     return [kernel for kernel in kernels_of(model) if kernel.mask is not None]
 
 
+def check_whole(kernels: Iterable[Kernel]) -> None:
+    """Raises ValueError if a layer stores active weights alone, where each entry of a kernel is looked at."""
+    for kernel in kernels:
+        if isinstance(kernel.variable, SparseValues):
+            raise ValueError(
+                f"`model` must store whole kernels; received {kernel.path!r} of {type(kernel.layer).__name__}, which "
+                "stores active weights alone. Give what `to_masked(model)` returns."
+            )
+
+
 def dense_matrices_of(model: keras.layers.Layer) -> list[Kernel]:
     """Returns every trainable matrix in a built model that has no mask, kernel or not.
 
@@ -149,8 +172,8 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the variables that a layer itself owns, with states of random generators and without masks."""
     variables = [*layer._trainable_variables, *layer._non_trainable_variables]
     variables += [generator.state for generator in layer._seed_generators]
-    mask = getattr(layer, "mask", None) if isinstance(layer, MaskedKernel) else None
-    return [variable for variable in variables if variable is not mask]
+    masks = {id(mask) for mask in layer.mask_variables} if isinstance(layer, MaskedKernel) else ()
+    return [variable for variable in variables if id(variable) not in masks]
 
 
 def variables_of(model: keras.layers.Layer) -> list[Kernel]:

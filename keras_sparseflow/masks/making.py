@@ -10,7 +10,7 @@ import numpy as np
 from keras_sparseflow.checks import check_seed, takes_density
 from keras_sparseflow.layers.lora import merged_lora
 from keras_sparseflow.layers.mask.arrays import check_density
-from keras_sparseflow.layers.structure import Kernel, kernels_of, masked_kernels_of
+from keras_sparseflow.layers.structure import Kernel, check_whole, kernels_of, masked_kernels_of
 from keras_sparseflow.masks.collapse import CollapseError, check_masks
 from keras_sparseflow.masks.mask_pictures import Masks
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS, SCORES
@@ -78,6 +78,7 @@ def make_masks(
     seed = check_seed(seed)
     rank = SCORES.get(score) if isinstance(score, str) else score
     candidates = kernels_of(model) if kernels is None else list(kernels)
+    check_whole(candidates)
     if not candidates:
         raise ValueError(f"Model {model.name!r} has no kernel that can be masked: no dense, convolutional, ... layer.")
     chosen = choose_kernels(candidates, exclude)

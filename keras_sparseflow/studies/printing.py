@@ -10,6 +10,7 @@ from rich.text import Text
 
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.integrity import without_digests
+from keras_sparseflow.studies.executors.execution import counted_executions
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
 from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
@@ -47,6 +48,8 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
         console.print(_plan_table(plan.populations))
     if plan.alone:
         console.print(f"One after the other: {counted(len(plan.alone), 'network')}.", highlight=False)
+    for execution, networks in counted_executions(plan.executions.values()):
+        console.print(f"Computed {execution}: {counted(networks, 'network')}.", soft_wrap=True, highlight=False)
     for what, reason in plan.reasons.items():
         console.print(f"Networks with {what} can't be stacked: {reason}.", soft_wrap=True, highlight=False)
     if plan.finished:

@@ -16,11 +16,13 @@ from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.mask.arrays import apply_mask
 from keras_sparseflow.layers.mask.slots import follow_masks
 from keras_sparseflow.layers.mask.switches import dense_gradients, switches_of
+from keras_sparseflow.layers.mask.variables import MaskedVariable
+from keras_sparseflow.layers.sparse.providers import operands_of_gradients
+from keras_sparseflow.layers.sparse.whole_gradients import Operands
 from keras_sparseflow.layers.structure import Kernel
-from keras_sparseflow.masks.scores.gradients import full_gradient
 from keras_sparseflow.training.loss_scale import share_overflow
 from keras_sparseflow.training.losses import hard_labels
-from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost
+from keras_sparseflow.training.recorder import FlowRecorder, gradients_of_cost, whole_gradients
 
 
 class _FunctionalTwin:
@@ -102,7 +104,7 @@ class SparseModel(keras.Model):
         """Trains on one batch; returns the metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         dense = bool(self._flow_recorders)
-        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense)
+        predictions, loss, gradients, scale, _ = self._gradients(x, y, sample_weight, dense)
         variables = self.trainable_variables  # only now: the first call of a subclassed model makes them
         if dense:
             gradients = [_masked(gradient, variable) for gradient, variable in zip(gradients, variables, strict=True)]
@@ -132,9 +134,9 @@ class SparseModel(keras.Model):
             entries included.
         """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        predictions, loss, gradients, scale = self._gradients(x, y, sample_weight, dense=True)
+        predictions, loss, gradients, scale, operands = self._gradients(x, y, sample_weight, dense=True)
         by_variable = dict(zip(map(id, self.trainable_variables), gradients, strict=True))
-        asked_for = [full_gradient(by_variable[id(kernel.variable)], kernel.variable.value) for kernel in kernels]
+        asked_for = whole_gradients(kernels, [by_variable[id(kernel.variable)] for kernel in kernels], operands)
         if tf.distribute.has_strategy():
             asked_for = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, asked_for)
         self.optimizer.iterations.assign_add(1)
@@ -143,26 +145,31 @@ class SparseModel(keras.Model):
 
     def _gradients(
         self, x: Any, y: Any, sample_weight: Any, dense: bool
-    ) -> tuple[Any, tf.Tensor, list[Any], tf.Tensor | None]:
-        """Returns predictions, loss, the scaled gradient of each trainable variable, and its scale.
+    ) -> tuple[Any, tf.Tensor, list[Any], tf.Tensor | None, Operands]:
+        """Returns predictions, loss, the scaled gradient of each trainable variable, its scale, and its operands.
 
         Args:
             x: inputs.
             y: labels.
             sample_weight: weight of each example, or None.
-            dense: whether to compute the gradients of inactive weights; otherwise they are zero.
+            dense: whether to compute the gradients of inactive weights; otherwise they are zero. Those of sparse layers
+                have none; the operands, of which they can be computed, are kept.
         """
         with tf.GradientTape() as tape:
             predictions = self(x, training=True) if self._call_has_training_arg else self(x)
             loss = self._compute_loss(x, y, predictions, sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        with dense_gradients(self) if dense else contextlib.nullcontext():
+        operands: Operands = {}
+        with contextlib.ExitStack() as within:
+            if dense:
+                within.enter_context(dense_gradients(self))
+                operands = within.enter_context(operands_of_gradients())
             gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
         scale = None if scaled_loss is loss else self.optimizer.scale_loss(tf.ones_like(loss))
         for recorder in self._flow_recorders:
-            recorder.record(dict(zip(map(id, variables), gradients, strict=True)), scale)
-        return predictions, loss, gradients, scale
+            recorder.record(dict(zip(map(id, variables), gradients, strict=True)), scale, operands)
+        return predictions, loss, gradients, scale, operands
 
     def _metrics_of(self, x: Any, y: Any, predictions: Any, sample_weight: Any, loss: tf.Tensor) -> dict[str, Any]:
         for metric in self.metrics:
@@ -186,8 +193,9 @@ class _InsteadOfStep:
 
 def _masked(gradient: Any, variable: keras.Variable) -> Any:
     """Returns the gradient of a variable, zero where the variable's mask is False."""
-    mask = getattr(variable, "mask", None)
-    return gradient if gradient is None or mask is None else apply_mask(gradient, mask)
+    if gradient is None or not isinstance(variable, MaskedVariable):
+        return gradient
+    return apply_mask(gradient, variable.mask)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.mask.switches import dense_gradients
+from keras_sparseflow.layers.sparse.whole_gradients import Operands
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.scores.examples import Batch, batches_in_turn
 from keras_sparseflow.masks.scores.gradients import gradients_of_parts
@@ -23,6 +25,7 @@ from keras_sparseflow.training.recorder import (
     flow_rows,
     losses_of_layers,
     measure_table,
+    measured_gradients,
     regularizer_gradient,
 )
 
@@ -92,10 +95,15 @@ class FlowProbe:
     def __init__(
         self, model: keras.Model, measures: Sequence[str], tensors: str, cost: str, training: bool, loss: Any = None
     ):
-        self._model = model
+        self._model, self._tensors = model, tensors
         self._measures, self._kernels = find_measures(measures), flow_kernels(model, tensors)
-        self._of_batch = _of_batch(model, self._kernels, _parts_of(model, loss, check_cost(cost), training))
+        self._parts = _parts_of(model, loss, check_cost(cost), training)
+        self._of_batch = self._compiled()
         self._adds_regularizers = cost == "total" and not _is_own(model, loss)
+
+    def _compiled(self) -> Callable[[Batch], list[tuple[list[tf.Tensor], Any]]]:
+        finish = partial(measured_gradients, self._measures, self._kernels)
+        return _of_batch(self._model, self._kernels, self._parts, finish)
 
     # The gradients of all batches are averaged first and measured once: norms are not linear, so a mean of the
     # batches' norms would be another, larger number. Each part of the loss is averaged with its own weight (examples,
@@ -103,6 +111,10 @@ class FlowProbe:
     # BatchNorm statistics, random seeds and metrics, so they are put back, also after an error.
     def rows(self, data: Any, epoch: int, batch_size: int | None = None) -> list[dict[str, Any]]:
         """Returns the rows of `measure_flow` for this data."""
+        kernels = flow_kernels(self._model, self._tensors)
+        if any(new.variable is not old.variable for new, old in zip(kernels, self._kernels, strict=True)):
+            self._kernels = kernels  # pruning of sparse layers has made new ones
+            self._of_batch = self._compiled()
         variables = [*self._model.non_trainable_variables, *self._model.metrics_variables]
         before = [tf.identity(variable.value) for variable in variables]
         mean = BatchMean(divide_sums=False)
@@ -114,14 +126,17 @@ class FlowProbe:
                 variable.assign(value)
         gradients, kernels = mean.result(), self._kernels
         if self._adds_regularizers:
-            added = [regularizer_gradient(kernel.variable) for kernel in kernels]
+            added = [regularizer_gradient(kernel.variable, g) for g, kernel in zip(gradients, kernels, strict=True)]
             gradients = [g + own for g, own in zip(gradients, added, strict=True)]
-        table = measure_table(self._measures, gradients, flow_masks(kernels))
+        table = measure_table(self._measures, gradients, flow_masks(kernels, gradients))
         return flow_rows(epoch, "end", list(self._measures), [kernel.path for kernel in kernels], table.numpy())
 
 
 def _of_batch(
-    model: keras.Model, kernels: Sequence[Kernel], parts: Callable[[Batch], list[Part]]
+    model: keras.Model,
+    kernels: Sequence[Kernel],
+    parts: Callable[[Batch], list[Part]],
+    finish: Callable[[list[Any], Operands], list[Any]],
 ) -> Callable[[Batch], list[tuple[list[tf.Tensor], Any]]]:
     """Returns a compiled function: from a batch to the gradients of its loss's parts by the effective kernels."""
     variables = [kernel.variable.value for kernel in kernels]
@@ -129,7 +144,7 @@ def _of_batch(
     @tf.function(reduce_retracing=True, autograph=False)
     def of_batch(batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
         with dense_gradients(model):
-            return gradients_of_parts(lambda: parts(batch), variables, batch)
+            return gradients_of_parts(lambda: parts(batch), variables, batch, finish=finish)
 
     return of_batch
 

@@ -1,6 +1,6 @@
 """Gradient flow measured inside training steps, in the epochs that are chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, MEASURES, READINGS, TOTAL
-from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, layer_values
+from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, NormMeasure, layer_values
 from keras_sparseflow.flow.tensors import check_tensors, flow_kernels
 from keras_sparseflow.layers.backend import check_tensorflow
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseValues
+from keras_sparseflow.layers.sparse.whole_gradients import Operands, in_whole_kernel, whole_gradient
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.scores.gradients import full_gradient
 
@@ -62,13 +64,14 @@ class FlowRecorder:
     # Python flag would need a new trace. The norm of a sum is not the sum of norms, so gradients are first summed over
     # replicas. Such a reduction can't stand in a branch, so under a strategy every step computes the measures, and
     # zeros are added if they do not count.
-    def record(self, gradients: dict[int, Any], scale: Any) -> None:
+    def record(self, gradients: dict[int, Any], scale: Any, operands: Operands) -> None:
         """Adds one step if the epoch is measured; otherwise, without a strategy, nothing is computed.
 
         Args:
             gradients: each trainable variable's gradient by the variable's `id`, not masked; None for
                 a variable that the loss does not depend on.
             scale: factor of the loss under mixed precision, or None.
+            operands: what sparse layers have kept in the backward pass, see `whole_gradients`.
         """
         self.calls += 1
         if self.cost == "data" and losses_of_layers(self._model):
@@ -79,12 +82,18 @@ class FlowRecorder:
         if not self._kernels:
             with tf.init_scope():  # outside of the step's graph
                 self._build()
-        measured = [full_gradient(gradients[id(kernel.variable)], kernel.variable.value) for kernel in self._kernels]
+        if any(id(kernel.variable) not in gradients for kernel in self._kernels):  # pruning has made new ones
+            self._kernels = flow_kernels(self._model, self._tensors)
+        found = [gradients[id(kernel.variable)] for kernel in self._kernels]
+
+        def measured() -> list[Any]:
+            return measured_gradients(self.measures, self._kernels, found, operands)
+
         if not tf.distribute.has_strategy():
-            tf.cond(self._active, lambda: self._add(measured, scale), tf.no_op)
+            tf.cond(self._active, lambda: self._add(measured(), scale), tf.no_op)
         else:
             context = tf.distribute.get_replica_context()
-            self._add(context.all_reduce(tf.distribute.ReduceOp.SUM, measured), scale)
+            self._add(context.all_reduce(tf.distribute.ReduceOp.SUM, measured()), scale)
 
     def rows(self, epoch: int) -> list[dict[str, Any]]:
         """Returns the rows of the reading "steps", of each layer and the network; none if the epoch is not measured."""
@@ -115,7 +124,7 @@ class FlowRecorder:
 
     def _table(self, gradients: Sequence[Any]) -> tf.Tensor:
         def table(gradients: Sequence[Any]) -> tf.Tensor:
-            return measure_table(self.measures, gradients, flow_masks(self._kernels), self._in_blocks)
+            return measure_table(self.measures, gradients, flow_masks(self._kernels, gradients), self._in_blocks)
 
         return tf.function(table, jit_compile=True, autograph=False)(gradients) if self._in_blocks else table(gradients)
 
@@ -145,7 +154,8 @@ def flow_of_gradients(
         Rows like those of `measure_flow`.
 
     Raises:
-        ValueError: a wrong number of gradients, an unknown measure, `tensors` or reading.
+        ValueError: a wrong number of gradients, an unknown measure, `tensors` or reading, or measures of inactive
+            weights, whose gradient a sparse layer does not give.
 
     Example:
         >>> from keras_sparseflow import MaskedDense, dense_gradients
@@ -168,7 +178,14 @@ def flow_of_gradients(
     found, kernels = find_measures(measures), flow_kernels(model, tensors)
     by_variable = dict(zip(map(id, variables), gradients, strict=True))
     measured = [full_gradient(by_variable[id(kernel.variable)], kernel.variable.value) for kernel in kernels]
-    table = measure_table(found, measured, flow_masks(kernels))
+    sparse = [kernel.path for kernel in kernels if isinstance(kernel.variable, SparseValues)]
+    if sparse and measures_inactive(found):
+        raise ValueError(
+            f"`measures` must be of active weights alone, such as egf_2: the gradients that sparse layers give, here "
+            f"{sparse[0]!r}, have no others; received {', '.join(found)}. Measure these by `GradientFlow` or "
+            "`measure_flow`."
+        )
+    table = measure_table(found, measured, flow_masks(kernels, measured))
     return flow_rows(epoch, reading, list(found), [kernel.path for kernel in kernels], table.numpy())
 
 
@@ -207,7 +224,40 @@ def gradients_of_cost(cost: str, kernels: Sequence[Kernel], gradients: Sequence[
         gradients = [gradient / tf.cast(scale, gradient.dtype) for gradient in gradients]
     if cost == "total":
         return list(gradients)
-    return [g - regularizer_gradient(kernel.variable) for g, kernel in zip(gradients, kernels, strict=True)]
+    return [g - regularizer_gradient(kernel.variable, g) for g, kernel in zip(gradients, kernels, strict=True)]
+
+
+def measures_inactive(measures: Mapping[str, FlowMeasure]) -> bool:
+    """Returns whether a measure may depend on the gradient of inactive weights."""
+    return not all(isinstance(measure, NormMeasure) and measure.masked for measure in measures.values())
+
+
+def measured_gradients(
+    measures: Mapping[str, FlowMeasure], kernels: Sequence[Kernel], gradients: Sequence[Any], operands: Operands
+) -> list[Any]:
+    """Returns the gradients that measures are taken of: of whole kernels if a measure looks at inactive weights.
+
+    Otherwise those of sparse layers stay what they are, of the active weights alone.
+
+    Args:
+        measures: by name.
+        kernels: what counts as layers.
+        gradients: of the kernels' variables; None where the loss does not depend on one.
+        operands: what sparse layers have kept in the backward pass of the gradients.
+    """
+    if measures_inactive(measures):
+        return whole_gradients(kernels, gradients, operands)
+    return [full_gradient(g, kernel.variable.value) for kernel, g in zip(kernels, gradients, strict=True)]
+
+
+def whole_gradients(kernels: Sequence[Kernel], gradients: Sequence[Any], operands: Operands) -> list[Any]:
+    """Returns the gradients of whole kernels as tensors; for the arguments see `measured_gradients`."""
+    return [
+        whole_gradient(kernel.variable, g, operands)
+        if isinstance(kernel.variable, SparseValues)
+        else full_gradient(g, kernel.variable.value)
+        for kernel, g in zip(kernels, gradients, strict=True)
+    ]
 
 
 def measure_table(
@@ -222,9 +272,12 @@ def measure_table(
     return tf.stack([tf.stack([*c, m.total(c)]) for m, c in zip(measures.values(), columns, strict=True)])
 
 
-def flow_masks(kernels: Sequence[Kernel]) -> list[tf.Tensor | None]:
-    """Returns each kernel's mask as a tensor; None for a kernel without one."""
-    return [None if kernel.mask is None else tf.convert_to_tensor(kernel.mask) for kernel in kernels]
+def flow_masks(kernels: Sequence[Kernel], gradients: Sequence[Any]) -> list[tf.Tensor | None]:
+    """Returns each kernel's mask as a tensor; None where all entries of the gradient are of active weights."""
+    return [
+        None if kernel.mask is None or tuple(gradient.shape) != kernel.shape else tf.convert_to_tensor(kernel.mask)
+        for kernel, gradient in zip(kernels, gradients, strict=True)
+    ]
 
 
 def flow_rows(
@@ -238,15 +291,21 @@ def flow_rows(
     ]
 
 
-def regularizer_gradient(variable: keras.Variable) -> Any:
-    """Returns the gradient of a variable's regulariser, inactive entries included; zero if it has none."""
+def regularizer_gradient(variable: keras.Variable, like: Any) -> Any:
+    """Returns the gradient of a variable's regulariser, inactive entries included; zero if it has none.
+
+    Args:
+        variable: the stored kernel, or another weight.
+        like: a gradient of the variable, or of the whole kernel of a sparse layer, whose shape it gets.
+    """
     if variable.regularizer is None:
         return tf.zeros((), variable.dtype)
     values = tf.convert_to_tensor(variable.value)  # a plain tensor: inactive entries get their gradient too
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         loss = variable.regularizer(values)
-    return tape.gradient(loss, values)
+    gradient = tape.gradient(loss, values)
+    return gradient if tuple(gradient.shape) == tuple(like.shape) else in_whole_kernel(variable, gradient)
 
 
 def _state(value: Any, dtype: tf.DType) -> tf.Variable:

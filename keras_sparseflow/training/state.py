@@ -1,14 +1,64 @@
 """The state that training resumes from: variables of the network and its optimizer, by stable names."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_sparseflow.layers.mask.slots import slots_of
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 
-def network_state(model: keras.Model) -> dict[str, keras.Variable]:
-    """Returns the variables of a compiled model and of its optimizer, except the learning rate, by name."""
-    return {**_unique([v.path for v in model.variables], model.variables), **optimizer_state(model.optimizer)}
+
+def network_state(model: keras.Model) -> dict[str, Any]:
+    """Returns the variables of a compiled model and of its optimizer, except the learning rate, by name.
+
+    Those of sparse layers read, and are assigned, as those of masked ones.
+    """
+    named = {**_unique([v.path for v in model.variables], model.variables), **optimizer_state(model.optimizer)}
+    return _as_masked(model, named)
+
+
+@dataclass(frozen=True)
+class _WholeKernel:
+    """The mask of a sparse layer, its values or a slot of these, read and assigned as those of the masked layer.
+
+    Args:
+        values: the layer's.
+        stored: the variable; that of the places stands for the mask.
+    """
+
+    values: Any
+    stored: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.values.mask.shape
+        return shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = np.array(self.values.mask) if self.stored.dtype == "int32" else self.values.dense(self.stored)
+        return whole if dtype is None else whole.astype(dtype)
+
+    def assign(self, whole: np.ndarray) -> None:
+        is_mask = self.stored.dtype == "int32"
+        self.stored.assign(np.flatnonzero(whole) if is_mask else self.values.of_dense(whole))
+
+
+def _as_masked(model: keras.Model, named: Mapping[str, keras.Variable]) -> dict[str, Any]:
+    """Returns named variables with those of sparse layers as of masked ones, so that a state fits either execution.
+
+    Masks come first: other variables are assigned at their places.
+    """
+    whole, masks = {}, {}
+    for layer in model._flatten_layers():
+        if isinstance(layer, SparseKernel):
+            for variable in (layer.values, *slots_of(model.optimizer, layer.values)):
+                whole[id(variable)] = _WholeKernel(layer.values, variable)
+            masks[id(layer.indices)] = _WholeKernel(layer.values, layer.indices)
+    first = {f"{name.removesuffix('indices')}mask": masks[id(v)] for name, v in named.items() if id(v) in masks}
+    return first | {name: whole.get(id(v), v) for name, v in named.items() if id(v) not in masks}
 
 
 def optimizer_state(optimizer: keras.optimizers.Optimizer) -> dict[str, keras.Variable]:
@@ -35,7 +85,7 @@ def check_state(state: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int,
     )
 
 
-def restore_state(variables: Mapping[str, keras.Variable], state: Mapping[str, np.ndarray], where: object) -> None:
+def restore_state(variables: Mapping[str, Any], state: Mapping[str, np.ndarray], where: object) -> None:
     """Assigns a stored state to the variables that `network_state` returned.
 
     Raises:

@@ -4,6 +4,8 @@ from .export import load_compressed as load_compressed
 from .export import save_compressed as save_compressed
 from .ghosts.ghost_twins import ghostify as ghostify
 from .ghosts.ghost_twins import strip_ghosts as strip_ghosts
+from .sparse_twins import to_masked as to_masked
+from .sparse_twins import to_sparse as to_sparse
 from .stock_weights import load_stock_weights as load_stock_weights
 from .summary import KernelSummary as KernelSummary
 from .summary import SparsitySummary as SparsitySummary

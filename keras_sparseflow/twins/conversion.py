@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.checks import takes_density
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, dense_matrices_of, own_variables
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
 from keras_sparseflow.masks.scores.problem import Score
@@ -17,6 +18,7 @@ from keras_sparseflow.twins.copying import copy_model, layers_of
 from keras_sparseflow.twins.holders import MaskedHolder, kernels_by_path, mask_kernels
 from keras_sparseflow.twins.in_place import become, can_be_masked, forget_traces, unmask_layer
 from keras_sparseflow.twins.kinds import masked_class, own_class
+from keras_sparseflow.twins.sparse_twins import to_masked, to_sparse
 
 _SCALES = ("alpha", "beta", "gamma")
 """Names of variables of activations and normalisations, which may have a value for each entry of an image."""
@@ -38,6 +40,7 @@ def sparsify(
     training: bool = True,
     batch_size: int = 256,
     allow_collapse: bool = False,
+    execution: str = "masked",
 ) -> keras.Model:
     """Returns the masked twin of a model: a copy of its own class, names and weights, with a mask on each kernel.
 
@@ -66,6 +69,8 @@ def sparsify(
         training: whether BatchNorm runs in training mode where SNIP and GraSP take gradients.
         batch_size: examples of arrays taken at once.
         allow_collapse: whether a kernel may be left without any active weight.
+        execution: "masked", or "sparse" for layers that store and multiply active weights alone where that is faster,
+            see `to_sparse`.
 
     Raises:
         ValueError: the model is not built, cannot be copied or has nothing to mask, the density is not a fraction or
@@ -79,6 +84,10 @@ def sparsify(
         20
     """
     _check_built(model)
+    if execution not in ("masked", "sparse"):
+        raise ValueError(f"`execution` must be 'masked' or 'sparse'; received {execution!r}.")
+    if any(isinstance(layer, SparseKernel) for layer in layers_of(model)):
+        model = to_masked(model, inplace=inplace)
     included = _included(model, include)
     kernels = kernels_by_path(model, included)
     candidates = [kernel for kernel in kernels.values() if can_be_masked(kernel) or _is_of(kernel, included)]
@@ -108,7 +117,7 @@ def sparsify(
     if inplace:
         forget_traces(layers_of(twin))
     _warn_of_dense(twin, candidates, exclusions)
-    return twin
+    return to_sparse(twin, inplace=True) if execution == "sparse" else twin
 
 
 def strip_masks(model: keras.Model, inplace: bool = False) -> keras.Model:

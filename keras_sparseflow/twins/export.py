@@ -25,10 +25,13 @@ import ml_dtypes
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseValues
 from keras_sparseflow.layers.structure import Kernel, kernels_of, variables_at_places, walk
 from keras_sparseflow.twins import mask_codes, value_codes
+from keras_sparseflow.twins.kinds import SPARSE_OF
 
 FORMAT = 1
+_WITH_MASKS = ("keras_sparseflow>Masked", *(f"keras_sparseflow>{kind.__name__}" for kind in SPARSE_OF.values()))
 _KERNEL_TYPES = ("float16", ml_dtypes.bfloat16.__name__)  # NumPy knows the second by its package
 
 
@@ -124,7 +127,8 @@ def load_compressed(
             kernel = kernels.get(id(variables[inner]))
             if kernel is not None and kernel.mask is not None:
                 kernel.layer.set_mask(mask)
-            variables[inner].assign(values)
+            variable = variables[inner]
+            variable.assign(variable.of_dense(values) if isinstance(variable, SparseValues) else values)
     for inner, chain in walk(model):
         layer: Any = chain[-1]
         if isinstance(layer, keras.layers.Normalization):
@@ -136,7 +140,7 @@ def load_compressed(
 
 def _encode(variable: keras.Variable, kernel: Kernel | None, kernel_dtype: str | None) -> tuple[Any, bytes, bytes]:
     """Returns what is written of a variable: its entry, the bytes of its mask and those of its active values."""
-    values = ops.convert_to_numpy(variable)
+    values = variable.dense() if isinstance(variable, SparseValues) else ops.convert_to_numpy(variable)
     mask = np.ones(values.shape, bool)
     if kernel is not None and kernel.mask is not None:
         mask = ops.convert_to_numpy(kernel.mask)
@@ -192,7 +196,7 @@ def _config(model: keras.Model) -> Any:
             return [clean(inner) for inner in item]
         if not isinstance(item, dict):
             return item
-        masked = str(item.get("registered_name")).startswith("keras_sparseflow>Masked")
+        masked = str(item.get("registered_name")).startswith(_WITH_MASKS)
         kept = {name: clean(inner) for name, inner in item.items() if name != "compile_config"}
         if masked:
             kept["config"] = {name: inner for name, inner in kept["config"].items() if name not in ("mask", "masks")}

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers.mask.variables import attach_mask, detach_mask
 from keras_sparseflow.layers.masked import MaskedKernel
 from keras_sparseflow.layers.several_kernels import KernelPart, MaskedParts
+from keras_sparseflow.layers.sparse.places import indices_of
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, sublayers
-from keras_sparseflow.twins.kinds import masked_class, own_class, subclass_of
+from keras_sparseflow.twins.kinds import MASKED_OF, SPARSE_OF, masked_class, own_class, subclass_of
 
 
 def can_be_masked(kernel: Kernel) -> bool:
@@ -56,6 +59,8 @@ def mask_kernel(kernel: Kernel, among: Sequence[str] = ()) -> None:
 
 def unmask_layer(layer: Any) -> None:
     """Turns a masked layer, or a part of one, into what it was; LoRA's part is merged into the kernel."""
+    if isinstance(layer, SparseKernel):
+        make_masked(layer)
     if isinstance(layer, MaskedParts):
         _unmask_parts(layer)
     elif isinstance(layer, MaskedKernel) and not isinstance(layer, KernelPart):
@@ -79,6 +84,36 @@ def become(layer: Any, kind: type) -> None:
         wrapper = vars(layer)[name]
         cells = dict(zip(wrapper.__code__.co_freevars, wrapper.__closure__, strict=True))
         cells[f"original_{name}_method"].cell_contents = getattr(kind, name).__get__(layer)
+
+
+def make_sparse(layer: Any) -> None:
+    """Turns a masked layer into the one of the same weights that stores active weights alone.
+
+    Args:
+        layer: of a class whose stock one is in `SPARSE_OF`, and which `why_not_sparse` says nothing against.
+    """
+    kernel, mask = layer.stored_kernel, ops.convert_to_numpy(layer.mask)
+    indices, values = indices_of(mask), ops.convert_to_numpy(kernel)[mask]
+    _unmask(layer)
+    become(layer, SPARSE_OF[own_class(type(layer))])
+    with _unlocked(layer):
+        layer.hold(_in_place_of(layer, kernel, values, autocast=False), indices, mask.shape)
+    layer._requested_density, layer.mask_seed, layer._given_mask = indices.size / max(1, mask.size), 0, None
+    layer._kernel, layer.supports_jit = layer.values, False
+
+
+def make_masked(layer: SparseKernel) -> None:
+    """Turns a layer that stores active weights alone into the masked one of the same weights."""
+    kept: Any = layer
+    values, mask = layer.values, np.array(layer.mask)
+    dense = values.dense()
+    layer._untrack_variable(layer.indices)
+    _forget(layer, "mask", "indices", "values", "stored_kernel", "pairs")
+    with _unlocked(layer):
+        kept._kernel = _in_place_of(layer, values, dense, autocast=True)
+    _mask(layer, MASKED_OF[own_class(type(layer))], kept._kernel)
+    kept.set_mask(mask)
+    layer.supports_jit = True
 
 
 def forget_traces(layers: Iterable[Any]) -> None:
@@ -122,6 +157,26 @@ def _unmask(layer: Any) -> keras.Variable:
     detach_mask(layer.stored_kernel)
     _forget(layer, "mask", "stored_kernel", "_dense_gradients", "_requested_density", "mask_seed", "_given_mask")
     return kernel
+
+
+def _in_place_of(layer: Any, old: Any, values: np.ndarray, autocast: bool) -> keras.Variable:
+    """Returns a new variable of a layer in the place of another one, under its name."""
+    lists = (layer._trainable_variables, layer._non_trainable_variables)
+    own = next(each for each in lists if any(variable is old for variable in each))
+    places = {id(variable): place for place, variable in enumerate(own)}
+    layer._untrack_variable(old)
+    new: keras.Variable = keras.layers.Layer.add_weight(
+        layer,
+        name=old.name,
+        shape=values.shape,
+        initializer=lambda shape, dtype=None: ops.convert_to_tensor(values),
+        regularizer=old.regularizer,
+        constraint=old.constraint,
+        autocast=autocast,
+    )
+    new._path, new.trainable = old.path, old.trainable
+    own.sort(key=lambda variable: places.get(id(variable), places[id(old)]))
+    return new
 
 
 def _mask_parts(layer: Any, kind: Any) -> None:

@@ -28,6 +28,8 @@ from keras_sparseflow.layers.several_kernels import (
     MaskedSeparableConv1D,
     MaskedSeparableConv2D,
 )
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
+from keras_sparseflow.layers.sparse.sparse_layers import SparseConv2D, SparseDense, SparseEinsumDense
 
 _MASKED = (
     masked.MaskedDense,
@@ -57,7 +59,16 @@ MASKED_OF: dict[type, type] = {kind.__bases__[-1]: kind for kind in _MASKED}
 """The masked class of each stock class."""
 
 STOCK_OF: dict[type, type] = {kind: stock for stock, kind in MASKED_OF.items()}
-"""The stock class of each masked class."""
+"""The stock class of each masked class, and of each sparse one."""
+
+SPARSE_OF: dict[type, type[SparseKernel]] = {
+    keras.layers.Dense: SparseDense,
+    keras.layers.Conv2D: SparseConv2D,
+    keras.layers.EinsumDense: SparseEinsumDense,
+}
+"""The class of each stock class that stores active weights alone."""
+
+STOCK_OF.update({kind: stock for stock, kind in SPARSE_OF.items()})
 
 _OWN_CLASS: dict[type, type] = {}
 """The class that each class made by `subclass_of` stands for."""

@@ -12,8 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers.several_kernels import KernelPart
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, dense_matrices_of, kernels_of, walk
 from keras_sparseflow.twins.operations import uses_per_example
+from keras_sparseflow.twins.sparse_twins import default_density, why_masked
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class SparsitySummary:
         kernels: in the order of the layers.
         unmasked: `(path, class, weights)` of each layer that has trainable matrices without a mask:
             excluded, or of a class without a masked twin, such as `Embedding`.
+        masked: `(path, reason)` of each masked kernel of a model with sparse layers, and why it is not sparse.
 
     Example:
         >>> from keras_sparseflow import sparsify
@@ -74,6 +77,7 @@ class SparsitySummary:
     name: str
     kernels: tuple[KernelSummary, ...]
     unmasked: tuple[tuple[str, str, int], ...]
+    masked: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -154,6 +158,8 @@ class SparsitySummary:
         if self.unmasked:
             named = ", ".join(f"{path} ({kind}, {weights:,})" for path, kind, weights in self.unmasked)
             notes.append(f"Matrices without a mask (class, weights): {named}.")
+        if self.masked:
+            notes.append(f"Not sparse but masked: {'; '.join(f'{path}, {reason}' for path, reason in self.masked)}.")
         return "\n".join(notes)
 
 
@@ -180,7 +186,7 @@ def sparsity_summary(model: keras.Model, inputs: Any = None) -> SparsitySummary:
     kernels = kernels_of(model)
     uses = uses_per_example(model, kernels, inputs)
     rows = tuple(_summarise(kernel, use) for kernel, use in zip(kernels, uses, strict=True))
-    return SparsitySummary(model.name, rows, tuple(_unmasked(model)))
+    return SparsitySummary(model.name, rows, tuple(_unmasked(model)), tuple(_masked(kernels)))
 
 
 def _summarise(kernel: Kernel, uses: int | None) -> KernelSummary:
@@ -214,6 +220,14 @@ def _unmasked(model: keras.Model) -> Iterable[tuple[str, str, int]]:
     for path, chain in [(model.name, (model,)), *walk(model)]:
         if matrices[id(chain[-1])]:
             yield path, type(chain[-1]).__name__, matrices[id(chain[-1])]
+
+
+def _masked(kernels: Iterable[Kernel]) -> Iterable[tuple[str, str]]:
+    with_mask = [kernel for kernel in kernels if kernel.mask is not None]
+    masked = [kernel for kernel in with_mask if not isinstance(kernel.layer, SparseKernel)]
+    if len(masked) < len(with_mask):
+        for kernel in masked:
+            yield kernel.path, why_masked(kernel, default_density()) or "`to_sparse` was told so"
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:

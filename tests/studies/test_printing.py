@@ -11,6 +11,7 @@ from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.printing import print_presets, print_study
 from keras_sparseflow.studies.size.cost import Cost
 from keras_sparseflow.studies.study import Study
+from keras_sparseflow.twins.sparse_twins import default_density
 
 STUDY = Study(
     name="table_9",
@@ -56,7 +57,11 @@ def test_the_plan_is_a_table_of_populations(tmp_path):
 
 def test_networks_alone_finished_ones_and_reasons_are_told(tmp_path):
     alone = prepared(tmp_path, "serial")
-    assert text(print_study, alone).endswith("One after the other: 8 networks.\n")
+    assert text(print_study, alone).splitlines()[5:] == [
+        "One after the other: 8 networks.",
+        f"Computed masked: no large kernel of a product has a density of at most {default_density():g}: 4 networks.",
+        "Computed dense: 4 networks.",
+    ]
     plan = StudyPlan((), alone.plan.alone[:1], {"optimizer 'odd'": "it is odd"}, 1)
     assert text(print_study, dataclasses.replace(alone, plan=plan)).splitlines()[-3:] == [
         "One after the other: 1 network.", "Networks with optimizer 'odd' can't be stacked: it is odd.",

@@ -1,6 +1,7 @@
 """Optimizer slots: moments, averages and accumulators that an optimizer keeps for each variable that it trains."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import keras
@@ -38,24 +39,41 @@ def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVa
 
     Moments and averages begin at zero. Accumulators of Adagrad and Ftrl, by which updates are divided, need not.
     """
+    mask = ops.convert_to_tensor(kernel.mask)
+    map_slots(optimizer, kernel, lambda slot, first: ops.where(mask, slot, ops.full_like(slot, first)))
+
+
+def map_slots(
+    optimizer: keras.optimizers.Optimizer, variable: keras.Variable, new_values: Callable[[Any, float], Any]
+) -> None:
+    """Assigns to each slot of a variable what a function makes of its values and of its initial value.
+
+    Args:
+        optimizer: a built optimizer.
+        variable: a variable that the optimizer trains.
+        new_values: called with a tensor, the slot, and a float, its initial value.
+    """
     for each in _that_train(optimizer):
-        for name, slot in _named_slots(each, kernel):
-            values, first = ops.convert_to_tensor(slot), _first_value(each, name, len(slot.shape))
-            slot.assign(ops.where(ops.convert_to_tensor(kernel.mask), values, ops.full_like(values, first)))
+        for name, slot in _named_slots(each, variable):
+            slot.assign(new_values(ops.convert_to_tensor(slot), _first_value(each, name, len(slot.shape))))
 
 
 def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
     """Resets the inactive slots of each variable whose mask has changed since the last call.
 
+    Slots of sparse kernels, which have no inactive ones, move with their weights.
+
     Args:
         optimizer: a built optimizer.
-        variables: masked kernels; other variables are skipped.
+        variables: masked and sparse kernels; other variables are skipped.
     """
     followed = _followed.setdefault(optimizer, {})
     for variable in variables:
         if isinstance(variable, MaskedVariable) and followed.get(id(variable.mask)) != variable.mask.changes:
             reset_inactive_slots(optimizer, variable)
             followed[id(variable.mask)] = variable.mask.changes
+        elif hasattr(variable, "follow_slots"):
+            variable.follow_slots(optimizer)
 
 
 def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) -> float:

@@ -13,6 +13,8 @@ import numpy as np
 
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.mask.switches import dense_gradients
+from keras_sparseflow.layers.sparse.providers import operands_of_gradients
+from keras_sparseflow.layers.sparse.whole_gradients import Operands
 from keras_sparseflow.masks.scores.examples import Batch
 from keras_sparseflow.masks.scores.objective import BatchMean, Part, objective_of, weight_in
 from keras_sparseflow.masks.scores.problem import MaskProblem, as_float
@@ -128,7 +130,11 @@ def check_precision(model: keras.Model) -> None:
 
 
 def gradients_of_parts(
-    function: Callable[[], list[Part]], values: Sequence[Any], batch: Batch, names: Sequence[str] | None = None
+    function: Callable[[], list[Part]],
+    values: Sequence[Any],
+    batch: Batch,
+    names: Sequence[str] | None = None,
+    finish: Callable[[list[Any], Operands], list[Any]] | None = None,
 ) -> list[tuple[list[Any], Any]]:
     """Returns the gradients of each part of a loss, zeros where it does not depend on a value, and its weight.
 
@@ -137,6 +143,8 @@ def gradients_of_parts(
         values: tensors or variables to differentiate by.
         batch: the batch of the loss.
         names: names of the values, if the loss must depend on each of them; else None.
+        finish: what is made of the gradients, None where there is none, and of the operands that sparse layers keep for
+            them; None for tensors, see `full_gradient`.
 
     Raises:
         ValueError: the loss does not depend on a value although `names` is given.
@@ -146,18 +154,23 @@ def gradients_of_parts(
     with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
         tape.watch(values)
         parts = function()
-    found = [tape.gradient(part.value, values) for part in parts]
-    for name, gradients in zip(names or (), zip(*found, strict=True), strict=bool(names)):
+    found = []
+    for part in parts:
+        with operands_of_gradients() as operands:
+            gradients = tape.gradient(part.value, values)
+        found.append((gradients, operands))
+    for name, gradients in zip(
+        names or (), zip(*(gradients for gradients, _ in found), strict=True), strict=bool(names)
+    ):
         if all(gradient is None for gradient in gradients):
             raise ValueError(
                 f"The loss must depend on the weight {name!r}, but has no gradient for it: no output uses its layer, "
                 "or `tf.recompute_grad` recomputes the layer from the stored weight. Leave the weight out, or use "
                 "`keras.remat` within the layer's `call` instead."
             )
-    return [
-        ([full_gradient(gradient, value) for gradient, value in zip(gradients, values, strict=True)], weight)
-        for gradients, weight in zip(found, [weight_in(part, batch) for part in parts], strict=True)
-    ]
+    complete = finish or (lambda gradients, _: list(map(full_gradient, gradients, values)))
+    weights = [weight_in(part, batch) for part in parts]
+    return [(complete(*each), weight) for each, weight in zip(found, weights, strict=True)]
 
 
 def full_gradient(gradient: Any, value: Any) -> Any:

@@ -22,7 +22,7 @@ def synflow_scores(problem: MaskProblem, rounds: int = 100) -> list[np.ndarray]:
 
     Raises:
         ValueError: `rounds` is out of range, the network is a `vit`, the input shapes are unknown, R exceeds float64,
-            or nothing flows through a kernel, because an activation is constant or too few weights are left for any path.
+            or nothing flows through a kernel, as an activation is constant or too few weights are left for any path.
 
     Example:
         >>> import keras

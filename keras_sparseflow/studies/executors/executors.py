@@ -79,6 +79,7 @@ def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, s
                         on_epoch=progress.epoch_of(spec),
                         checkpoint_seconds=options.checkpoint_seconds,
                         allow_collapse=options.allow_collapse,
+                        max_density=prepared.plan.executions[spec.run_id].max_density,
                         say=progress.say_of(spec),
                     )
             except RoundError as refusal:

@@ -23,9 +23,13 @@ STRATEGIES = Table(
 """Each is called with a number of devices, or None, and returns a `tf.distribute.Strategy`."""
 
 
+EXECUTIONS = ("auto", "masked", "sparse")
+"""How networks with masks are computed: by masked layers, by layers of active weights alone, or as is faster."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How runs are executed. No option changes their results.
+    """How runs are executed. No option changes their results, but `execution` may in the last bits.
 
     Args:
         tensorboard: whether to write TensorBoard events.
@@ -35,9 +39,10 @@ class Options:
         strategy: a name in `STRATEGIES`, how several devices train one network; "none" for one device.
         devices: how many share each batch, at least 1; None for all that the strategy finds.
         allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
+        execution: a name in `EXECUTIONS`: how networks with masks are computed.
 
     Raises:
-        ValueError: an unknown strategy, or less than one device.
+        ValueError: an unknown strategy or execution, or less than one device.
 
     Example:
         >>> Options(strategy="mirrored", devices=2).devices
@@ -51,10 +56,13 @@ class Options:
     strategy: str = "none"
     devices: int | None = None
     allow_collapse: bool = False
+    execution: str = "auto"
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise unknown_name(STRATEGIES.kind, self.strategy, STRATEGIES.names())
+        if self.execution not in EXECUTIONS:
+            raise unknown_name("execution", self.execution, list(EXECUTIONS))
         if self.devices is not None and self.devices < 1:
             raise ValueError(f"`devices` must be a whole number of at least 1; received {self.devices}.")
 

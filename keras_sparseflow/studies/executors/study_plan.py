@@ -1,12 +1,13 @@
 """Which networks of a study train together, and which alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, plan_populations
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -24,6 +25,7 @@ class StudyPlan:
         alone: trained one after the other.
         reasons: why, for each optimizer, activation, measure or part that can't be stacked.
         finished: how many runs are finished already.
+        executions: how each of those that train alone is computed, by the run's id.
 
     Example:
         >>> planned = StudyPlan(populations=(), alone=(), reasons={}, finished=3)
@@ -35,6 +37,7 @@ class StudyPlan:
     alone: tuple[RunSpec, ...]
     reasons: Mapping[str, str]
     finished: int
+    executions: Mapping[str, Execution] = field(default_factory=dict)
 
 
 def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, executor: str, options: Options) -> StudyPlan:
@@ -48,7 +51,8 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
         options: see `Options`.
 
     Raises:
-        ValueError: "population" with an optimizer, activation, measure or part that can't be stacked.
+        ValueError: "population" with an optimizer, activation, measure or part that can't be stacked; sparse execution
+            that is asked for and impossible.
         MemoryError: a network needs more than `population_memory` even alone.
 
     Example:
@@ -61,8 +65,15 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
     folders = {spec.run_id: RunFolder(study_dir, spec.run_id) for spec in specs}
     left = [spec for spec in specs if not folders[spec.run_id].finished]
     finished = len(specs) - len(left)
+
+    def plan(
+        populations: Sequence[PlannedPopulation], alone: Sequence[RunSpec], reasons: Mapping[str, str]
+    ) -> StudyPlan:
+        executions = {spec.run_id: execution_of(spec, size, options) for spec in alone}
+        return StudyPlan(tuple(populations), tuple(alone), reasons, finished, executions)
+
     if executor not in ("auto", "population"):
-        return StudyPlan((), tuple(left), {}, finished)
+        return plan((), left, {})
     from keras_sparseflow.studies.run.recipe import optimizer_factory
     from keras_sparseflow.training.distributed.device import parallel_stacks, population_memory
     from keras_sparseflow.training.population.elementwise import slots_per_weight
@@ -79,8 +90,9 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
             "Use --executor=serial, or auto, for them."
         )
     if memory is None or options.strategy != "none":
-        return StudyPlan((), tuple(left), reasons, finished)
-    alone = tuple(spec for spec in left if reasons.keys() & _stacked_parts(spec).keys())
+        return plan((), left, reasons)
+    kept = [spec for spec in left if executor == "population" or not faster_alone(spec, size, options)]
+    alone = tuple(spec for spec in left if spec not in kept or reasons.keys() & _stacked_parts(spec).keys())
     populations = plan_populations(
         [spec for spec in left if spec not in alone],
         input_shape=size.input_shape,
@@ -90,7 +102,7 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
         chains=parallel_stacks(),
         first_epochs={spec.run_id: len(folders[spec.run_id].checkpoint_rows()) for spec in left},
     )
-    return StudyPlan(tuple(populations), alone, reasons, finished)
+    return plan(populations, alone, reasons)
 
 
 def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str | None]:

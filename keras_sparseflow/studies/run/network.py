@@ -27,6 +27,7 @@ from keras_sparseflow.training import SparseModel
 from keras_sparseflow.training.distributed.multiworker import network_class
 from keras_sparseflow.training.optimizers import decay_kernels
 from keras_sparseflow.training.precision import precision_policy
+from keras_sparseflow.twins.sparse_twins import to_sparse
 
 
 def build_network(
@@ -36,6 +37,7 @@ def build_network(
     jit: bool | None = None,
     study_dir: Path | None = None,
     allow_collapse: bool = False,
+    max_density: float | None = None,
     initialise: bool = True,
     say: Say = lambda _: None,
 ) -> SparseModel:
@@ -47,6 +49,7 @@ def build_network(
         jit: whether XLA compiles its steps; None for Keras' choice.
         study_dir: the folder with the earlier rounds of a lottery ticket; other networks need none.
         allow_collapse: whether masks may leave a kernel without any active weight.
+        max_density: layers up to this density store and compute active weights alone; None for masked layers.
         initialise: whether its weights matter: those of a network that is going to be restored need not be rescaled.
         say: shows what happens, where that takes long.
 
@@ -60,6 +63,8 @@ def build_network(
     model = with_ghosts(model, spec)
     prepare_by_parts(model, spec)
     _check_active(model, spec, data)
+    if max_density is not None:
+        to_sparse(model, max_density, inplace=True)
     optimizer = optimizer_factory(spec)(learning_rate=learning_rates(spec, spec.training.learning_rate, data))
     if l2_decay(spec):
         decay_kernels(optimizer, l2_decay(spec), model.trainable_variables)

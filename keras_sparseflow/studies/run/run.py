@@ -52,6 +52,7 @@ def run(
     on_epoch: EpochListener | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     allow_collapse: bool = False,
+    max_density: float | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Trains one network and returns its result; a finished run is not trained again.
@@ -68,6 +69,7 @@ def run(
         on_epoch: called after each epoch with its number, from 0, and its metrics.
         checkpoint_seconds: the least time between two checkpoints.
         allow_collapse: whether masks may leave a kernel without any active weight.
+        max_density: layers up to this density store and compute active weights alone; None for masked layers.
         say: shows in a few words what happens before the first epoch, where that takes long.
 
     Returns:
@@ -93,6 +95,7 @@ def run(
             jit=compiles(jit, strategy),
             study_dir=folder.path.parent,
             allow_collapse=allow_collapse,
+            max_density=max_density,
             initialise=saved is None,
             say=say,
         )

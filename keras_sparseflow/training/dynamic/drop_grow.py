@@ -188,7 +188,7 @@ class DropAndGrow(MaskUpdates):
 
 
 def _updated_mask(kernel: Kernel, growth: np.ndarray, share: float) -> np.ndarray:
-    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (kernel.variable, kernel.mask))
+    weights, mask = kernel.values, keras.ops.convert_to_numpy(kernel.mask)
     if not (np.isfinite(weights).all() and np.isfinite(growth).all()):
         return mask
     weights, growth = (np.asarray(values, np.float32) for values in (weights, growth))

@@ -102,7 +102,7 @@ class GradualMagnitude(MaskUpdates):
 
 def _largest(kernel: Kernel, density: float) -> np.ndarray:
     """Returns the mask of a kernel's largest weights, within the mask that it has."""
-    weights, mask = (keras.ops.convert_to_numpy(variable) for variable in (kernel.variable, kernel.mask))
+    weights, mask = kernel.values, keras.ops.convert_to_numpy(kernel.mask)
     if not np.isfinite(weights).all():
         return mask
     count = min(max(1, round(weights.size * density)), int(np.count_nonzero(mask)))

@@ -15,6 +15,7 @@ from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
 from keras_sparseflow.masks.which_kernels import names_kernel
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
+from keras_sparseflow.twins.sparse_twins import resize
 
 
 class MaskUpdates(keras.callbacks.Callback, abc.ABC):
@@ -85,13 +86,21 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
 
     def _set_masks(self, step: int, masks: Sequence[np.ndarray], **columns: Any) -> None:
         """Sets the mask of every kernel, in the order of `self._kernels`, and adds a row for each."""
+        before = [keras.ops.convert_to_numpy(kernel.mask) for kernel in self._kernels]
         with self.model.distribute_strategy.scope():
-            for kernel, mask in zip(self._kernels, masks, strict=True):
+            self._resize(masks)
+            for kernel, old, mask in zip(self._kernels, before, masks, strict=True):
                 layer: Any = kernel.layer
-                before = keras.ops.convert_to_numpy(layer.mask)
                 layer.set_mask(mask, self.model.optimizer)
-                row = {"step": step, "layer": kernel.path, **columns, **self._changes(before, mask)}
+                row = {"step": step, "layer": kernel.path, **columns, **self._changes(old, mask)}
                 self.rows.append({**row, "density": layer.density})
+
+    def _resize(self, masks: Sequence[np.ndarray]) -> None:
+        """Makes new variables for sparse layers whose number of active weights changes; the step is traced anew."""
+        sizes = {id(kernel.layer): mask for kernel, mask in zip(self._kernels, masks, strict=True)}
+        if resize(self.model, sizes):
+            self.model.make_train_function(force=True)
+            self._kernels = self._find_kernels()
 
     def _changes(self, before: np.ndarray, after: np.ndarray) -> Mapping[str, Any]:
         """Returns further columns of a row, from the kernel's old and new mask."""

@@ -93,7 +93,7 @@ class MagnitudePruning(MaskUpdates):
             due, sparsity = self._at(tf.constant(step, tf.int64))
         if due:
             masks = [
-                tfmot_mask(kernel.variable.value, step, self._schedule, **self._options)
+                tfmot_mask(kernel.values, step, self._schedule, **self._options)
                 & keras.ops.convert_to_numpy(kernel.mask)
                 for kernel in self._kernels
             ]
@@ -106,7 +106,7 @@ class MagnitudePruning(MaskUpdates):
         every_step = import_tfmot().sparsity.keras.ConstantSparsity(0.5, 1, frequency=1)
         for kernel in self._kernels:
             try:
-                tfmot_mask(kernel.variable.value, 1, every_step, **self._options)
+                tfmot_mask(kernel.values, 1, every_step, **self._options)
             except ValueError as error:
                 raise ValueError(
                     f"tfmot cannot prune layer {kernel.path!r}, whose kernel has the shape "

@@ -76,7 +76,7 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
         >>> {name: weights.shape for name, weights in weights_of(model).items()}
         {'output/kernel': (2, 1), 'output/bias': (1,)}
     """
-    return {weight.path: keras.ops.convert_to_numpy(weight.variable) for weight in variables_of(model)}
+    return {weight.path: weight.values for weight in variables_of(model)}
 
 
 # Variables are found by path, because a rebuilt or sparsified model may list them in another order. All shapes are
@@ -106,8 +106,8 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
         raise ValueError(
             "`state` must be what `weights_of` returned, or a RewindPoint kept; received None: its step never came."
         )
-    variables = {weight.path: weight.variable for weight in variables_of(model)}
-    shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
+    weights = {weight.path: weight for weight in variables_of(model)}
+    shapes = {path: weight.shape for path, weight in weights.items()}
     received = {path: array.shape for path, array in state.items()}
     if shapes != received:
         odd = sorted(path for path in {**shapes, **received} if shapes.get(path) != received.get(path))
@@ -115,5 +115,5 @@ def rewind(model: keras.Model, state: Mapping[str, np.ndarray] | None) -> None:
             f"`state` must be of the same layers as model {model.name!r}: expected {odd[0]!r} to have the shape "
             f"{shapes.get(odd[0])}; received {received.get(odd[0])}."
         )
-    for path, variable in variables.items():
-        variable.assign(state[path])
+    for path, weight in weights.items():
+        weight.assign(state[path])

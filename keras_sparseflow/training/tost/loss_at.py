@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.layers.mask.arrays import apply_mask
-from keras_sparseflow.layers.structure import Kernel, variables_of
+from keras_sparseflow.layers.structure import Kernel, check_whole, variables_of
 from keras_sparseflow.masks.scores.examples import Batch
 from keras_sparseflow.masks.scores.gradients import check_precision, gradients_of_parts, variables_at
 from keras_sparseflow.masks.scores.objective import BatchMean, Part, objective_of
@@ -33,12 +33,14 @@ class LossAt:
         weights: by path, such as `hidden/kernel`, each weight with its variable and its mask, if it has one.
 
     Raises:
-        ValueError: the model trains no such weight, computes in float16, or has no loss by default.
+        ValueError: the model trains no such weight, computes in float16, stores active weights alone, or has no loss by
+            default.
     """
 
     def __init__(self, model: keras.Model, loss: Any = None, tensors: str = "all", training: bool = False):
         check_precision(model)
         self.weights = weights_by_path(model, tensors)
+        check_whole(self.weights.values())
         self._model = model
         self._objective = objective_of(model, loss)
         self._training = training

@@ -1,0 +1,172 @@
+"""Products of activations with a sparse matrix, and their gradients, by Numba or by TensorFlow's CSR operations."""
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from keras_sparseflow.layers.sparse.places import Places
+from keras_sparseflow.plugins import unknown_name
+
+BREAK_EVEN = {"numba": 0.15, "tensorflow": 0.13}
+"""For each provider of kernels: the density from which on a masked layer is faster (docs/sparse_execution.md)."""
+
+_chosen: ContextVar[str | None] = ContextVar("provider", default=None)
+_operands: ContextVar[dict[int, list[tuple[Any, Any]]] | None] = ContextVar("operands", default=None)
+
+_NO_FUNCTIONS = ("keras.src.export", "tensorflow.python.saved_model")
+"""Modules that save graphs, in which Python functions cannot be saved."""
+
+
+def provider() -> str:
+    """Returns what computes sparse layers: "numba" where it is installed and there is no GPU, else "tensorflow"."""
+    import tensorflow as tf
+
+    chosen = _chosen.get()
+    if chosen is not None:
+        return chosen
+    if importlib.util.find_spec("numba") is None or tf.config.list_physical_devices("GPU"):
+        return "tensorflow"
+    return "numba"
+
+
+@contextlib.contextmanager
+def kernels_by(name: str) -> Iterator[None]:
+    """Within it, sparse layers that are traced compute by this provider: "numba" or "tensorflow".
+
+    Raises:
+        ValueError: another name.
+        ImportError: Numba is not installed.
+
+    Example:
+        >>> with kernels_by("tensorflow"):
+        ...     provider()
+        'tensorflow'
+    """
+    if name not in BREAK_EVEN:
+        raise unknown_name("provider", name, list(BREAK_EVEN))
+    if name == "numba" and importlib.util.find_spec("numba") is None:
+        raise ImportError("Kernels by Numba need the extra `fast`: pip install 'keras_sparseflow[fast]'.")
+    token = _chosen.set(name)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+@contextlib.contextmanager
+def operands_of_gradients() -> Iterator[dict[int, list[tuple[Any, Any]]]]:
+    """Within it, backward passes keep the inputs and the outputs' gradients of each call of a sparse layer.
+
+    Their product is the gradient of the whole kernel, inactive weights included, which nothing else computes.
+
+    Yields:
+        Lists of `(inputs, gradient)` by the `id` of the layer's values.
+    """
+    kept: dict[int, list[tuple[Any, Any]]] = {}
+    token = _operands.set(kept)
+    try:
+        yield kept
+    finally:
+        _operands.reset(token)
+
+
+def multiply(x: Any, values: Any, mask: Any) -> Any:
+    """Returns `x @ kernel` for a kernel of which only active weights are stored.
+
+    Args:
+        x: tensor of shape `(examples, inputs)`.
+        values: variable of the active weights.
+        mask: the kernel's `SparseMask`, asked for the places of active weights whenever the product is computed.
+
+    Returns:
+        Tensor of shape `(examples, units)` and the type of `x`; sums are taken in float32.
+    """
+    import tensorflow as tf
+
+    exporting = _exporting()
+    use_numba = not exporting and provider() == "numba"
+    product: Any = _by_numba(lambda: mask.places) if use_numba else _by_tensorflow(mask)
+    key = id(values)
+
+    def computed(x: Any, values: Any) -> tuple[Any, Callable[..., Any]]:
+        y, backward = product(x, values)
+
+        def gradient(dy: Any) -> tuple[Any, Any]:
+            kept = _operands.get()
+            if kept is not None:
+                kept.setdefault(key, []).append((x, dy))
+            return backward(dy)
+
+        return y, gradient
+
+    x32, stored = tf.cast(x, tf.float32), tf.cast(values.value, tf.float32)
+    # A saved graph keeps the gradients of TensorFlow's own operations, and no custom ones.
+    y = product(x32, stored)[0] if exporting else tf.custom_gradient(computed)(x32, stored)
+    y.set_shape((x.shape[0], mask.places.units))
+    return tf.cast(y, x.dtype)
+
+
+def _exporting() -> bool:
+    """Returns whether this call is traced to be saved, which no tensor, graph or argument tells."""
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(_NO_FUNCTIONS):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any], Any]:
+    import tensorflow as tf
+
+    def forward(x: np.ndarray, values: np.ndarray) -> Any:
+        from keras_sparseflow.layers.sparse import numba_kernels
+
+        at, blocks = places(), numba_kernels.feature_major(x)
+        return numba_kernels.forward(values, at, blocks, len(x)), blocks
+
+    def backward(values: np.ndarray, blocks: np.ndarray, dy: np.ndarray) -> Any:
+        from keras_sparseflow.layers.sparse import numba_kernels
+
+        at, gradients = places(), numba_kernels.feature_major(dy)
+        return numba_kernels.backward(values, at, blocks, gradients, len(dy))
+
+    types = [tf.float32, tf.float32]
+
+    def product(x: Any, values: Any) -> Any:
+        y, blocks = tf.numpy_function(forward, [x, values], types, stateful=False)
+
+        def gradient(dy: Any) -> tuple[Any, Any]:
+            dx, dv = tf.numpy_function(backward, [values, blocks, dy], types, stateful=False)
+            return tf.ensure_shape(dx, x.shape), tf.ensure_shape(dv, values.shape)
+
+        return y, gradient
+
+    return product
+
+
+def _by_tensorflow(mask: Any) -> Callable[[Any, Any], Any]:
+    import tensorflow as tf
+
+    pairs, indices = mask.pair_tensor(), mask.index_tensor()  # read out here: custom gradients capture no variables
+    shape = (mask.places.inputs, mask.places.units)
+
+    def product(x: Any, values: Any) -> Any:
+        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
+        y = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_a=True, transpose_b=True, transpose_output=True)
+
+        # TensorFlow has no product that is computed at given places alone. The whole one is, and is dropped at once: no
+        # gradient of that size stays. So a step costs a third of a masked one at any density.
+        def gradient(dy: Any) -> tuple[Any, Any]:
+            dx = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dy, transpose_b=True, transpose_output=True)
+            whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [-1])
+            return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices)
+
+        return y, gradient
+
+    return product
