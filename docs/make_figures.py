@@ -133,7 +133,6 @@ def sparse_execution() -> Figure:
             axes.plot(rows["density"], rows[by], style, label=f"by {by}")
         axes.axhline(1, color=FAINT)
         axes.set(xscale="log", ylim=(0, 1.6), title=name)
-        axes.legend()
     finish(figure, "Density", "Time over that of the masked step")
     return figure
 
