@@ -48,6 +48,12 @@ def compare_studies(
     Raises:
         ValueError: fewer than two studies, two of one name, or no run of one matches any of the first.
         FileNotFoundError: a folder holds no study.
+
+    Example:
+        >>> compare_studies(["runs/demo"])
+        Traceback (most recent call last):
+        ...
+        ValueError: `study_dirs` must be two or more studies of different names; received demo.
     """
     results = _read(study_dirs, value)
     reference, *others = results

@@ -29,6 +29,10 @@ class Content:
         blocks: paragraphs (text), tables and drawings, in order.
         files: frames to be written as CSV files in full precision, by the name without its ending.
         before: text that stands above the blocks, in small print.
+
+    Example:
+        >>> Content(["Nothing was pruned."]).files
+        {}
     """
 
     blocks: Sequence[Any]

@@ -36,7 +36,10 @@ def provider() -> str:
 
 @contextlib.contextmanager
 def kernels_by(name: str) -> Iterator[None]:
-    """Within it, sparse layers that are traced compute by this provider: "numba" or "tensorflow".
+    """Within it, sparse layers that are traced compute by this provider.
+
+    Args:
+        name: "numba" or "tensorflow".
 
     Raises:
         ValueError: another name.

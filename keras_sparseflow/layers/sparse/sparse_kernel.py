@@ -134,6 +134,14 @@ class SparseKernel(MaskedKernel):
     Attributes:
         values: trainable variable of shape `(active,)`, the active weights in the order of the kernel's entries.
         indices: integer variable of shape `(active,)`, their ascending places in the flat kernel.
+
+    Example:
+        >>> class SparseDense(SparseKernel, keras.layers.Dense):
+        ...     pass
+        >>> layer = SparseDense(3, density=0.5, mask_seed=0, kernel_initializer="ones")
+        >>> layer.build((None, 2))
+        >>> layer.values.numpy().tolist(), layer.indices.numpy().tolist() == np.flatnonzero(layer.mask).tolist()
+        ([1.0, 1.0, 1.0], True)
     """
 
     mask: Any

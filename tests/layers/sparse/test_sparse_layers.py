@@ -16,6 +16,7 @@ from keras_sparseflow.layers import (
     SparseEinsumDense,
     kernels_by,
 )
+from keras_sparseflow.layers.sparse.providers import provider
 
 pytestmark = pytest.mark.tensorflow("sparse layers")
 
@@ -166,4 +167,11 @@ def test_lora_and_quantization_are_refused_later_too():
 
 def test_an_unknown_provider_names_the_known_ones():
     with pytest.raises(ValueError, match="provider.*numba.*tensorflow"), kernels_by("cuda"):
+        pass
+
+
+def test_without_numba_tensorflow_computes_and_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert provider() == "tensorflow"
+    with pytest.raises(ImportError, match=r"extra `fast`: pip install 'keras_sparseflow\[fast\]'"), kernels_by("numba"):
         pass

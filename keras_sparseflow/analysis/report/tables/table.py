@@ -1,7 +1,7 @@
 """Tables of a report: one object, shown on a page, in Markdown and in LaTeX."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -78,17 +78,21 @@ class Shown:
         key: the frame's column.
         heading: what stands above it.
         form: returns a value as text.
-        bold: returns whether a row's cell stands out.
-        note: returns the second line of a row's cell.
+        bold: returns whether a row's cell stands out; None where none does.
+        note: returns the second line of a row's cell; None where there is none.
         text: whether it holds words.
         group: see `Column`.
+
+    Example:
+        >>> Shown("p_holm", "p, Holm", "{:.3f}".format).form(0.01234)
+        '0.012'
     """
 
     key: str
     heading: str
     form: Callable[[Any], str] = str
-    bold: Callable[[Any], bool] = field(default=lambda row: False)
-    note: Callable[[Any], str] = field(default=lambda row: "")
+    bold: Callable[[Any], bool] | None = None
+    note: Callable[[Any], str] | None = None
     text: bool = False
     group: str = ""
 
@@ -118,4 +122,5 @@ def table_of(
 def _cell(row: dict[Any, Any], shown: Shown) -> Cell:
     value = row[shown.key]
     sort = None if shown.text else float(value)
-    return Cell(shown.form(value), shown.note(row), bool(shown.bold(row)), sort=sort)
+    note = shown.note(row) if shown.note else ""
+    return Cell(shown.form(value), note, bool(shown.bold and shown.bold(row)), sort=sort)
