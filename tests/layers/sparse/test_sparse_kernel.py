@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_sparseflow.layers import MaskedDense, SparseDense, random_mask
+from keras_sparseflow.layers import MaskedDense, SparseDense, kernels_by, random_mask
 from keras_sparseflow.layers.mask.slots import slots_of
 
 pytestmark = pytest.mark.tensorflow("sparse layers")
@@ -100,13 +100,17 @@ def test_a_new_mask_moves_weights_and_slots():
     layer = model.layers[1]
     (slot,) = slots_of(model.optimizer, layer.values)
     before, kernel, sums = np.array(layer.mask), layer.values.dense(), layer.values.dense(slot)
+    x = data()[0]
+    with kernels_by("tensorflow"):
+        by_tensorflow = tf.function(lambda: layer(x), autograph=False)
+        by_tensorflow()
     after = random_mask(SHAPE, ACTIVE, seed=5)
     layer.set_mask(after, model.optimizer)
     assert np.array_equal(layer.mask, after) and np.array_equal(layer.values.dense(), np.where(after, kernel, 0))
     expected = np.where(before, sums, np.float32(0.1))[after]  # Adagrad's sums begin at 0.1
     assert np.array_equal(slot, expected)
-    x = data()[0]
-    assert np.allclose(layer(x), np.tanh(x @ np.where(after, kernel, 0) + np.array(layer.bias)), atol=1e-5)
+    expected = np.tanh(x @ np.where(after, kernel, 0) + np.array(layer.bias))
+    assert np.allclose(layer(x), expected, atol=1e-5) and np.allclose(by_tensorflow(), expected, atol=1e-5)
     model.fit(*data(), verbose=0)
     assert np.count_nonzero(layer.values.dense()) == ACTIVE, "traced functions follow the new places"
 
