@@ -106,7 +106,7 @@ def test_what_runs_studies_and_writes_reports_is_told_what_flags_say(launched, t
     assert ways == [
         {
             "runs_dir": str(tmp_path / "runs"), "data_dir": str(tmp_path / "data"), "executor": "serial",
-            "options": options,
+            "options": options, "repair": False,
         }
     ]  # fmt: skip
     assert [given for _, given in reports] == [{"value": "test_loss", "diverged": "worst", "measure": "egf_1"}]

@@ -139,11 +139,13 @@ def with_verdicts(table: pd.DataFrame, tests: Sequence[SignedRankTest], value: s
     return table.assign(p_holm=corrected, verdict=[v.answer for v in verdicts], reason=[v.reason for v in verdicts])
 
 
-def _test(pairs: pd.DataFrame, sides: Sequence[str], value: str, method: str = "auto") -> SignedRankTest:
+def _test(
+    pairs: pd.DataFrame, sides: Sequence[str], value: str, method: str = "auto", alternative: str = "greater"
+) -> SignedRankTest:
     """Returns the test of the complete ones of pairs, with the better value always the higher one."""
     complete = pairs[pairs["state"] == "complete"]
     sign = -1.0 if lower_is_better(value) else 1.0
-    return wilcoxon_signed_rank(sign * complete[sides[0]], sign * complete[sides[1]], method)
+    return wilcoxon_signed_rank(sign * complete[sides[0]], sign * complete[sides[1]], method, alternative)
 
 
 def _comparisons(
@@ -156,7 +158,7 @@ def _comparisons(
         place = {**dict.fromkeys(PLACE, ""), **dict(zip(company, names, strict=True))}
         for runs, sides in _sides(inside, side):
             pairs = match_sides(runs, side, sides, within, value, diverged)
-            test = _test(pairs, sides, value)
+            test = _test(pairs, sides, value, alternative="two-sided")
             if not test.pairs:
                 continue
             shown = [_density_name(name) if side == "density" else name for name in sides]

@@ -18,16 +18,16 @@ def _halves(judged):
     return [half for one in judged for half in one.halves]
 
 
-def test_pure_noise_decides_something_in_at_most_five_of_a_hundred_studies():
+def test_pure_noise_decides_something_in_few_studies():
     """Of all claims in `suites/report`."""
     study, rng = make_study(PAIRS, **NOISE), np.random.default_rng(0)
     decided, tests = 0, 0
-    for _ in range(200):
+    for _ in range(40):
         halves = _halves(judge_claims(with_noise(study, rng), claims=[tessera.L2_WITH_BATCHNORM]))
         decided += any(half.verdict.decided for half in halves)
         tests += sum(bool(half.numbers) for half in halves)
-    assert tests == 200 * 6
-    assert decided <= 10
+    assert tests == 40 * 6
+    assert decided <= 4, "of 40; without correction it would be 10"
 
 
 def test_all_tests_of_a_study_are_one_family():

@@ -155,6 +155,8 @@ MAY_NOT_DIFFER = [
     ("landscape_steps", 3, {"diagnostics": ("loss_surface",)}),
 ]
 NOT_STACKED = {
+    "heads",
+    "patch_size",
     *("model", "depth", "dropout", "method"),
     *("prune_from", "prune_until", "prune_frequency", "move_until", "move_frequency", "move_fraction"),
     *("earlier_densities", "rewind_step", "ghost_decay", "ghost_until", "ghost_activation"),

@@ -426,6 +426,7 @@ def test_every_option_reaches_the_runs_of_serial(spec, data, tmp_path, monkeypat
     train("serial", [spec()], tmp_path, data, **options)
     assert callable(given.pop("on_epoch")) and callable(given.pop("say"))
     assert given.pop("strategy") is tf.distribute.get_strategy(), "one device"
+    assert given.pop("max_density") is None, "of a network whose kernels are small"
     assert given == options
 
 
