@@ -73,7 +73,8 @@ def train_and_report(argv: list[str]) -> None:
         if FLAGS.list_presets:
             _list_presets()
             return
-        print("Loading TensorFlow.", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():  # a log needs no word on what takes some seconds
+            print("Loading TensorFlow.", file=sys.stderr, flush=True)
         load_training_as_given()
         from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief

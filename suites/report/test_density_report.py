@@ -10,7 +10,7 @@ from tests.analysis.densities import make_densities, make_density_flow, make_dia
 from tests.analysis.pages import Page, check_alone, check_links, page_of
 
 FIGURES = {
-    "test_accuracy_by_density", "test_accuracy_of_methods", "egf_2_by_density", "egf_2_of_methods",
+    "test_accuracy_of_variants", "test_accuracy_of_methods", "egf_2_of_variants", "egf_2_of_methods",
     "egf_2_against_test_accuracy", "egf_2_over_epochs", "egf_2_of_variants_over_epochs", "egf_2_by_layer",
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from keras_sparseflow import records
+from keras_sparseflow.records.integrity import without_digests
 from tests.launchers.commands import ROOT, STUDY, TINY, launch
 from tests.processes import Program
 
@@ -38,7 +39,8 @@ SHOWN = {
     "wide_resnet": ("python launchers/wide_resnet.py --preset=wrn_random --dry_run", *STUDY_FLAGS),
     "tost": ("python launchers/tost.py --preset=tost_2_cifar10_resnet_32 --dry_run", *STUDY_FLAGS),
     "train": ("--matched_fraction", "--width_fraction", "--seed:", "--executor"),
-    "report": ("--compare_by", "--output_dir"),
+    "report": ("--compare_by", "--output_dir", "--watch"),
+    "check": ("--arrays",),
     "activations": ("python launchers/activations.py --activation=relu,gelu", "(default: 'relu,prelu,elu,swish,srelu,"),
 }
 
@@ -79,10 +81,17 @@ def test_bad_flags_end_in_a_line_and_debug_shows_where_an_error_arose(tmp_path):
     assert debug.returncode == 1 and "Traceback" in debug.stderr and "holds no study" in debug.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b"]])
-def test_report_asks_for_one_folder(arguments):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "received none"),
+        (["a", "b"], "`study_dir` must be the folder of a study"),
+        (["a", "b", "--watch"], "one study"),
+    ],
+)
+def test_report_asks_for_folders_of_studies(arguments, said):
     done = launch("report", *arguments)
-    assert done.returncode == 1 and f"received {len(arguments)} arguments" in last_line(done.stderr)
+    assert done.returncode == 1 and said in last_line(done.stderr)
 
 
 # --- one network, and a study; suites/kill has its end at any moment --------------------------------------------
@@ -93,7 +102,7 @@ def test_train_prints_the_result_and_starts_quietly(tmp_path):
     done = launch("train", *arguments, run=launch_from_the_start)
     assert done.returncode == 0 and done.stderr == ""
     (folder,) = (path for path in (tmp_path / "networks-digits-4px-300").iterdir() if path.is_dir())
-    result = records.read_json(folder / "result.json")
+    result = without_digests(records.read_json(folder / "result.json"))
     shown = dict(line.strip("│ ").split("│") for line in done.stdout.splitlines() if line.startswith("│"))
     assert {name.strip() for name in shown} == set(result)
     assert float(shown[f"{'test_accuracy':<18} "]) == pytest.approx(result["test_accuracy"], rel=1e-5)
