@@ -22,7 +22,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## 120 networks on digits: is sparse better than dense here? Ends in an HTML report
 	$(BIN)/python launchers/scsdc.py --preset=demo
 
-test: $(INSTALLED)  ## all tests of tests/ and of docstrings, in parallel, in under 8 minutes
+test: $(INSTALLED)  ## all tests of tests/ and of docstrings, in parallel
 	$(BIN)/python -m pytest
 
 # Suites that are slow by nature, one a folder of suites/, each in under 10 minutes.
