@@ -1,4 +1,4 @@
-"""How often the first screen of a report is wrong: differences claimed in pure noise, and true ones that it names.
+"""Measures verdicts of first screens: differences that they claim in pure noise, and true ones that they name.
 
 Accuracies are drawn, not trained, and no figure is drawn. Half of the studies of noise compare sparse with dense
 networks in six cells of 15 pairs each, half compare five tweaks with none over five densities and three seeds. In

@@ -187,39 +187,9 @@ def draw_figures(sections: Sequence[str] | None, results: pd.DataFrame, **availa
     return found
 
 
-def draw_tables(
-    results: pd.DataFrame, flow: pd.DataFrame, comparison: pd.DataFrame, value: str, measure: str
-) -> dict[str, list[Drawing]]:
-    """Returns, for each table of a study of pairs, the figures for which there are numbers."""
-    drawn = draw_figures(
-        ["tests", "performance", "flow"], results, flow=flow, comparison=comparison, value=value, measure=measure
-    )
-    return _by_table(drawn, list(comparison["table"].unique()))
-
-
-def draw_correlations(results: pd.DataFrame, value: str, measure: str) -> dict[str, list[Drawing]]:
-    """Returns, for each dataset, flow against performance over all runs, where there are numbers."""
-    return _by_table(
-        draw_figures(["correlations"], results, value=value, measure=measure), list(results["dataset"].unique())
-    )
-
-
-def draw_densities(source: Source) -> dict[str, list[Drawing]]:
-    """Returns, for each table of a study over densities, the figures for which there are numbers."""
-    drawn = drawings(source, ["performance", "flow", "correlations", "diagnostics"])
-    return _by_table(drawn, list(_tables(source.results).unique()))
-
-
 def write_drawings(drawn: Sequence[Drawing], folder: Path) -> list[Path]:
     """Writes figures of a report as PNG and SVG and returns their paths."""
     return write_figures({d.name: d.figure for d in drawn}, folder, drawn={d.name: d.svg for d in drawn})
-
-
-def _by_table(drawn: Sequence[Drawing], names: Sequence[str]) -> dict[str, list[Drawing]]:
-    """Returns drawings by table, those of a whole dataset beside the ones of its first table."""
-    first = {name: next((n for n in names if n == name or n.startswith(f"{name}, ")), names[0]) for name in
-             {drawing.table for drawing in drawn}}  # fmt: skip
-    return {name: [drawing for drawing in drawn if first[drawing.table] == name] for name in names}
 
 
 def _tables(results: pd.DataFrame) -> pd.Series:

@@ -1,4 +1,4 @@
-"""What a report is made from: a study's frames, read from disk, and what the reader asked for."""
+"""The source of a report: a study's frames, read from disk, and the choices of its reader."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -16,8 +16,6 @@ from keras_sparseflow.analysis.report.words import abbreviations_in, explained
 FOLDER = "report"
 """The folder of tables and figures beside the page."""
 
-_WIDTH_OF_THE_PAGE = 11  # inches
-
 
 def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: Drawing | None, files: bool) -> str:
     """Returns the page.
@@ -95,7 +93,6 @@ def _figure(drawing: Drawing, number: int) -> dict[str, Any]:
         "title": drawing.title,
         "caption": drawing.caption,
         "svg": drawing.markup(f"f{number}"),
-        "large": drawing.figure.get_figwidth() > 1.3 * _WIDTH_OF_THE_PAGE,
     }
 
 

@@ -44,9 +44,9 @@ def compare_arms(
         method: see `wilcoxon_signed_rank`.
 
     Returns:
-        A DataFrame with the cell's columns, the fields of `SignedRankTest`, `p_holm` (corrected over
-        all rows that have a p-value), `sparse_diverged` and `dense_diverged` (numbers of runs),
-        `incomplete_pairs` and `dropped_pairs` (left out). A cell without a complete pair has p = NaN.
+        A DataFrame with the cell's columns, the fields of `SignedRankTest`, `sparse_diverged` and `dense_diverged`
+        (numbers of runs), `incomplete_pairs` and `dropped_pairs` (left out), and the columns of `with_verdicts`:
+        `p_holm` is of the two-sided p-values. A cell without a complete pair has p = NaN.
 
     Example:
         >>> from keras_sparseflow.records import read_results
@@ -77,14 +77,13 @@ def compare_arms(
 
 
 def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:
-    """Returns two-sided signed-rank tests of variant against variant, and of method against method.
+    """Returns two-sided signed-rank tests: variants, tweaks, methods, and each density against the dense network.
 
     Tweaks are compared with the training without any, where there was one, and not with each other; variants and
     activations are compared where their tweaks agree. Runs are a pair where density, seed and everything but what
     is compared agree; a dense network takes no part in a comparison of methods, as it has no mask. Nobody said
-    beforehand which of the two would be better, so the tests are two-sided, and corrected by Holm's procedure over
-    all rows. Comparisons with fewer than `FEWEST_PAIRS` complete pairs are left out. Pairs of several densities are
-    not draws from one population: a small p-value says that one side is the better one over the densities trained.
+    beforehand which of the two would be better, so the tests are two-sided. Pairs of several densities are not draws
+    from one population: a small p-value says that one side is the better one over the densities trained.
 
     Args:
         results: one row per finished run of a density study.
@@ -92,10 +91,11 @@ def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diver
         diverged: "worst" or "drop", see `pair_arms`.
 
     Returns:
-        A DataFrame with a row per comparison: `compared` ("line" or "method"), `table`, `method`, `panel` and
+        A DataFrame with a row per comparison: `compared` (one of `SIDES`), `table`, `method`, `panel` and
         `line` ("" for what is compared), `first` and `second` (the sides; median difference and effect size
         are positive where the first is better), the fields of `SignedRankTest` (its `method` as
-        `test_method`), `p_holm`, `diverged` (runs that did) and `left_out` (pairs that are not complete).
+        `test_method`), `diverged` (runs that did), `left_out` (pairs that are not complete), and the columns of
+        `with_verdicts`.
 
     Raises:
         ValueError: a column is missing, or `diverged` is unknown.

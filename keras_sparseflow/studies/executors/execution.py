@@ -1,4 +1,4 @@
-"""How each network of a study is computed: densely, by masked layers, or by layers of active weights alone."""
+"""The computation of each network of a study: dense, by masked layers, or by layers of active weights alone."""
 
 import math
 from collections import Counter

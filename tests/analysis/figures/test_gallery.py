@@ -3,14 +3,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis import figure_bytes
-from keras_sparseflow.analysis.figures.gallery import IDEAS, draw_correlations, draw_figures, figure, ideas
+from keras_sparseflow.analysis.figures.gallery import IDEAS, draw_figures, figure, ideas
 from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 
 
 @pytest.fixture
 def drawing(make_results):
     """A figure as a report holds it."""
-    (only,) = draw_correlations(make_results(("adam",), ("NR",), (7, 20)), "test_accuracy", "egf_2")["digits"]
+    (only,) = draw_figures(["correlations"], make_results(("adam",), ("NR",), (7, 20)))
     return only
 
 
