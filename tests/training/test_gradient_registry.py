@@ -114,10 +114,12 @@ def test_entries_are_released_where_a_training_is_interrupted():
 
 @pytest.mark.parametrize("registry", [None, types.SimpleNamespace(), types.SimpleNamespace(_registry=("a", "tuple"))])
 def test_where_the_registry_is_another_nothing_is_removed_and_nothing_fails(registry, monkeypatch):
+    before = entries()
     with gradients_end_with_graphs(), monkeypatch.context() as patch:
         patch.setattr(ops, "gradient_registry", registry)
         with gradients_end_with_graphs():
             pass
+    assert entries() == before
 
 
 def test_gradients_that_were_registered_by_others_are_left_alone():

@@ -1,0 +1,39 @@
+import pytest
+
+from keras_sparseflow import records
+from keras_sparseflow.launchers.report import watch
+from tests.analysis.pairs import make_results, write_study
+
+
+@pytest.fixture
+def study_dir(tmp_path):
+    """A study of two runs, none of which is finished."""
+    records.write_json(tmp_path / "study.json", {"name": "s", "run_ids": ["a", "b"], "runs_planned": 2})
+    for run_id in ("a", "b"):
+        (tmp_path / run_id).mkdir()
+    return tmp_path
+
+
+def test_a_watched_study_is_reported_whenever_runs_have_finished_until_all_have(study_dir, capsys, monkeypatch):
+    left, reported = ["a", "b"], []
+
+    def a_run_finishes(seconds):
+        assert seconds == 3
+        if left:
+            (study_dir / left.pop(0) / "result.json").touch()
+
+    monkeypatch.setattr("time.sleep", a_run_finishes)
+    watch(study_dir, lambda: reported.append(2 - len(left)), pause=3)
+    assert reported == [1, 2], "once for each, and never before there is one"
+    assert capsys.readouterr().out == "1 of 2 runs are finished.\n2 of 2 runs are finished.\n"
+
+
+def test_several_studies_are_compared_with_the_first(tmp_path, launch):
+    for name, rate in (("a", 0.001), ("b", 0.1)):
+        results = make_results(("adam",), ("NR",), (7,), (0, 1), learning_rate=rate)
+        write_study(tmp_path / name, results.assign(run_id=name + results["run_id"]))
+    done = launch("report", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert done.returncode == 0 and f"Report: {tmp_path}/a_and_b/report.html" in done.stdout, done.stderr
+    assert "b compared with a" in (tmp_path / "a_and_b" / "report.html").read_text()
+    refused = launch("report", str(tmp_path / "a"), str(tmp_path / "b"), "--watch")
+    assert refused.returncode == 1 and "--watch and --measure are for one study" in refused.stderr
