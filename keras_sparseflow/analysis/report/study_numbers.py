@@ -5,6 +5,8 @@ from functools import cached_property
 
 import pandas as pd
 
+from keras_sparseflow.analysis.claims.claim import JudgedClaim
+from keras_sparseflow.analysis.claims.judging import judge_claims
 from keras_sparseflow.analysis.figures.gallery import Drawing, drawings
 from keras_sparseflow.analysis.frames.cells import arrange
 from keras_sparseflow.analysis.frames.densities import arrange_densities, line_heading, one_run_each, tabulate_densities
@@ -102,6 +104,12 @@ class StudyNumbers:
         measured = rows.loc[rows["measure"] == "activation_sparsity", "run_id"]
         runs = self._trainings[self._trainings["run_id"].isin(measured)]
         return beside_published_sparsity(rows, runs, self.source.study)
+
+    @cached_property
+    def claims(self) -> tuple[JudgedClaim, ...]:
+        """The papers' claims, judged; none where the study can test none."""
+        value = self.value if self.value.endswith("accuracy") else "test_accuracy"
+        return tuple(judge_claims(self.source.results, self.source.diagnostics, value, self.source.diverged))
 
     def drawings(self, *sections: str) -> list[Drawing]:
         """Returns the figures of sections for which there are numbers; see `keras_sparseflow.analysis.figure`."""

@@ -13,6 +13,7 @@ from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.words import how_counted, listed
 from keras_sparseflow.analysis.statistics.power import fewest_pairs
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
+from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
 
 _RISE = 0.005
 """A test accuracy that rises by more than this over the last quarter of the training has not settled."""
@@ -211,8 +212,21 @@ def _few_points(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
         )
 
 
+def _outside_conditions(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Says how many of the papers' half-sentences are judged where the paper does not make them."""
+    tested = [half for claim in numbers.claims for half in claim.halves if half.verdict.answer != NOT_TESTABLE]
+    outside = [half for half in tested if half.outside]
+    if outside:
+        phrases = list(dict.fromkeys(phrase for half in outside for phrase in half.outside))
+        yield (
+            f"{len(outside)} of {plural(len(tested), 'verdict')} on the papers' claims "
+            f"{'is' if len(outside) == 1 else 'are'} outside the conditions under which the paper makes the claim: "
+            f"{listed(phrases, most=3)}."
+        )
+
+
 _CHECKS: tuple[Callable[[StudyNumbers, pd.DataFrame], Iterator[str]], ...] = (
     *(_unfinished, _damaged, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged, _few_pairs),
-    *(_single_seed, _left_out, _collapsed, _signs, _few_points),
+    *(_single_seed, _left_out, _collapsed, _signs, _few_points, _outside_conditions),
 )
 """Every warning, in the order of a page."""

@@ -8,15 +8,20 @@ import pytest
 
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.warnings import budgets, warnings
+from tests.analysis.claims.made_up import PAIRS, make_study
 from tests.analysis.densities import make_densities
 from tests.analysis.sources import numbers_of
 
 DATA = {"data": {"classes": 10, "test_images": 360}}
 
 
+OUTSIDE = "outside the conditions"
+
+
 def warned(results, study=None, **options):
+    """Returns the warnings of a study but the one that no made-up study of digits can be without."""
     numbers = numbers_of(results, study, **options)
-    return warnings(numbers, effects(numbers))
+    return [sentence for sentence in warnings(numbers, effects(numbers)) if OUTSIDE not in sentence]
 
 
 def _densities(variants=("NR",), densities=(0.05, 0.2, 0.5, 1.0), seeds=range(6), methods=("random",), **more):
@@ -203,3 +208,12 @@ def test_the_weightiest_come_first(make_results):
     said = warned(results, {**DATA, "runs_planned": 30})
     words = ("finished", "did not learn", "fewer than 6", "incomplete")
     assert [next(word for word in words if word in sentence) for sentence in said] == list(words)
+
+
+@pytest.mark.parametrize(("epochs", "outside"), [(1000, False), (30, True)])
+def test_claims_that_are_judged_outside_the_papers_conditions_are_counted(epochs, outside):
+    results = make_study(PAIRS, variant=("NR", "BN"), epochs=epochs)
+    numbers = numbers_of(results)
+    said = [sentence for sentence in warnings(numbers, effects(numbers)) if OUTSIDE in sentence]
+    assert bool(said) == outside
+    assert not outside or f"(here {epochs})" in said[0]

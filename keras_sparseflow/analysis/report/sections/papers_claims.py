@@ -1,7 +1,6 @@
 """The papers' claims, each half-sentence judged by the numbers of this study."""
 
 from keras_sparseflow.analysis.claims.claim import JudgedClaim, JudgedHalf
-from keras_sparseflow.analysis.claims.judging import judge_claims
 from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
@@ -17,12 +16,9 @@ _HEADINGS = ("claim", "half-sentence", "here", "numbers", "why", "other conditio
 
 def papers_claims(numbers: StudyNumbers) -> Content | None:
     """Returns the claims of the papers with their verdicts; nothing where the study can test none."""
-    source = numbers.source
-    value = numbers.value if numbers.value.endswith("accuracy") else "test_accuracy"
-    judged = judge_claims(source.results, source.diagnostics, value, source.diverged)
-    if not judged:
+    if not numbers.claims:
         return None
-    rows = [_row(claim, half) for claim in judged for half in claim.halves]
+    rows = [_row(claim, half) for claim in numbers.claims for half in claim.halves]
     columns = [Column(heading, text=True) for heading in _HEADINGS]
     return Content([Table("claim-table", "", columns, rows)], before=_READ)
 
