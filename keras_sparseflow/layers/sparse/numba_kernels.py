@@ -2,11 +2,12 @@
 
 Every row of a result is computed in one thread and in one order, so results have the same bits for any number of
 threads. The inner loops run over examples, which lie next to each other: activations are feature-major, in blocks of
-shape `(features, examples)` that fit a core's cache. They are transposed on the way in and out, in tiles. Four active
+shape `(features, examples)` that fit a core's cache. They are transposed on the way in and out. Four active
 weights are taken at once, so that sums are read and written a quarter as often.
 """
 
 import functools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,21 +36,32 @@ def feature_major(array: np.ndarray) -> np.ndarray:
     """Returns an array of shape `(examples, features)` in blocks of shape `(features, lanes)`, zeros at the end."""
     examples, features = array.shape
     blocks = max(1, -(-examples // LANES))
-    result = np.zeros((blocks, features, -(-examples // blocks)), np.float32)
+    result = _empty(blocks, features, -(-examples // blocks))
+    if examples % blocks:
+        result[-1] = 0
     _in_tiles(features, _transpose, array, result)
     return result
 
 
+def _empty(*shape: int) -> np.ndarray:
+    """Returns an array that TensorFlow takes as it is; one that does not begin with a line of the cache it copies."""
+    size = math.prod(shape)
+    memory = np.empty(size + 15, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start : start + size].reshape(shape)
+
+
 def forward(values: np.ndarray, at: Places, x: np.ndarray, examples: int) -> np.ndarray:
     """Returns the outputs, of shape `(examples, units)`, of feature-major inputs."""
-    y = np.empty((examples, at.units), np.float32)
+    y = _empty(examples, at.units)
     _in_tiles(at.units, _forward, values, at.unit_starts, at.rows, at.order, x, y)
     return y
 
 
 def backward(values: np.ndarray, at: Places, x: np.ndarray, dy: np.ndarray, examples: int) -> tuple[Any, Any]:
     """Returns the gradients of inputs, of shape `(examples, inputs)`, and of values, from feature-major arrays."""
-    dx, dv = np.empty((examples, at.inputs), np.float32), np.zeros(values.size, np.float32)
+    dx, dv = _empty(examples, at.inputs), _empty(values.size)
+    dv.fill(0)
     _in_tiles(at.inputs, _backward, values, at.starts, at.columns, x, dy, dx, dv)
     return dx, dv
 
@@ -87,11 +99,12 @@ def _pool() -> ThreadPoolExecutor:
 @_compiled
 def _transpose(first: Any, last: Any, array: Any, result: Any) -> None:
     lanes = result.shape[2]
-    for tile in range(first, last, TILE):
-        stop = min(last, tile + TILE)
-        for example in range(array.shape[0]):
-            for feature in range(tile, stop):
-                result[example // lanes, feature, example % lanes] = array[example, feature]
+    for block in range(result.shape[0]):
+        ab, rb = array[block * lanes : (block + 1) * lanes], result[block]
+        for feature in range(first, last):
+            row = rb[feature]
+            for lane in range(ab.shape[0]):
+                row[lane] = ab[lane, feature]
 
 
 # Indices that are sums may be negative for all that Numba knows, and loops over them are not vectorised. So blocks of
