@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-backends test-bazel test-cluster test-install test-keras test-kill test-models test-report test-user \
+.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-report test-user \
 	lint docs api benchmark dist clean lock
 
 help:            ## show this list
@@ -32,6 +32,10 @@ test-bazel: $(INSTALLED)  ## Bazel reads the BUILD file
 
 test-cluster: $(INSTALLED)  ## several devices, and workers that find each other over loopback
 	$(BIN)/python -m pytest suites/cluster
+
+test-deploy: $(INSTALLED)  ## SavedModel, LiteRT and ONNX, whose converters and runtimes are installed for it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,deploy]'
+	$(BIN)/python -m pytest suites/deploy
 
 test-install: $(INSTALLED)  ## the wheel and the example of a plugin in fresh virtual environments
 	$(BIN)/python -m pytest suites/install
@@ -87,7 +91,7 @@ dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-		--extra dev --extra hub --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
+		--extra dev --extra deploy --extra hub --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
 
 clean:           ## remove .venv and caches; results in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
