@@ -36,7 +36,8 @@ class GradientFlow(keras.callbacks.Callback):
         tensors: which tensors count as layers: "kernels" or "all".
         cost: "total" (the loss that the optimizer minimises) or "data" (without regularisers).
         training: whether the reading "end" runs layers such as BatchNorm and dropout in training mode.
-        log_dir: where to write TensorBoard scalars `flow/<reading>/<measure>/<layer>`; None for nowhere.
+        log_dir: where to write TensorBoard scalars `flow/<reading>/<measure>` and
+            `flow_by_layer/<reading>/<measure>/<layer>`; None for nowhere.
         readings: "steps", "end" or both; None for "end" with `data` and for "steps" without.
         total_epochs: epochs of a training that several calls of `fit` share; None for the epochs of this `fit`.
 

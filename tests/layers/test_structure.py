@@ -127,7 +127,7 @@ def test_one_name_in_masks_flow_and_summaries(named):
     shape = (4, *getattr(model, "input_shape", (None, 6))[1:])
     rows = measure_flow(model, (np.ones(shape, "float32"), np.zeros(4)), measures=["egf_2"])
     assert [row["layer"] for row in rows] == [*expected, "total"]
-    assert list(flow_tags(rows)) == [f"flow/end/egf_2/{path}" for path in (*expected, "total")]
+    assert list(flow_tags(rows)) == [*(f"flow_by_layer/end/egf_2/{path}" for path in expected), "flow/end/egf_2"]
     example = np.ones(shape, "float32")
     assert sparsity_summary(model, example).to_frame()["path"].tolist() == expected
 

@@ -11,6 +11,7 @@ from keras_sparseflow.studies.spec.fields import Leaf
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.training.tensorboard.hparams import experiment
+from keras_sparseflow.training.tensorboard.layout import pinned
 from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, flow_tag, metric_tag
 
 ALWAYS_SHOWN = (
@@ -45,12 +46,13 @@ METRICS = {"test_accuracy": "test accuracy", "test_loss": "test loss", "loss": "
 def hyperparameters(spec: RunSpec) -> dict[str, float | str]:
     """Returns the fields of a run that the dashboard shows: numbers, and all else as a flag would spell it.
 
-    A field that may be none is text in every run, since a column holds values of one type.
+    A field that may be none is text in every run, since a column holds values of one type. So is an integer, of which
+    TensorBoard would show decimals.
 
     Example:
         >>> shown = hyperparameters(RunSpec.of(width=68, image_size=8, flow_epochs=3))
         >>> shown["optimizer"], shown["image_size"], shown["train_size"], shown["flow_epochs"]
-        ('sgd', '8', 'none', 3)
+        ('sgd', '8', 'none', '3')
         >>> "flow_cost" in shown
         False
     """
@@ -76,6 +78,7 @@ def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
     shutil.rmtree(study_dir / "events", ignore_errors=True)
     writer = ScalarWriter(str(study_dir / "events"))
     writer.write_summary(summary)
+    writer.write_summary(pinned(_metric_columns(specs)))
     writer.close()
 
 
@@ -97,6 +100,6 @@ def _value(spec: RunSpec, leaf: Leaf) -> Any:
     value = leaf.of(spec)
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    if "None" in str(leaf.item.type) or leaf.conditions:
+    if "None" in str(leaf.item.type) or leaf.conditions or type(value) is int:
         return "none" if value is None else str(value)
     return value

@@ -1,5 +1,6 @@
 """Summaries for TensorBoard's HParams dashboard: a study's columns, and the start and end of each of its runs."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -73,13 +74,21 @@ def _hparam_info(name: str, values: Sequence[Value]) -> api_pb2.HParamInfo:
         found = ", ".join(sorted(kind.__name__ for kind in types)) or "no value"
         raise ValueError(f"`hparams` must give {name!r} values of one type: bool, number or str; received {found}.")
     (kind,) = types
-    distinct = sorted(set(values))
+    distinct = sorted(set(values), key=_place)
     info = api_pb2.HParamInfo(name=name, type=_TYPES[kind], differs=len(distinct) > 1)
     if kind is float and len(distinct) > MAX_LISTED:
         info.domain_interval.min_value, info.domain_interval.max_value = distinct[0], distinct[-1]
     else:
         info.domain_discrete.extend(distinct)
     return info
+
+
+def _place(value: Value) -> tuple[float, str]:
+    """Returns where a value stands among others: numbers in their order, those written as text too, other text last."""
+    try:
+        return float(value), ""
+    except ValueError:
+        return math.inf, str(value)
 
 
 def _summary(tag: str, data: HParamsPluginData) -> Summary:

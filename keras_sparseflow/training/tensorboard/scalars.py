@@ -14,6 +14,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.scalar.metadata import create_summary_metadata
 
+from keras_sparseflow.flow.measure_table import TOTAL
+
 _METADATA = create_summary_metadata(display_name=None, description=None)
 
 _FILE_NUMBERS = itertools.count()
@@ -65,8 +67,11 @@ def metric_tag(name: str) -> str:
 
 
 def flow_tag(reading: str, measure: str, layer: str) -> str:
-    """Returns the TensorBoard tag of a flow measure's value by a reading, for a layer or for the network ("total")."""
-    return f"flow/{reading}/{measure}/{layer}"
+    """Returns the TensorBoard tag of a flow measure's value by a reading, for a layer or for the network ("total").
+
+    TensorBoard sorts tags, and groups them by their first part: so the network's stand before those of its layers.
+    """
+    return f"flow/{reading}/{measure}" if layer == TOTAL else f"flow_by_layer/{reading}/{measure}/{layer}"
 
 
 def metric_tags(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -5,7 +5,9 @@ import sys
 
 import pandas as pd
 import pytest
+from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 from tensorboard.plugins.hparams import api_pb2
+from tensorflow.python.summary.summary_iterator import summary_iterator
 
 from keras_sparseflow.records import RunFolder, read_study, write_json
 from keras_sparseflow.studies.executors.executors import EXECUTORS
@@ -44,8 +46,8 @@ def test_a_run_shows_the_fields_that_studies_vary_and_others_that_are_not_at_the
     assert shown == {
         "optimizer": "sgd", "variant": "L2_BN", "activation": "relu", "learning_rate": 0.1, "model": "mlp",
         "hidden_layers": "1", "depth": "none", "width": "20", "method": "static", "score": "random",
-        "distribution": "none", "density": "none", "matched_fraction": "0.3", "tweaks": "none", "seed": 2,
-        "dataset": "digits", "image_size": "8", "train_size": "none", "batch_size": 16, "epochs": 3, "l2": "0.0001",
+        "distribution": "none", "density": "none", "matched_fraction": "0.3", "tweaks": "none", "seed": "2",
+        "dataset": "digits", "image_size": "8", "train_size": "none", "batch_size": "16", "epochs": "3", "l2": "0.0001",
     }  # fmt: skip
     assert set(shown) == set(ALWAYS_SHOWN)
     more = hyperparameters(spec(flow_measures=("egf_2", "egf_1"), flow_readings=("end",), train_size=50, subset_seed=4))
@@ -67,14 +69,14 @@ def test_the_columns_are_those_of_all_runs_of_the_study(pair, tmp_path):
     plan(tmp_path, [spec for seed in (0, 1) for spec in pair(seed=seed)])
     differing, same = domains(tmp_path)
     assert differing == {
-        "width": ["20", "6"], "density": ["1.0", "none"], "matched_fraction": ["0.3", "none"],
-        "method": ["none", "static"], "score": ["none", "random"], "seed": [0.0, 1.0],
+        "width": ["6", "20"], "density": ["1.0", "none"], "matched_fraction": ["0.3", "none"],
+        "method": ["none", "static"], "score": ["none", "random"], "seed": ["0", "1"],
     }  # fmt: skip
     assert same == set(ALWAYS_SHOWN) - set(differing)
     metrics = Dashboard(tmp_path).experiment().metric_infos
     assert [(info.name.tag, info.display_name) for info in metrics] == [
         ("metrics/test_accuracy", "test accuracy"), ("metrics/test_loss", "test loss"), ("metrics/loss", "train loss"),
-        *((f"flow/{name}/{measure}/total", f"{measure} ({name})") for measure in FLOW for name in ("end", "steps")),
+        *((f"flow/{name}/{measure}", f"{measure} ({name})") for measure in FLOW for name in ("end", "steps")),
     ]  # fmt: skip
 
 
@@ -94,14 +96,14 @@ def test_a_field_that_applies_to_some_runs_alone_is_a_column_of_text(spec, tmp_p
 def test_flow_columns_are_those_that_some_run_measures(spec, tmp_path):
     plan(tmp_path, [spec(flow_measures=("egf_2",), flow_readings=("end",)), spec(flow_epochs=0, seed=1)])
     tags = [info.name.tag for info in Dashboard(tmp_path).experiment().metric_infos]
-    assert [tag for tag in tags if tag.startswith("flow/")] == ["flow/end/egf_2/total"]
+    assert [tag for tag in tags if tag.startswith("flow/")] == ["flow/end/egf_2"]
 
 
 def test_planning_again_replaces_the_columns(spec, tmp_path):
     plan(tmp_path, [spec(seed=0)])
     plan(tmp_path, [spec(seed=1), spec(seed=2)])
     assert len(list((tmp_path / "events").iterdir())) == 1
-    assert domains(tmp_path)[0] == {"seed": [1.0, 2.0]}
+    assert domains(tmp_path)[0] == {"seed": ["1", "2"]}
 
 
 def test_runs_that_the_study_lists_and_that_have_begun_count_too(spec, tmp_path):
@@ -110,7 +112,17 @@ def test_runs_that_the_study_lists_and_that_have_begun_count_too(spec, tmp_path)
         RunLog(begun, RunFolder(tmp_path, begun.run_id), tensorboard=True).start([])
     write_json(tmp_path / "study.json", {"run_ids": [specs[i].run_id for i in (1, 2)]})  # 0 is no longer planned
     write_experiment(tmp_path, [specs[2]])
-    assert domains(tmp_path)[0] == {"seed": [1.0, 2.0]}
+    assert domains(tmp_path)[0] == {"seed": ["1", "2"]}
+
+
+def test_the_tab_of_custom_scalars_has_a_chart_of_each_column_with_all_runs_in_it(pair, tmp_path):
+    plan(tmp_path, pair(flow_measures=("egf_2",), flow_readings=("end",)))
+    (file,) = map(str, (tmp_path / "events").iterdir())
+    written = [value for event in summary_iterator(file) for value in event.summary.value]
+    (value,) = [value for value in written if value.tag == metadata.CONFIG_SUMMARY_TAG]
+    (category,) = layout_pb2.Layout.FromString(value.tensor.string_val[0]).category
+    assert [chart.title for chart in category.chart] == ["test accuracy", "test loss", "train loss", "egf_2 (end)"]
+    assert list(category.chart[-1].multiline.tag) == ["^flow/end/egf_2$"]
 
 
 # --- runs -------------------------------------------------------------------------------------------------------
@@ -132,7 +144,7 @@ def test_trained_runs_are_rows_with_what_their_files_say(executor, pair, data, t
         last = history[history["epoch"] == 1].iloc[0]
         expected = {f"metrics/{name}": last[name] for name in ("test_accuracy", "test_loss", "loss")}
         for found in flow[(flow["epoch"] == 1) & (flow["layer"] == "total")].itertuples():
-            expected[f"flow/{found.reading}/{found.measure}/total"] = found.value
+            expected[f"flow/{found.reading}/{found.measure}"] = found.value
         assert len(expected) == 3 + 2 * len(run.measurement.flow.flow_measures)
         assert row["metrics"] == {tag: (1, pytest.approx(value, rel=1e-6)) for tag, value in expected.items()}
     sparse = api_pb2.ColParams(hparam="score")
@@ -162,7 +174,7 @@ def test_a_study_tells_tensorboard_its_columns_unless_it_writes_no_events(tmp_pa
     silent = run_study(study, runs_dir=tmp_path / "silent", executor="serial", options=Options(tensorboard=False))
     assert not (silent / "events").exists()
     study_dir = run_study(study, runs_dir=tmp_path, executor="serial")
-    assert domains(study_dir)[0]["seed"] == [0.0, 1.0]
+    assert domains(study_dir)[0]["seed"] == ["0", "1"]
     assert set(Dashboard(study_dir).rows()) == set(read_study(study_dir)["run_ids"])
 
 
@@ -170,7 +182,7 @@ def test_a_study_tells_tensorboard_its_columns_unless_it_writes_no_events(tmp_pa
 def test_networks_that_join_a_study_join_its_columns(tmp_path):
     for seed in (0, 1):
         folder = run_network({**SMALL, "hidden_layers": 1, "seed": seed}, runs_dir=tmp_path)
-    assert domains(folder.path.parent)[0] == {"seed": [0.0, 1.0]}
+    assert domains(folder.path.parent)[0] == {"seed": ["0", "1"]}
 
 
 def test_launchers_ask_for_help_without_tensorboard():

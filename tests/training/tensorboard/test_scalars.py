@@ -178,9 +178,9 @@ def test_a_summary_of_any_kind_stands_among_the_values_at_step_0(tmp_path, monke
 def test_tags_name_the_metric_or_the_measure_and_its_layer():
     row = {"epoch": 3, "reading": "steps", "measure": "egf_2", "layer": "hidden_1", "value": 0.5}
     assert metric_tag("test_loss") == "metrics/test_loss"
-    assert flow_tag("end", "egf_2", "total") == "flow/end/egf_2/total"
+    assert flow_tag("end", "egf_2", "total") == "flow/end/egf_2"
     assert metric_tags({"test_loss": 2.0}) == {"metrics/test_loss": 2.0}
     assert flow_tags([row, {**row, "layer": "total", "value": 1.5}]) == {
-        "flow/steps/egf_2/hidden_1": 0.5,
-        "flow/steps/egf_2/total": 1.5,
+        "flow_by_layer/steps/egf_2/hidden_1": 0.5,
+        "flow/steps/egf_2": 1.5,
     }
