@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-report test-user \
+.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-notebooks test-report test-user \
 	lint docs api benchmark dist clean lock
 
 help:            ## show this list
@@ -46,6 +46,10 @@ test-kill: $(INSTALLED)  ## launchers that are killed at any moment
 test-models: $(INSTALLED)  ## published architectures of Keras and KerasHub, which is installed for it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,hub]'
 	$(BIN)/python -m pytest suites/models
+
+test-notebooks: $(INSTALLED)  ## the notebooks of examples/, run by Jupyter, which is installed for it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,notebooks]'
+	$(BIN)/python -m pytest suites/notebooks
 
 test-report: $(INSTALLED)  ## whole reports and their figures, drawn
 	$(BIN)/python -m pytest suites/report
@@ -91,7 +95,7 @@ dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-		--extra dev --extra deploy --extra hub --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
+		--extra dev --extra deploy --extra hub --extra notebooks --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
 
 clean:           ## remove .venv and caches; results in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -3,10 +3,12 @@
 mkdocs calls the functions `on_...` while it builds (mkdocs.yml, `hooks`).
 """
 
+import json
 import logging
 import re
 import shutil
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -23,6 +25,8 @@ BUILT = ("build", "*.egg-info", "__pycache__")
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
 """Of files that are shown as code."""
+
+NOTEBOOK = ".ipynb"
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -52,7 +56,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     elif "/" not in page.file.src_uri:
         markdown = markdown.replace("](../", "](")
     markdown = re.sub(r"\]\(([\w/]+/report)\)", r"](\1/index.md)", markdown)
-    return re.sub(r"\]\(([\w/]+\.(?:py|toml))\)", r"](\1.md)", markdown)
+    return re.sub(r"\]\(([\w/]+\.(?:py|toml|ipynb))\)", r"](\1.md)", markdown)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
@@ -67,7 +71,9 @@ def on_post_build(config: MkDocsConfig) -> None:
 def outside() -> list[Path]:
     """Returns the files outside docs/ that the site has pages of."""
     found = [path for name in OUTSIDE for path in [ROOT / name, *sorted((ROOT / name).rglob("*"))]]
-    return [path for path in found if path.suffix in (".md", *LANGUAGES) and not built(path.relative_to(ROOT))]
+    return [
+        path for path in found if path.suffix in (".md", NOTEBOOK, *LANGUAGES) and not built(path.relative_to(ROOT))
+    ]
 
 
 def built(path: PurePath) -> bool:
@@ -83,7 +89,32 @@ def page_of(uri: str) -> str:
 def shown(path: Path) -> str:
     """Returns the text of a page, or of one that shows a program."""
     text = path.read_text()
+    if path.suffix == NOTEBOOK:
+        return markdown_of(json.loads(text))
     return text if path.suffix == ".md" else f"# {path.name}\n\n```{LANGUAGES[path.suffix]}\n{text}```\n"
+
+
+def markdown_of(notebook: dict[str, Any]) -> str:
+    """Returns a notebook's cells as Markdown: text, code, and what the code showed, pictures among it."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        parts += [_output(output.get("data", {}), "".join(output.get("text", []))) for output in cell["outputs"]]
+    return "\n\n".join(parts) + "\n"
+
+
+def _output(data: dict[str, Any], text: str) -> str:
+    """Returns an output in the richest form that a page can show."""
+    if "image/png" in data:
+        return f"![What the cell draws](data:image/png;base64,{data['image/png'].strip()})"
+    if "text/html" in data:
+        html = "".join(data["text/html"])
+        return "<div>" + re.sub(r"<style.*?</style>|\n\s*", "", html, flags=re.DOTALL) + "</div>"
+    return f"```text\n{text or ''.join(data['text/plain'])}\n```"
 
 
 def listed(folder: PurePosixPath, uris: list[str]) -> str:

@@ -9,6 +9,7 @@ from .distributions import kernel_counts as kernel_counts
 from .distributions import uniform as uniform
 from .making import make_masks as make_masks
 from .making import set_masks as set_masks
+from .mask_pictures import Masks as Masks
 from .score_table import DISTRIBUTIONS as DISTRIBUTIONS
 from .score_table import SCORES as SCORES
 from .scores.examples import samples_per_class as samples_per_class

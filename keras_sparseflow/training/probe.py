@@ -141,12 +141,12 @@ def _of_batch(
     """Returns a compiled function: from a batch to the gradients of its loss's parts by the effective kernels."""
     variables = [kernel.variable.value for kernel in kernels]
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def of_batch(batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
+    def of_batch(variables: list[Any], batch: Batch) -> list[tuple[list[tf.Tensor], Any]]:
         with dense_gradients(model):
             return gradients_of_parts(lambda: parts(batch), variables, batch, finish=finish)
 
-    return of_batch
+    # TensorFlow counts traces by a function's code, of which a partial has none: several models are no retracing.
+    return tf.function(partial(of_batch, variables), reduce_retracing=True, autograph=False)
 
 
 def _parts_of(model: keras.Model, loss: Any, cost: str, training: bool) -> Callable[[Batch], list[Part]]:
