@@ -113,7 +113,9 @@ def _output(data: dict[str, Any], text: str) -> str:
         return f"![What the cell draws](data:image/png;base64,{data['image/png'].strip()})"
     if "text/html" in data:
         html = "".join(data["text/html"])
-        return "<div>" + re.sub(r"<style.*?</style>|\n\s*", "", html, flags=re.DOTALL) + "</div>"
+        return (
+            '<div style="overflow-x: auto">' + re.sub(r"<style.*?</style>|\n\s*", "", html, flags=re.DOTALL) + "</div>"
+        )
     return f"```text\n{text or ''.join(data['text/plain'])}\n```"
 
 
