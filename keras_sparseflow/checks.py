@@ -121,8 +121,10 @@ def check_seed(seed: Any, name: str = "seed") -> int:
         >>> check_seed(3)
         3
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) <= LARGEST_SEED:
-        raise ValueError(f"`{name}` must be an integer of at least 0 and below 2**63; received {shown(seed)}.")
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
+        raise ValueError(f"`{name}` must be an integer of at least 0; received {shown(seed)}.")
+    if int(seed) > LARGEST_SEED:
+        raise ValueError(f"`{name}` must be an integer below 2**63; received {shown(seed)}.")
     return int(seed)
 
 

@@ -140,9 +140,9 @@ def load_compressed(
         with _no_weight_above(largest):
             model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)
         return _filled(Path(path), model, text, arrays)
-    except ValueError:
-        raise
     except Exception as error:  # Keras and classes of others raise anything where a config is wrong
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ValueError(f"{path} holds no model that Keras can make here, but {why}") from error
 
@@ -336,7 +336,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
 
 def _member(archive: zipfile.ZipFile, name: str, method: int, limit: int) -> bytes:
     """Returns the content of a member, of which no more than `limit` bytes are ever inflated."""
-    if archive.getinfo(name).compress_type != method:
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, method):
         raise ValueError(f"{name} is compressed in another way than `save_compressed` does it")
     with archive.open(name) as file:
         found = file.read(limit + 1)

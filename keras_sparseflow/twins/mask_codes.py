@@ -42,7 +42,7 @@ def decode(code: str, content: bytes, size: int) -> np.ndarray:
         raise ValueError(f"Unknown code of a mask: {code!r}.")
     if deflated:
         # There are at most as many gaps as entries, but in files that are no masks.
-        content = inflated(content, size * _GAPS[name].itemsize if name in _GAPS else (size + 7) // 8)
+        content = inflated("A mask", content, size * _GAPS[name].itemsize if name in _GAPS else (size + 7) // 8)
     if name == "full":
         mask, fits = np.ones(size, dtype=bool), not content
     elif name == "bits":
@@ -64,8 +64,8 @@ def entropy_coded(content: bytes) -> bytes:
     return coder.compress(content) + coder.flush()
 
 
-def inflated(content: bytes, limit: int) -> bytes:
-    """Returns deflated bytes as they were, of which there may be at most `limit`.
+def inflated(what: str, content: bytes, limit: int) -> bytes:
+    """Returns the deflated bytes of something as they were, of which there may be at most `limit`.
 
     Raises:
         ValueError: there are more, or they can't be inflated.
@@ -74,9 +74,9 @@ def inflated(content: bytes, limit: int) -> bytes:
     try:
         found = inflater.decompress(content, limit + 1)
     except zlib.error as error:
-        raise ValueError(f"Bytes cannot be inflated: {error}.") from error
+        raise ValueError(f"{what} cannot be inflated: {error}.") from error
     if len(found) > limit or not inflater.eof or inflater.unused_data:
-        raise ValueError(f"Bytes must inflate to at most {limit}, and end there.")
+        raise ValueError(f"{what} cannot be inflated to at most {limit} bytes and end there.")
     return found
 
 

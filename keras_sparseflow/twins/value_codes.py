@@ -33,7 +33,7 @@ def decode(code: str, content: bytes, count: int, dtype: str) -> np.ndarray:
     if code not in ("raw", "planes+deflate"):
         raise ValueError(f"Unknown code of values: {code!r}.")
     if code != "raw":
-        content = inflated(content, count * width)
+        content = inflated("What stands for values", content, count * width)
     if len(content) != count * width:
         raise ValueError(f"{len(content)} bytes are not {count} values of {width} bytes.")
     octets = np.frombuffer(content, np.uint8)

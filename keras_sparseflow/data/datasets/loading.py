@@ -69,7 +69,7 @@ def load_images(
     """
     subset_seed = check_seed(subset_seed, "subset_seed")
     if train_size is not None:
-        check_number("train_size", train_size, whole=True, minimum=1)
+        check_number("train_size", train_size, whole=True)
     source = _open(name, data_dir)
     shape = _final_shape(source, image_size)
     counts = {"train": source.count("train"), "test": source.count("test")}
