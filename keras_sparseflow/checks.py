@@ -1,30 +1,130 @@
-"""Checks of arguments that many functions take: seeds, and `sparsity` given where `density` is expected."""
+"""Checks of arguments that many functions take: numbers, names, seeds, and `sparsity` where `density` is expected."""
 
 import functools
-from collections.abc import Callable, Mapping
-from numbers import Integral
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+LIMITS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "minimum": ("of at least", operator.ge),
+    "above": ("above", operator.gt),
+    "maximum": ("at most", operator.le),
+    "below": ("below", operator.lt),
+}
+"""Limits of numbers by name: in words, and what must hold."""
+
+LARGEST_SEED = 2**63 - 1
+"""Seeds are 64-bit numbers with a sign, in TensorFlow and in files."""
+
+
+def check_number(name: str, value: Any, *, whole: bool = False, **limits: float) -> Any:
+    """Returns a number, a whole one as an int and another as a float.
+
+    Args:
+        name: name of the argument in the error.
+        value: what was given; neither NaN nor infinite.
+        whole: whether it must be a whole number.
+        **limits: any of `minimum`, `above`, `maximum` and `below`.
+
+    Raises:
+        ValueError: it is no such number.
+
+    Example:
+        >>> check_number("epochs", 3, whole=True, minimum=1), check_number("share", 1, above=0, maximum=1)
+        (3, 1.0)
+    """
+    kind: Any = Integral if whole else Real
+    fits = isinstance(value, kind) and not isinstance(value, bool) and (whole or _is_finite(value))
+    if not fits or not all(LIMITS[limit][1](value, bound) for limit, bound in limits.items()):
+        words = " and ".join(f"{LIMITS[limit][0]} {bound}" for limit, bound in limits.items())
+        article = "a whole number" if whole else "a number"
+        raise ValueError(f"`{name}` must be {f'{article} {words}'.rstrip()}; received {shown(value)}.")
+    return int(value) if whole else float(value)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
+
+
+def check_names(name: str, values: Any, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """Returns a list of names as a tuple; there must be at least one, and each once.
+
+    Args:
+        name: name of the argument in the error.
+        values: what was given.
+        known: the valid names; none for any text.
+
+    Raises:
+        ValueError: it is no list of names, or of others.
+
+    Example:
+        >>> check_names("readings", ["end"], ("steps", "end"))
+        ('end',)
+    """
+    listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+    if not listed or not values or not all(isinstance(each, str) for each in values):
+        of = f" of {', '.join(known)}" if known else ""
+        raise ValueError(f"`{name}` must list at least one name{of}; received {shown(values)}.")
+    if len(set(values)) < len(values):
+        raise ValueError(f"`{name}` must list each name once; received {', '.join(values)}.")
+    return tuple(values)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Returns a bool.
+
+    Raises:
+        ValueError: it is none.
+
+    Example:
+        >>> check_flag("training", True)
+        True
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False; received {shown(value)}.")
+    return value
+
+
+def shown(value: Any) -> str:
+    """Returns a value as an error shows it, which is cut where it is long.
+
+    Example:
+        >>> shown([0] * 100)[-6:]
+        ' 0,...'
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no number of more than 4300 digits
+        text = f"a {type(value).__name__} of more digits than can be shown"
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def check_seed(seed: Any, name: str = "seed") -> int:
     """Returns a seed as an int.
 
     Args:
-        seed: an integer, at least 0.
+        seed: an integer from 0 to 2**63 - 1.
         name: name of the argument in the error.
 
     Raises:
-        ValueError: the seed is not an integer of at least 0.
+        ValueError: the seed is no such integer.
 
     Example:
         >>> check_seed(3)
         3
     """
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise ValueError(f"`{name}` must be an integer of at least 0; received {seed!r}.")
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
+        raise ValueError(f"`{name}` must be an integer of at least 0; received {shown(seed)}.")
+    if int(seed) > LARGEST_SEED:
+        raise ValueError(f"`{name}` must be an integer below 2**63; received {shown(seed)}.")
     return int(seed)
 
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_sparseflow"
 # From the top of the house to the ground; a room imports itself and what stands below it.
 ROOMS = [
     "launchers", "analysis", "studies", "records", "diagnostics", "training", "twins", "masks", "models", "flow",
-    "data", "layers", "plugins", "checks", "registered",
+    "data", "layers", "plugins", "checks", "interruption", "registered",
 ]  # fmt: skip
 # Rooms beside each other on a floor, where the order above would allow what the design does not.
 FORBIDDEN = {

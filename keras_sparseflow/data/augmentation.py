@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_sparseflow.data.images import augmentation_pad
+from keras_sparseflow.data.images import augmentation_pad, check_pad
 
 # Named, because TensorFlow's default generator is another one under XLA.
 _GENERATOR = "philox"
@@ -18,8 +18,8 @@ def augment(images: tf.Tensor, seed: tf.Tensor, pad: int | None = None, flip: bo
         images: float tensor of shape `(count, height, width, channels)`, a static shape, standardised.
         seed: integer tensor of shape `(2,)`, such as (the run's seed, the step), which alone decides the crops
             and flips.
-        pad: pixels on each side, 0 or more; 0 leaves only the flips. None for an eighth of the images' side, see
-            `augmentation_pad`.
+        pad: pixels on each side, from 0, which leaves only the flips, to the shorter side. None for an eighth of
+            that, see `augmentation_pad`.
         flip: whether to flip; the crops are the same either way.
 
     Returns:
@@ -33,8 +33,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor, pad: int | None = None, flip: bo
         True
     """
     count, height, width, _ = images.shape
-    if pad is None:
-        pad = augmentation_pad(height, width)
+    pad = augmentation_pad(height, width) if pad is None else check_pad(pad, height, width)
     offsets, flips = random_crops(seed, count, pad)
     flips = tf.logical_and(flips, flip)
     rows = tf.range(height) + offsets[:, :1]  # (count, height)

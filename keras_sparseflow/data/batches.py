@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_sparseflow.checks import check_seed
+from keras_sparseflow.checks import check_number, check_seed
 from keras_sparseflow.data.augmentation import augment
-from keras_sparseflow.data.images import ImageData
+from keras_sparseflow.data.images import ImageData, check_pad
 
 # Named, because TensorFlow's default generator is another one under XLA.
 _GENERATOR = "philox"
@@ -28,6 +28,7 @@ def steps_per_epoch(data: ImageData, batch_size: int) -> int:
         3
     """
     count = len(data.train_images)
+    check_number("batch_size", batch_size, whole=True)
     if not 1 <= batch_size <= count:
         raise ValueError(f"`batch_size` must be in [1, {count}], the number of training images; received {batch_size}.")
     return count // batch_size
@@ -74,6 +75,10 @@ def training_batches(
         ([64, 8, 8, 1], 6)
     """
     seed, steps = check_seed(seed), steps_per_epoch(data, batch_size)
+    check_number("epochs", epochs, whole=True)
+    check_number("initial_epoch", initial_epoch, whole=True)
+    if augment_pad is not None:
+        check_pad(augment_pad, *data.input_shape[:2], "augment_pad")
     if not 0 <= initial_epoch <= epochs:
         raise ValueError(f"`initial_epoch` must be in [0, {epochs}], up to `epochs`; received {initial_epoch}.")
     count = len(data.train_images)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_sparseflow.checks import check_number
+
 
 @dataclass(frozen=True, eq=False)
 class ImageArrays:
@@ -133,6 +135,11 @@ def augmentation_pad(height: int, width: int) -> int:
         [4, 2, 2, 1, 1]
     """
     return max(1, round(min(height, width) / 8))
+
+
+def check_pad(pad: Any, height: int, width: int, name: str = "pad") -> int:
+    """Returns the pixels by which images are padded; raises ValueError if they are more than the shorter side."""
+    return int(check_number(name, pad, whole=True, minimum=0, maximum=min(height, width)))
 
 
 def check_labels(name: str, labels: np.ndarray, count: int, num_classes: int) -> None:

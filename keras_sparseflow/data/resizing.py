@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_sparseflow.checks import check_number
+
 Shape = tuple[int | None, int | None, int]
 
 
@@ -18,8 +20,7 @@ def target_shape(image_shape: Shape, image_size: int | None) -> Shape:
     if image_size is None:
         return image_shape
     height, width, channels = image_shape
-    if image_size < 1:
-        raise ValueError(f"`image_size` must be 1 or more; received {image_size}.")
+    check_number("image_size", image_size, whole=True, minimum=1)
     if height is not None and width is not None and image_size > min(height, width):
         raise too_large(image_size, height, width)
     return image_size, image_size, channels

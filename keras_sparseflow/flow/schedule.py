@@ -4,6 +4,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+from keras_sparseflow.checks import check_number
+
 
 def measured_epochs(epochs: int, count: int = 11) -> list[int]:
     """Returns the measured epochs, counted from 0: `count` of them, evenly spread from the first to the last.
@@ -24,8 +26,8 @@ def measured_epochs(epochs: int, count: int = 11) -> list[int]:
     References:
         Tessera et al. 2021, section 3.1; the epochs 0, 99, ..., 999 stand in its first version.
     """
-    if epochs < 1 or count < 0:
-        raise ValueError(f"`epochs` must be at least 1 and `count` at least 0; received {epochs} and {count}.")
+    check_number("epochs", epochs, whole=True, minimum=1)
+    check_number("count", count, whole=True, minimum=0)
     if count >= epochs:
         return list(range(epochs))
     if count <= 1:

@@ -16,6 +16,7 @@ from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.terminal import load_training_quietly, plain_errors, refuse_arguments
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.records.csv_cells import as_csv_file
 
 FLAGS = flags.FLAGS
 
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> None:
         curves = activation_curves(FLAGS.activation, FLAGS.low, FLAGS.high)
         table = Path(FLAGS.output_dir) / "activations.csv"
         written = write_figures({"activations": activation_functions(curves)}, FLAGS.output_dir)
-        records.write_atomic(table, curves.to_csv(index=False).encode())
+        records.write_atomic(table, as_csv_file(curves))
         for path in [*written, table]:
             print(path.resolve())
 

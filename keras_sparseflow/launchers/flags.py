@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import flags
 
+from keras_sparseflow.checks import check_number
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.terminal import load_training_quietly
 from keras_sparseflow.plugins import unknown_name
@@ -127,7 +128,7 @@ def given_options() -> Options:
     return Options(
         tensorboard=FLAGS.tensorboard,
         jit={"auto": False if FLAGS.deterministic else None, "true": True, "false": False}[FLAGS.jit],
-        population_memory=None if memory is None else int(memory * 1e9),
+        population_memory=None if memory is None else int(check_number("population_memory_gb", memory) * 1e9),
         strategy=FLAGS.strategy,
         execution=FLAGS.execution,
         devices=FLAGS.devices,

@@ -9,26 +9,41 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
+from keras_sparseflow.interruption import INTERRUPTED, check_interruption, interruptions_noted
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, make_strategy
+
+_NO_MEMORY = "Memory has run out. Give other programs less, or use a smaller --batch_size or --population_memory_gb."
 
 
 @contextlib.contextmanager
 def plain_errors(debug: bool = False) -> Iterator[None]:
-    """Ends the process with one line where the user's input or surroundings are at fault.
+    """Ends the process with one line where the user's input or surroundings are at fault, or at Ctrl-C.
 
     Args:
         debug: whether to show where in the code an error arose instead.
     """
     try:
-        yield
+        with interruptions_noted():
+            yield
+            check_interruption()
     except KeyboardInterrupt:
         print("\nInterrupted. Nothing finished is lost; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error)) or _NO_MEMORY}", file=sys.stderr)
         sys.exit(1)
+
+
+def printable(text: str) -> str:
+    r"""Returns text whose control characters, which could come from a file, are written out.
+
+    Example:
+        >>> print(printable("layer \x1b[2J"))
+        layer \x1b[2J
+    """
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def refuse_arguments(argv: Sequence[str]) -> None:

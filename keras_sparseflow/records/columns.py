@@ -1,11 +1,13 @@
 """The tables of a run: their columns, and how they are written and read."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from keras_sparseflow.records.csv_cells import as_csv_file, as_written
 from keras_sparseflow.records.files import REMEDY
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
@@ -25,23 +27,37 @@ OPTIONAL = ("diagnostics", "landscape")
 """Tables that only some runs have."""
 
 _TEXTS = ("reading", "measure", "layer", "diagnostic")
-"""Columns that hold text."""
+
+KINDS = {
+    name: "text" if name in _TEXTS else "int64" if name == "epoch" else "float64"
+    for columns in TABLES.values()
+    for name in columns
+}
+"""What each column holds: text, whole numbers or numbers."""
 
 _KEYS = (*_TEXTS, "epoch", "x", "y")
 """Columns that identify a row: none of their values may be missing."""
+
+_NO_NUMBER = ["", "nan", "NaN"]
+"""How a number that is missing is written; texts may be spelt so."""
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
     """Returns rows as the content of a CSV file with these columns."""
-    return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False).encode()
+    return as_csv_file(pd.DataFrame(list(rows), columns=list(columns)))
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Returns a table of one run, and raises ValueError unless it is complete."""
+    texts = [name for name in columns if KINDS[name] == "text"]
+    missing = {name: [""] if name in texts else _NO_NUMBER for name in columns}
     try:
-        rows = pd.read_csv(path, dtype={name: str for name in columns if name in _TEXTS})
+        content = path.read_bytes()
+        rows = pd.read_csv(
+            io.BytesIO(content), dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=missing
+        )
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing. {REMEDY}") from error
     except ValueError as error:  # from pandas, or because the file is no text
@@ -49,11 +65,14 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if tuple(rows.columns) != columns:
         raise _corrupt(path, f"expected the columns {', '.join(columns)}; received {', '.join(map(str, rows.columns))}")
     for name in columns:
-        rows[name] = rows[name] if name in _TEXTS else _numbers(path, rows[name])
+        if name not in texts and rows[name].dtype != KINDS[name]:
+            rows[name] = _numbers(path, rows[name])
         if name in _KEYS and rows[name].isna().any():
             raise _corrupt(
                 path, f"expected a value of `{name}` in each row; received none in {rows[name].isna().sum()}"
             )
+        if name in texts and b"'" in content:
+            rows[name] = rows[name].map(as_written).astype(str)
     if "diagnostic" in rows:
         _check_grid(path, rows[rows["diagnostic"] == "loss_surface"])
     return rows
@@ -61,9 +80,18 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _numbers(path: Path, column: pd.Series) -> pd.Series:
     try:
-        return pd.to_numeric(column)
+        numbers = pd.to_numeric(column)
     except ValueError as error:
         raise _corrupt(path, f"expected numbers in the column `{column.name}`, but {error}") from error
+    kind: Any = KINDS[str(column.name)]
+    whole = kind == "int64"
+    if whole and numbers.isna().any():
+        raise _corrupt(
+            path, f"expected a value of `{column.name}` in each row; received none in {numbers.isna().sum()}"
+        )
+    if whole and not (numbers % 1 == 0).all():
+        raise _corrupt(path, f"expected whole numbers in the column `{column.name}`; received others")
+    return numbers.astype(kind)
 
 
 def _check_grid(path: Path, points: pd.DataFrame) -> None:

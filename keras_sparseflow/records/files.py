@@ -1,16 +1,38 @@
 """Files that are written whole or not at all, and JSON files."""
 
+import contextlib
+import errno
+import hashlib
 import json
 import os
-import uuid
-from collections.abc import Mapping
+import platform
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 REMEDY = "Run the study again with --repair: only that run is trained anew."
 """Remedy for a corrupt file of a run."""
+
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.tmp")
+
+_LONG_GONE = 24 * 3600
+"""Seconds after which a temporary file of another machine, whose processes nobody can see here, has no writer."""
+
+_WHAT_TO_DO = {
+    errno.ENOSPC: "Free space on that disk",
+    errno.EDQUOT: "Free space in your quota",
+    errno.EACCES: "Choose a folder that you may write to",
+    errno.EPERM: "Choose a folder that you may write to",
+    errno.EROFS: "Choose a folder on a disk that can be written to",
+}
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -20,6 +42,9 @@ def write_atomic(path: Path, content: bytes) -> None:
         path: path of the file, in a folder that exists.
         content: the whole content.
 
+    Raises:
+        OSError: the file can't be written; the message names it and says what to do.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
@@ -28,18 +53,48 @@ def write_atomic(path: Path, content: bytes) -> None:
         ['note.txt']
     """
     # The content goes to a temporary file first, because only a rename within one folder is atomic. `fsync` comes
-    # before the rename, else a power failure could leave the final name with an empty file. The temporary name is
-    # unique, so that two writers never share one, and begins with a dot, by which `RunFolder.start` finds what a killed
-    # process left.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # before the rename, else a power failure could leave the final name with an empty file.
+    temporary = temporary_path(path)
+    with written_or_named(path):
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def temporary_path(path: Path) -> Path:
+    """Returns a new name beside a file, that of no other writer; it tells the writer's machine and process."""
+    return path.with_name(f".{path.name}.{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes temporary files in a folder whose writers no longer live."""
+    for path in folder.glob(".*.tmp"):
+        writer = _TEMPORARY.fullmatch(path.name)
+        if writer is None:
+            continue
+        with contextlib.suppress(FileNotFoundError):  # the writer was alive after all, and has just finished
+            here = writer["machine"] == _MACHINE
+            age = time.time() - path.stat().st_mtime
+            if not psutil.pid_exists(int(writer["process"])) if here else age > _LONG_GONE:
+                path.unlink()
+
+
+@contextlib.contextmanager
+def written_or_named(path: Path) -> Iterator[None]:
+    """Lets an error of writing name the file, and say what to do."""
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        remedy = _WHAT_TO_DO.get(error.errno or 0, "See that the folder is there and can be written to")
+        why = error.strerror or str(error)
+        named = type(error)(f"{path} can't be written: {why}. {remedy}, and type the command again.")
+        named.errno = error.errno
+        raise named from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

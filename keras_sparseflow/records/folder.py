@@ -6,17 +6,36 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from filelock import FileLock, Timeout
 
 from keras_sparseflow.records import files
 from keras_sparseflow.records.columns import OPTIONAL, TABLES, Rows, as_csv
 from keras_sparseflow.records.files import REMEDY
 from keras_sparseflow.records.integrity import damage_of, sealed
+
+_UNREADABLE = (
+    ValueError,
+    OSError,
+    KeyError,
+    EOFError,
+    TypeError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What NumPy and zipfile raise for files of arrays that are damaged, or claim an absurd size."""
 
 _KEPT = (".json", ".csv", ".npz")
 _NOT_KEPT = ("result.json", "checkpoint.npz")
@@ -74,10 +93,10 @@ class RunFolder:
         return damage
 
     def start(self, spec: Mapping[str, Any]) -> None:
-        """Makes the folder, removes leftovers of a crash, and writes `spec.json`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        for leftover in self.path.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        """Makes the folder, removes leftovers of killed writers, and writes `spec.json`."""
+        with files.written_or_named(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        files.remove_leftovers(self.path)
         files.write_json(self.path / "spec.json", spec)
 
     def save_checkpoint(self, arrays: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:
@@ -143,10 +162,16 @@ class RunFolder:
         path = self.path / name
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+                needed, free = (
+                    sum(member.file_size for member in stored.zip.infolist()),
+                    psutil.virtual_memory().available,
+                )
+                if needed > free:
+                    raise ValueError(f"{needed:,} bytes of arrays, more than the {free:,} that are free")
                 yield stored
-        except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise ValueError(
-                f"{path} is corrupt: expected stored arrays; {type(error).__name__} on reading. {REMEDY}"
+                f"{path} is corrupt: expected stored arrays; {type(error).__name__} on reading ({error}). {REMEDY}"
             ) from error
 
 
@@ -166,7 +191,8 @@ def study_lock(study_dir: Path) -> Iterator[None]:
         ...     Path(folder, ".lock").exists()
         True
     """
-    study_dir.mkdir(parents=True, exist_ok=True)
+    with files.written_or_named(study_dir):
+        study_dir.mkdir(parents=True, exist_ok=True)
     holder = study_dir / ".holder"  # a file of its own: on Windows others can't read a lock that is held
     try:
         held = FileLock(study_dir / ".lock").acquire(timeout=0)
@@ -178,4 +204,6 @@ def study_lock(study_dir: Path) -> Iterator[None]:
         ) from error
     with held:
         files.write_atomic(holder, f"pid {os.getpid()}".encode())
+        for folder in (study_dir, study_dir / ".cache"):
+            files.remove_leftovers(folder)
         yield

@@ -3,15 +3,20 @@
 They show a file that was changed, cut off or mixed up, not one that somebody forged.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 DIGEST, FILES = "digest", "files"
 """Entries of `result.json`: the digest of its other entries, and those of the run's other files by name."""
+
+State = tuple[tuple[str, int, int], ...]
+"""Name, size and modification time in nanoseconds of each file of a run that is looked at."""
 
 _SHARES = ("test_accuracy", "best_test_accuracy", "train_accuracy")
 
@@ -36,7 +41,18 @@ def without_digests(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name not in (FILES, DIGEST)}
 
 
-def damage_of(run_dir: Path, *, arrays: bool = False) -> str:
+def state_of(run_dir: Path) -> State:
+    """Returns the state of the files in a run's folder; nothing of a folder that is not there."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(run_dir) as entries:
+        for entry in entries:
+            if entry.name.endswith((".json", ".csv", ".npz")):
+                with contextlib.suppress(FileNotFoundError):  # a checkpoint goes while others read
+                    found.append((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns))
+    return tuple(sorted(found))
+
+
+def damage_of(run_dir: Path, *, arrays: bool = False, state: State | None = None) -> str:
     """Returns what is wrong with the files of a finished run, or "": the file, what was expected and what was found.
 
     A run whose files have not changed since they were last looked at is not read again.
@@ -44,18 +60,23 @@ def damage_of(run_dir: Path, *, arrays: bool = False) -> str:
     Args:
         run_dir: the run's folder.
         arrays: whether stored arrays, which may be large, are read too.
+        state: of its files, where it is known.
 
     Example:
         >>> damage_of(next(Path("runs/demo").glob("*/result.json")).parent)
         ''
     """
-    paths = [path for path in sorted(run_dir.iterdir()) if path.suffix in (".json", ".csv", ".npz")]
-    state = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
-    return _damage(run_dir, arrays, state)
+    return _damage(run_dir, arrays, state_of(run_dir) if state is None else state)
 
 
 @functools.lru_cache(maxsize=100_000)
-def _damage(run_dir: Path, arrays: bool, state: tuple[tuple[str, int, int], ...]) -> str:
+def signature(state: State) -> str:
+    """Returns a short text that tells one state of a run's files from all others."""
+    return hashlib.blake2b(repr(state).encode(), digest_size=16).hexdigest()
+
+
+@functools.lru_cache(maxsize=100_000)
+def _damage(run_dir: Path, arrays: bool, state: State) -> str:
     path = run_dir / "result.json"
     try:
         result = json.loads(path.read_bytes())

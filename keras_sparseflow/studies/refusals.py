@@ -13,6 +13,7 @@ Concerns = Callable[[RunSpec], bool]
 
 _OF_SIZE: tuple[tuple[Concerns, str], ...] = (
     (lambda spec: True, "recipe:check_arguments"),
+    (lambda spec: spec.data.augment_pad is not None, "recipe:check_padding"),
     (lambda spec: spec.sparsity.method not in (None, "static"), "mask_changes:check_mask_changes"),
 )
 """Checks called with runs and the size of their dataset."""

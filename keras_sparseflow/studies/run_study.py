@@ -21,6 +21,7 @@ from keras_sparseflow.studies.record import check_same_images, command_line, des
 from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost_line, counted, whole_flops
+from keras_sparseflow.studies.size.least_memory import check_memory
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
@@ -174,9 +175,11 @@ def train(
     Raises:
         ValueError: images that can't be had, or that runs are not made for.
         RuntimeError: another process is running this study.
+        MemoryError: a network is larger than the memory that is free.
     """
     from keras_sparseflow.training.distributed.multiworker import check_agreement, is_chief, lost_workers_named
 
+    check_memory(prepared.plan.alone, prepared.plan.executions, prepared.size)
     specs, study_dir, options, strategy = prepared.specs, prepared.study_dir, prepared.options, prepared.strategy
     train_all = EXECUTORS.get(executor)
     of_data, chief = specs[0].data, is_chief(strategy)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from keras_sparseflow.checks import check_number, check_seed, shown
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.plugins import unknown_name
@@ -147,7 +148,7 @@ class Study:
     preset: "Study | None" = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
             raise ValueError(
                 f"`name` names a folder: expected letters, digits, '_', '-' and '.'; received {self.name!r}."
             )
@@ -165,10 +166,14 @@ class Study:
                 raise ValueError(f"`{kind}` takes {', '.join(sorted(valid))}; received {', '.join(sorted(wrong))}.")
         lists = {"seeds": self.seeds, "width_fractions": self.width_fractions}
         for name, values in itertools.chain.from_iterable(fields.items() for fields in (*self.grids, lists)):
-            if not values or len(set(values)) < len(values):
-                raise ValueError(f"`{name}` must list at least one value, and each once; received {list(values)}.")
-        if self.max_width is not None and self.max_width < 1:
-            raise ValueError(f"`max_width` must be at least 1; received {self.max_width}.")
+            if not isinstance(values, Sequence) or isinstance(values, str) or not values or _repeats(values):
+                raise ValueError(f"`{name}` must list at least one value, and each once; received {shown(values)}.")
+        for seed in self.seeds:
+            check_seed(seed, "seeds")
+        for fraction in self.width_fractions:
+            check_number("width_fractions", fraction, above=0, maximum=1)
+        if self.max_width is not None:
+            check_number("max_width", self.max_width, whole=True, minimum=1)
         self._check_rounds()
 
     @property
@@ -301,15 +306,17 @@ class Study:
     def _check_rounds(self) -> None:
         if self.rounds is None:
             return
-        if not isinstance(self.rounds, int) or self.rounds < 1:
-            raise ValueError(f"`rounds` must be a whole number of at least 1; received {self.rounds!r}.")
-        if not 0 < self.fraction < 1:
-            raise ValueError(f"`fraction` must be above 0 and below 1; received {self.fraction!r}.")
+        check_number("rounds", self.rounds, whole=True, minimum=1)
+        check_number("fraction", self.fraction, above=0, below=1)
         if len(set(self.densities)) <= self.rounds or not self.densities[-1]:
             raise ValueError(
                 f"`fraction` must give each of {self.rounds} rounds a density of its own above 0, in six significant "
                 f"digits; received {self.fraction!r}."
             )
+
+
+def _repeats(values: Sequence[Any]) -> bool:
+    return len({repr(value) for value in values}) < len(values)  # not all that is given can be hashed
 
 
 def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from keras_sparseflow.checks import check_flag, check_number
 from keras_sparseflow.flow.flow_plot import plot_flow
 from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, TOTAL
 from keras_sparseflow.flow.schedule import check_epochs, measured_epochs
@@ -83,9 +84,13 @@ class GradientFlow(keras.callbacks.Callback):
         self.rows: list[dict[str, Any]] = []
         self._data = data
         self._epochs = None if epochs is None else check_epochs(epochs)
-        self._training = training
-        self._total_epochs = total_epochs
+        self._training = check_flag("training", training)
+        self._total_epochs = None
+        if total_epochs is not None:
+            self._total_epochs = check_number("total_epochs", total_epochs, whole=True, minimum=1)
         self._options: dict[str, Any] = {"measures": tuple(measures), "tensors": tensors, "cost": cost}
+        if not isinstance(log_dir, str | None):
+            raise ValueError(f"`log_dir` must be a path or None; received {log_dir!r}.")
         self._scalars = None if log_dir is None else ScalarWriter(log_dir)
         self._schedule: set[int] = set()
         self._recorder: FlowRecorder | None = None

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_names
 from keras_sparseflow.flow.measure_table import DEFAULT_MEASURES, MEASURES, READINGS, TOTAL
 from keras_sparseflow.flow.measures import BLOCK_ENTRIES, FlowMeasure, NormMeasure, layer_values
 from keras_sparseflow.flow.tensors import check_tensors, flow_kernels
@@ -197,11 +198,7 @@ def losses_of_layers(model: keras.Model) -> list[Any]:
 
 def find_measures(names: Sequence[str]) -> dict[str, FlowMeasure]:
     """Returns the measures of these names; at least one must be named."""
-    if isinstance(names, str) or not names:
-        raise ValueError(
-            f"`measures` must list at least one name of {', '.join(MEASURES.names())}; received {names!r}."
-        )
-    return {name: MEASURES.get(name) for name in names}
+    return {name: MEASURES.get(name) for name in check_names("measures", names, MEASURES.names())}
 
 
 def check_cost(cost: str) -> str:
@@ -213,7 +210,7 @@ def check_cost(cost: str) -> str:
 
 def check_readings(readings: Sequence[str]) -> tuple[str, ...]:
     """Returns readings in the order of `READINGS`; raises ValueError if none or an unknown one is named."""
-    if isinstance(readings, str) or not readings or not set(readings) <= set(READINGS):
+    if not set(check_names("readings", readings, READINGS)) <= set(READINGS):
         raise ValueError(f"`readings` must list at least one of {', '.join(READINGS)}; received {readings!r}.")
     return tuple(reading for reading in READINGS if reading in readings)
 

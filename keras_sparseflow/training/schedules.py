@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_number
+
 Factor = Callable[[tf.Tensor], tf.Tensor]
 """Function from progress, the share of all steps that are done, in [0, 1), to the factor of the learning rate."""
 
@@ -82,8 +84,11 @@ class Scheduled(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate: Any, factor: Factor, steps: int, first_step: int = 0):
-        self._rate, self._factor, self._steps = np.asarray(rate, "float32"), factor, steps
-        self._first_step = first_step
+        self._rate, self._factor = np.asarray(rate, "float32"), factor
+        if not (np.isfinite(self._rate) & (self._rate > 0)).all():
+            raise ValueError(f"`rate` must be above 0 and finite; received {rate}.")
+        self._steps = check_number("steps", steps, whole=True, minimum=1)
+        self._first_step = check_number("first_step", first_step, whole=True, minimum=0)
 
     def __call__(self, step: Any) -> tf.Tensor:
         """Returns the learning rates at a step of the optimizer, counted from 0, in the shape of `rate`."""

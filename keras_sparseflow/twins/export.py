@@ -6,13 +6,16 @@ A file is a zip archive of two members, without pickles:
                   type, and the codes of its mask and values with how many bytes they take
     arrays.bin    for each variable in turn its mask and its active values, in these codes
 
-The archive's checksums, and the sizes in `model.json`, are checked when a file is loaded.
+The archive's checksums, and the sizes in `model.json`, are checked when a file is loaded; nothing is inflated that is
+larger than the weights it says it holds.
 """
 
+import contextlib
 import io
 import json
 import math
 import os
+import threading
 import uuid
 import zipfile
 import zlib
@@ -23,6 +26,7 @@ from typing import Any
 import keras
 import ml_dtypes
 import numpy as np
+import psutil
 from keras import ops
 
 from keras_sparseflow.layers.sparse.sparse_kernel import SparseValues
@@ -33,6 +37,19 @@ from keras_sparseflow.twins.kinds import SPARSE_OF
 FORMAT = 1
 _WITH_MASKS = ("keras_sparseflow>Masked", *(f"keras_sparseflow>{kind.__name__}" for kind in SPARSE_OF.values()))
 _KERNEL_TYPES = ("float16", ml_dtypes.bfloat16.__name__)  # NumPy knows the second by its package
+
+_LARGEST_TEXT = 2**24
+"""Bytes that `model.json` may have once inflated: the largest of networks need some millions."""
+
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, AttributeError, IndexError),
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
+"""What Python raises for archives and texts that are damaged, by where the damage is."""
 
 
 def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dtype: str | None = None) -> None:
@@ -88,7 +105,10 @@ def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dty
     text["lora_alpha"] = {
         inner: chain[-1].lora_alpha for inner, chain in walk(model) if getattr(chain[-1], "lora_enabled", False)
     }
-    _write(Path(path), json.dumps(text).encode(), b"".join(contents))
+    encoded = json.dumps(text).encode()
+    if len(encoded) > _LARGEST_TEXT:
+        raise ValueError(f"The config of {model.name!r} has {len(encoded)} bytes; this format holds {_LARGEST_TEXT}.")
+    _write(Path(path), encoded, b"".join(contents))
 
 
 def load_compressed(
@@ -103,7 +123,7 @@ def load_compressed(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is corrupt, cut off, of another kind, or of a newer format.
+        ValueError: the file is corrupt, cut off, of another kind or of a newer format, or Keras cannot make its model.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -115,14 +135,32 @@ def load_compressed(
         8
     """
     text, arrays = _read(Path(path))
-    model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)
+    largest = _largest(Path(path), text["variables"])
+    try:
+        with _no_weight_above(largest):
+            model = keras.saving.deserialize_keras_object(text["model"], dict(custom_objects or {}), safe_mode)
+        return _filled(Path(path), model, text, arrays)
+    except Exception as error:  # Keras and classes of others raise anything where a config is wrong
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(f"{path} holds no model that Keras can make here, but {why}") from error
+
+
+def _filled(path: Path, model: Any, text: Mapping[str, Any], arrays: bytes) -> keras.Model:
+    """Returns a model with the masks and weights of a file."""
     kernels = {id(kernel.variable): kernel for kernel in kernels_of(model)}
     variables = {place.path: place.variable for place in variables_at_places(model)}
     stored = {inner for entry in text["variables"] for inner in entry["places"]}
     if stored != variables.keys():
         odd = ", ".join(sorted(stored ^ variables.keys()))
         raise ValueError(f"{path} and the model that Keras made of its config do not have the same variables: {odd}.")
-    for entry, mask, values in _decoded(Path(path), text["variables"], arrays):
+    for entry in text["variables"]:
+        variable = variables[entry["places"][0]]
+        expected = tuple(variable.dense().shape if isinstance(variable, SparseValues) else variable.shape)
+        if tuple(entry["shape"]) != expected:
+            raise _corrupt(path, f"{entry['places'][0]} must have the shape {expected}, but has {entry['shape']}")
+    for entry, mask, values in _decoded(path, text["variables"], arrays):
         for inner in entry["places"]:
             kernel = kernels.get(id(variables[inner]))
             if kernel is not None and kernel.mask is not None:
@@ -136,6 +174,66 @@ def load_compressed(
         if inner in text.get("lora_alpha", {}):
             layer.lora_alpha = text["lora_alpha"][inner]  # Keras' Dense loses it when it is built
     return model
+
+
+def _largest(path: Path, entries: list[Any]) -> int:
+    """Returns the entries of the largest variable of a file, whose sizes, types and codes make sense.
+
+    Raises:
+        ValueError: they do not, or there is not enough memory for them.
+    """
+    try:
+        sizes = [math.prod(_natural(side) for side in entry["shape"]) for entry in entries]
+        total = sum(size * _item_bytes(entry["dtype"]) for size, entry in zip(sizes, entries, strict=True))
+        for size, entry in zip(sizes, entries, strict=True):
+            if not entry["places"] or _natural(entry["active"]) > size or not _item_bytes(entry["stored"]):
+                raise ValueError(f"{entry['places']} cannot have {entry['active']} active weights of {size}")
+            for part in ("mask", "values"):
+                _natural(entry[part][1])
+    except _UNREADABLE as error:
+        raise _corrupt(path, f"an entry of a variable is wrong ({type(error).__name__}: {error})") from error
+    free = psutil.virtual_memory().available
+    if total > free:
+        raise ValueError(f"{path} holds weights of {total:,} bytes, more than the {free:,} that are free.")
+    return max(sizes, default=0)
+
+
+def _natural(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected a whole number of at least 0; received {value!r}")
+    return value
+
+
+def _item_bytes(name: Any) -> int:
+    kind = np.dtype(str(name))
+    if kind.kind not in "biuf" and kind != ml_dtypes.bfloat16:
+        raise ValueError(f"expected a type of numbers; received {name!r}")
+    return kind.itemsize
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+# A forged config could ask for a layer of any size, and Keras would make its weights before anyone can look at them.
+@contextlib.contextmanager
+def _no_weight_above(entries: int) -> Iterator[None]:
+    """Refuses layers that make, in this thread and inside the context, a weight of more than so many entries."""
+    add, thread = keras.layers.Layer.add_weight, threading.get_ident()
+
+    def checked(layer: Any, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() == thread and math.prod(shape or ()) > entries:
+            raise ValueError(
+                f"The config of layer {layer.name!r} asks for a weight of shape {tuple(shape)}; the largest that the "
+                f"file holds has {entries} entries."
+            )
+        return add(layer, shape, *args, **kwargs)
+
+    with _ONE_AT_A_TIME:
+        keras.layers.Layer.add_weight = checked
+        try:
+            yield
+        finally:
+            keras.layers.Layer.add_weight = add
 
 
 def _encode(variable: keras.Variable, kernel: Kernel | None, kernel_dtype: str | None) -> tuple[Any, bytes, bytes]:
@@ -224,15 +322,27 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
     content = io.BytesIO(path.read_bytes())
     try:
         with zipfile.ZipFile(content) as archive:
-            text = json.loads(archive.read("model.json"))
-            arrays = archive.read("arrays.bin")
-    # What zipfile raises for damaged archives, by where the damage is.
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+            text = json.loads(_member(archive, "model.json", zipfile.ZIP_DEFLATED, _LARGEST_TEXT))
+            arrays = _member(archive, "arrays.bin", zipfile.ZIP_STORED, len(content.getbuffer()))
+    except _UNREADABLE as error:
         raise _corrupt(path, str(error)) from error
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         found = text.get("format") if isinstance(text, dict) else type(text).__name__
         raise ValueError(f"{path} is of another format: expected {FORMAT}; received {found!r}.")
+    if not isinstance(text.get("variables"), list) or not isinstance(text.get("model"), dict):
+        raise _corrupt(path, "expected `model` and `variables` in model.json")
     return text, arrays
+
+
+def _member(archive: zipfile.ZipFile, name: str, method: int, limit: int) -> bytes:
+    """Returns the content of a member, of which no more than `limit` bytes are ever inflated."""
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, method):
+        raise ValueError(f"{name} is compressed in another way than `save_compressed` does it")
+    with archive.open(name) as file:
+        found = file.read(limit + 1)
+    if len(found) > limit:
+        raise ValueError(f"{name} must have at most {limit} bytes")
+    return found
 
 
 def _corrupt(path: Path, why: str) -> ValueError:

@@ -40,10 +40,9 @@ def decode(code: str, content: bytes, size: int) -> np.ndarray:
     name, _, deflated = code.partition("+")
     if name not in ("full", "bits", *_GAPS) or deflated not in ("", "deflate"):
         raise ValueError(f"Unknown code of a mask: {code!r}.")
-    try:
-        content = zlib.decompress(content) if deflated else content
-    except zlib.error as error:
-        raise ValueError(f"A mask in code {code!r} cannot be inflated: {error}.") from error
+    if deflated:
+        # There are at most as many gaps as entries, but in files that are no masks.
+        content = inflated("A mask", content, size * _GAPS[name].itemsize if name in _GAPS else (size + 7) // 8)
     if name == "full":
         mask, fits = np.ones(size, dtype=bool), not content
     elif name == "bits":
@@ -63,6 +62,22 @@ def entropy_coded(content: bytes) -> bytes:
     """Returns the bytes deflated by their frequencies alone: for random ones smaller, and a hundred times faster."""
     coder = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
     return coder.compress(content) + coder.flush()
+
+
+def inflated(what: str, content: bytes, limit: int) -> bytes:
+    """Returns the deflated bytes of something as they were, of which there may be at most `limit`.
+
+    Raises:
+        ValueError: there are more, or they can't be inflated.
+    """
+    inflater = zlib.decompressobj()
+    try:
+        found = inflater.decompress(content, limit + 1)
+    except zlib.error as error:
+        raise ValueError(f"{what} cannot be inflated: {error}.") from error
+    if len(found) > limit or not inflater.eof or inflater.unused_data:
+        raise ValueError(f"{what} cannot be inflated to at most {limit} bytes and end there.")
+    return found
 
 
 def _gaps(active: np.ndarray, kind: np.dtype) -> bytes:

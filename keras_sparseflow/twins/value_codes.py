@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from keras_sparseflow.twins.mask_codes import entropy_coded
+from keras_sparseflow.twins.mask_codes import entropy_coded, inflated
 
 
 def encode(values: np.ndarray) -> tuple[str, bytes]:
@@ -32,10 +32,8 @@ def decode(code: str, content: bytes, count: int, dtype: str) -> np.ndarray:
     width = np.dtype(dtype).itemsize
     if code not in ("raw", "planes+deflate"):
         raise ValueError(f"Unknown code of values: {code!r}.")
-    try:
-        content = zlib.decompress(content) if code != "raw" else content
-    except zlib.error as error:
-        raise ValueError(f"Values in code {code!r} cannot be inflated: {error}.") from error
+    if code != "raw":
+        content = inflated("What stands for values", content, count * width)
     if len(content) != count * width:
         raise ValueError(f"{len(content)} bytes are not {count} values of {width} bytes.")
     octets = np.frombuffer(content, np.uint8)

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pandas as pd
+import pytest
 
 from keras_sparseflow import records
 from tests import processes
@@ -86,3 +87,52 @@ def test_kill_9_between_checkpoints_goes_on_from_the_last_one_under_either_execu
     done = processes.run(*command, "--executor=serial")
     assert done.returncode == 0, done.stderr
     check_same_results(study_dir, tmp_path / "whole" / "one")
+
+
+# A process that was started with SIGINT ignored (in the background, say) hands that down; here it must be heard.
+HEARING = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("executor", ["serial", "population"])
+def test_ctrl_c_at_any_moment_of_a_training_ends_it_and_the_same_command_goes_on(tmp_path, executor):
+    """Ten times, at moments drawn at random: none may be lost in a callback of Python's that forgets exceptions."""
+    network = [*TINY, "--variant=BN", "--epochs=100000", "--study=one", f"--runs_dir={tmp_path}"]
+    rng = random.Random(0)
+    for _ in range(10):
+        process = Program(HEARING, str(ROOT / "launchers/train.py"), *network, f"--executor={executor}")
+        try:
+            began = time.time()
+            while not any(path.stat().st_mtime > began for path in tmp_path.glob("one/*/spec.json")):
+                assert process.poll() is None, process.end().stderr
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0, 3))
+            process.send_signal(signal.SIGINT)
+        finally:
+            done = process.end(timeout=20)
+        assert done.returncode == 130 and "the same command goes on from here" in done.stderr, done.stderr
+    assert not [*tmp_path.rglob("*.tmp")] and not [*tmp_path.rglob("result.json")]
+
+
+def test_what_a_killed_writer_leaves_goes_with_the_next_start(tmp_path):
+    killed = Program(LEAVING, str(tmp_path / "single"))
+    done = killed.end()
+    assert done.returncode == -signal.SIGKILL and len([*tmp_path.rglob("*.tmp")]) == 1
+    theirs = tmp_path / "single" / ".notes.tmp"
+    theirs.write_text("not ours by name")
+    assert launch("scsdc", *STUDY, f"--runs_dir={tmp_path}").returncode == 0
+    assert [*tmp_path.rglob("*.tmp")] == [theirs]
+
+
+LEAVING = """
+import os, signal, sys
+from pathlib import Path
+from keras_sparseflow import records
+Path(sys.argv[1]).mkdir()
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+records.write_json(Path(sys.argv[1], "study.json"), {})
+"""

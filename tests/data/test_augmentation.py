@@ -22,7 +22,7 @@ def numpy_twin(images, seed, pad):
     return np.stack(result)
 
 
-@pytest.mark.parametrize("pad", [0, 1, 4, 7])
+@pytest.mark.parametrize("pad", [0, 1, 4, 5])
 def test_augment_equals_numpy_twin(pad):
     np.testing.assert_array_equal(augment(IMAGES, SEED, pad), numpy_twin(IMAGES, SEED, pad))
 
@@ -87,7 +87,7 @@ def test_dtype_is_kept(dtype):
 
 
 def test_negative_pad_is_refused():
-    with pytest.raises(ValueError, match="`pad` must be 0 or more; received -1"):
+    with pytest.raises(ValueError, match="`pad` must be a whole number of at least 0 and at most 5; received -1"):
         augment(IMAGES, SEED, pad=-1)
 
 

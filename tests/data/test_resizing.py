@@ -42,5 +42,5 @@ def test_larger_image_is_refused(image_size):
 
 @pytest.mark.parametrize("image_size", [0, -4])
 def test_size_below_one_is_refused(image_size):
-    with pytest.raises(ValueError, match=f"`image_size` must be 1 or more; received {image_size}"):
+    with pytest.raises(ValueError, match=f"`image_size` must be a whole number of at least 1; received {image_size}"):
         target_shape((28, 28, 1), image_size)

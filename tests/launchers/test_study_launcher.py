@@ -188,7 +188,7 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
             ["--preset=table_1", "--study=mine"],
             "`study` names one folder, but table_1 is the studies table_1_fashion_mnist, table_1_cifar10, table_1_cif",
         ),
-        (["--width_fractions=90"], "error: `fractions` of the maximum width must be in (0, 1]; received 90.0"),
+        (["--width_fractions=90"], "error: `width_fractions` must be a number above 0 and at most 1; received 90.0"),
         (["--max_width=0"], "flag --max_width=0"),
         (["--variant=SC", "--hidden_layers=2"], "at least 3 hidden layers, or a smaller `skip_span`; received 2"),
         (["--density=0.5"], "`density` follows from other choices in study 'single'; received (0.5,)"),

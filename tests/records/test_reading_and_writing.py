@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -176,15 +177,25 @@ def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatc
 def test_leftovers_of_a_killed_writer_go_when_the_run_starts_again(tmp_path):
     folder = RunFolder(tmp_path, "a")
     folder.path.mkdir()
-    (folder.path / ".history.csv.abc.tmp").write_text("half")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [files.temporary_path(folder.path / "history.csv").name]  # this process lives
+    killed = names[0].replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    elsewhere = re.sub(r"\.[0-9a-f]{8}-", ".01234567-", killed)
+    names += [killed, elsewhere, ".mine.tmp", "history.csv.tmp"]
+    for name in names:
+        (folder.path / name).write_text("half")
     folder.start({})
-    assert [path.name for path in folder.path.iterdir()] == ["spec.json"]
+    assert {path.name for path in folder.path.iterdir()} == {"spec.json", *names} - {killed}
+    os.utime(folder.path / elsewhere, (0, 0))
+    files.remove_leftovers(folder.path)
+    assert not (folder.path / elsewhere).exists() and (folder.path / ".mine.tmp").exists()
 
 
 @pytest.fixture
 def unsealed(monkeypatch):
     """Files that were written so: their digests are right, whatever stands in them."""
-    monkeypatch.setattr("keras_sparseflow.records.folder.damage_of", lambda *_, **__: "")
+    monkeypatch.setattr("keras_sparseflow.records.study_reader.damage_of", lambda *_, **__: "")
 
 
 # --- what is broken ---------------------------------------------------------------------------------------------

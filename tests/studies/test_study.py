@@ -49,7 +49,7 @@ def test_base_reaches_every_spec():
         ({"name": ""}, "`name` names a folder"),
         ({"grids": ()}, "`grids` must list at least one grid; received none"),
         ({"measure": "egf"}, "Unknown `measure` 'egf'; expected one of grad_norm_1"),
-        ({"max_width": 0}, "`max_width` must be at least 1; received 0"),
+        ({"max_width": 0}, "`max_width` must be a whole number of at least 1; received 0"),
     ],
 )
 def test_a_misplaced_or_empty_field_is_refused(values, message):
@@ -60,7 +60,7 @@ def test_a_misplaced_or_empty_field_is_refused(values, message):
 def test_a_bad_value_is_refused_before_any_run():
     with pytest.raises(ValueError, match="Unknown optimizer 'sdg'"):
         study(grids=[{"optimizer": ("sgd", "sdg")}]).specs(SIZE)
-    with pytest.raises(ValueError, match=r"in \(0, 1\]; received 90"):
+    with pytest.raises(ValueError, match=r"above 0 and at most 1; received 90"):
         study(width_fractions=(90,)).specs(SIZE)
 
 

@@ -1,7 +1,10 @@
 """Compressed files: exact, small, whole or refused."""
 
+import json
 import os
+import tracemalloc
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 from keras_sparseflow.layers import MaskedDense
 from keras_sparseflow.layers.structure import kernels_of
-from keras_sparseflow.twins import load_compressed, save_compressed, sparsify
+from keras_sparseflow.twins import load_compressed, mask_codes, save_compressed, sparsify
 from tests.twins.models import alike, array, data, masks, outputs, same, transformer, weights
 
 
@@ -179,3 +182,98 @@ def test_a_file_that_cannot_be_replaced_leaves_the_old_one(tmp_path, monkeypatch
     with pytest.raises(OSError, match="no space left"):
         save_compressed(dense_twin(0.5, 9, 4), path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.fixture
+def forged(tmp_path):
+    """Returns a function that writes a file of a small model as `change` leaves its text and arrays, and its path."""
+
+    def forge(change, method=zipfile.ZIP_DEFLATED):
+        path = tmp_path / "m"
+        save_compressed(dense_twin(0.5, 9, 4), path)
+        with zipfile.ZipFile(path) as archive:
+            text, arrays = json.loads(archive.read("model.json")), archive.read("arrays.bin")
+        changed = change(text)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("model.json", json.dumps(text) if changed is None else changed, method)
+            archive.writestr("arrays.bin", arrays, zipfile.ZIP_STORED)
+        return path
+
+    return forge
+
+
+def entry(name, value, part=None):
+    def change(text):
+        held = text["variables"][0]
+        if part is None:
+            held[name] = value
+        else:
+            held[name][part] = value
+
+    return change
+
+
+def units(text):
+    text["model"]["config"]["layers"][1]["config"]["units"] = 10**9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            entry("shape", shape)
+            for shape in ([10**6, 10**7], [-1, 9], ["4", 9], [4.0, 9], 36, None, [4, 10], [0, 10**18])
+        ),
+        *(entry("dtype", kind) for kind in ("S1000000", "O", "float99", 3, None, "complex128")),
+        *(entry("stored", kind) for kind in ("S1000000", "O", "datetime64", None)),
+        *(entry("active", count) for count in (10**12, -1, 0.5, None, 19)),
+        *(entry("mask", value, part) for part, value in ((0, "gaps99"), (1, -1), (1, "8"), (1, 10**12), (0, None))),
+        *(entry("values", value, part) for part, value in ((0, "zip"), (1, -3), (1, None))),
+        *(entry("places", places) for places in ([], ["nobody"], None, 3)),
+        units,
+        lambda text: text.update(variables=None),
+        lambda text: text.update(variables={}),
+        lambda text: text.update(model=3),
+        lambda text: text.pop("model") and None,
+        lambda text: text["model"].update(class_name="Nobody"),
+        lambda text: text["model"]["config"].update(layers=3),
+        lambda text: text["model"]["config"]["layers"][1]["config"].update(density="half"),
+        lambda text: "[" * 100_000,
+        lambda text: '{"format": 1, "variables": [' + "0," * 2**24 + "0]}",
+        lambda text: b"\xff\x00",
+    ],
+)
+def test_a_forged_file_is_a_value_error_and_takes_no_more_memory_than_its_size_tells(forged, change):
+    path = forged(change)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"^{path} ") as refusal:
+            load_compressed(path)
+        assert tracemalloc.get_traced_memory()[1] < 1.5e8 and len(str(refusal.value).splitlines()) < 4
+    finally:
+        tracemalloc.stop()
+
+
+def test_arrays_that_would_be_inflated_are_refused(tmp_path):
+    model = dense_twin(0.5, 9, 4)
+    save_compressed(model, tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        text = archive.read("model.json")
+    with zipfile.ZipFile(tmp_path / "m", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.json", text)
+        archive.writestr("arrays.bin", bytes(10**8))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"arrays\.bin is compressed in another way"):
+        load_compressed(tmp_path / "m")
+    assert tracemalloc.get_traced_memory()[1] < 1e7
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("limit", [0, 9, 999])
+def test_no_more_is_inflated_than_asked_for(limit):
+    content = zlib.compress(bytes(1000))
+    with pytest.raises(ValueError, match=f"cannot be inflated to at most {limit} bytes"):
+        mask_codes.inflated("A mask", content, limit)
+    assert mask_codes.inflated("A mask", content, 1000) == bytes(1000)
+    with pytest.raises(ValueError, match="and end there"):
+        mask_codes.inflated("A mask", content + b"more", 1000)

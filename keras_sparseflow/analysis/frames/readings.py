@@ -15,7 +15,7 @@ def judged_reading(flow: pd.DataFrame) -> str:
         flow: as `keras_sparseflow.records.read_flow` returns it.
     """
     ends = flow.loc[flow["reading"] == "end", "run_id"]
-    return "end" if len(ends) and set(ends) == set(flow["run_id"]) else "steps"
+    return "end" if len(ends) and {*ends.unique()} == {*flow["run_id"].unique()} else "steps"
 
 
 def of_one_reading(flow: pd.DataFrame) -> pd.DataFrame:
@@ -36,12 +36,15 @@ def judge(results: pd.DataFrame, flow: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         results: as `keras_sparseflow.records.read_results` returns it.
         flow: as `keras_sparseflow.records.read_flow` returns it.
     """
-    if flow.empty or set(results["flow_reading"].dropna()) == {judged_reading(flow)}:
-        return results, of_one_reading(flow)
-    chosen = of_one_reading(flow)
+    if flow.empty:
+        return results, flow
+    reading = judged_reading(flow)
+    chosen = flow[flow["reading"] == reading]
+    if set(results["flow_reading"].dropna()) == {reading}:
+        return results, chosen
     means = chosen[chosen["layer"] == TOTAL].pivot_table("value", "run_id", "measure", aggfunc="mean")
     columns = {str(measure): results["run_id"].map(means[measure]) for measure in means}
-    return results.assign(flow_reading=judged_reading(flow), **columns), chosen
+    return results.assign(flow_reading=reading, **columns), chosen
 
 
 def reading_of(frame: pd.DataFrame) -> str:

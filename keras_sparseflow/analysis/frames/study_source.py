@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from keras_sparseflow import records
 from keras_sparseflow.analysis.frames.cells import completed, spec_columns
 from keras_sparseflow.analysis.frames.readings import judge
+from keras_sparseflow.records.study_reader import StudyReader
 
 MEASURE = "egf_2"
 """The flow measure of a report where neither the study nor the caller names one."""
@@ -55,10 +55,8 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     """Returns a study on disk; arguments and errors are those of `write_report`."""
     if not study_dir.is_dir():
         raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
-    study = records.read_study(study_dir)
-    tables = (records.read_results, records.read_history, records.read_flow)
-    results, history, flow = (read(study_dir, damaged="leave_out") for read in tables)
-    damaged = records.damaged_runs(study_dir)
+    reader = StudyReader(study_dir)
+    study, results, damaged = reader.study, reader.results(), reader.damage
     if results.empty and damaged:
         raise ValueError(f"Every finished run of {study_dir} is damaged, such as {next(iter(damaged.values()))}.")
     if results.empty:
@@ -66,7 +64,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(_with_methods(completed(results)), flow)
+    results, flow = judge(_with_methods(completed(results)), reader.table("flow"))
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
@@ -74,10 +72,10 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     return Source(
         study=study,
         results=results,
-        history=history,
+        history=reader.table("history"),
         flow=flow,
-        diagnostics=records.read_diagnostics(study_dir, damaged="leave_out"),
-        landscape=records.read_landscape(study_dir, damaged="leave_out"),
+        diagnostics=reader.table("diagnostics"),
+        landscape=reader.table("landscape"),
         value=value,
         measure=chosen,
         diverged=diverged,

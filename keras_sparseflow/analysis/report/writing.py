@@ -20,6 +20,9 @@ from keras_sparseflow.analysis.report.tables.table import Table
 from keras_sparseflow.analysis.report.warnings import warnings
 from keras_sparseflow.analysis.report.words import in_words
 
+_WRITTEN = ".report.json"
+"""Beside a page: the files that its report has written."""
+
 
 def write_report(
     study_dir: str | Path,
@@ -33,7 +36,8 @@ def write_report(
 
     The page is `report.html`, one file with its figures in it, to be opened from disk. The folder
     `report/` beside it holds the tables as CSV files, as Markdown and as LaTeX, and `report/figures/` the
-    figures as PNG and SVG. Each file is written atomically. A study that is not finished yet gets a report
+    figures as PNG and SVG. Each file is written atomically, and those of an earlier report that this one does not have
+    are removed. A study that is not finished yet gets a report
     too, of the runs that are, and it says so. What is in a report depends on what was trained: pairs of a
     sparse and a dense network, or networks of several densities.
 
@@ -57,9 +61,10 @@ def write_report(
     drawn = effect_drawing(found, value)
     html = render(shown, sections, drawn, figures)
     output_dir = Path(study_dir) if output_dir is None else Path(output_dir)
-    _write_files(sections, drawn, output_dir / FOLDER, figures)
+    written = _write_files(sections, drawn, output_dir / FOLDER, figures)
     path = output_dir / "report.html"
     records.write_atomic(path, html.encode())
+    _remove_old(output_dir, written)
     return path
 
 
@@ -76,19 +81,39 @@ def _heading(source: Source) -> dict[str, Any]:
     }
 
 
-def _write_files(sections: Sequence[MadeSection], first: Drawing | None, folder: Path, figures: bool) -> None:
-    """Writes the tables and figures of a report's sections, and the figure of its first screen."""
+def _write_files(sections: Sequence[MadeSection], first: Drawing | None, folder: Path, figures: bool) -> list[Path]:
+    """Writes the tables and figures of a report's sections, and the figure of its first screen; returns the files."""
     contents = [section.content for section in sections if section.content is not None]
     printed: dict[str, list[Table]] = {}
+    written: list[Path] = []
     drawings: list[Drawing] = [] if first is None else [first]
     for content in contents:
-        write_csv(content.files, folder)
+        written += write_csv(content.files, folder)
         drawings += [block for block in content.blocks if isinstance(block, Drawing)]
         for table in tables_of(content):
             if table.file:
                 printed.setdefault(table.file, []).append(table)
     for name, tables in printed.items():
-        records.write_atomic(folder / f"{name}.md", markdown(tables).encode())
-        records.write_atomic(folder / f"{name}.tex", latex(tables).encode())
-    if figures:
-        write_drawings(drawings, folder / "figures")
+        for ending, text in ((".md", markdown(tables)), (".tex", latex(tables))):
+            written.append(folder / f"{name}{ending}")
+            records.write_atomic(written[-1], text.encode())
+    return written + (write_drawings(drawings, folder / "figures") if figures else [])
+
+
+def _remove_old(output_dir: Path, written: Sequence[Path]) -> None:
+    """Removes what the last report wrote and this one did not; nobody else's files, so each keeps a list of its own."""
+    files_of_last = output_dir / _WRITTEN
+    try:
+        before = records.read_json(files_of_last)["files"]
+    except (
+        FileNotFoundError,
+        KeyError,
+        ValueError,
+    ):  # the first report here; or a list that says nothing removes nothing
+        before = []
+    names = [path.relative_to(output_dir).as_posix() for path in written]
+    for name in {name for name in before if isinstance(name, str)} - {*names}:
+        old = output_dir / name
+        if old.resolve().is_relative_to((output_dir / FOLDER).resolve()) and old.is_file():
+            old.unlink()
+    records.write_json(files_of_last, {"files": names})

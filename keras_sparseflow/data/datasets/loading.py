@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from keras_sparseflow.checks import check_seed
+from keras_sparseflow.checks import check_number, check_seed, shown
 from keras_sparseflow.data.datasets.known import KNOWN, DataSize, check_train_size
 from keras_sparseflow.data.datasets.sources import ArraySource, ImageSource, chunk_size
 from keras_sparseflow.data.images import ImageData, check_labels
@@ -68,6 +68,8 @@ def load_images(
         ((200, 4, 4, 1), (359, 4, 4, 1), 10)
     """
     subset_seed = check_seed(subset_seed, "subset_seed")
+    if train_size is not None:
+        check_number("train_size", train_size, whole=True)
     source = _open(name, data_dir)
     shape = _final_shape(source, image_size)
     counts = {"train": source.count("train"), "test": source.count("test")}
@@ -184,6 +186,10 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _open(name: str, data_dir: str | os.PathLike[str] | None, prepare: bool = True) -> ImageSource:
     """Returns the source of a named dataset; without `prepare`, one that may only describe itself."""
+    if not isinstance(name, str):
+        raise ValueError(f"`name` must be the name of a dataset; received {shown(name)}.")
+    if not isinstance(data_dir, str | os.PathLike | None):
+        raise ValueError(f"`data_dir` must be a path or None; received {shown(data_dir)}.")
     directory = None if data_dir is None else os.path.expanduser(os.fspath(data_dir))
     if name in DATASETS:
         return ArraySource(DATASETS.get(name)(directory))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from keras_sparseflow.checks import check_flag, check_number
 from keras_sparseflow.plugins import Table, unknown_name
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS
 
@@ -42,7 +43,7 @@ class Options:
         execution: a name in `EXECUTIONS`: how networks with masks are computed.
 
     Raises:
-        ValueError: an unknown strategy or execution, or less than one device.
+        ValueError: an unknown strategy or execution, or a value of another type or out of its range.
 
     Example:
         >>> Options(strategy="mirrored", devices=2).devices
@@ -63,8 +64,15 @@ class Options:
             raise unknown_name(STRATEGIES.kind, self.strategy, STRATEGIES.names())
         if self.execution not in EXECUTIONS:
             raise unknown_name("execution", self.execution, list(EXECUTIONS))
-        if self.devices is not None and self.devices < 1:
-            raise ValueError(f"`devices` must be a whole number of at least 1; received {self.devices}.")
+        for name in ("tensorboard", "allow_collapse"):
+            check_flag(name, getattr(self, name))
+        if self.jit is not None:
+            check_flag("jit", self.jit)
+        if self.devices is not None:
+            check_number("devices", self.devices, whole=True, minimum=1)
+        if self.population_memory is not None:
+            check_number("population_memory", self.population_memory, whole=True, minimum=0)
+        check_number("checkpoint_seconds", self.checkpoint_seconds, minimum=0)
 
 
 DEFAULT_OPTIONS = Options()

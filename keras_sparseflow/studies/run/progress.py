@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from keras_sparseflow.interruption import check_interruption
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 LINE_SECONDS = 15.0
@@ -102,7 +103,8 @@ class StudyProgress:
         return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{int(seconds % 60):02}"
 
     def show(self, now: str) -> None:
-        """Shows what is going on, with the runs done and the time left."""
+        """Shows what is going on, with the runs done and the time left; raises KeyboardInterrupt after Ctrl-C."""
+        check_interruption()
         left = self.time_left()
         self._bar.line = now
         self._bar.update(self._task, completed=self.done, left=left)

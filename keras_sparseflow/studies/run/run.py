@@ -10,6 +10,7 @@ import keras
 
 from keras_sparseflow.data import ImageData, ordered_batches, steps_per_epoch, training_batches, whole_batches
 from keras_sparseflow.flow import measured_epochs
+from keras_sparseflow.interruption import check_interruption
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS, CheckpointClock
 from keras_sparseflow.records.integrity import without_digests
@@ -108,7 +109,7 @@ def run(
     flow, diagnostics = _flow_callback(spec, data), Diagnostics(spec, data, say)
     keeper = _Keeper(log, flow, diagnostics, CheckpointClock(checkpoint_seconds if chief else math.inf))
     changing = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), *part_callbacks(spec, data)]
-    listeners = [*changing, flow, *diagnostics.callbacks, keeper]
+    listeners = [*changing, flow, *diagnostics.callbacks, keeper, _Interruptions()]
     if chief:
         listeners += rewind_points(spec, folder, log.next_epoch * steps)
     if on_epoch is not None:
@@ -149,6 +150,16 @@ def _fit(
             verbose=0,
             callbacks=list(listeners),
         )
+
+
+class _Interruptions(keras.callbacks.Callback):
+    """Ends `fit` and evaluation after the batch in which Ctrl-C came."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        check_interruption()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        check_interruption()
 
 
 class _Keeper(keras.callbacks.Callback):

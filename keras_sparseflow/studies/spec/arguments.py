@@ -1,6 +1,7 @@
 """Arguments of named things, written "name.argument=value": rmsprop.rho=0.99."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -73,7 +74,8 @@ def _parse(text: str, field: str = "options") -> tuple[str, str, Any]:
     value = _number(match[3]) if match else None
     if match is None or value is None:
         raise ValueError(
-            f"`{field}` must be of the form name.argument=value, with a number, true or false; received {text!r}."
+            f"`{field}` must be of the form name.argument=value, with a finite number, true or false; received "
+            f"{text!r}."
         )
     return match[1], match[2], value
 
@@ -83,7 +85,8 @@ def _number(text: str) -> bool | int | float | None:
         return text == "true"
     for convert in (int, float):
         try:
-            return convert(text)
+            number = convert(text)
         except ValueError:
             continue
+        return number if math.isfinite(number) else None
     return None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from keras_sparseflow.checks import LARGEST_SEED
 from keras_sparseflow.studies.spec.combined import parse_variant
 from keras_sparseflow.studies.spec.fields import OURS, Values, spec_field
 
@@ -29,6 +30,7 @@ class DataSpec:
         "what the choice of `train_size` images depends on",
         when=lambda values: values["train_size"] is not None,
         minimum=0,
+        maximum=LARGEST_SEED,
     )
     augment_pad: int | None = spec_field(
         None,

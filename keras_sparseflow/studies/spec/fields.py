@@ -1,11 +1,11 @@
 """The fields of specs: what each means, where its default comes from, which values it takes, and when it applies."""
 
 import dataclasses
-import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras_sparseflow.checks import LIMITS, check_names, check_number, shown
 from keras_sparseflow.data.datasets.loading import DATASETS
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
@@ -129,18 +129,22 @@ def check_value(item: dataclasses.Field[Any], value: Any) -> Any:
     """
     name, limits = called(item), item.metadata
     if name in _COMBINED:
-        return _COMBINED[name].canonical(str(value))
+        if not isinstance(value, str):
+            raise ValueError(f"`{name}` must be a name; received {shown(value)}.")
+        return _COMBINED[name].canonical(value)
     if name in _TABLES:
         return _check_names(name, value)
     if "choices" in limits:
         return _check_choices(item, value)
     if value is None and item.default is None:
         return value
-    if _LIMITS.keys() & limits.keys():
+    if LIMITS.keys() & limits.keys():
         several = str(item.type).startswith("tuple")
+        if several and (isinstance(value, str) or not isinstance(value, Sequence)):
+            raise ValueError(f"`{name}` must be a list of numbers; received {shown(value)}.")
         return tuple(_check_number(item, number) for number in value) if several else _check_number(item, value)
     if name not in OPTION_FIELDS and (not isinstance(value, str) or not value):
-        raise ValueError(f"`{name}` must be a name; received {value!r}.")
+        raise ValueError(f"`{name}` must be a name; received {shown(value)}.")
     return value  # options are checked with the name that they are of
 
 
@@ -186,14 +190,12 @@ def load_plugins(specs: Iterable[Any]) -> None:
 
 def _check_names(name: str, value: Any) -> Any:
     """Returns a name, or a tuple of at least one, all of which the field's table holds."""
-    several = name == "flow_measures"
-    names = value if several else (value,)
-    if isinstance(names, str) or not names:
-        raise ValueError(f"`{name}` must list at least one name; received {value!r}.")
-    table = _TABLES[name]
-    for each in names:
+    several, table = name == "flow_measures", _TABLES[name]
+    if not several and not isinstance(value, str):
+        raise ValueError(f"`{name}` must be a name; received {shown(value)}.")
+    for each in check_names(name, value) if several else (value,):
         table.plugin(each)
-    return tuple(names) if several else value
+    return tuple(value) if several else value
 
 
 def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
@@ -213,23 +215,9 @@ def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def _check_number(item: dataclasses.Field[Any], value: Any) -> Any:
-    limits = item.metadata
-    kind = "a whole number" if "int" in str(item.type) else "a number"
-    types = int if kind == "a whole number" else (int, float)
-    fits = isinstance(value, types) and not isinstance(value, bool) and abs(value) != float("inf")
-    if not fits or not all(holds(value, limits[name]) for name, (_, holds) in _LIMITS.items() if name in limits):
-        limited = " and ".join(f"{words} {limits[name]}" for name, (words, _) in _LIMITS.items() if name in limits)
-        raise ValueError(f"`{called(item)}` must be {kind} {limited}; received {value!r}.")
-    return value if types is int else float(value)
+    limits = {name: item.metadata[name] for name in LIMITS if name in item.metadata}
+    return check_number(called(item), value, whole="int" in str(item.type), **limits)
 
-
-_LIMITS = {
-    "minimum": ("of at least", operator.ge),
-    "above": ("above", operator.gt),
-    "maximum": ("at most", operator.le),
-    "below": ("below", operator.lt),
-}
-"""Limits of numbers, by the name that a field's metadata gives them: in words, and what must hold."""
 
 _COMBINED = {"variant": VARIANTS, "tweaks": COMBINED_TWEAKS}
 """Fields whose values combine names."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from keras_sparseflow.checks import LARGEST_SEED
 from keras_sparseflow.data.images import augmentation_pad
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
@@ -69,7 +70,9 @@ class RunSpec:
     sparsity: SparsitySpec = part(SparsitySpec)
     training: TrainingSpec = part(TrainingSpec)
     measurement: MeasurementSpec = part(MeasurementSpec)
-    seed: int = spec_field(0, "what initial values, masks, batch order and augmentation depend on", minimum=0)
+    seed: int = spec_field(
+        0, "what initial values, masks, batch order and augmentation depend on", minimum=0, maximum=LARGEST_SEED
+    )
 
     def __post_init__(self) -> None:
         self._fill({leaf.name: leaf.of(self) for leaf in LEAVES.values()})

@@ -30,8 +30,12 @@ def parallel_stacks() -> int:
 
 def population_memory() -> int:
     """Returns the bytes that a population may take by default: half of what is free."""
-    free = gpu_memory_free() if on_gpu() else available_memory()
-    return int(MEMORY_SHARE * free)
+    return int(MEMORY_SHARE * free_memory())
+
+
+def free_memory() -> int:
+    """Returns the bytes that are free on the first GPU, or without one in the machine."""
+    return gpu_memory_free() if on_gpu() else available_memory()
 
 
 def gpu_memory_free() -> int:

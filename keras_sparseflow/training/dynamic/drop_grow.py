@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.checks import check_number
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.selection import top_mask
 from keras_sparseflow.training.counting import batches_per_step
@@ -101,14 +102,11 @@ class DropAndGrow(MaskUpdates):
         first_step: int = 0,
     ):
         super().__init__(layers, first_step)
-        if frequency < 1:
-            raise ValueError(f"`frequency` must be at least 1; received {frequency}.")
-        if not 0 < drop_fraction <= 1:
-            raise ValueError(f"`drop_fraction` must be in (0, 1]; received {drop_fraction}.")
+        check_number("frequency", frequency, whole=True, minimum=1)
+        check_number("drop_fraction", drop_fraction, above=0, maximum=1)
         if decay not in DECAYS:
             raise ValueError(f"`decay` must be one of {', '.join(DECAYS)}; received {decay!r}.")
-        if begin_step < 0:
-            raise ValueError(f"`begin_step` must be at least 0; received {begin_step}.")
+        check_number("begin_step", begin_step, whole=True, minimum=0)
         self._asked_end = end_step
         self._frequency = frequency
         self._drop_fraction = drop_fraction
@@ -116,7 +114,7 @@ class DropAndGrow(MaskUpdates):
         self._begin = begin_step
         self._end = 0
         if end_step is not None:
-            self._check_end(end_step)
+            self._check_end(check_number("end_step", end_step, whole=True))
 
     @abc.abstractmethod
     def _update(self, step: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_sparseflow.checks import check_number
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.selection import top_mask
 from keras_sparseflow.training.dynamic.mask_updates import MaskUpdates
@@ -66,17 +67,15 @@ class GradualMagnitude(MaskUpdates):
         first_step: int = 0,
     ):
         super().__init__(layers, first_step)
-        if not 0 < final_density <= 1:
-            raise ValueError(f"`final_density` must be in (0, 1], a fraction; received {final_density}.")
-        if not final_density <= initial_density <= 1:
-            raise ValueError(f"`initial_density` must be in [{final_density}, 1]; received {initial_density}.")
-        if not 0 <= begin_step <= end_step or end_step < 1:
+        check_number("final_density", final_density, above=0, maximum=1)
+        check_number("initial_density", initial_density, minimum=final_density, maximum=1)
+        check_number("begin_step", begin_step, whole=True, minimum=0)
+        if check_number("end_step", end_step, whole=True, minimum=1) < begin_step:
             raise ValueError(
                 "`begin_step` must be at least 0, and `end_step` at least 1 and not before it; received "
                 f"{begin_step} and {end_step}."
             )
-        if frequency < 1:
-            raise ValueError(f"`frequency` must be at least 1; received {frequency}.")
+        check_number("frequency", frequency, whole=True, minimum=1)
         self._first, self._last = initial_density, final_density
         self._begin, self._end = begin_step, end_step
         self._frequency = frequency

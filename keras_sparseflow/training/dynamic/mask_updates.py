@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_sparseflow.checks import check_names, check_number
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.lora import has_lora
@@ -41,11 +42,9 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
     def __init__(self, layers: Sequence[str] | None, first_step: int):
         super().__init__()
         check_tensorflow(type(self).__name__)
-        if first_step < 0:
-            raise ValueError(f"`first_step` must be at least 0; received {first_step}.")
         self.rows: list[dict[str, Any]] = []
-        self._names = layers
-        self._first_step = first_step
+        self._names = None if layers is None else check_names("layers", layers)
+        self._first_step = check_number("first_step", first_step, whole=True, minimum=0)
         self._kernels: list[Kernel] = []
         self._batches_done = 0
 

@@ -1,7 +1,7 @@
 """A callback that fades ghosts out while a network trains."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from keras_sparseflow.checks import check_number
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.ghost import GhostActivation, GhostSkip, ghosts_of
 from keras_sparseflow.plugins import unknown_name
@@ -73,14 +74,15 @@ class GhostSchedule(keras.callbacks.Callback):
         if (end_epoch is None) == (end_step is None):
             raise ValueError(f"One of `end_epoch` and `end_step` must be given; received {end_epoch} and {end_step}.")
         for name, end in (("end_epoch", end_epoch), ("end_step", end_step)):
-            if end is not None and end < 1:
-                raise ValueError(f"`{name}` must be at least 1; received {end}.")
-        if len(beta) != 2 or not all(0 < each < math.inf for each in beta):
+            if end is not None:
+                check_number(name, end, whole=True, minimum=1)
+        if not isinstance(beta, Sequence) or len(beta) != 2:
             raise ValueError(f"`beta` must be two numbers above 0, its first and its last; received {beta}.")
+        for each in beta:
+            check_number("beta", each, above=0)
         if alpha not in _ALPHAS:
             raise unknown_name("schedule of `alpha`", alpha, list(_ALPHAS))
-        if first_step < 0:
-            raise ValueError(f"`first_step` must be at least 0; received {first_step}.")
+        check_number("first_step", first_step, whole=True, minimum=0)
         self.rows: list[dict[str, Any]] = []
         self._end_epoch, self._end_step, self._first_step = end_epoch or 0, end_step, first_step
         self._betas, self._alpha_at = beta, _ALPHAS[alpha]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_sparseflow.checks import check_number
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.training.tost.first_step import FirstStep, StepOutcome
 from keras_sparseflow.training.tost.half_batches import half_new_pairs
@@ -153,13 +154,10 @@ class _Adam:
 
 
 def _check(iterations: int, learning_rate: float, gamma: float, eta: float, min_scale: float) -> None:
-    if iterations < 1:
-        raise ValueError(f"`iterations` must be at least 1; received {iterations}.")
+    check_number("iterations", iterations, whole=True, minimum=1)
     for name, value in {"learning_rate": learning_rate, "gamma": gamma, "eta": eta}.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0; received {value}.")
-    if not 0 < min_scale <= 1:
-        raise ValueError(f"`min_scale` must be in (0, 1]; received {min_scale}.")
+        check_number(name, value, above=0)
+    check_number("min_scale", min_scale, above=0, maximum=1)
 
 
 def _check_outcome(outcome: StepOutcome, iteration: int) -> None:

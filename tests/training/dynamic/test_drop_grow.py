@@ -199,12 +199,12 @@ def test_a_training_that_diverges_goes_on_with_its_masks(method):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"frequency": 0}, "`frequency` must be at least 1; received 0"),
-        ({"drop_fraction": 0}, r"`drop_fraction` must be in \(0, 1\]; received 0"),
-        ({"drop_fraction": 30}, r"`drop_fraction` must be in \(0, 1\]; received 30"),
+        ({"frequency": 0}, "`frequency` must be a whole number of at least 1; received 0"),
+        ({"drop_fraction": 0}, r"`drop_fraction` must be a number above 0 and at most 1; received 0"),
+        ({"drop_fraction": 30}, r"`drop_fraction` must be a number above 0 and at most 1; received 30"),
         ({"decay": "linear"}, "`decay` must be one of cosine, constant; received 'linear'"),
-        ({"begin_step": -1}, "`begin_step` must be at least 0; received -1"),
-        ({"first_step": -1}, "`first_step` must be at least 0; received -1"),
+        ({"begin_step": -1}, "`begin_step` must be a whole number of at least 0; received -1"),
+        ({"first_step": -1}, "`first_step` must be a whole number of at least 0; received -1"),
         ({"end_step": 100}, "`end_step` must be above 100, the step of the first update; received 100"),
         ({"end_step": 5, "begin_step": 5}, "`end_step` must be above 5, the step of the first update; received 5"),
     ],

@@ -104,14 +104,18 @@ def test_a_training_that_diverges_goes_on_with_its_masks():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((0, 1, 2), {}, r"`final_density` must be in \(0, 1\], a fraction; received 0"),
-        ((90, 1, 2), {}, r"`final_density` must be in \(0, 1\], a fraction; received 90"),
-        ((0.5, 1, 2), {"initial_density": 0.4}, r"`initial_density` must be in \[0.5, 1\]; received 0.4"),
+        ((0, 1, 2), {}, r"`final_density` must be a number above 0 and at most 1; received 0"),
+        ((90, 1, 2), {}, r"`final_density` must be a number above 0 and at most 1; received 90"),
+        (
+            (0.5, 1, 2),
+            {"initial_density": 0.4},
+            r"`initial_density` must be a number of at least 0.5 and at most 1; received 0.4",
+        ),
         ((0.5, 3, 2), {}, "`begin_step` must be at least 0, and `end_step` .* not before it; received 3 and 2"),
-        ((0.5, -1, 2), {}, "`begin_step` must be at least 0, .* received -1 and 2"),
-        ((0.5, 0, 0), {}, "`end_step` at least 1 .* received 0 and 0"),
-        ((0.5, 1, 2), {"frequency": 0}, "`frequency` must be at least 1; received 0"),
-        ((0.5, 1, 2), {"first_step": -1}, "`first_step` must be at least 0; received -1"),
+        ((0.5, -1, 2), {}, "`begin_step` must be a whole number of at least 0; received -1"),
+        ((0.5, 0, 0), {}, "`end_step` must be a whole number of at least 1; received 0"),
+        ((0.5, 1, 2), {"frequency": 0}, "`frequency` must be a whole number of at least 1; received 0"),
+        ((0.5, 1, 2), {"first_step": -1}, "`first_step` must be a whole number of at least 0; received -1"),
     ],
     ids=str,
 )

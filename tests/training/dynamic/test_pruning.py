@@ -351,7 +351,7 @@ def named(value):
         (None, {"sparsity_m_by_n": (4, 2)}, ValueError, "0 < m < n.*received \\(4, 2\\)"),
         (None, {"sparsity_m_by_n": (2, 4), "block_size": (2, 2)}, ValueError, "neither `schedule` nor `block_size`"),
         (constant(), {"sparsity_m_by_n": (2, 4)}, ValueError, "neither `schedule` nor `block_size`"),
-        (constant(), {"first_step": -1}, ValueError, "`first_step` must be at least 0; received -1"),
+        (constant(), {"first_step": -1}, ValueError, "`first_step` must be a whole number of at least 0; received -1"),
     ],
     ids=named,
 )

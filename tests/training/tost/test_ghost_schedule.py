@@ -174,12 +174,12 @@ def test_activations_that_are_relu_from_the_start_stay_so():
     [
         ((), {}, "One of `end_epoch` and `end_step` must be given; received None and None"),
         ((1,), {"end_step": 2}, "One of .* received 1 and 2"),
-        ((0,), {}, "`end_epoch` must be at least 1; received 0"),
-        ((), {"end_step": 0}, "`end_step` must be at least 1; received 0"),
-        ((1,), {"beta": (0, 50)}, r"`beta` must be two numbers above 0.*received \(0, 50\)"),
-        ((1,), {"beta": (1, math.inf)}, "`beta` must be two numbers"),
+        ((0,), {}, "`end_epoch` must be a whole number of at least 1; received 0"),
+        ((), {"end_step": 0}, "`end_step` must be a whole number of at least 1; received 0"),
+        ((1,), {"beta": (0, 50)}, r"`beta` must be a number above 0; received 0"),
+        ((1,), {"beta": (1, math.inf)}, "`beta` must be a number above 0; received inf"),
         ((1,), {"alpha": "cosinus"}, "Unknown schedule of `alpha` 'cosinus'.*Did you mean 'cosine'"),
-        ((1,), {"first_step": -1}, "`first_step` must be at least 0; received -1"),
+        ((1,), {"first_step": -1}, "`first_step` must be a whole number of at least 0; received -1"),
     ],
     ids=str,
 )

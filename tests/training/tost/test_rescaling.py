@@ -140,10 +140,10 @@ def test_what_cannot_be_done_is_refused_and_leaves_the_model_as_it_was():
     model = network()
     before = arrays(model)
     for options, message in [
-        ({"iterations": 0}, "`iterations` must be at least 1; received 0"),
-        ({"gamma": 0.0}, r"`gamma` must be above 0; received 0\.0"),
-        ({"eta": -1}, "`eta` must be above 0; received -1"),
-        ({"min_scale": 0}, r"`min_scale` must be in \(0, 1\]; received 0"),
+        ({"iterations": 0}, "`iterations` must be a whole number of at least 1; received 0"),
+        ({"gamma": 0.0}, r"`gamma` must be a number above 0; received 0\.0"),
+        ({"eta": -1}, "`eta` must be a number above 0; received -1"),
+        ({"min_scale": 0}, r"`min_scale` must be a number above 0 and at most 1; received 0"),
         ({"batch_size": 50}, "batches of 50 and 60 examples"),
         ({"data": IMAGES}, "received ndarray"),
         ({"data": (IMAGES, LABELS[:3])}, r"one length; received \[3, 60\]"),

@@ -13,6 +13,7 @@ from keras_sparseflow.analysis.frames.cells import PLACE, arrange, cell_columns
 from keras_sparseflow.analysis.frames.pairs import mean_by_width, pair_arms
 from keras_sparseflow.analysis.published.tessera_tables import with_published
 from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
+from keras_sparseflow.records.csv_cells import as_csv_file
 
 
 def write_tables(
@@ -62,7 +63,7 @@ def write_csv(tables: Mapping[str, pd.DataFrame], folder: str | Path) -> list[Pa
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.csv" for name in tables]
     for path, table in zip(paths, tables.values(), strict=True):
-        records.write_atomic(path, table.to_csv(index=False).encode())
+        records.write_atomic(path, as_csv_file(table))
     return paths
 
 

@@ -1,0 +1,76 @@
+"""Ctrl-C that is never lost: it is noted when it comes, and looked at wherever a training can be left.
+
+Python raises KeyboardInterrupt in whatever runs at that moment. In a callback of a weak reference or in a finaliser,
+which a training has thousands of, it is printed and forgotten.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+INTERRUPTED = 130
+"""Exit status of a process that Ctrl-C has ended."""
+
+_noted = threading.Event()
+
+
+def check_interruption() -> None:
+    """Raises KeyboardInterrupt if Ctrl-C was noted; nothing is noted outside of `interruptions_noted`.
+
+    Example:
+        >>> check_interruption()
+    """
+    if _noted.is_set():
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interruptions_noted() -> Iterator[None]:
+    """Notes Ctrl-C inside the context, beside raising KeyboardInterrupt; a second one ends the process at once.
+
+    For programs that own their process. Outside of the main thread, and where Ctrl-C is ignored or handled in a way of
+    one's own, nothing is changed.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    _noted.clear()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, _note)
+    threading.Thread(target=_end_at_second, args=(reading,), daemon=True, name="interruptions").start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        _noted.clear()
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _noted.set()
+    raise KeyboardInterrupt
+
+
+def _end_at_second(reading: int) -> None:
+    """Ends the process when a second Ctrl-C comes, even while the main thread is inside of TensorFlow.
+
+    Python calls handlers between two of its instructions only, but hands every signal to this pipe as it comes.
+    """
+    heard = 0
+    with open(reading, "rb", buffering=0) as pipe:
+        while received := pipe.read(1):
+            heard += received[0] == signal.SIGINT
+            if heard == 1:
+                print("\nEnding. Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+            if heard > 1:
+                shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides the cursor
+                print(f"{shown}\nEnded at once.", file=sys.stderr, flush=True)
+                os._exit(INTERRUPTED)
