@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from keras_sparseflow.records.files import REMEDY
 
@@ -30,16 +28,23 @@ _TEXTS = ("reading", "measure", "layer", "diagnostic")
 _KEYS = (*_TEXTS, "epoch", "x", "y")
 """Columns that identify a row: none of their values may be missing."""
 
+if TYPE_CHECKING:
+    import pandas as pd  # takes most of a second to load, so functions do it
+
 Rows = Sequence[Mapping[str, Any]]
 
 
 def as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
     """Returns rows as the content of a CSV file with these columns."""
+    import pandas as pd
+
     return pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False).encode()
 
 
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
     """Returns a table of one run, and raises ValueError unless it is complete."""
+    import pandas as pd
+
     try:
         rows = pd.read_csv(path, dtype={name: str for name in columns if name in _TEXTS})
     except FileNotFoundError as error:
@@ -59,14 +64,16 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return rows
 
 
-def _numbers(path: Path, column: pd.Series) -> pd.Series:
+def _numbers(path: Path, column: "pd.Series") -> "pd.Series":
+    import pandas as pd
+
     try:
         return pd.to_numeric(column)
     except ValueError as error:
         raise _corrupt(path, f"expected numbers in the column `{column.name}`, but {error}") from error
 
 
-def _check_grid(path: Path, points: pd.DataFrame) -> None:
+def _check_grid(path: Path, points: "pd.DataFrame") -> None:
     expected = points["x"].nunique() * points["y"].nunique()
     received = len(points.drop_duplicates(["x", "y"]))
     if not expected == received == len(points):

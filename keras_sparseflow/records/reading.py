@@ -1,14 +1,15 @@
 """Functions that read studies as DataFrames."""
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from keras_sparseflow.records.columns import OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.folder import RunFolder
 from keras_sparseflow.records.integrity import damage_of, without_digests
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_study(study_dir: str | Path) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def read_study(study_dir: str | Path) -> dict[str, Any]:
     return study
 
 
-def read_results(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_results(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns one row per finished member of the study: `run_id`, the spec's fields, the result's fields.
 
     The column of a flow measure holds its mean over the measured epochs, by the reading that `flow_reading` names:
@@ -59,6 +60,8 @@ def read_results(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFra
         >>> len(results), results["arm"].unique().tolist()
         (24, ['sparse', 'dense'])
     """
+    import pandas as pd
+
     study = read_study(study_dir)
     folders = {folder.run_id: folder for folder in _finished(study_dir, damaged)}
     members = study.get("members") or [{"run_id": run_id} for run_id in study["run_ids"]]
@@ -81,13 +84,13 @@ def read_results(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFra
     return frame
 
 
-def _legible(frame: pd.DataFrame, spec_columns: list[str]) -> list[str]:
+def _legible(frame: "pd.DataFrame", spec_columns: list[str]) -> list[str]:
     """Returns the columns in an order to be read: what varies, the results, and last what is the same in every run."""
     constant = [name for name in spec_columns if frame[name].map(repr).nunique() <= 1]
     return [*(str(name) for name in frame if name not in constant), *constant]
 
 
-def read_history(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_history(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`.
 
     Args:
@@ -104,7 +107,7 @@ def read_history(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFra
     return _read_rows(study_dir, "history", damaged)
 
 
-def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per finished run, measured epoch, reading, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
     The reading "end" is of the mean gradient over the training images at the end of the epoch; "steps" is the mean
@@ -125,7 +128,7 @@ def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
     return _read_rows(study_dir, "flow", damaged)
 
 
-def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per measured epoch, measure and layer of each finished run that has diagnostics.
 
     Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
@@ -144,7 +147,7 @@ def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> pd.Dat
     return _read_rows(study_dir, "diagnostics", damaged)
 
 
-def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per finished run and point around its trained weights: `run_id` and `LANDSCAPE_COLUMNS`.
 
     For the diagnostic `loss_along`, x is the distance along the Hessian's top eigenvector, and y is 0. For
@@ -217,8 +220,10 @@ def _of_the_plan(study_dir: str | Path) -> list[RunFolder]:
     return [folder for folder in folders if folder.finished]
 
 
-def _read_rows(study_dir: str | Path, name: str, damaged: str) -> pd.DataFrame:
+def _read_rows(study_dir: str | Path, name: str, damaged: str) -> "pd.DataFrame":
     """Returns one table of all finished runs; runs without this optional table are left out."""
+    import pandas as pd
+
     columns, frames = TABLES[name], []
     for folder in _finished(study_dir, damaged):
         path = folder.path / f"{name}.csv"
