@@ -85,8 +85,18 @@ def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], cons
 
 _TOLD = (
     *("dataset", "model", "depth", "hidden_layers", "width", "max_width", "width_fractions", "density", "method"),
-    *("score", "distribution", "tweaks", "variant", "activation", "optimizer", "learning_rate", "batch_size", "epochs"),
-    "seeds",
+    *(
+        "score",
+        "distribution",
+        "tweaks",
+        "variant",
+        "activation",
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "batch_size",
+    ),
+    *("epochs", "rounds", "fraction", "rewind_step", "seeds"),
 )
 """The choices that are printed before a study is trained; its report has them all."""
 

@@ -151,6 +151,7 @@ def _alone(values: dict[str, Any], study: str | None, data_dir: str | None) -> t
         name=name,
         title="Single networks",
         comparison="densities",
+        seeds=(spec.seed,),
         base={field: value for field, value in of_data.items() if value is not None},
     )
     return alone, spec

@@ -111,7 +111,7 @@ def timed(prepared: Prepared, executor: str) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """Returns a time in two digits and a unit.
+    """Returns a time in the largest unit of which there are two.
 
     Example:
         >>> in_words(42), in_words(600), in_words(9000), in_words(10**6)
@@ -119,8 +119,12 @@ def in_words(seconds: float) -> str:
     """
     for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.2g} {unit}"
-    return f"{max(1, seconds):.2g} s"
+            return f"{_short(seconds / length)} {unit}"
+    return f"{_short(seconds)} s"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 9.95 else f"{number:,.0f}"
 
 
 def _left(plan: StudyPlan) -> list[RunSpec]:
@@ -135,7 +139,7 @@ def _trained(prepared: Prepared, executor: str, specs: Sequence[RunSpec]) -> tup
     steps = max(2, min(steps, round(steps * MOST_FLOPS / an_epoch)))
     data = _images(size, steps * first.training.batch_size)
     small = DataSize(size.input_shape, size.classes, len(data.train_images), len(data.test_images))
-    short = [_short(spec) for spec in specs]
+    short = [_brief(spec) for spec in specs]
     options = dataclasses.replace(prepared.options, tensorboard=False, checkpoint_seconds=math.inf)
     with tempfile.TemporaryDirectory() as folder:
         planned = plan_study(short, Path(folder), small, executor, options)
@@ -148,7 +152,7 @@ def _trained(prepared: Prepared, executor: str, specs: Sequence[RunSpec]) -> tup
     return steady * EPOCHS / cost(short, small).flops, max(0.0, clock.ends[0] - began - steady)
 
 
-def _short(spec: RunSpec) -> RunSpec:
+def _brief(spec: RunSpec) -> RunSpec:
     """Returns the spec of a training that costs the same for each step, and lasts `EPOCHS` epochs."""
     still = {"method": "static", "score": "random", "earlier_densities": ()}
     quiet = {"flow_epochs": 0, "diagnostics": (), "rescale_iterations": 1, "learning_rate": 1e-6}
