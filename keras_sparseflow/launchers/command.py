@@ -62,7 +62,7 @@ def parsed(arguments: list[str], help: str, defaults: Callable[[list[str]], Defa
         if asked_for_help():
             print(help_page(help, defaults(words)))
             sys.exit(0)
-        if FLAGS.write_flagfile is not None:
+        if FLAGS.write_flagfile is not None and not FLAGS.only_check_args:
             write_flag_file(Path(FLAGS.write_flagfile), words)
     return [program, *words]
 

@@ -104,7 +104,7 @@ def train_and_report(argv: list[str]) -> None:
         load_training_as_given()
         from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief
-        from keras_sparseflow.studies.executors.timing import time_line
+        from keras_sparseflow.studies.executors.timing import print_time
         from keras_sparseflow.studies.prepare import prepare
         from keras_sparseflow.studies.printing import print_study
         from keras_sparseflow.studies.run_study import check_data, run_study
@@ -121,7 +121,7 @@ def train_and_report(argv: list[str]) -> None:
         for study in studies:
             if only_told:
                 print_study(prepared := prepare(study, **how))
-                print(time_line(prepared, FLAGS.executor, FLAGS.estimate))
+                print_time(prepared, FLAGS.executor, FLAGS.estimate)
                 continue
             if is_chief(how["options"]):
                 print(f"{study.name}: {study.title}", flush=True)

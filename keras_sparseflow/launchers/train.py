@@ -65,7 +65,7 @@ def main(argv: list[str]) -> None:
         refuse_arguments(argv)
         load_training_as_given()
         from keras_sparseflow.studies.executors.options import is_chief
-        from keras_sparseflow.studies.executors.timing import time_line
+        from keras_sparseflow.studies.executors.timing import print_time
         from keras_sparseflow.studies.printing import print_result, print_study
         from keras_sparseflow.studies.run_study import prepare_network, run_network
 
@@ -79,7 +79,7 @@ def main(argv: list[str]) -> None:
         }
         if FLAGS.dry_run or FLAGS.estimate:
             print_study(prepared := prepare_network(network_values(), **how))
-            print(time_line(prepared, FLAGS.executor, FLAGS.estimate))
+            print_time(prepared, FLAGS.executor, FLAGS.estimate)
             return
         folder = run_network(network_values(), **how, repair=FLAGS.repair)
         if is_chief(options):

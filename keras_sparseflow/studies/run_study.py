@@ -257,7 +257,8 @@ def _write_record(prepared: Prepared, images: dict[str, Any], beside: Sequence[R
     members = [*(Member(spec, {}) for spec in beside if spec not in prepared.specs), *prepared.members]
     record = prepared.study.record(members, command_line())
     cost = dataclasses.asdict(prepared.cost)
-    flops = {spec.run_id: whole_flops(spec, prepared.size) for spec in prepared.specs}
+    specs = dict.fromkeys(member.spec for member in members)
+    flops = {spec.run_id: whole_flops(spec, prepared.size) for spec in specs}
     data = {**images, "classes": prepared.size.classes}
     write_json(prepared.study_dir / "study.json", {**record, "cost": cost, "run_flops": flops, "data": data})
     if prepared.options.tensorboard:

@@ -46,6 +46,12 @@ def time_line(prepared: Prepared, executor: str, train: bool) -> str:
     return f"Time: about {in_words(seconds)}, judged by {counted(len(rows), 'earlier run')} on this machine."
 
 
+def print_time(prepared: Prepared, executor: str, train: bool) -> None:
+    """Prints the sentence of `time_line`, if there is one."""
+    if line := time_line(prepared, executor, train):
+        print(line)
+
+
 def earlier_runs(runs_dir: Path) -> list[tuple[str, float, float]]:
     """Returns architecture, floating-point operations and seconds of each run that finished on a machine like this."""
     rows = []

@@ -21,7 +21,7 @@ STARTING_POINTS: dict[str, dict[str, Any]] = {
         **{"optimizer": "adam", "learning_rate": 0.003, "schedule": "cosine", "epochs": 20, "batch_size": 64},
     },
 }
-"""Values of fields by architecture; with each the bundled digits are learned in a minute or two on two cores."""
+"""Values of fields by architecture; with each the bundled digits are learned in one to four minutes of two cores."""
 
 
 def starting_point(model: str) -> dict[str, Any]:

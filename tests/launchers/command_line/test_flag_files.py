@@ -35,6 +35,12 @@ def test_a_command_line_that_was_kept_gives_the_same_study(trained, tmp_path):
     assert changed.value("epochs") == 5 and changed.seeds == (0, 1)
 
 
+def test_nothing_is_kept_where_the_command_line_is_only_checked(launch, tmp_path):
+    file = tmp_path / "kept.flags"
+    launch("check", "--only_check_args", f"--write_flagfile={file}", str(tmp_path))
+    assert not file.exists()
+
+
 def test_flags_of_one_call_are_not_kept(launch, tmp_path):
     file = tmp_path / "kept.flags"
     done = launch("scsdc", "--seeds=0", "--dry_run", f"--write_flagfile={file}", f"--runs_dir={tmp_path}")
