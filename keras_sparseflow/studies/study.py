@@ -296,7 +296,8 @@ class Study:
         for name in dict.fromkeys([*before, *here]):
             rows = [study.get(name) for study in (before, here)]
             then, now = ("none" if row is None else row["value"] for row in rows)
-            if then != now and (None not in rows or {then, now} - {"none", _shown(LEAVES[name].default)}):
+            usual = {"none", _shown(LEAVES[name].default)} if name in LEAVES else set()
+            if then != now and (None not in rows or {then, now} - usual):
                 found.append({"choice": name, "preset": then, "here": now})
         return found
 

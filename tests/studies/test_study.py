@@ -152,6 +152,11 @@ def test_choices_of_a_preset_name_it_as_their_source():
     assert again.preset is preset and {row["choice"] for row in again.overrides()} == {"batch_size", "seeds"}
 
 
+def test_rounds_that_a_preset_has_not_are_an_override():
+    tickets = densities().with_choices({}, rounds=2)
+    assert {row["choice"]: row["here"] for row in tickets.overrides()}["rounds"] == "2"
+
+
 def test_an_error_is_explained_by_the_preset_where_something_else_was_changed():
     preset = study(base={"epochs": 7})
     message = "`epochs` must be even, for `batch_size` 128."
