@@ -26,7 +26,7 @@ from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from keras_sparseflow import save_compressed, sparsify, strip_masks, to_sparse
+from keras_sparseflow.twins import save_compressed, sparsify, strip_masks, to_sparse
 
 DENSITIES = flags.DEFINE_list("densities", ["0.1", "0.02"], "shares of active weights.")
 BATCH = flags.DEFINE_list("batch", ["1", "128"], "examples of a call.")

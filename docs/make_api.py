@@ -108,7 +108,7 @@ def lines(name: str, item: Any) -> list[str]:
         + ("" if isinstance(members[member], property | cached_property) else call(getattr(item, member)))
         for member in sorted(members)
     ]
-    return [name + ("" if issubclass(item, Exception | dict) else call(item)), *found]
+    return [name + ("" if issubclass(item, Exception) else call(item)), *found]
 
 
 def snapshot() -> str:

@@ -134,6 +134,10 @@ def test_the_package_itself_loads_nothing_else():
     assert not loaded_by("import keras_sparseflow") & {"numpy", "pandas", "scipy", "matplotlib"}
 
 
+def test_a_launcher_says_what_it_loads_before_pandas_and_scipy_are_loaded():
+    assert not loaded_by("from keras_sparseflow.launchers import scsdc") & {"pandas", "scipy", "matplotlib"}
+
+
 def test_public_names_load_when_used_and_unknown_ones_are_refused():
     import keras_sparseflow
 

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from absl import app, flags
 
+from keras_sparseflow.launchers.command_line.flag_files import define_flag_file_flags, write_flag_file
+from keras_sparseflow.launchers.command_line.help_pages import Defaults, asked_for_help, define_help_flags, help_page
 from keras_sparseflow.launchers.flags import define_plugin_flag
+from keras_sparseflow.launchers.terminal import plain_errors
+
+FLAGS = flags.FLAGS
 
 PREFIX = "sparseflow-"
 """What the names of commands begin with; the launcher's name follows, with hyphens."""
@@ -14,18 +19,52 @@ PREFIX = "sparseflow-"
 flags.disclaim_key_flags()  # flags are those of the program that asks for them, and stand in its --help
 
 
-def start(help: str | None, define_flags: Callable[[], None], main: Callable[[list[str]], None]) -> None:
-    """Defines a launcher's flags and --list_plugins, parses the command line and runs it; ends the process.
+def start(
+    help: str | None,
+    define_flags: Callable[[], None],
+    main: Callable[[list[str]], None],
+    defaults: Callable[[list[str]], Defaults] = lambda words: Defaults(),
+) -> None:
+    """Defines a launcher's flags and those of every launcher, parses the command line and runs it; ends the process.
 
     Args:
         help: what `--help` prints before the flags, as `called` changes it.
         define_flags: defines the flags.
         main: what is run; it takes the words beside the flags, the program first.
+        defaults: given those words without the program, gives the defaults that `--help` shows.
     """
     define_flags()
+    define_common_flags()
+
+    def parse(arguments: list[str]) -> list[str]:
+        return parsed(arguments, called(help or "", sys.argv[0]), defaults)
+
+    app.run(main, flags_parser=parse)
+
+
+def define_common_flags() -> None:
+    """Defines the flags that every launcher has."""
     define_plugin_flag()
-    sys.modules["__main__"].__doc__ = called(help or "", sys.argv[0])
-    app.run(main)
+    define_flag_file_flags()
+    define_help_flags()
+
+
+def parsed(arguments: list[str], help: str, defaults: Callable[[list[str]], Defaults]) -> list[str]:
+    """Returns the words beside the flags, the program first; shows the help or saves the flags if that is asked for.
+
+    Args:
+        arguments: the command line.
+        help: what stands before the flags in the help.
+        defaults: see `start`.
+    """
+    program, *words = app.parse_flags_with_usage(arguments)
+    with plain_errors():
+        if asked_for_help():
+            print(help_page(help, defaults(words)))
+            sys.exit(0)
+        if FLAGS.write_flagfile is not None and not FLAGS.only_check_args:
+            write_flag_file(Path(FLAGS.write_flagfile), words)
+    return [program, *words]
 
 
 def called(help: str, program: str) -> str:

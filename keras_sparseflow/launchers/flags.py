@@ -35,8 +35,7 @@ def define_spec_flags(*, lists: Sequence[str] = (), without: Sequence[str] = ())
         several = name in lists or leaf.is_list
         names = valid_names(leaf.item)
         note = (f"; one of {', '.join(names)}" if names else "") + ("; several separated by commas" if several else "")
-        help = f"{leaf.help}{note} (default: {_shown(leaf.default)})."
-        flags.DEFINE(_FieldParser(leaf, several), name, None, help, serializer=None)
+        flags.DEFINE(_FieldParser(leaf, several), name, None, f"{leaf.help}{note}.", serializer=None)
 
 
 def define_plugin_flag() -> None:
@@ -142,6 +141,8 @@ def load_training_as_given() -> None:
     Raises:
         ValueError, RuntimeError: devices that are not there.
     """
+    if sys.stderr.isatty():  # a log needs no word on what takes some seconds
+        print("Loading TensorFlow.", file=sys.stderr, flush=True)
     load_training_quietly(
         given_executor(), given_options(), memory_growth=FLAGS.memory_growth, deterministic=FLAGS.deterministic
     )
@@ -181,18 +182,22 @@ def given_report_options() -> dict[str, Any]:
     return options if FLAGS.measure is None else {**options, "measure": FLAGS.measure}
 
 
-def define_preview_flags() -> None:
-    """Defines the flags that only print what a launcher would do."""
+def define_preview_flags(*, presets: bool = True) -> None:
+    """Defines the flags that only print what a launcher would do.
+
+    Args:
+        presets: whether it has presets to list.
+    """
     flags.DEFINE_bool(
         "dry_run",
         False,
-        "only print what the study costs, and which networks would train together.",
+        "only print what would be trained, how, and what it costs.",
     )
-    flags.DEFINE_bool(
-        "list_presets",
-        False,
-        "only print every preset, changed by the other flags, and what it costs.",
-    )
+    flags.DEFINE_bool("estimate", False, "as dry_run, and how long it would take: some steps are trained for that.")
+    if presets:
+        flags.DEFINE_bool(
+            "list_presets", False, "only print every preset, changed by the other flags, and what it costs."
+        )
 
 
 def define_name(flag: str, default: str | None, kind: str, names: Sequence[str], help: str) -> flags.FlagHolder:
@@ -205,7 +210,7 @@ def define_name(flag: str, default: str | None, kind: str, names: Sequence[str],
         names: the valid ones.
         help: what it means.
     """
-    return flags.DEFINE(_NameParser(kind, names), flag, default, f"{help} One of {', '.join(names)}.")
+    return flags.DEFINE(NameParser(kind, names), flag, default, f"{help} One of {', '.join(names)}.")
 
 
 def define_numbers(name: str, convert: Callable[[str], Any], help: str) -> flags.FlagHolder:
@@ -259,7 +264,7 @@ class _FieldParser(flags.ArgumentParser):
         return text
 
 
-class _NameParser(flags.ArgumentParser):
+class NameParser(flags.ArgumentParser):
     """Takes one of several names as it is."""
 
     syntactic_help = ""
@@ -316,9 +321,3 @@ class _NumbersParser(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return "list of numbers"
-
-
-def _shown(value: Any) -> str:
-    if value is None or value == ():
-        return "none"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,13 +1,14 @@
 """The launcher of studies, which scsdc, wide_resnet and tost share: flags, training and reports."""
 
-import sys
+from typing import Any
 
 from absl import flags
 
+from keras_sparseflow.launchers.command_line.help_pages import Defaults, study_defaults
 from keras_sparseflow.launchers.flags import (
+    NameParser,
     define_executor_flags,
     define_mask_flags,
-    define_name,
     define_numbers,
     define_preview_flags,
     define_report_flags,
@@ -20,6 +21,7 @@ from keras_sparseflow.launchers.flags import (
 )
 from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
 from keras_sparseflow.studies.presets.preset_table import PRESETS, papers_and_presets, preset_names, studies_of
+from keras_sparseflow.studies.presets.small_sizes import small
 from keras_sparseflow.studies.study import GRID_FIELDS, Study
 
 FLAGS = flags.FLAGS
@@ -32,12 +34,16 @@ _DERIVED = ("seed", "earlier_densities", "matched_fraction", "width_fraction")
 _OWN = ("seeds", "width_fractions", "max_width", "rounds", "fraction")
 """Flags of a study's own fields."""
 
+_ALL = "all"
+"""In place of a preset: the group that is the launcher's."""
 
-def define_study_flags(preset: str) -> None:
+
+def define_study_flags(preset: str, group: str) -> None:
     """Defines every flag of a launcher of studies.
 
     Args:
         preset: the one that other flags change where none is named.
+        group: a key of `GROUPS`, the presets that are "all" of this launcher.
     """
     define_spec_flags(lists=GRID_FIELDS, without=_DERIVED)
     define_run_flags()
@@ -45,21 +51,42 @@ def define_study_flags(preset: str) -> None:
     define_mask_flags()
     define_report_flags()
     define_preview_flags()
-    define_name("preset", preset, PRESETS.kind, preset_names(), "the study to start from; other flags change it.")
-    flags.DEFINE_string("study", None, "name of the study's folder (default: the preset's).")
-    define_numbers("seeds", int, "seeds; a repetition of each configuration for each (default: the preset's).")
-    define_numbers(
-        "width_fractions", float, "of pairs: dense widths over the maximum width, in (0, 1] (default: the preset's)."
+    flags.DEFINE(
+        _PresetParser(group),
+        "preset",
+        preset,
+        f"the study to start from; other flags change it. A word without -- is one too, and --list_presets says which "
+        f"there are; {_ALL} is every one of the group {group}.",
     )
+    flags.DEFINE_enum(
+        "scale",
+        "full",
+        ("full", "small"),
+        "small: a version of the preset on digits, with smaller networks, few epochs and one seed.",
+    )
+    flags.DEFINE_string("study", None, "name of the study's folder.")
+    define_numbers("seeds", int, "seeds; a repetition of each configuration for each.")
+    define_numbers("width_fractions", float, "of pairs: dense widths over the maximum width, in (0, 1].")
     flags.DEFINE_integer(
         "max_width",
         None,
-        "of pairs: width of the sparse arm, of which dense widths are fractions (default: inputs + 4 of an mlp, the "
-        "preset's of other networks).",
+        "of pairs: width of the sparse arm, of which dense widths are fractions.",
         lower_bound=1,
     )
     flags.DEFINE_integer("rounds", None, "of lottery tickets: how often networks are pruned.", lower_bound=1)
     flags.DEFINE_float("fraction", None, "of lottery tickets: share of the active weights that each round removes.")
+
+
+def preset_defaults(words: list[str]) -> Defaults:
+    """Returns what flags have that are not given, under the preset that the command line names.
+
+    Args:
+        words: those beside the flags.
+    """
+    _take_preset(["", *words])
+    first, *others = given_studies()
+    shown = study_defaults(first)
+    return Defaults(f"{shown.source} (the first of several)", shown.values) if others else shown
 
 
 def train_and_report(argv: list[str]) -> None:
@@ -73,11 +100,11 @@ def train_and_report(argv: list[str]) -> None:
         if FLAGS.list_presets:
             _list_presets()
             return
-        if sys.stderr.isatty():  # a log needs no word on what takes some seconds
-            print("Loading TensorFlow.", file=sys.stderr, flush=True)
+        studies = given_studies()
         load_training_as_given()
         from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief
+        from keras_sparseflow.studies.executors.timing import print_time
         from keras_sparseflow.studies.prepare import prepare
         from keras_sparseflow.studies.printing import print_study
         from keras_sparseflow.studies.run_study import check_data, run_study
@@ -88,13 +115,16 @@ def train_and_report(argv: list[str]) -> None:
             "executor": FLAGS.executor,
             "options": given_options(),
         }
-        studies = given_studies()
-        if len(studies) > 1 and not FLAGS.dry_run:
+        only_told = FLAGS.dry_run or FLAGS.estimate
+        if len(studies) > 1 and not only_told:
             check_data(studies, data_dir=FLAGS.data_dir)
         for study in studies:
-            if FLAGS.dry_run:
-                print_study(prepare(study, **how))
+            if only_told:
+                print_study(prepared := prepare(study, **how))
+                print_time(prepared, FLAGS.executor, FLAGS.estimate)
                 continue
+            if is_chief(how["options"]):
+                print(f"{study.name}: {study.title}", flush=True)
             study_dir = run_study(study, **how, repair=FLAGS.repair)
             if is_chief(how["options"]):
                 print("Writing the report.", flush=True)
@@ -104,7 +134,7 @@ def train_and_report(argv: list[str]) -> None:
 def _take_preset(argv: list[str]) -> None:
     """Takes a word beside the flags, the first, for the preset: `sparseflow-scsdc demo`."""
     if len(argv) == 2 and not FLAGS["preset"].present:
-        FLAGS.preset = argv[1]
+        FLAGS["preset"].parse(argv[1])
     else:
         refuse_arguments(argv)
 
@@ -131,6 +161,8 @@ def given_studies() -> list[Study]:
 
 def _changed(study: Study, name: str | None = None, taken: bool = False) -> Study:
     """Returns a study as the flags change it; if `taken`, by those that it has a place for alone."""
+    if FLAGS.scale == "small":
+        study = small(study)
     values = given_spec_values()
     own = {field: FLAGS[field].value for field in _OWN if FLAGS[field].value is not None}
     if taken:
@@ -151,3 +183,15 @@ def _other_kind(study: Study, field: str) -> str:
     if field in ("width_fractions", "max_width") and study.comparison != "pairs":
         return "matched pairs, such as --preset=single"
     return ""
+
+
+class _PresetParser(NameParser):
+    """Takes the name of a preset or a group of them; "all" stands for the group that is the launcher's."""
+
+    def __init__(self, group: str):
+        super().__init__(PRESETS.kind, [*preset_names(), _ALL])
+        self._group = group
+
+    def parse(self, argument: Any) -> str:
+        name = super().parse(argument)
+        return self._group if name == _ALL else name

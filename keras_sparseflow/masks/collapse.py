@@ -102,8 +102,8 @@ class MaskReport:
         from rich.table import Table
 
         table = Table(title="Masks", caption=self._caption(), caption_justify="left")
-        table.add_column("kernel", overflow="fold")
-        for heading in ("shape", "density", "active", "on paths", "inputs cut off", "units cut off"):
+        table.add_column("path", overflow="fold")
+        for heading in ("shape", "density", "active", "on_paths", "cut_inputs", "cut_units"):
             table.add_column(heading, justify="right", no_wrap=True)
         for kernel in self.kernels:
             table.add_row(

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -15,11 +16,18 @@ class Masks(dict[str, np.ndarray]):
 
     Rows of a picture are a kernel's inputs (of a convolution, places of the window and channels), columns its outputs.
 
+    Args:
+        masks: arrays by name.
+        **others: more of them.
+
     Example:
         >>> masks = Masks(hidden=np.array([[True, False]]))
         >>> masks["hidden"].shape, "data:image/png" in masks._repr_html_()
         ((1, 2), True)
     """
+
+    def __init__(self, masks: Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]] = (), **others: np.ndarray):
+        super().__init__(masks, **others)
 
     def _repr_html_(self) -> str:
         figures = (

@@ -30,7 +30,7 @@ from keras_sparseflow.records.reading import (
     read_landscape,
     read_results,
 )
-from keras_sparseflow.records.study_reader import read_study
+from keras_sparseflow.records.study_file import read_study
 
 __all__ = [
     "DIAGNOSTICS_COLUMNS",

@@ -3,9 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from keras_sparseflow.records.csv_cells import as_csv_file, as_written
 from keras_sparseflow.records.files import REMEDY
@@ -41,16 +39,23 @@ _KEYS = (*_TEXTS, "epoch", "x", "y")
 _NO_NUMBER = ["", "nan", "NaN"]
 """How a number that is missing is written; texts may be spelt so."""
 
+if TYPE_CHECKING:
+    import pandas as pd  # takes most of a second to load, so functions do it
+
 Rows = Sequence[Mapping[str, Any]]
 
 
 def as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
     """Returns rows as the content of a CSV file with these columns."""
+    import pandas as pd
+
     return as_csv_file(pd.DataFrame(list(rows), columns=list(columns)))
 
 
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
     """Returns a table of one run, and raises ValueError unless it is complete."""
+    import pandas as pd
+
     texts = [name for name in columns if KINDS[name] == "text"]
     missing = {name: [""] if name in texts else _NO_NUMBER for name in columns}
     try:
@@ -78,7 +83,9 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return rows
 
 
-def _numbers(path: Path, column: pd.Series) -> pd.Series:
+def _numbers(path: Path, column: "pd.Series") -> "pd.Series":
+    import pandas as pd
+
     try:
         numbers = pd.to_numeric(column)
     except ValueError as error:
@@ -94,7 +101,7 @@ def _numbers(path: Path, column: pd.Series) -> pd.Series:
     return numbers.astype(kind)
 
 
-def _check_grid(path: Path, points: pd.DataFrame) -> None:
+def _check_grid(path: Path, points: "pd.DataFrame") -> None:
     expected = points["x"].nunique() * points["y"].nunique()
     received = len(points.drop_duplicates(["x", "y"]))
     if not expected == received == len(points):

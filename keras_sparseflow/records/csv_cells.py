@@ -1,15 +1,16 @@
 """Texts in the cells of CSV files, such that no spreadsheet takes one for a formula."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """What a text begins with that a spreadsheet would run, or that was written so that none does."""
 
 
-def as_csv_file(frame: pd.DataFrame) -> bytes:
+def as_csv_file(frame: "pd.DataFrame") -> bytes:
     """Returns a frame as the content of a CSV file without its index.
 
     A text that begins with =, +, - or @ gets an apostrophe before it; numbers stay as they are.
@@ -18,12 +19,15 @@ def as_csv_file(frame: pd.DataFrame) -> bytes:
         frame: any; its column names may be such texts too.
 
     Example:
+        >>> import pandas as pd
         >>> as_csv_file(pd.DataFrame({"layer": ["=1+1", "a"], "value": [-1.5, 2.0]})).decode().split()
         ['layer,value', "'=1+1,-1.5", 'a,2.0']
     """
+    from pandas.api.types import is_numeric_dtype
+
     safe = frame.rename(columns=_safe)
     for place, kind in enumerate(frame.dtypes):
-        if not pd.api.types.is_numeric_dtype(kind):
+        if not is_numeric_dtype(kind):
             safe.isetitem(place, frame.iloc[:, place].map(_safe).to_numpy(object))
     return safe.to_csv(index=False).encode()
 

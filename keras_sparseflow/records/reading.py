@@ -1,15 +1,17 @@
 """Functions that read studies as DataFrames."""
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from keras_sparseflow.records.folder import RunFolder
 from keras_sparseflow.records.integrity import damage_of
-from keras_sparseflow.records.study_reader import StudyReader, read_study
+from keras_sparseflow.records.study_file import read_study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def read_results(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_results(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns one row per finished member of the study: `run_id`, the spec's fields, the result's fields.
 
     The column of a flow measure holds its mean over the measured epochs, by the reading that `flow_reading` names:
@@ -35,10 +37,10 @@ def read_results(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFra
         >>> len(results), results["arm"].unique().tolist()
         (24, ['sparse', 'dense'])
     """
-    return StudyReader(study_dir, damaged).results()
+    return _reader(study_dir, damaged).results()
 
 
-def read_history(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_history(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per finished run and epoch: `run_id` and the columns of `HISTORY_COLUMNS`.
 
     Args:
@@ -52,10 +54,10 @@ def read_history(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFra
         >>> read_history("runs/demo").columns.tolist()
         ['run_id', 'epoch', 'loss', 'accuracy', 'test_loss', 'test_accuracy']
     """
-    return StudyReader(study_dir, damaged).table("history")
+    return _reader(study_dir, damaged).table("history")
 
 
-def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per finished run, measured epoch, reading, measure and layer: `run_id` and `FLOW_COLUMNS`.
 
     The reading "end" is of the mean gradient over the training images at the end of the epoch; "steps" is the mean
@@ -73,10 +75,10 @@ def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
         >>> flow["layer"].unique().tolist(), flow["epoch"].unique().tolist()
         (['hidden_1', 'hidden_2', 'output', 'total'], [0, 14, 29])
     """
-    return StudyReader(study_dir, damaged).table("flow")
+    return _reader(study_dir, damaged).table("flow")
 
 
-def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per measured epoch, measure and layer of each finished run that has diagnostics.
 
     Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
@@ -92,10 +94,10 @@ def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> pd.Dat
         >>> read_diagnostics("runs/demo").columns.tolist()
         ['run_id', 'epoch', 'measure', 'layer', 'value']
     """
-    return StudyReader(study_dir, damaged).table("diagnostics")
+    return _reader(study_dir, damaged).table("diagnostics")
 
 
-def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataFrame:
+def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per finished run and point around its trained weights: `run_id` and `LANDSCAPE_COLUMNS`.
 
     For the diagnostic `loss_along`, x is the distance along the Hessian's top eigenvector, and y is 0. For
@@ -112,7 +114,7 @@ def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> pd.DataF
         >>> read_landscape("runs/demo").columns.tolist()
         ['run_id', 'diagnostic', 'x', 'y', 'loss']
     """
-    return StudyReader(study_dir, damaged).table("landscape")
+    return _reader(study_dir, damaged).table("landscape")
 
 
 def damaged_runs(study_dir: str | Path, *, arrays: bool = False) -> dict[str, str]:
@@ -131,3 +133,9 @@ def damaged_runs(study_dir: str | Path, *, arrays: bool = False) -> dict[str, st
     folders = [RunFolder(Path(study_dir), run_id) for run_id in read_study(study_dir)["run_ids"]]
     found = {folder.run_id: damage_of(folder.path, arrays=arrays) for folder in folders if folder.finished}
     return {run_id: damage for run_id, damage in found.items() if damage}
+
+
+def _reader(study_dir: str | Path, damaged: str) -> Any:
+    from keras_sparseflow.records.study_reader import StudyReader  # with pandas, which takes most of a second to load
+
+    return StudyReader(study_dir, damaged)

@@ -13,34 +13,13 @@ from keras_sparseflow.records.columns import KINDS, OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.integrity import damage_of, state_of, without_digests
 from keras_sparseflow.records.row_cache import FEWEST, RowCache, Rows, empty
+from keras_sparseflow.records.study_file import read_study
 
 _RESULT_COLUMNS = {"field": "text", "value": "text"}
 """Of the table of results: a row for each field of a run's spec and result, its value as JSON."""
 
 _SPEC, _RESULT = "spec", "result"
 """What the fields of both begin with in that table, before a dot."""
-
-
-def read_study(study_dir: str | Path) -> dict[str, Any]:
-    """Returns the content of `study.json`: name, title, choices, versions, machine, `runs_planned` and more.
-
-    Args:
-        study_dir: the study's folder.
-
-    Raises:
-        FileNotFoundError: there is no study in that folder.
-
-    Example:
-        >>> read_study("runs/demo")["runs_planned"]
-        24
-    """
-    path = Path(study_dir) / "study.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{study_dir} holds no study: expected the file {path}.")
-    study = read_json(path, "Remove that file and run the study again: no run is trained anew.")
-    if not isinstance(study.get("run_ids"), list):
-        raise ValueError(f"{path} is corrupt: expected the list `run_ids` in it. Run the study again.")
-    return study
 
 
 class StudyReader:

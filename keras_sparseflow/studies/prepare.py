@@ -47,13 +47,18 @@ def prepare(
         (['sparse', 'dense'], 2, 0)
     """
     size = size_of(study, data_dir)
-    chosen = (members or study.members)(size)
-    specs = list(dict.fromkeys(member.spec for member in chosen))
-    check_specs(specs, size, options)
+    try:
+        chosen = (members or study.members)(size)
+        specs = list(dict.fromkeys(member.spec for member in chosen))
+        check_specs(specs, size, options)
+        total = cost(specs, size)
+    except ValueError as error:
+        error.args = (study.explained(str(error)),)
+        raise
     strategy = make_strategy(options, {spec.training.batch_size for spec in specs})
     study_dir = Path(runs_dir) / study.name
     planned = plan_study(specs, study_dir, size, executor, options)
-    return Prepared(study, study_dir, chosen, specs, size, cost(specs, size), planned, strategy, options)
+    return Prepared(study, study_dir, chosen, specs, size, total, planned, strategy, options)
 
 
 def size_of(study: Study, data_dir: str | None) -> DataSize:

@@ -14,6 +14,7 @@ from keras_sparseflow.studies.executors.execution import counted_executions
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
 from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 
 UNITS = {"seconds": "s"}
@@ -33,6 +34,7 @@ def print_result(folder: RunFolder, console: Console | None = None) -> None:
 def print_study(prepared: Prepared, console: Console | None = None) -> None:
     """Prints what a study is about, what it costs, and which of its networks would train together."""
     console, study, plan = console or Console(), prepared.study, prepared.plan
+    wide = not console.is_terminal  # a file, or a program that reads it, breaks no lines
     lines = [f"{study.name}: {study.title}"]
     if study.reproduces:
         lines.append(f"Reproduces: {study.reproduces}.")
@@ -42,16 +44,16 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
         lines.append(f"Changed: {'; '.join(changed)}.")
     lines.append(f"Cost: {cost_line(prepared.cost)}")
     for line in lines:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
-    console.print(_network_table(study))
+        console.print(line, soft_wrap=wide, highlight=False, markup=False)
+    console.print(_network_table(study, prepared.specs))
     if plan.populations:
         console.print(_plan_table(plan.populations))
     if plan.alone:
         console.print(f"One after the other: {counted(len(plan.alone), 'network')}.", highlight=False)
     for execution, networks in counted_executions(plan.executions.values()):
-        console.print(f"Computed {execution}: {counted(networks, 'network')}.", soft_wrap=True, highlight=False)
+        console.print(f"Computed {execution}: {counted(networks, 'network')}.", soft_wrap=wide, highlight=False)
     for what, reason in plan.reasons.items():
-        console.print(f"Networks with {what} can't be stacked: {reason}.", soft_wrap=True, highlight=False)
+        console.print(f"Networks with {what} can't be stacked: {reason}.", soft_wrap=wide, highlight=False)
     if plan.finished:
         console.print(f"Finished before: {counted(plan.finished, 'network')}.", highlight=False)
 
@@ -83,16 +85,26 @@ def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], cons
 
 _TOLD = (
     *("dataset", "model", "depth", "hidden_layers", "width", "max_width", "width_fractions", "density", "method"),
-    *("score", "distribution", "tweaks", "variant", "activation", "optimizer", "learning_rate", "batch_size", "epochs"),
-    "seeds",
+    *(
+        "score",
+        "distribution",
+        "tweaks",
+        "variant",
+        "activation",
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "batch_size",
+    ),
+    *("epochs", "rounds", "fraction", "rewind_step", "seeds"),
 )
 """The choices that are printed before a study is trained; its report has them all."""
 
 
-def _network_table(study: Study) -> Table:
+def _network_table(study: Study, specs: Sequence[RunSpec]) -> Table:
     """Returns what a study's networks are, and how they are trained, a row for each choice."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    told = {row["choice"]: row["value"] for row in study.choices()}
+    told = {row["choice"]: row["value"] for row in study.choices(specs)}
     for name in _TOLD:
         if name in told:
             value = told[name]

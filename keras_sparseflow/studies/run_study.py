@@ -26,7 +26,7 @@ from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
 
-__all__ = ["check_data", "run_network", "run_study"]
+__all__ = ["check_data", "prepare_network", "run_network", "run_study"]
 
 
 def run_study(
@@ -107,6 +107,35 @@ def run_network(
         True
     """
     check_tensorflow("run_network")
+    alone, spec = _alone(values, study, data_dir)
+    if repair:
+        _repair(Path(runs_dir) / alone.name)
+    prepared = _prepared(alone, spec, runs_dir, data_dir, executor, options)
+    train(prepared, executor, data_dir, beside=_specs_in)
+    return RunFolder(prepared.study_dir, spec.run_id)
+
+
+def prepare_network(
+    values: dict[str, Any],
+    *,
+    study: str | None = None,
+    runs_dir: str | Path = "runs",
+    data_dir: str | None = None,
+    executor: str = "serial",
+    options: Options = DEFAULT_OPTIONS,
+) -> Prepared:
+    """Returns what `run_network` would train; for the arguments see there.
+
+    Example:
+        >>> prepare_network({"image_size": 4, "epochs": 1}).cost.networks
+        1
+    """
+    alone, spec = _alone(values, study, data_dir)
+    return _prepared(alone, spec, runs_dir, data_dir, executor, options)
+
+
+def _alone(values: dict[str, Any], study: str | None, data_dir: str | None) -> tuple[Study, RunSpec]:
+    """Returns a study for a single network, and its spec; for the arguments see `run_network`."""
     given = {**{name: leaf.default for name, leaf in LEAVES.items()}, **values}
     if given["width"] is None and given["model"] == "mlp":
         reduced = {name: given[name] for name in ("image_size", "train_size")}
@@ -123,11 +152,16 @@ def run_network(
         name=name,
         title="Single networks",
         comparison="densities",
+        seeds=(spec.seed,),
         base={field: value for field, value in of_data.items() if value is not None},
     )
-    if repair:
-        _repair(Path(runs_dir) / name)
-    prepared = prepare(
+    return alone, spec
+
+
+def _prepared(
+    alone: Study, spec: RunSpec, runs_dir: str | Path, data_dir: str | None, executor: str, options: Options
+) -> Prepared:
+    return prepare(
         alone,
         runs_dir=runs_dir,
         data_dir=data_dir,
@@ -135,8 +169,6 @@ def run_network(
         options=options,
         members=lambda size: [Member(spec, {})],
     )
-    train(prepared, executor, data_dir, beside=_specs_in)
-    return RunFolder(prepared.study_dir, spec.run_id)
 
 
 def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
@@ -228,7 +260,8 @@ def _write_record(prepared: Prepared, images: dict[str, Any], beside: Sequence[R
     members = [*(Member(spec, {}) for spec in beside if spec not in prepared.specs), *prepared.members]
     record = prepared.study.record(members, command_line())
     cost = dataclasses.asdict(prepared.cost)
-    flops = {spec.run_id: whole_flops(spec, prepared.size) for spec in prepared.specs}
+    specs = dict.fromkeys(member.spec for member in members)
+    flops = {spec.run_id: whole_flops(spec, prepared.size) for spec in specs}
     data = {**images, "classes": prepared.size.classes}
     write_json(prepared.study_dir / "study.json", {**record, "cost": cost, "run_flops": flops, "data": data})
     if prepared.options.tensorboard:

@@ -222,7 +222,7 @@ class Study:
         return given
 
     def with_choices(self, values: Mapping[str, Any], **fields: Any) -> "Study":
-        """Returns the study with other choices, which remembers this one as its preset.
+        """Returns the study with other choices, which remembers as its preset this one or its own.
 
         Args:
             values: of any fields of its specs that a study decides; those of `GRID_FIELDS` are lists, see `choose`.
@@ -239,7 +239,7 @@ class Study:
         varied = {name: LEAVES[name].default for name in GRID_FIELDS}
         grids = choose(self.grids, {name: values[name] for name in GRID_FIELDS if name in values}, varied)
         base = {**self.base, **{name: value for name, value in values.items() if name not in GRID_FIELDS}}
-        return dataclasses.replace(self, grids=grids, base=base, preset=self, **fields)
+        return dataclasses.replace(self, grids=grids, base=base, preset=self.preset or self, **fields)
 
     def value(self, field: str) -> Any:
         """Returns what every run of the study has for a field of its specs that is not in a grid."""
@@ -258,10 +258,36 @@ class Study:
             values = dict.fromkeys(leaf.of(spec) for spec in specs if leaf.applies(spec.values))
             if not values or name in self.derived_fields:
                 continue
-            source = leaf.source if [*values] == [leaf.default] else _SET
+            source = leaf.source if [*values] == [leaf.default] else self.source(name)
             rows.append(_choice(name, next(iter(values)) if len(values) == 1 else [*values], leaf.help, source))
         own = [*comparison.choices(self), ("seeds", self.seeds, "repetitions of each configuration", OURS)]
+        own = [(*row[:3], self.source(row[0])) if self._changes(row[0]) else row for row in own]
         return rows + [_choice(*row) for row in (*own, *comparison.fixed_choices)]
+
+    def source(self, choice: str) -> str:
+        """Returns where a choice that is not its default comes from: the preset, or this study.
+
+        Args:
+            choice: a field of specs, or of the study.
+        """
+        from_preset = self.preset is not None and self.preset._given(choice) == self._given(choice)
+        return f"preset {self.preset.name}" if self.preset is not None and from_preset else _SET
+
+    def explained(self, message: str) -> str:
+        """Returns what refuses the study, and which of the choices named in it come from the preset.
+
+        A choice that fits the preset may not fit what was changed in it.
+
+        Args:
+            message: of an error; it names choices as `epochs`.
+        """
+        named = [name for name in dict.fromkeys(re.findall(r"`(\w+)`", message)) if name in LEAVES]
+        kept = [name for name in named if self._given(name) and self.source(name) != _SET]
+        if self.preset is None or not kept or all(self.preset._given(name) == self._given(name) for name in LEAVES):
+            return message
+        told = ", ".join(f"`{name}` {_shown(self._given(name))}" for name in kept)
+        flags = " and ".join(f"--{name}" for name in kept)
+        return f"{message} From preset {self.preset.name}: {told}; give {flags} too."
 
     def overrides(self) -> list[dict[str, str]]:
         """Returns what differs from the preset, one dict a choice: `choice`, `preset`, `here`.
@@ -275,7 +301,8 @@ class Study:
         for name in dict.fromkeys([*before, *here]):
             rows = [study.get(name) for study in (before, here)]
             then, now = ("none" if row is None else row["value"] for row in rows)
-            if then != now and (None not in rows or any(row is not None and row["source"] == _SET for row in rows)):
+            usual = {"none", _shown(LEAVES[name].default)} if name in LEAVES else set()
+            if then != now and (None not in rows or {then, now} - usual):
                 found.append({"choice": name, "preset": then, "here": now})
         return found
 
@@ -303,6 +330,16 @@ class Study:
             "machine": machine(),
         }
 
+    def _given(self, choice: str) -> Any:
+        """Returns what the study says of a choice; of a field of specs None where it says nothing."""
+        if choice in GRID_FIELDS:
+            return tuple(dict.fromkeys(value for grid in self.grids for value in grid.get(choice, ()))) or None
+        return self.base.get(choice) if choice in LEAVES else getattr(self, choice)
+
+    def _changes(self, choice: str) -> bool:
+        """Returns whether a field of the study, if it is one, has another value than its default."""
+        return choice in _OWN_DEFAULTS and getattr(self, choice) != _OWN_DEFAULTS[choice]
+
     def _check_rounds(self) -> None:
         if self.rounds is None:
             return
@@ -317,6 +354,10 @@ class Study:
 
 def _repeats(values: Sequence[Any]) -> bool:
     return len({repr(value) for value in values}) < len(values)  # not all that is given can be hashed
+
+
+_OWN_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Study)}
+"""Of the fields of a study."""
 
 
 def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any]:

@@ -125,9 +125,9 @@ class SparsitySummary:
         from rich.table import Table
 
         table = Table(title=f"Kernels of {self.name}", caption=self._caption(), caption_justify="left")
-        for heading in ("kernel", "layer", "shape"):
+        for heading in ("path", "layer", "shape"):
             table.add_column(heading, overflow="fold")
-        for heading in ("density", "active", "weights", "FLOPs", "FLOPs dense"):
+        for heading in ("density", "active", "size", "sparse_flops", "dense_flops"):
             table.add_column(heading, justify="right", no_wrap=True)
         for kernel in self.kernels:
             shape = " x ".join(map(str, kernel.shape))

@@ -1,4 +1,4 @@
-"""The recipes of docs/tracking.md: a study whose networks report to Weights & Biases and to MLflow, without a network."""
+"""The recipes of docs/tracking.md: networks that report to Weights & Biases and to MLflow, without a network."""
 
 import os
 import re
@@ -18,7 +18,9 @@ STUDY = ["--study=small", "--seeds=0", "--width_fractions=0.5", "--epochs=2", "-
 
 def recipe(name):
     """The program of the page that defines a function of this name."""
-    blocks = re.findall(r"^    # my_tracking.py\n((?:    .*\n|\n)+)", (ROOT / "docs" / "tracking.md").read_text(), re.MULTILINE)
+    blocks = re.findall(
+        r"^    # my_tracking.py\n((?:    .*\n|\n)+)", (ROOT / "docs" / "tracking.md").read_text(), re.MULTILINE
+    )
     (block,) = [block for block in blocks if f"def {name}" in block]
     return re.sub(r"^    ", "", block, flags=re.MULTILINE)
 

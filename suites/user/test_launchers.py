@@ -31,17 +31,21 @@ def last_line(text):
 
 STUDY_FLAGS = (
     *("--optimizer: optimizer by name", "one of sgd, momentum, adam, adamw, adagrad, rmsprop; several", "--max_width"),
-    *("(default: 0.001)", "--density: share of the kernels' weights", "--method: how the network becomes sparse"),
+    *(
+        "Defaults are those of preset",
+        "--density: share of the kernels' weights",
+        "--method: how the network becomes sparse",
+    ),
     *("--tweaks: tweaks of ToST: none, tost for all", "--rounds", "--strategy", "--runs_dir", "--executor"),
 )
 SHOWN = {
     "scsdc": STUDY_FLAGS,
     "wide_resnet": ("python launchers/wide_resnet.py --preset=wrn_random --dry_run", *STUDY_FLAGS),
     "tost": ("python launchers/tost.py --preset=tost_2_cifar10_resnet_32 --dry_run", *STUDY_FLAGS),
-    "train": ("--matched_fraction", "--width_fraction", "--seed:", "--executor"),
+    "train": ("--matched_fraction", "--seed:", "--executor"),
     "report": ("--compare_by", "--output_dir", "--watch"),
     "check": ("--arrays",),
-    "activations": ("python launchers/activations.py --activation=relu,gelu", "(default: 'relu,prelu,elu,swish,srelu,"),
+    "activations": ("python launchers/activations.py --activation=relu,gelu", "(default: relu,prelu,elu,swish,srelu,"),
 }
 
 
@@ -132,8 +136,8 @@ def test_the_record_says_what_was_changed_against_the_preset(whole):
     changed = {row["choice"]: (row["preset"], row["here"]) for row in study["overrides"]}
     assert changed == {
         "image_size": ("none", "4"), "train_size": ("none", "300"), "hidden_layers": ("4", "1"),
-        "variant": ("NR", "BN"), "learning_rate": ("0.001", "0.1"), "batch_size": ("128", "32"),
-        "epochs": ("100", "4"), "width_fractions": ("0.1, 0.3, 0.5, 0.7, 0.9", "0.5"), "seeds": ("0, 1, 2", "0, 1"),
+        "variant": ("NR", "BN"), "learning_rate": ("0.03", "0.1"), "batch_size": ("64", "32"),
+        "epochs": ("30", "4"), "width_fractions": ("0.1, 0.3, 0.5, 0.7, 0.9", "0.5"), "seeds": ("0, 1, 2", "0, 1"),
     }  # fmt: skip
     assert study["cost"]["networks"] == 4 and study["cost"]["steps"] == 4 * 4 * (300 // 32)
 

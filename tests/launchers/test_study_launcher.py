@@ -9,7 +9,7 @@ from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies import prepare
 from keras_sparseflow.studies import run_study as run_study_module
 from keras_sparseflow.studies.executors.options import Options
-from keras_sparseflow.studies.presets.preset_table import PRESETS
+from keras_sparseflow.studies.presets.preset_table import GROUPS, PRESETS
 
 LAUNCHERS = ("scsdc", "wide_resnet", "tost")
 SIZE = DataSize((4, 4, 1), 10, 200, 359)
@@ -52,7 +52,7 @@ def study_of(launched, name, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("name", "preset"), [("scsdc", "single"), ("wide_resnet", "single_density"), ("tost", "tost_4")]
+    ("name", "preset"), [("scsdc", "single"), ("wide_resnet", "single_density"), ("tost", "single_tweaks")]
 )
 def test_without_flags_a_launcher_runs_its_own_preset(name, preset, launched):
     study = study_of(launched, name)
@@ -96,6 +96,15 @@ def test_a_group_is_several_studies(launched):
     assert [line for line in done.stdout.splitlines() if line.startswith("Report: ")] == [
         f"Report: {path / 'report.html'}" for path, _ in reports
     ]
+
+
+def test_all_is_every_preset_of_the_launchers_paper_and_small_is_small(launched):
+    _, studies, _, _ = launched("tost", "--preset=all", "--scale=small")
+    assert [study.name for study in studies] == [f"{name}_small" for name in GROUPS["tost"]]
+    assert {study.value("dataset") for study in studies} == {"digits"} and {study.seeds for study in studies} == {(0,)}
+    _, studies, _, _ = launched("scsdc", "--preset=all", "--scale=small", "--epochs=7")
+    assert [study.preset.name for study in studies] == [*GROUPS["tessera"]]
+    assert {study.value("epochs") for study in studies} == {7}
 
 
 def test_what_runs_studies_and_writes_reports_is_told_what_flags_say(launched, tmp_path):
@@ -203,6 +212,15 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
         (
             ["--preset=single_density", *DIGITS, "--depth=10", "--width=1", "--density=0.001"],
             "leave every kernel at least one active weight; 0.001 leaves none",
+        ),
+        (
+            ["--preset=tost_4", *DIGITS, "--model=resnet", "--depth=8", "--width=1", "--epochs=6"],
+            "error: `rewind_step` must be below 6, the steps of 6 epochs; received 1000. From preset tost_4: "
+            "`rewind_step` 1000; give --rewind_step too.",
+        ),
+        (
+            ["--preset=single_density", "--model=resnet"],
+            "received 10. From preset single_density: `depth` 10; give --depth too.",
         ),
         (["--dataset=cifar11"], "Unknown dataset 'cifar11'; expected one of digits, folder"),
     ],

@@ -40,7 +40,10 @@ def trained(launch, monkeypatch, tmp_path):
         (["--width=7", "--hidden_layers=2", "--seed=3"], "sgd-NR-mlp_2_7-dense-s3-"),
         (["--matched_fraction=0.3", "--variant=BN"], "sgd-BN-mlp_4_20-random-m6-s0-"),
         (["--density=0.1", "--method=set"], "sgd-NR-mlp_4_20-set-d0.1-s0-"),
-        (["--model=resnet", "--depth=8", "--width=2", "--width_fraction=0.5"], "sgd-NR-resnet_8_2x0.5-dense-s0-"),
+        (
+            ["--model=resnet", "--depth=8", "--width=2", "--width_fraction=0.5"],
+            "momentum-SC_BN-resnet_8_2x0.5-dense-s0-",
+        ),
     ],
 )
 def test_flags_are_fields_of_a_spec_and_the_result_is_printed(arguments, words, trained, tmp_path):
@@ -77,3 +80,23 @@ def test_networks_join_the_study_that_is_named(trained, tmp_path):
 def test_bad_flags_are_refused_in_a_line_and_nothing_is_written(arguments, message, launch, tmp_path):
     done = launch("train", *arguments, f"--runs_dir={tmp_path}")
     assert done.returncode == 1 and message in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_without_flags_it_is_a_small_network_by_a_recipe_and_each_flag_changes_it(trained):
+    _, prepared = trained()
+    training = prepared.specs[0].training
+    assert (training.learning_rate, training.epochs) == (0.03, 30)
+    _, prepared = trained("--model=wide_resnet", "--epochs=2")
+    (spec,) = prepared.specs
+    assert (spec.model.depth, spec.model.width, spec.training.variant, spec.training.optimizer) == (
+        10, 1, "SC_BN", "momentum",
+    )  # fmt: skip
+    assert (spec.training.learning_rate, spec.training.schedule, spec.training.epochs) == (0.1, "wide_resnet", 2)
+
+
+def test_dry_run_says_what_would_be_trained_and_how_and_writes_nothing(launch, tmp_path):
+    done = launch("train", "--density=0.1", "--model=resnet", "--dry_run", f"--runs_dir={tmp_path}")
+    assert done.returncode == 0 and not list(tmp_path.iterdir()), done.stderr
+    told = dict(line.strip().split(maxsplit=1) for line in done.stdout.splitlines() if len(line.split()) > 1)
+    assert told["model"] == "resnet" and told["variant"] == "SC_BN" and told["density"] == "0.1"
+    assert {"Cost:", "Computed", "epochs"} <= told.keys() and told["optimizer"] == "momentum"

@@ -89,3 +89,9 @@ def test_masks_of_other_shapes_or_kernels_are_refused():
         mask_report(chain(), {"out": np.ones(2, bool)})
     with pytest.raises(ValueError, match="at least one mask; received none"):
         mask_report(chain())
+
+
+def test_what_is_printed_has_the_frames_names():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="hidden")])
+    report = mask_report(model, {"hidden": np.ones((2, 2), bool)})
+    assert {column.header for column in report.__rich__().columns} <= set(report.to_frame().columns)

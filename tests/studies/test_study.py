@@ -142,6 +142,30 @@ def test_the_record_holds_the_plan_and_every_choice(comparison):
     assert record["versions"]["keras"] and record["machine"]["cores"] and record["command"] == "python x.py"
 
 
+def test_choices_of_a_preset_name_it_as_their_source():
+    preset = study(base={"epochs": 7, "l2": 0.01}, grids=[{"variant": ("L2",)}])
+    changed = preset.with_choices({"epochs": 9, "batch_size": 10}, seeds=(5,))
+    sources = {row["choice"]: row["source"] for row in changed.choices()}
+    assert sources["l2"] == sources["variant"] == f"preset {preset.name}"
+    assert sources["epochs"] == sources["batch_size"] == sources["seeds"] == "set for this study"
+    again = changed.with_choices({"epochs": 7})
+    assert again.preset is preset and {row["choice"] for row in again.overrides()} == {"batch_size", "seeds"}
+
+
+def test_rounds_that_a_preset_has_not_are_an_override():
+    tickets = densities().with_choices({}, rounds=2)
+    assert {row["choice"]: row["here"] for row in tickets.overrides()}["rounds"] == "2"
+
+
+def test_an_error_is_explained_by_the_preset_where_something_else_was_changed():
+    preset = study(base={"epochs": 7})
+    message = "`epochs` must be even, for `batch_size` 128."
+    assert preset.explained(message) == preset.with_choices({}).explained(message) == message
+    assert preset.with_choices({"epochs": 9}).explained(message) == message
+    explained = preset.with_choices({"batch_size": 64}).explained(message)
+    assert explained == f"{message} From preset {preset.name}: `epochs` 7; give --epochs too."
+
+
 def test_sources_of_defaults_are_told():
     fan_in = choices(study())["init_fan_in"]
     assert fan_in["value"] == "dense" and "our default" in fan_in["source"]

@@ -218,3 +218,8 @@ def test_a_subclassed_model_can_be_summarised_with_an_example_and_an_unbuilt_one
         sparsity_summary(model)
     model(np.ones((1, 4)))
     assert uses(model, inputs=np.ones((2, 4))) == {"dense": 1}
+
+
+def test_what_is_printed_has_the_frames_names(twin):
+    summary = sparsity_summary(twin)
+    assert {column.header for column in summary.__rich__().columns} <= set(summary.to_frame().columns)

@@ -3,6 +3,7 @@
 import sys
 
 from keras_sparseflow.plugins import Table
+from keras_sparseflow.studies.presets.starting_points import study_from
 from keras_sparseflow.studies.presets.tessera import FIGURES, LOW, TABLE_1, TABLES
 from keras_sparseflow.studies.presets.tost_studies import TOST
 from keras_sparseflow.studies.presets.vits import VITS
@@ -54,16 +55,25 @@ _OWN = {
         grids=[{"optimizer": ("sgd", "adam"), "variant": ("NR", "BN"), "learning_rate": (0.03,)}],
         base={"dataset": "digits", "epochs": 30, "batch_size": 64},
     ),
-    "single": Study(
+    "single": study_from(
+        "mlp",
         name="single",
-        title="Does a sparse network beat a dense one of equal capacity?",
+        title="Does a sparse perceptron beat a dense one of equal capacity?",
     ),
-    "single_density": Study(
+    "single_density": study_from(
+        "wide_resnet",
         name="single_density",
-        title="How does a network fare with a share of its weights?",
+        title="How does a Wide ResNet fare with a share of its weights?",
         comparison="densities",
-        grids=[{"density": (0.1,)}],
-        base={"dataset": "cifar10", "model": "wide_resnet"},
+        grid={"density": (0.05, 0.2, 1.0)},
+    ),
+    "single_tweaks": study_from(
+        "resnet",
+        name="single_tweaks",
+        title="Do the tweaks of ToST help a sparse ResNet?",
+        comparison="densities",
+        grid={"density": (0.1,), "tweaks": ("none", "tost")},
+        base={"rescale_iterations": 20},
     ),
     "masks": Study(
         name="masks",
@@ -101,14 +111,16 @@ _OWN = {
         ],
     ),
 }
-"""Studies that repeat nothing. `single` and `single_density` are one configuration, every choice its default; `masks`
-and `masks_mlp` every way in which a network becomes sparse, each with the distribution that its authors use; `lottery`
-fifteen rounds of tickets."""
+"""Studies that repeat nothing. `single`, `single_density` and `single_tweaks` are small, and where launchers begin;
+`masks` and `masks_mlp` are all ways in which networks become sparse, each with the distribution that its authors use;
+`lottery` is fifteen rounds of tickets."""
+
+_TESSERA, _TOST = "Keep the Gradients Flowing (Tessera et al. 2021)", "ToST (Jaiswal et al. 2022)"
 
 PAPERS = {
     "Studies of one's own": (*_OWN, *VITS),
-    "Keep the Gradients Flowing (Tessera et al. 2021)": (*TABLE_1, *TABLES, *FIGURES, *WIDE_RESNETS, *SAME_CAPACITY),
-    "ToST (Jaiswal et al. 2022)": tuple(TOST),
+    _TESSERA: (*TABLE_1, *TABLES, *FIGURES, *WIDE_RESNETS, *SAME_CAPACITY),
+    _TOST: tuple(TOST),
 }
 """The names of presets by the paper of which they repeat what is published, or of `scsdc_*` described."""
 
@@ -120,9 +132,14 @@ PRESETS = Table(
 )
 """Every preset that can be named."""
 
-GROUPS = {"table_1": tuple(TABLE_1), "vit_small": tuple(VITS)}
+GROUPS = {
+    "table_1": tuple(TABLE_1),
+    "vit_small": tuple(VITS),
+    "tessera": PAPERS[_TESSERA],
+    "tost": PAPERS[_TOST],
+}
 """Names of several presets at once: a study has one dataset, and Table 1 a block for each; it has one comparison, and
-`vit_small` two."""
+`vit_small` two; `tessera` and `tost` are all presets of a paper."""
 
 
 def preset_names() -> list[str]:

@@ -93,7 +93,7 @@ class StudyProgress:
 
     def note(self, text: str) -> None:
         """Prints a line that stays."""
-        self._console.print(text, soft_wrap=True, highlight=False)
+        self._console.print(text, soft_wrap=not self._console.is_terminal, highlight=False)
 
     def time_left(self) -> str:
         """Returns the time left as h:mm:ss, or dashes before anything is trained."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from keras_sparseflow.checks import LARGEST_SEED
+from keras_sparseflow.checks import LARGEST_SEED, refuse_sparsity
 from keras_sparseflow.data.images import augmentation_pad
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
@@ -83,11 +83,13 @@ class RunSpec:
 
         Raises:
             ValueError: an unknown name, or a value that its field does not take.
+            TypeError: `sparsity` is given, in place of `density`.
 
         Example:
             >>> RunSpec.of(width=68, matched_fraction=0.3, variant="BN", epochs=5).training.epochs
             5
         """
+        refuse_sparsity(values)
         for name, value in values.items():
             if name not in LEAVES:
                 raise unknown_name("field of a spec", name, list(LEAVES))

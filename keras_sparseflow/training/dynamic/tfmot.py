@@ -21,7 +21,7 @@ def import_tfmot() -> ModuleType:
     turns `tf.keras` into Keras 2 if it was not used before. This function undoes the first and prevents the second.
 
     Raises:
-        ImportError: tfmot or tf-keras is not installed; the message names the extra to install.
+        ImportError: tfmot or tf-keras, which the package requires, is not installed after all.
 
     Example:
         >>> schedule = import_tfmot().sparsity.keras.PolynomialDecay(0.5, 0.75, begin_step=0, end_step=100)
@@ -33,8 +33,8 @@ def import_tfmot() -> ModuleType:
             return importlib.import_module("tensorflow_model_optimization")
     except ModuleNotFoundError as error:
         raise ImportError(
-            "Magnitude pruning needs tensorflow-model-optimization and tf-keras; install them with "
-            f"`pip install 'keras_sparseflow[tfmot]'`. ({error})"
+            "Magnitude pruning needs tensorflow-model-optimization and tf-keras, which this package "
+            f"requires; `pip install tensorflow-model-optimization` brings both. ({error})"
         ) from error
 
 

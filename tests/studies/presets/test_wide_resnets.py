@@ -7,15 +7,14 @@ from keras_sparseflow.studies.size.kernel_counts import counted_kernels, matched
 from tests.studies.presets.sizes import size_of, specs_of, values_of
 
 
-@pytest.mark.parametrize(("name", "networks"), [("single_density", 3), ("wrn_random", 138), ("wrn_magnitude", 88)])
+@pytest.mark.parametrize(("name", "networks"), [("wrn_random", 138), ("wrn_magnitude", 88)])
 def test_presets_are_of_the_published_network_and_recipe(name, networks):
     specs = specs_of(name)
     assert len(specs) == networks and values_of(specs, "model", "depth", "width") == {("wide_resnet", 28, 10)}
-    if name != "single_density":
-        recipe = values_of(specs, "dataset", "epochs", "schedule", "learning_rate", "batch_size")
-        assert recipe == {("cifar100", 200, "wide_resnet", 0.1, 128)} and values_of(specs, "l2") <= {(5e-4,), (None,)}
-        densities = {density for (density,) in values_of(specs, "density")}
-        assert (min(densities), max(densities)) == (0.01, 1) and PRESETS.get(name).reproduces
+    recipe = values_of(specs, "dataset", "epochs", "schedule", "learning_rate", "batch_size")
+    assert recipe == {("cifar100", 200, "wide_resnet", 0.1, 128)} and values_of(specs, "l2") <= {(5e-4,), (None,)}
+    densities = {density for (density,) in values_of(specs, "density")}
+    assert (min(densities), max(densities)) == (0.01, 1) and PRESETS.get(name).reproduces
 
 
 @pytest.mark.parametrize(("name", "model"), [("scsdc_wide_resnet", "wide_resnet"), ("scsdc_resnet", "resnet")])
