@@ -62,6 +62,11 @@ def define_run_flags() -> None:
         "how networks with masks that train alone are computed: masked as dense ones, sparse by their active weights, "
         "auto as is faster at their density. Results are the same but for the order of sums.",
     )
+    flags.DEFINE_list(
+        "callbacks",
+        [],
+        "Keras callbacks that watch each network: plugins, or functions of spec and folder as module:function.",
+    )
     define_name(
         "strategy",
         "none",
@@ -130,6 +135,7 @@ def given_options() -> Options:
         population_memory=None if memory is None else int(check_number("population_memory_gb", memory) * 1e9),
         strategy=FLAGS.strategy,
         execution=FLAGS.execution,
+        callbacks=tuple(FLAGS.callbacks),
         devices=FLAGS.devices,
         allow_collapse="allow_collapse" in FLAGS and FLAGS.allow_collapse,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_sparseflow.data import DataSize, data_size
 from keras_sparseflow.studies.comparisons import Member
+from keras_sparseflow.studies.executors.callbacks import callback_maker
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, make_strategy
 from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import plan_study
@@ -55,6 +56,8 @@ def prepare(
     except ValueError as error:
         error.args = (study.explained(str(error)),)
         raise
+    for name in options.callbacks:
+        callback_maker(name)
     strategy = make_strategy(options, {spec.training.batch_size for spec in specs})
     study_dir = Path(runs_dir) / study.name
     planned = plan_study(specs, study_dir, size, executor, options)

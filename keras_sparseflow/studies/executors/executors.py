@@ -80,6 +80,7 @@ def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, s
                         checkpoint_seconds=options.checkpoint_seconds,
                         allow_collapse=options.allow_collapse,
                         max_density=prepared.plan.executions[spec.run_id].max_density,
+                        callbacks=options.callbacks,
                         say=progress.say_of(spec),
                     )
             except RoundError as refusal:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from keras_sparseflow.checks import check_flag, check_number
+from keras_sparseflow.checks import check_flag, check_names, check_number
 from keras_sparseflow.plugins import Table, unknown_name
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS
 
@@ -41,6 +41,7 @@ class Options:
         devices: how many share each batch, at least 1; None for all that the strategy finds.
         allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
         execution: a name in `EXECUTIONS`: how networks with masks are computed.
+        callbacks: plugins of the kind `callback`, or functions as `module:function`; they watch each network train.
 
     Raises:
         ValueError: an unknown strategy or execution, or a value of another type or out of its range.
@@ -58,12 +59,14 @@ class Options:
     devices: int | None = None
     allow_collapse: bool = False
     execution: str = "auto"
+    callbacks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise unknown_name(STRATEGIES.kind, self.strategy, STRATEGIES.names())
         if self.execution not in EXECUTIONS:
             raise unknown_name("execution", self.execution, list(EXECUTIONS))
+        check_names("callbacks", self.callbacks)
         for name in ("tensorboard", "allow_collapse"):
             check_flag(name, getattr(self, name))
         if self.jit is not None:

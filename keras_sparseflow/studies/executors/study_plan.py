@@ -109,6 +109,8 @@ def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str 
     """Returns what in these specs stacking depends on, such as "optimizer 'lamb'", and why it can't be, if so."""
     if options.strategy != "none":
         return {f"--strategy={options.strategy}": "a population trains on one device"}
+    if options.callbacks:
+        return {"--callbacks": "a callback sees one network"}
     checks = {part: check for spec in specs for part, check in _stacked_parts(spec).items()}
     return {part: check() for part, check in checks.items()}
 

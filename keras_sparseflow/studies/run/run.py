@@ -14,6 +14,7 @@ from keras_sparseflow.interruption import check_interruption
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS, CheckpointClock
 from keras_sparseflow.records.integrity import without_digests
+from keras_sparseflow.studies.executors.callbacks import made_callbacks
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
@@ -54,6 +55,7 @@ def run(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     allow_collapse: bool = False,
     max_density: float | None = None,
+    callbacks: tuple[str, ...] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Trains one network and returns its result; a finished run is not trained again.
@@ -71,6 +73,7 @@ def run(
         checkpoint_seconds: the least time between two checkpoints.
         allow_collapse: whether masks may leave a kernel without any active weight.
         max_density: layers up to this density store and compute active weights alone; None for masked layers.
+        callbacks: see `Options`.
         say: shows in a few words what happens before the first epoch, where that takes long.
 
     Returns:
@@ -78,7 +81,7 @@ def run(
 
     Raises:
         ValueError: a batch that replicas can't share equally, XLA under a strategy, or see `build_network`.
-        RuntimeError: several workers do not find the same in the folder.
+        RuntimeError: several workers do not find the same in the folder, or a callback ended the training.
     """
     if folder.finished:
         return without_digests(read_json(folder.path / "result.json"))
@@ -112,11 +115,17 @@ def run(
     listeners = [*changing, flow, *diagnostics.callbacks, keeper, _Interruptions()]
     if chief:
         listeners += rewind_points(spec, folder, log.next_epoch * steps)
+        listeners += made_callbacks(callbacks, spec, folder.path)
     if on_epoch is not None:
         listeners.append(keras.callbacks.LambdaCallback(on_epoch_end=on_epoch))
     _fit(model, log, data, strategy, listeners)
     if log.diverged:
         return log.finish(active_weights(model))
+    if not log.over:
+        raise RuntimeError(
+            f"A callback ended the training of {spec.name} after {log.next_epoch} of {spec.training.epochs} epochs, so "
+            "its result would not be that of its spec. Callbacks of a study may only watch."
+        )
     if chief:
         keep_round(without_ghosts(model), spec, folder)
     if diagnostics.has_landscape:
