@@ -5,10 +5,9 @@ It trains 24 networks into runs/swish_on_digits, or what of them is missing ther
     python examples/custom_study.py
 """
 
+from keras_sparseflow import Study, run_study
 from keras_sparseflow.analysis import compare_arms, write_report
 from keras_sparseflow.records import read_results
-from keras_sparseflow.studies.run_study import run_study
-from keras_sparseflow.studies.study import Study
 
 study = Study(
     name="swish_on_digits",

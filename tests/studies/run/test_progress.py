@@ -1,6 +1,7 @@
 """Progress of a study: runs done, time left, current accuracy."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -44,6 +45,14 @@ def test_time_left_is_that_of_the_epochs_left(spec, monkeypatch):
     assert shown.time_left() == "0:12:00"
     shown.epoch_of(specs[2])(1, {})  # taken up at its second and last epoch
     assert shown.time_left() == "0:05:00"  # 10 epochs left, two a minute
+
+
+def test_at_80_columns_bar_runs_and_time_left_stand_in_one_line(specs):
+    output = io.StringIO()
+    with StudyProgress(specs, Console(file=output, force_terminal=True, width=80, color_system=None)) as shown:
+        shown.finish(specs[0], {"epochs_run": 2, "diverged": False})
+    bars = [line for line in re.split(r"[\r\n]", output.getvalue()) if "1/4 runs" in line]
+    assert bars and all("━" * 10 in line and line.endswith("left") for line in bars)
 
 
 def test_on_a_terminal_it_is_a_bar(specs):
