@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-notebooks test-report test-user \
+.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-notebooks test-report test-tracking test-user \
 	lint docs api benchmark dist clean lock
 
 help:            ## show this list
@@ -54,6 +54,10 @@ test-notebooks: $(INSTALLED)  ## the notebooks of examples/, run by Jupyter, whi
 test-report: $(INSTALLED)  ## whole reports and their figures, drawn
 	$(BIN)/python -m pytest suites/report
 
+test-tracking: $(INSTALLED)  ## studies that report to Weights & Biases and MLflow, which are installed for it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,tracking]'
+	$(BIN)/python -m pytest suites/tracking
+
 test-user: $(INSTALLED)  ## code of every page of docs, the examples, and launchers in fresh processes
 	$(BIN)/python -m pytest suites/user
 
@@ -95,7 +99,7 @@ dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-		--extra dev --extra deploy --extra hub --extra notebooks --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
+		--extra dev --extra deploy --extra hub --extra notebooks --extra tracking --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
 
 clean:           ## remove .venv and caches; results in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

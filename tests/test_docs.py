@@ -121,7 +121,9 @@ def test_every_public_name_has_a_changelog_entry_and_stands_in_a_page():
 def test_the_site_leads_to_every_page_and_every_example():
     named = re.findall(r"^ +- .*?([\w./]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     docs = [path.name for path in (ROOT / "docs").glob("*.md")]
-    examples = [f"examples/{path.name}.md" for path in (ROOT / "examples").glob("*.py")]
+    examples = [
+        f"examples/{path.name}.md" for kind in ("py", "ipynb") for path in (ROOT / "examples").glob(f"*.{kind}")
+    ]
     others = ["results/README.md", "examples/plugin/README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
     assert sorted(named) == sorted([*docs, *examples, *others])
 

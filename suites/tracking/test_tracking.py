@@ -2,12 +2,13 @@
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from keras_sparseflow.records import read_history, read_results
-from tests import processes
 
 pytest.importorskip("wandb", reason="Weights & Biases is of the extra `tracking`.")
 pytest.importorskip("mlflow", reason="MLflow is of the extra `tracking`.")
@@ -28,9 +29,11 @@ def recipe(name):
 def trained(program, function, folder):
     """Trains a pair of networks with a recipe's callback; returns the folder of the study."""
     (folder / "my_tracking.py").write_text(program)
-    environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "MLFLOW_ALLOW_FILE_STORE": "true"}
-    command = [ROOT / "launchers" / "scsdc.py", "demo", *STUDY, f"--callbacks=my_tracking:{function}"]
-    done = processes.run(*command, cwd=folder, env=environment)
+    environment = {**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get("PYTHONPATH", ROOT)}", "MLFLOW_ALLOW_FILE_STORE": "true"}
+    command = [sys.executable, ROOT / "launchers" / "scsdc.py", "demo", *STUDY, f"--callbacks=my_tracking:{function}"]
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return folder / "runs" / "small"
 

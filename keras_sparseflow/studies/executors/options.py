@@ -66,7 +66,8 @@ class Options:
             raise unknown_name(STRATEGIES.kind, self.strategy, STRATEGIES.names())
         if self.execution not in EXECUTIONS:
             raise unknown_name("execution", self.execution, list(EXECUTIONS))
-        check_names("callbacks", self.callbacks)
+        if self.callbacks != ():
+            check_names("callbacks", self.callbacks)
         for name in ("tensorboard", "allow_collapse"):
             check_flag(name, getattr(self, name))
         if self.jit is not None:

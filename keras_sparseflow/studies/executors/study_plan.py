@@ -89,7 +89,7 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
             f"Networks with {what} cannot be trained as a population: {reason}. "
             "Use --executor=serial, or auto, for them."
         )
-    if memory is None or options.strategy != "none":
+    if memory is None or options.strategy != "none" or options.callbacks:
         return plan((), left, reasons)
     kept = [spec for spec in left if executor == "population" or not faster_alone(spec, size, options)]
     alone = tuple(spec for spec in left if spec not in kept or reasons.keys() & _stacked_parts(spec).keys())

@@ -14,7 +14,7 @@ from keras_sparseflow.interruption import check_interruption
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS, CheckpointClock
 from keras_sparseflow.records.integrity import without_digests
-from keras_sparseflow.studies.executors.callbacks import made_callbacks
+from keras_sparseflow.studies.executors.own_callbacks import made_callbacks
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
