@@ -104,7 +104,7 @@ def _remove_old(output_dir: Path, written: Sequence[Path]) -> None:
     """Removes what the last report wrote and this one did not; nobody else's files, so each keeps a list of its own."""
     files_of_last = output_dir / _WRITTEN
     try:
-        before = records.read_json(files_of_last)["files"]
+        before = list(records.read_json(files_of_last)["files"])
     except (
         FileNotFoundError,
         KeyError,

@@ -366,7 +366,7 @@ def test_sizes_and_details_are_those_that_architectures_take():
         ("precision", "float16", "Unknown `precision` 'float16'; expected one of float32, mixed_b"),
         ("l2_form", "adamw", "expected one of auto, loss, decoupled"),
         ("optimizer_options", ("rho=0.9",), "`optimizer_options` must be of the form name.argument=value.*'rho=0.9'"),
-        ("optimizer_options", ("sgd.nesterov=yes",), "with a finite number, true or false; received 'sgd.nesterov=yes'"),
+        ("optimizer_options", ("sgd.nesterov=yes",), "a finite number, true or false; received 'sgd.nesterov=yes'"),
         ("optimizer_options", ("adm.beta_1=0.9",), "Unknown optimizer 'adm'.*Did you mean 'adam'"),
         ("optimizer_options", ("sgd.a=1", "sgd.a=2"), "give each argument once; received sgd.a 2 times"),
         ("optimizer_options", "sgd.a=1", "must be a list of texts such as sgd.argument=0.5; received 'sgd.a=1'"),
