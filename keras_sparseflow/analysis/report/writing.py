@@ -105,12 +105,8 @@ def _remove_old(output_dir: Path, written: Sequence[Path]) -> None:
     files_of_last = output_dir / _WRITTEN
     try:
         before = list(records.read_json(files_of_last)["files"])
-    except (
-        FileNotFoundError,
-        KeyError,
-        ValueError,
-    ):  # the first report here; or a list that says nothing removes nothing
-        before = []
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        before = []  # this is the first report here, or the list says nothing, and so removes nothing
     names = [path.relative_to(output_dir).as_posix() for path in written]
     for name in {name for name in before if isinstance(name, str)} - {*names}:
         old = output_dir / name
