@@ -47,6 +47,10 @@ def interruptions_noted() -> Iterator[None]:
     threading.Thread(target=_end_at_second, args=(reading,), daemon=True, name="interruptions").start()
     try:
         yield
+    except Exception as error:
+        if _noted.is_set():  # code in C makes other errors of it, such as SystemError where TensorFlow traces a step
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.set_wakeup_fd(before)

@@ -52,6 +52,23 @@ def test_what_python_swallows_in_a_callback_is_raised_where_it_is_looked_at():
     assert done.stdout.split() == ["swallowed", "raised", "True", "-1"]
 
 
+BECOMES = """
+try:
+    with interruptions_noted():
+        {}
+except BaseException as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("within", "becomes"), [("swallowed(); int('x')", "KeyboardInterrupt"), ("int('x')", "ValueError")]
+)
+def test_an_error_that_becomes_of_an_interruption_is_one_and_another_error_stays(within, becomes):
+    done = processes.run(HEARING + BECOMES.format(within))
+    assert done.stdout == f"{becomes}\n", done.stderr
+
+
 def test_outside_of_the_context_nothing_is_noted_and_the_handler_is_pythons_own():
     assert processes.run(HEARING + FORGOTTEN).stdout.split() == ["forgotten"]
     check_interruption()

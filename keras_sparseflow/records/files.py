@@ -9,6 +9,9 @@ import platform
 import re
 import secrets
 import time
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,12 @@ import psutil
 
 REMEDY = "Run the study again with --repair: only that run is trained anew."
 """Remedy for a corrupt file of a run."""
+
+UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What NumPy and zipfile raise for files of arrays that are damaged, or claim an absurd size."""
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 

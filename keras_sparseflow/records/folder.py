@@ -5,8 +5,6 @@ import io
 import json
 import os
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,6 @@ from keras_sparseflow.records import files
 from keras_sparseflow.records.columns import OPTIONAL, TABLES, Rows, as_csv
 from keras_sparseflow.records.files import REMEDY
 from keras_sparseflow.records.integrity import damage_of, sealed
-
-_UNREADABLE = (
-    ValueError,
-    OSError,
-    KeyError,
-    EOFError,
-    TypeError,
-    SyntaxError,
-    RecursionError,
-    MemoryError,
-    OverflowError,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-)
-"""What NumPy and zipfile raise for files of arrays that are damaged, or claim an absurd size."""
 
 _KEPT = (".json", ".csv", ".npz")
 _NOT_KEPT = ("result.json", "checkpoint.npz")
@@ -169,7 +150,7 @@ class RunFolder:
                 if needed > free:
                     raise ValueError(f"{needed:,} bytes of arrays, more than the {free:,} that are free")
                 yield stored
-        except _UNREADABLE as error:
+        except files.UNREADABLE as error:
             raise ValueError(
                 f"{path} is corrupt: expected stored arrays; {type(error).__name__} on reading ({error}). {REMEDY}"
             ) from error

@@ -8,7 +8,6 @@ changes nothing.
 import io
 import json
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +29,6 @@ SETTLED = 2 * 10**9
 """Nanoseconds for which a file must be unchanged: two writes within a tick of the file system's clock look the same."""
 
 _FORMAT = 1
-
-_UNUSABLE = (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, MemoryError, zipfile.BadZipFile)
-"""What NumPy, JSON and pandas raise for a file that is missing, cut off, changed or of another format."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ class RowCache:
                 runs = [run_id for run_id, state in states.items() if known.get(run_id) == signature(state)]
                 columns = {name: self._column(stored[name], texts, name) for name in self._columns}
                 return Rows(list(known), stored["counts"], pd.DataFrame(columns)).of(runs)
-        except _UNUSABLE:
+        except files.UNREADABLE:
             return Rows([], np.zeros(0, int), empty(self._columns))
 
     def write(self, rows: Rows, states: Mapping[str, State]) -> None:

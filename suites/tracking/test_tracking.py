@@ -29,7 +29,8 @@ def recipe(name):
 def trained(program, function, folder):
     """Trains a pair of networks with a recipe's callback; returns the folder of the study."""
     (folder / "my_tracking.py").write_text(program)
-    environment = {**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get("PYTHONPATH", ROOT)}", "MLFLOW_ALLOW_FILE_STORE": "true"}
+    paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", str(ROOT))])
+    environment = {**os.environ, "PYTHONPATH": paths, "MLFLOW_ALLOW_FILE_STORE": "true"}
     command = [sys.executable, ROOT / "launchers" / "scsdc.py", "demo", *STUDY, f"--callbacks=my_tracking:{function}"]
     done = subprocess.run(
         list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -330,3 +331,46 @@ def test_one_process_at_a_time_and_a_killed_one_lets_go(tmp_path):
         holder.stdout.close()
     with records.study_lock(tmp_path):
         pass
+
+
+def test_texts_that_a_spreadsheet_would_run_are_written_so_that_none_does_and_read_back_unchanged(study_dir):
+    names = ["=1+1", "+1", "-1", "@x", "'=1+1", "'a'", "''=1", "\t=1", "nan", "null", "None", "a,b", 'a"b', "-"]
+    flow = [{**FLOW[0], "layer": name, "value": -0.5} for name in names]
+    folder = finish(study_dir, "a")
+    folder.finish({}, {"history": HISTORY, "flow": flow})
+    cells = pd.read_csv(folder.path / "flow.csv", dtype=str, keep_default_na=False)
+    assert not cells["layer"].str.contains(r"^[=+\-@\t\r]").any() and set(cells["value"]) == {"-0.5"}
+    assert records.read_flow(study_dir)["layer"].tolist() == names
+
+
+def test_an_epoch_that_is_no_whole_number_is_named(study_dir, unsealed):
+    (finish(study_dir, "a").path / "flow.csv").write_text(f"{','.join(FLOW_COLUMNS)}\n0.5,end,egf_2,total,1\n")
+    with pytest.raises(ValueError, match=r"flow\.csv is corrupt: expected whole numbers in the column `epoch`"):
+        records.read_flow(study_dir)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.ENOSPC, "Free space"), (errno.EACCES, "may write to"), (errno.EIO, "See that the folder")],
+)
+def test_an_error_of_writing_names_the_file_and_what_to_do(tmp_path, monkeypatch, number, said):
+    def fails(fd):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match=f"^{tmp_path}/file can't be written: .*{said}") as error:
+        records.write_atomic(tmp_path / "file", b"new")
+    assert error.value.errno == number and not [*tmp_path.iterdir()]
+
+
+def test_arrays_of_absurd_size_are_one_clear_line(tmp_path):
+    folder = RunFolder(tmp_path, "a")
+    folder.start({})
+    for shape in ("(10000000000, 1000000000)", "(1000000000,)", "(-1,)", "[", "(" * 2000):
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        with zipfile.ZipFile(folder.path / "checkpoint.npz", "w") as archive:
+            archive.writestr("kernel.npy", array)
+        with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected stored arrays") as error:
+            folder.load_checkpoint()
+        assert len(str(error.value)) < 1000

@@ -104,13 +104,9 @@ def _remove_old(output_dir: Path, written: Sequence[Path]) -> None:
     """Removes what the last report wrote and this one did not; nobody else's files, so each keeps a list of its own."""
     files_of_last = output_dir / _WRITTEN
     try:
-        before = records.read_json(files_of_last)["files"]
-    except (
-        FileNotFoundError,
-        KeyError,
-        ValueError,
-    ):  # the first report here; or a list that says nothing removes nothing
-        before = []
+        before = list(records.read_json(files_of_last)["files"])
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        before = []  # this is the first report here, or the list says nothing, and so removes nothing
     names = [path.relative_to(output_dir).as_posix() for path in written]
     for name in {name for name in before if isinstance(name, str)} - {*names}:
         old = output_dir / name

@@ -366,7 +366,7 @@ def test_sizes_and_details_are_those_that_architectures_take():
         ("precision", "float16", "Unknown `precision` 'float16'; expected one of float32, mixed_b"),
         ("l2_form", "adamw", "expected one of auto, loss, decoupled"),
         ("optimizer_options", ("rho=0.9",), "`optimizer_options` must be of the form name.argument=value.*'rho=0.9'"),
-        ("optimizer_options", ("sgd.nesterov=yes",), "with a finite number, true or false; received 'sgd.nest"),
+        ("optimizer_options", ("sgd.nesterov=yes",), "a finite number, true or false; received 'sgd.nesterov=yes'"),
         ("optimizer_options", ("adm.beta_1=0.9",), "Unknown optimizer 'adm'.*Did you mean 'adam'"),
         ("optimizer_options", ("sgd.a=1", "sgd.a=2"), "give each argument once; received sgd.a 2 times"),
         ("optimizer_options", "sgd.a=1", "must be a list of texts such as sgd.argument=0.5; received 'sgd.a=1'"),
@@ -448,8 +448,3 @@ def test_skip_connections_need_more_layers_than_they_span(span):
     assert spec(variant="SC", hidden_layers=span + 1, skip_span=span).training.parts == {"SC"}
     with pytest.raises(ValueError, match=f"at least {span + 1} hidden layers, or a smaller `skip_span`; .* {span}"):
         spec(variant="SC_BN", hidden_layers=span, skip_span=span)
-
-
-def test_a_sparsity_in_place_of_a_density_is_answered_with_the_density():
-    with pytest.raises(TypeError, match=r"write density = 1 - sparsity, here density=0\.1\."):
-        RunSpec.of(width=9, sparsity=0.9)
