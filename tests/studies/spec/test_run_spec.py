@@ -448,3 +448,8 @@ def test_skip_connections_need_more_layers_than_they_span(span):
     assert spec(variant="SC", hidden_layers=span + 1, skip_span=span).training.parts == {"SC"}
     with pytest.raises(ValueError, match=f"at least {span + 1} hidden layers, or a smaller `skip_span`; .* {span}"):
         spec(variant="SC_BN", hidden_layers=span, skip_span=span)
+
+
+def test_a_sparsity_in_place_of_a_density_is_answered_with_the_density():
+    with pytest.raises(TypeError, match=r"write density = 1 - sparsity, here density=0\.1\."):
+        RunSpec.of(width=9, sparsity=0.9)
