@@ -12,6 +12,9 @@ import numpy as np
 REMEDY = "Run the study again with --repair: only that run is trained anew."
 """Remedy for a corrupt file of a run."""
 
+PLAN_REMEDY = "Give --replan to plan anew all networks that are not finished."
+"""Remedy for a corrupt plan of a study."""
+
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Writes a file such that readers, also after a crash at any moment, find all of it or the state before.

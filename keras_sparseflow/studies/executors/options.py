@@ -40,9 +40,16 @@ class Options:
         devices: how many share each batch, at least 1; None for all that the strategy finds.
         allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
         execution: a name in `EXECUTIONS`: how networks with masks are computed.
+        memory_growth: whether GPUs take memory as it is needed; nothing without a GPU.
+        deterministic: whether operations give the same bits in every run, on several threads and on GPUs too.
+        ray_address: of the executor "ray": "auto" for the cluster that this machine is part of, "local" for one that is
+            started here, or "ray://host:port" of another machine's.
+        task_cpus: cores that a task of it takes; None for as many as the threads that the study is planned for.
+        task_gpus: GPUs that a task of it takes.
+        task_retries: how often a task is tried again whose worker or node is lost.
 
     Raises:
-        ValueError: an unknown strategy or execution, or less than one device.
+        ValueError: an unknown strategy or execution, less than one device, or numbers of a task that are too small.
 
     Example:
         >>> Options(strategy="mirrored", devices=2).devices
@@ -57,6 +64,12 @@ class Options:
     devices: int | None = None
     allow_collapse: bool = False
     execution: str = "auto"
+    memory_growth: bool = False
+    deterministic: bool = False
+    ray_address: str = "auto"
+    task_cpus: int | None = None
+    task_gpus: float = 0
+    task_retries: int = 3
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -65,6 +78,12 @@ class Options:
             raise unknown_name("execution", self.execution, list(EXECUTIONS))
         if self.devices is not None and self.devices < 1:
             raise ValueError(f"`devices` must be a whole number of at least 1; received {self.devices}.")
+        for name, least in (("task_cpus", 1), ("task_gpus", 0), ("task_retries", 0)):
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ValueError(f"`{name}` must be at least {least}; received {value}.")
+        if self.ray_address not in ("auto", "local") and not self.ray_address.startswith("ray://"):
+            raise ValueError(f"`ray_address` must be auto, local or ray://host:port; received {self.ray_address!r}.")
 
 
 DEFAULT_OPTIONS = Options()
