@@ -30,8 +30,9 @@ test: $(INSTALLED)  ## all tests of tests/ and of docstrings, in parallel
 test-bazel: $(INSTALLED)  ## Bazel reads the BUILD file
 	$(BIN)/python -m pytest suites/bazel
 
-test-cluster: $(INSTALLED)  ## several devices, and workers that find each other over loopback
-	$(BIN)/python -m pytest suites/cluster
+test-cluster: $(INSTALLED)  ## several devices, workers over loopback, shards, and Ray, which is installed for it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,ray]'
+	$(BIN)/python -m pytest --dist=loadfile suites/cluster
 
 test-deploy: $(INSTALLED)  ## SavedModel, LiteRT and ONNX, whose converters and runtimes are installed for it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,deploy]'
@@ -99,7 +100,8 @@ dist: $(INSTALLED)  ## a wheel and the sources it is built from, in dist/
 lock: $(INSTALLED)  ## renew constraints.txt (the only place with exact versions)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --no-header --no-annotate \
-		--extra dev --extra deploy --extra hub --extra notebooks --extra tracking --extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
+		--extra dev --extra deploy --extra hub --extra notebooks --extra ray --extra tracking \
+		--extra backend-jax --extra backend-torch setup.cfg --output-file constraints.txt
 
 clean:           ## remove .venv and caches; results in runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

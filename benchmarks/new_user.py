@@ -61,7 +61,16 @@ def environment(folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder / "dist", ROOT], check=True)
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     (wheel,) = (folder / "dist").glob("*.whl")
-    pip = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel]
+    pip: list[str | Path] = [
+        folder / "venv" / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "-c",
+        ROOT / "constraints.txt",
+        wheel,
+    ]
     subprocess.run(pip, check=True)
     return folder / "venv" / "bin"
 

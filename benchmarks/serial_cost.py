@@ -63,7 +63,7 @@ def measured(specs: list[RunSpec], data: ImageData, *, tidy: bool) -> tuple[floa
             options=Options(),
         )
         resident, clock, processor = _resident(), time.perf_counter(), time.process_time()
-        executors.serial(prepared, data, progress)
+        executors.stacked(prepared, data, progress)
         clock, processor = time.perf_counter() - clock, time.process_time() - processor
         return clock / len(specs), processor / len(specs), (_resident() - resident) / len(specs)
 

@@ -1,5 +1,6 @@
 """absl flags made from the fields of specs, for the launchers."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -100,7 +101,8 @@ def define_executor_flags(executor: str) -> None:
         EXECUTORS.kind,
         EXECUTORS.names(),
         "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
-        "one after the other; auto takes population wherever the optimizer allows it. Results are the same.",
+        "one after the other; auto takes population wherever the optimizer allows it, and ray hands populations and "
+        "networks alone to the machines of a Ray cluster. Results are the same.",
     )
     flags.DEFINE_float(
         "population_memory_gb",
@@ -109,6 +111,51 @@ def define_executor_flags(executor: str) -> None:
         "device has free).",
         lower_bound=0,
     )
+    flags.DEFINE_string(
+        "ray_address",
+        "auto",
+        "of --executor=ray: auto for the cluster that this machine is part of, local for one that is started here, or "
+        "ray://host:port.",
+    )
+    flags.DEFINE_integer(
+        "task_cpus",
+        None,
+        "of --executor=ray: cores that a task takes (default: as many as the threads that the study is planned for).",
+        lower_bound=1,
+    )
+    flags.DEFINE_float("task_gpus", 0, "of --executor=ray: GPUs that a task takes, or a share of one.", lower_bound=0)
+    flags.DEFINE_integer(
+        "task_retries", 3, "of --executor=ray: how often a task is tried again whose worker is lost.", lower_bound=0
+    )
+
+
+def define_plan_flags() -> None:
+    """Defines the flags of a study's stored plan: which part of it is trained, and whether it is made anew."""
+    flags.DEFINE_string(
+        "shard",
+        None,
+        "i/n, with i from 0 to n - 1: train one of n shares of the study's plan; n commands, on machines that share "
+        "runs_dir, train all of it. Whoever finishes the last network writes the report.",
+    )
+    flags.DEFINE_bool(
+        "replan",
+        False,
+        "plan anew which networks train together, of those that are not finished; the report says so.",
+    )
+
+
+def given_shard() -> tuple[int, int] | None:
+    """Returns number and count of the shard that the flags give; None for the whole study.
+
+    Raises:
+        ValueError: it is not written as i/n.
+    """
+    if FLAGS.shard is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", FLAGS.shard)
+    if not found:
+        raise ValueError(f"`shard` must be i/n with i from 0 to n - 1, such as 0/4; received {FLAGS.shard!r}.")
+    return int(found[1]), int(found[2])
 
 
 def define_mask_flags() -> None:
@@ -126,6 +173,9 @@ def given_executor() -> str:
     return str(FLAGS.executor) if "executor" in FLAGS else "serial"
 
 
+_OF_TASKS = ("ray_address", "task_cpus", "task_gpus", "task_retries")
+
+
 def given_options() -> Options:
     """Returns the options of executors that the launcher's flags give."""
     memory = FLAGS.population_memory_gb if "population_memory_gb" in FLAGS else None
@@ -138,20 +188,24 @@ def given_options() -> Options:
         callbacks=tuple(FLAGS.callbacks),
         devices=FLAGS.devices,
         allow_collapse="allow_collapse" in FLAGS and FLAGS.allow_collapse,
+        memory_growth=FLAGS.memory_growth,
+        deterministic=FLAGS.deterministic,
+        **{name: FLAGS[name].value for name in _OF_TASKS if name in FLAGS},
     )
 
 
-def load_training_as_given() -> None:
+def load_training_as_given(threads: int | None = None) -> None:
     """Imports TensorFlow and sets it up as the flags of `define_run_flags` say; to be called before anything else.
+
+    Args:
+        threads: within an operation on a CPU, as a study is planned for; None for the executor's own choice.
 
     Raises:
         ValueError, RuntimeError: devices that are not there.
     """
     if sys.stderr.isatty():  # a log needs no word on what takes some seconds
         print("Loading TensorFlow.", file=sys.stderr, flush=True)
-    load_training_quietly(
-        given_executor(), given_options(), memory_growth=FLAGS.memory_growth, deterministic=FLAGS.deterministic
-    )
+    load_training_quietly(given_executor(), given_options(), threads=threads)
 
 
 def define_report_flags() -> None:

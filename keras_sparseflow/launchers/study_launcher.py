@@ -1,5 +1,6 @@
 """The launcher of studies, which scsdc, wide_resnet and tost share: flags, training and reports."""
 
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -10,16 +11,20 @@ from keras_sparseflow.launchers.flags import (
     define_executor_flags,
     define_mask_flags,
     define_numbers,
+    define_plan_flags,
     define_preview_flags,
     define_report_flags,
     define_run_flags,
     define_spec_flags,
     given_options,
     given_report_options,
+    given_shard,
     given_spec_values,
     load_training_as_given,
 )
 from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.studies.executors.shards import missing
+from keras_sparseflow.studies.executors.stored_plan import planned_threads
 from keras_sparseflow.studies.presets.preset_table import PRESETS, papers_and_presets, preset_names, studies_of
 from keras_sparseflow.studies.presets.small_sizes import small
 from keras_sparseflow.studies.study import GRID_FIELDS, Study
@@ -48,6 +53,7 @@ def define_study_flags(preset: str, group: str) -> None:
     define_spec_flags(lists=GRID_FIELDS, without=_DERIVED)
     define_run_flags()
     define_executor_flags("auto")
+    define_plan_flags()
     define_mask_flags()
     define_report_flags()
     define_preview_flags()
@@ -100,8 +106,9 @@ def train_and_report(argv: list[str]) -> None:
         if FLAGS.list_presets:
             _list_presets()
             return
-        studies = given_studies()
-        load_training_as_given()
+        studies, shard = given_studies(), given_shard()
+        folders = [Path(FLAGS.runs_dir) / study.name for study in studies]
+        load_training_as_given(None if FLAGS.replan or FLAGS.executor == "ray" else planned_threads(folders))
         from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief
         from keras_sparseflow.studies.executors.timing import print_time
@@ -114,19 +121,22 @@ def train_and_report(argv: list[str]) -> None:
             "data_dir": FLAGS.data_dir,
             "executor": FLAGS.executor,
             "options": given_options(),
+            "replan": FLAGS.replan,
         }
         only_told = FLAGS.dry_run or FLAGS.estimate
         if len(studies) > 1 and not only_told:
             check_data(studies, data_dir=FLAGS.data_dir)
         for study in studies:
             if only_told:
-                print_study(prepared := prepare(study, **how))
+                print_study(prepared := prepare(study, **how), cut=FLAGS.executor == "ray", shard=shard)
                 print_time(prepared, FLAGS.executor, FLAGS.estimate)
                 continue
             if is_chief(how["options"]):
                 print(f"{study.name}: {study.title}", flush=True)
-            study_dir = run_study(study, **how, repair=FLAGS.repair)
-            if is_chief(how["options"]):
+            study_dir = run_study(study, **how, repair=FLAGS.repair, shard=shard)
+            if shard is not None and (left := missing(study_dir)):
+                print(f"Runs that are not finished: {left}. The shard that finishes the last writes the report.")
+            elif is_chief(how["options"]):
                 print("Writing the report.", flush=True)
                 print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
 

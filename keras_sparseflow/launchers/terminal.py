@@ -11,6 +11,7 @@ from absl import logging
 
 from keras_sparseflow.interruption import INTERRUPTED, check_interruption, interruptions_noted
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, make_strategy
+from keras_sparseflow.studies.executors.study_plan import STACKING
 
 _NO_MEMORY = "Memory has run out. Give other programs less, or use a smaller --batch_size or --population_memory_gb."
 
@@ -58,9 +59,7 @@ def refuse_arguments(argv: Sequence[str]) -> None:
         )
 
 
-def load_training_quietly(
-    executor: str, options: Options = DEFAULT_OPTIONS, *, memory_growth: bool = False, deterministic: bool = False
-) -> None:
+def load_training_quietly(executor: str, options: Options = DEFAULT_OPTIONS, *, threads: int | None = None) -> None:
     """Imports TensorFlow while its notices, which no setting silences, go to a file that is shown if it fails.
 
     What can be set only before TensorFlow has done anything is set here.
@@ -68,8 +67,7 @@ def load_training_quietly(
     Args:
         executor: a name in `EXECUTORS`; populations want TensorFlow's threads set in their own way.
         options: whose strategy finds its devices, or makes them of the CPU.
-        memory_growth: whether GPUs take memory as it is needed; nothing without a GPU.
-        deterministic: whether operations give the same bits in every run.
+        threads: within an operation on a CPU; None for as many as the executor wants.
 
     Raises:
         ValueError, RuntimeError: the devices that `options` ask for are not there.
@@ -80,11 +78,8 @@ def load_training_quietly(
     with _stderr_in_file():
         from keras_sparseflow.training.distributed import device
 
-        if memory_growth:
-            device.grow_memory()
-        if deterministic:
-            device.make_deterministic()
-        if executor in ("auto", "population") and options.strategy == "none":
+        device.set_up(memory_growth=options.memory_growth, deterministic=options.deterministic, threads=threads)
+        if threads is None and executor in STACKING and options.strategy == "none":
             device.use_cores_for_stacks()
         if options.strategy == "multiworker":
             _meet_workers(options)

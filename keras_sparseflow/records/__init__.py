@@ -1,6 +1,7 @@
 """The run store: the files of a study, and functions that read them as DataFrames.
 
     runs/<study>/study.json                  the plan, with every choice, versions, machine
+    runs/<study>/plan.json                   which networks train together, for every process and resume
     runs/<study>/<run_id>/spec.json          the spec of one run, its seeds and its counts
     runs/<study>/<run_id>/checkpoint.npz     while the run trains: everything needed to resume
     runs/<study>/<run_id>/rewind.npz         of a lottery ticket's dense round: the weights that later rounds begin with
@@ -30,7 +31,7 @@ from keras_sparseflow.records.reading import (
     read_landscape,
     read_results,
 )
-from keras_sparseflow.records.study_file import read_study
+from keras_sparseflow.records.study_file import read_revisions, read_study
 
 __all__ = [
     "DIAGNOSTICS_COLUMNS",
@@ -45,6 +46,7 @@ __all__ = [
     "read_json",
     "read_landscape",
     "read_results",
+    "read_revisions",
     "read_study",
     "study_lock",
     "write_atomic",

@@ -22,6 +22,9 @@ import psutil
 REMEDY = "Run the study again with --repair: only that run is trained anew."
 """Remedy for a corrupt file of a run."""
 
+PLAN_REMEDY = "Give --replan to plan anew all networks that are not finished."
+"""Remedy for a corrupt plan of a study."""
+
 UNREADABLE = (
     *(OSError, ValueError, LookupError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),

@@ -5,7 +5,9 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,18 @@ _KEPT = (".json", ".csv", ".npz")
 _NOT_KEPT = ("result.json", "checkpoint.npz")
 
 
+class WriterError(RuntimeError):
+    """A run whose files a later attempt writes."""
+
+
 class RunFolder:
     """The folder of one run: writes its files and reads them.
 
     Args:
         study_dir: the study's folder.
         run_id: the run's stable id; the name of its folder.
+        writer: numbers that grow with each launch of a study on a cluster and each attempt of a task; None where a lock
+            keeps other writers away.
 
     Example:
         >>> from keras_sparseflow.records import read_results
@@ -36,7 +44,8 @@ class RunFolder:
         True
     """
 
-    def __init__(self, study_dir: Path, run_id: str):
+    def __init__(self, study_dir: Path, run_id: str, writer: tuple[int, int] | None = None):
+        self._writer = writer
         self.path = Path(study_dir) / run_id
         self.run_id = run_id
 
@@ -73,10 +82,20 @@ class RunFolder:
             shutil.rmtree(self.path)
         return damage
 
+    def check_writer(self) -> None:
+        """Raises a WriterError if a later attempt writes the run's files now, or has finished them."""
+        if self._writer is not None and self._written_by() != self._writer:
+            raise WriterError(f"A later attempt has taken over {self.path}; this one stops.")
+
     def start(self, spec: Mapping[str, Any]) -> None:
-        """Makes the folder, removes leftovers of killed writers, and writes `spec.json`."""
+        """Makes the folder, names the writer in it, removes leftovers of killed writers, and writes `spec.json`."""
         with files.written_or_named(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+        if self._writer is not None:
+            if self._written_by() > self._writer:
+                self.check_writer()
+            where = {"host": socket.gethostname(), "pid": os.getpid()}
+            files.write_json(self.path / ".writer", {"launch": self._writer[0], "attempt": self._writer[1], **where})
         files.remove_leftovers(self.path)
         files.write_json(self.path / "spec.json", spec)
 
@@ -125,6 +144,7 @@ class RunFolder:
             tables: rows by table: "history", "flow", and "diagnostics" and "landscape", which are written only if
                 there are rows.
         """
+        self.check_writer()
         for name, rows in tables.items():
             if rows or name not in OPTIONAL:
                 files.write_atomic(self.path / f"{name}.csv", as_csv(rows, TABLES[name]))
@@ -134,8 +154,17 @@ class RunFolder:
         self.tidy()
 
     def tidy(self) -> None:
-        """Removes the checkpoint of a finished run; a kill at the very end leaves one."""
+        """Removes the checkpoint of a finished run, and the name of its writer; a kill at the very end leaves them."""
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        (self.path / ".writer").unlink(missing_ok=True)
+
+    def _written_by(self) -> tuple[int, int]:
+        """Returns the numbers of the writer that the folder names; zeros where it names none."""
+        try:
+            named = files.read_json(self.path / ".writer")
+        except FileNotFoundError:
+            return 0, 0
+        return named["launch"], named["attempt"]
 
     @contextlib.contextmanager
     def _arrays(self, name: str) -> Iterator[Any]:
@@ -156,15 +185,22 @@ class RunFolder:
             ) from error
 
 
+_START_SECONDS = 600.0
+"""Shards wait so long for others that start: masks of large networks take a while to check."""
+
+
 @contextlib.contextmanager
-def study_lock(study_dir: Path) -> Iterator[None]:
-    """Locks a study's folder inside the context; the lock also ends with the process, even if it is killed.
+def study_lock(study_dir: Path, shard: tuple[int, int] | None = None) -> Iterator[Callable[[], None]]:
+    """Locks a study's folder, or one shard of the study, inside the context; a lock also ends with a killed process.
+
+    The context's value is a function; as long as a shard has not called it, no other shard starts.
 
     Args:
         study_dir: the study's folder; it is made if it does not exist.
+        shard: number and count of shards, such as (0, 4); None for the whole study.
 
     Raises:
-        RuntimeError: another process is at work in that folder.
+        RuntimeError: another process is at work on the study or this shard, or on a shard of another count.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -174,17 +210,32 @@ def study_lock(study_dir: Path) -> Iterator[None]:
     """
     with files.written_or_named(study_dir):
         study_dir.mkdir(parents=True, exist_ok=True)
-    holder = study_dir / ".holder"  # a file of its own: on Windows others can't read a lock that is held
+    own = "" if shard is None else f"-{shard[0]}-of-{shard[1]}"
+    with contextlib.ExitStack() as starting:
+        if shard is not None:
+            starting.enter_context(FileLock(study_dir / ".start", timeout=_START_SECONDS))
+        with _locked(study_dir, own):
+            holder = study_dir / f".holder{own}"  # a file of its own: on Windows others can't read a lock that is held
+            files.write_atomic(holder, f"pid {os.getpid()}".encode())
+            # Each takes its own lock before it looks at those of others, so of two at once one sees the other.
+            for path in study_dir.glob(".lock*"):
+                other = path.name.removeprefix(".lock")
+                if other != own and not (shard is not None and other.endswith(f"-of-{shard[1]}")):
+                    with _locked(study_dir, other):
+                        pass
+            for folder in (study_dir, study_dir / ".cache"):
+                files.remove_leftovers(folder)
+            yield starting.close
+
+
+def _locked(study_dir: Path, name: str) -> AbstractContextManager[Any]:
+    """Returns the lock of a study, or of a shard by the end of its file's name, held from now to the context's end."""
     try:
-        held = FileLock(study_dir / ".lock").acquire(timeout=0)
+        return FileLock(study_dir / f".lock{name}").acquire(timeout=0)
     except Timeout as error:
+        holder = study_dir / f".holder{name}"
         known = holder.read_text() if holder.is_file() else "unknown"
+        what = f"shard {name.removeprefix('-').replace('-of-', '/')} of the study" if name else "the study"
         raise RuntimeError(
-            f"Another process ({known}) is running the study in {study_dir}; wait for it, or choose another --study "
-            "name."
+            f"Another process ({known}) is running {what} in {study_dir}; wait for it, or choose another --study name."
         ) from error
-    with held:
-        files.write_atomic(holder, f"pid {os.getpid()}".encode())
-        for folder in (study_dir, study_dir / ".cache"):
-            files.remove_leftovers(folder)
-        yield

@@ -1,6 +1,7 @@
 """Prepares a study: networks, size of the data, checks, devices, plan and cost, all before the first step."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def prepare(
     executor: str = "auto",
     options: Options = DEFAULT_OPTIONS,
     members: Callable[[DataSize], list[Member]] | None = None,
+    replan: bool = False,
 ) -> Prepared:
     """Returns what follows from a study; a dataset of a known size need not be there.
 
@@ -34,11 +36,13 @@ def prepare(
         data_dir: where datasets are kept, see `load_images`.
         executor: a name in `EXECUTORS`.
         options: how runs are executed.
-        members: gives the networks, in place of those that the study has.
+        members: gives the networks, in place of those that the study has. They are planned anew each time.
+        replan: whether the plan in the study's folder gives way to another one.
 
     Raises:
-        ValueError: a bad value in the study, a dataset that can't be had, a plugin that is broken, or runs that the
-            executor or the devices cannot train.
+        ValueError: a bad value in the study, a dataset that can't be had, a plugin that is broken, runs that the
+            executor or the devices cannot train, a `runs_dir` that is no folder, or a stored plan that is damaged.
+        RuntimeError: the study is planned for more cores than there are.
         MemoryError: a network needs more memory than a population may take.
 
     Example:
@@ -47,6 +51,7 @@ def prepare(
         >>> [member.labels["arm"] for member in prepared.members], prepared.cost.networks, prepared.plan.finished
         (['sparse', 'dense'], 2, 0)
     """
+    _check_folder(runs_dir)
     size = size_of(study, data_dir)
     try:
         chosen = (members or study.members)(size)
@@ -60,8 +65,17 @@ def prepare(
         callback_maker(name)
     strategy = make_strategy(options, {spec.training.batch_size for spec in specs})
     study_dir = Path(runs_dir) / study.name
-    planned = plan_study(specs, study_dir, size, executor, options)
+    planned = plan_study(specs, study_dir, size, executor, options, replan=replan, stored=members is None)
     return Prepared(study, study_dir, chosen, specs, size, total, planned, strategy, options)
+
+
+def _check_folder(runs_dir: str | Path) -> None:
+    """Refuses the address of an object store, which has no rename and no locks."""
+    if re.match(r"\w+://", str(runs_dir)):
+        raise ValueError(
+            "`runs_dir` must be a folder on a file system that all machines share, such as NFS or Lustre: object "
+            f"stores have no rename and no locks; received {str(runs_dir)!r}."
+        )
 
 
 def size_of(study: Study, data_dir: str | None) -> DataSize:

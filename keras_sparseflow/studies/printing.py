@@ -13,6 +13,7 @@ from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.executors.execution import counted_executions
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
 from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.executors.shards import Shard
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
@@ -31,8 +32,17 @@ def print_result(folder: RunFolder, console: Console | None = None) -> None:
     console.print(f"Files: {folder.path}", soft_wrap=True)
 
 
-def print_study(prepared: Prepared, console: Console | None = None) -> None:
-    """Prints what a study is about, what it costs, and which of its networks would train together."""
+def print_study(
+    prepared: Prepared, console: Console | None = None, *, cut: bool = False, shard: Shard | None = None
+) -> None:
+    """Prints what a study is about, what it costs, and which of its networks would train together.
+
+    Args:
+        prepared: the study.
+        console: where to print; None for the terminal.
+        cut: whether to say into which tasks the study can be cut.
+        shard: of which to say what it would train; None for none.
+    """
     console, study, plan = console or Console(), prepared.study, prepared.plan
     wide = not console.is_terminal  # a file, or a program that reads it, breaks no lines
     lines = [f"{study.name}: {study.title}"]
@@ -54,8 +64,33 @@ def print_study(prepared: Prepared, console: Console | None = None) -> None:
         console.print(f"Computed {execution}: {counted(networks, 'network')}.", soft_wrap=wide, highlight=False)
     for what, reason in plan.reasons.items():
         console.print(f"Networks with {what} can't be stacked: {reason}.", soft_wrap=wide, highlight=False)
+    for line in _cut(prepared, cut, shard):
+        console.print(line, soft_wrap=wide, highlight=False)
     if plan.finished:
         console.print(f"Finished before: {counted(plan.finished, 'network')}.", highlight=False)
+
+
+def _cut(prepared: Prepared, cut: bool, shard: Shard | None) -> list[str]:
+    """Returns how the plan of a study is cut into tasks, and what one of its shards trains."""
+    stored = prepared.plan.stored
+    if stored is None:
+        return []
+    whole = sum(task.flops for task in stored.tasks)
+    lines = []
+    if cut or shard is not None:
+        largest = max(task.flops for task in stored.tasks) / whole
+        lines.append(
+            f"Cut into {counted(len(stored.tasks), 'task')} that can train apart; the largest has {largest:.0%} of the "
+            "operations."
+        )
+    if shard is not None:
+        tasks = stored.shard(*shard)
+        networks, flops = sum(len(task.run_ids) for task in tasks), sum(task.flops for task in tasks)
+        lines.append(
+            f"Shard {shard[0]}/{shard[1]}: {counted(len(tasks), 'task')} of {counted(networks, 'network')}, "
+            f"{flops / whole:.0%} of the operations."
+        )
+    return lines
 
 
 def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], console: Console | None = None) -> None:
@@ -115,7 +150,7 @@ def _network_table(study: Study, specs: Sequence[RunSpec]) -> Table:
 
 def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
     """Returns a plan as a table, a row for each population."""
-    networks = sum(len(population.specs) for population in plan)
+    networks = sum(len(population.training) for population in plan)
     table = Table(
         box=SIMPLE_HEAD,
         collapse_padding=True,
@@ -132,7 +167,7 @@ def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
         left = first.training.epochs - population.first_epoch
         table.add_row(
             str(number),
-            str(len(population.specs)),
+            str(len(population.training)),
             first.training.optimizer,
             str(first.model.hidden_layers),
             ", ".join(dict.fromkeys(spec.training.variant for spec in population.specs)),

@@ -16,6 +16,9 @@ from keras_sparseflow.studies.comparisons import Member, default_max_width
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.executors.shards import Shard, as_stored, check_shard, share
+from keras_sparseflow.studies.executors.stored_plan import keep_plan
+from keras_sparseflow.studies.executors.study_plan import platform_here
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.record import check_same_images, command_line, describe_images
 from keras_sparseflow.studies.refusals import check_images, check_masks
@@ -37,6 +40,8 @@ def run_study(
     executor: str = "auto",
     options: Options = DEFAULT_OPTIONS,
     repair: bool = False,
+    replan: bool = False,
+    shard: Shard | None = None,
 ) -> Path:
     """Trains every run of a study that is not finished yet; returns the study's folder.
 
@@ -50,10 +55,12 @@ def run_study(
         executor: a name in `EXECUTORS`.
         options: how runs are executed.
         repair: whether runs with a damaged file are removed and trained anew.
+        replan: whether networks that are not finished are planned anew, in place of the plan in the study's folder.
+        shard: number and count, such as (0, 4), of the share of the plan that is trained; None for all of it.
 
     Raises:
-        ValueError: a bad value in the study, or a dataset that can't be had.
-        RuntimeError: another process is running this study.
+        ValueError: a bad value in the study, a dataset that can't be had, or a stored plan that is damaged.
+        RuntimeError: another process is running this study or shard, or it is planned for more cores than there are.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -68,10 +75,11 @@ def run_study(
         ['dense', 'sparse']
     """
     check_tensorflow("run_study")
+    check_shard(shard, repair=repair, replan=replan)
     if repair:
         _repair(Path(runs_dir) / study.name)
-    prepared = prepare(study, runs_dir=runs_dir, data_dir=data_dir, executor=executor, options=options)
-    train(prepared, executor, data_dir)
+    prepared = prepare(study, runs_dir=runs_dir, data_dir=data_dir, executor=executor, options=options, replan=replan)
+    train(prepared, executor, data_dir, replan=replan, shard=shard)
     return prepared.study_dir
 
 
@@ -195,6 +203,8 @@ def train(
     data_dir: str | None,
     *,
     beside: Callable[[Path], list[RunSpec]] = lambda study_dir: [],
+    replan: bool = False,
+    shard: Shard | None = None,
 ) -> None:
     """Loads the images of a prepared study, checks them, and lets the executor finish every run.
 
@@ -203,6 +213,8 @@ def train(
         executor: the name that it was prepared for.
         data_dir: where datasets are kept.
         beside: gives runs that the study's record goes on naming beside those that are trained now.
+        replan: whether it was prepared without the plan in the study's folder.
+        shard: number and count, such as (0, 4), of the share that is trained; None for all of it.
 
     Raises:
         ValueError: images that can't be had, or that runs are not made for.
@@ -226,18 +238,33 @@ def train(
     )
     check_images(specs, data)
     images = describe_images(data)
-    with lost_workers_named(strategy), study_lock(study_dir) if chief else contextlib.nullcontext():
+    lock = study_lock(study_dir, shard) if chief else contextlib.nullcontext(lambda: None)
+    with lost_workers_named(strategy), lock as started:
         check_same_images(study_dir, images)
-        left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
-        with StudyProgress(specs, console) as progress:
-            progress.note(cost_line(prepared.cost))
+        prepared = prepared if replan else as_stored(prepared, executor)
+        part = share(prepared, shard)
+        left = [spec for spec in part.specs if not RunFolder(study_dir, spec.run_id).finished]
+        with StudyProgress(part.specs, console) as progress:
+            progress.note(cost_line(part.cost))
             if not options.allow_collapse:
                 check_masks(left, data, progress.show)
             check_agreement(strategy, _common(study_dir, images, left), "Study, images and networks left to train")
             if chief:
+                if prepared.plan.stored is not None:
+                    keep_plan(study_dir, prepared.plan.stored, prepared.plan.before, replan=replan)
                 _write_record(prepared, images, beside(study_dir))
                 _note_others(study_dir, progress)
-            train_all(prepared, data, progress)
+                if executor != "ray":  # whose tasks say it themselves
+                    _note_platform(prepared, progress)
+            started()
+            train_all(part, data, progress)
+
+
+def _note_platform(prepared: Prepared, progress: StudyProgress) -> None:
+    """Says where last bits may differ because the study was planned elsewhere."""
+    stored = prepared.plan.stored
+    if stored is not None and (unlike := stored.platform.unlike(platform_here())):
+        progress.note(f"Last bits may differ from those of where the study was planned: {unlike}.")
 
 
 def _repair(study_dir: Path) -> None:

@@ -68,7 +68,8 @@ def test_a_pickled_model_is_loaded_by_a_fresh_process(tmp_path):
 DETERMINISTIC = """
 import sys
 from keras_sparseflow.launchers.terminal import load_training_quietly
-load_training_quietly("auto", deterministic=True)
+from keras_sparseflow.studies.executors.options import Options
+load_training_quietly("auto", Options(deterministic=True))
 import tensorflow as tf
 from keras_sparseflow.studies.run_study import run_network
 try:

@@ -102,7 +102,7 @@ def test_no_flag_gives_the_defaults(given):
         ("--population_memory_gb=0", {"population_memory": 0}),
         ("--strategy=tpu", {"strategy": "tpu"}),
         ("--devices=1", {"devices": 1}),
-        ("--deterministic", {"jit": False}),
+        ("--deterministic", {"jit": False, "deterministic": True}),
     ],
 )
 def test_each_flag_sets_its_option(given, argument, options):
@@ -110,7 +110,7 @@ def test_each_flag_sets_its_option(given, argument, options):
 
 
 def test_what_is_deterministic_is_compiled_only_if_said_so(given):
-    assert given("--deterministic", "--jit=true") == Options(jit=True)
+    assert given("--deterministic", "--jit=true") == Options(jit=True, deterministic=True)
 
 
 @pytest.mark.parametrize(

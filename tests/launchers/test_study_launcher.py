@@ -115,7 +115,7 @@ def test_what_runs_studies_and_writes_reports_is_told_what_flags_say(launched, t
     assert ways == [
         {
             "runs_dir": str(tmp_path / "runs"), "data_dir": str(tmp_path / "data"), "executor": "serial",
-            "options": options, "repair": False,
+            "options": options, "repair": False, "replan": False, "shard": None,
         }
     ]  # fmt: skip
     assert [given for _, given in reports] == [{"value": "test_loss", "diverged": "worst", "measure": "egf_1"}]
@@ -184,7 +184,7 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
         (["--tweaks=none,GSx"], "Unknown tweak 'GSx'; expected one of none, tost, GSk"),
         (["--seeds=1,x"], "`seeds` must be whole numbers separated by commas; received '1,x'"),
         (["--preset=dmo"], "Did you mean 'demo'?"),
-        (["--executor=Serial"], "Unknown executor 'Serial'; expected one of auto, population, serial. Did you"),
+        (["--executor=Serial"], "Unknown executor 'Serial'; expected one of auto, population, ray, serial. Did you"),
         (["--measure=egf2"], "Did you mean 'egf_2'?"),
         (["--strategy=miror"], "Did you mean 'mirrored'?"),
         (["--compare_by=accuracy"], "value should be one of <test_accuracy|best_test_accuracy|test_loss>"),

@@ -374,3 +374,44 @@ def test_arrays_of_absurd_size_are_one_clear_line(tmp_path):
         with pytest.raises(ValueError, match=r"checkpoint\.npz is corrupt: expected stored arrays") as error:
             folder.load_checkpoint()
         assert len(str(error.value)) < 1000
+
+
+def test_shards_of_one_count_are_at_work_together_and_nobody_else(tmp_path):
+    with records.study_lock(tmp_path, (0, 2)) as first_has_started:
+        first_has_started()
+        with records.study_lock(tmp_path, (1, 2)) as second_has_started:
+            second_has_started()
+            for other, message in (((0, 2), "shard 0/2 of the study"), ((0, 3), "shard"), (None, "shard")):
+                with pytest.raises(RuntimeError, match=message), records.study_lock(tmp_path, other):
+                    pass
+    whole, message = records.study_lock(tmp_path), "is running the study in"
+    with whole, pytest.raises(RuntimeError, match=message), records.study_lock(tmp_path, (0, 2)):
+        pass
+    with records.study_lock(tmp_path, (0, 3)):
+        pass
+
+
+def test_a_shard_waits_until_another_has_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(records.folder, "_START_SECONDS", 0.2)
+    with records.study_lock(tmp_path, (0, 2)), pytest.raises(TimeoutError), records.study_lock(tmp_path, (1, 2)):
+        pass
+
+
+# --- the writer -------------------------------------------------------------------------------------------------
+
+
+def test_an_older_attempt_stops_and_does_not_come_back(tmp_path):
+    older, newer, locked = (records.RunFolder(tmp_path, "run", writer) for writer in ((1, 1), (1, 2), None))
+    older.start({"run_id": "run"})
+    named = records.read_json(older.path / ".writer")
+    assert (named["launch"], named["attempt"], named["pid"]) == (1, 1, os.getpid()) and named["host"]
+    older.check_writer()
+    newer.start({"run_id": "run"})
+    for late in (older.check_writer, lambda: older.start({}), lambda: older.finish({}, {})):
+        with pytest.raises(RuntimeError, match="A later attempt has taken over .*run; this one stops"):
+            late()
+    newer.finish({"diverged": False}, {"history": []})
+    assert newer.finished and not (newer.path / ".writer").exists()
+    with pytest.raises(RuntimeError, match="A later attempt"):
+        newer.check_writer()
+    locked.check_writer()

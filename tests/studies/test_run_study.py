@@ -169,7 +169,7 @@ def test_wrong_options_leave_the_record_of_a_study_as_it_was(tmp_path, instant):
         ),
         ({}, {"batch_size": 101}, "instant", r"`batch_size` must be in \[1, 100\]"),
         ({}, {"dataset": "digit"}, "instant", "Unknown dataset 'digit'"),
-        ({}, {}, "sreial", "Unknown executor 'sreial'; expected one of auto, population, serial.*'serial'"),
+        ({}, {}, "sreial", "Unknown executor 'sreial'; expected one of auto, population, ray, serial.*'serial'"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_trained_is_refused_before_a_record_is_written(

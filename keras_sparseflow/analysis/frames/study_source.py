@@ -1,6 +1,6 @@
 """The source of a report: a study's frames, read from disk, and the choices of its reader."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import completed, spec_columns
 from keras_sparseflow.analysis.frames.readings import judge
+from keras_sparseflow.records.study_file import read_revisions
 from keras_sparseflow.records.study_reader import StudyReader
 
 MEASURE = "egf_2"
@@ -31,6 +32,7 @@ class Source:
         diverged: "worst" or "drop", see `pair_arms`.
         figure_files: whether the figures are to stand beside the page as files too.
         damaged: what is wrong with each finished run that is left out, by its id.
+        revisions: how the plan of what trains together came about; more than one where it was changed.
 
     Example:
         >>> source = read_source(Path("runs/demo"), "test_accuracy", None, "worst", figures=False)
@@ -49,6 +51,7 @@ class Source:
     diverged: str
     figure_files: bool
     damaged: Mapping[str, str] = field(default_factory=dict)
+    revisions: Sequence[str] = ()
 
 
 def read_source(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Source:
@@ -81,6 +84,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
         diverged=diverged,
         figure_files=figures,
         damaged=damaged,
+        revisions=read_revisions(study_dir),
     )
 
 

@@ -49,6 +49,16 @@ def _damaged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
         )
 
 
+def _replanned(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    later = list(enumerate(numbers.source.revisions, start=1))[1:]
+    if later:
+        named = " ".join(f"Revision {number}: {why}" for number, why in later)
+        yield (
+            "The plan of what trains together was changed along the way: a study of one plan may differ in last bits. "
+            f"{named}"
+        )
+
+
 def _diverged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     lost = numbers.results.drop_duplicates("run_id")["diverged"].astype(bool).sum()
     if lost:
@@ -227,6 +237,6 @@ def _outside_conditions(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterato
 
 _CHECKS: tuple[Callable[[StudyNumbers, pd.DataFrame], Iterator[str]], ...] = (
     *(_unfinished, _damaged, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged, _few_pairs),
-    *(_single_seed, _left_out, _collapsed, _signs, _few_points, _outside_conditions),
+    *(_single_seed, _left_out, _collapsed, _signs, _few_points, _replanned, _outside_conditions),
 )
 """Every warning, in the order of a page."""

@@ -13,22 +13,11 @@ from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 
-def serial(prepared: Prepared, data: ImageData, progress: StudyProgress) -> None:
-    """Trains one network after the other, in the order of the specs.
+def stacked(prepared: Prepared, data: ImageData, progress: StudyProgress) -> None:
+    """Trains networks as they are planned: populations, each as one program, then the others one by one.
 
     A round of a lottery ticket that can't be trained, because of what its earlier rounds came to, is left out with a
     note of the reason.
-
-    Args:
-        prepared: what is to be trained, and how.
-        data: its images.
-        progress: receives every epoch and every finished run.
-    """
-    _train_alone(prepared, data, progress, prepared.specs)
-
-
-def stacked(prepared: Prepared, data: ImageData, progress: StudyProgress) -> None:
-    """Trains the networks that share a graph and an optimizer together, as one program, and the rest one by one.
 
     Args:
         prepared: what is to be trained, and how.
@@ -41,7 +30,7 @@ def stacked(prepared: Prepared, data: ImageData, progress: StudyProgress) -> Non
     alone = [*plan.alone]
     for what, reason in plan.reasons.items():
         progress.note(f"Networks with {what} are trained one after the other: {reason}.")
-    _skip_finished([spec for spec in prepared.specs if spec not in alone], prepared.study_dir, progress)
+    skip_finished([spec for spec in prepared.specs if spec not in alone], prepared.study_dir, progress)
     run_populations(plan.populations, prepared, data, progress)
     _train_alone(prepared, data, progress, alone)
 
@@ -49,29 +38,39 @@ def stacked(prepared: Prepared, data: ImageData, progress: StudyProgress) -> Non
 EXECUTORS = Table(
     "executor",
     "keras_sparseflow.executor",
-    {"auto": stacked, "population": stacked, "serial": serial},
+    {
+        "auto": stacked,
+        "population": stacked,
+        "ray": "keras_sparseflow.studies.executors.ray_driver:train_on_ray",
+        "serial": stacked,
+    },
     expects="callable",
 )
-"""Each is called with `(prepared, images, progress)`, and returns when every run is finished. "population" is "auto"
-where every network can be trained in one."""
+"""Each is called with `(prepared, images, progress)`, and returns when every run is finished. Those here differ in what
+is planned: "population" is "auto" where every network can be trained in one, "serial" plans each alone."""
 
 
 def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, specs: list[RunSpec]) -> None:
     import keras
 
+    from keras_sparseflow.layers.sparse.providers import kernels_by
     from keras_sparseflow.studies.run.run import run
     from keras_sparseflow.studies.run.tickets import RoundError
     from keras_sparseflow.training.gradient_registry import gradients_end_with_graphs
 
     options = prepared.options
     with _frozen_heap():
-        for spec in _skip_finished(specs, prepared.study_dir, progress):
+        for spec in skip_finished(specs, prepared.study_dir, progress):
             keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
+            execution = prepared.plan.executions[spec.run_id]
             try:
-                with gradients_end_with_graphs():
+                with (
+                    gradients_end_with_graphs(),
+                    kernels_by(execution.by) if execution.by else contextlib.nullcontext(),
+                ):
                     result = run(
                         spec,
-                        RunFolder(prepared.study_dir, spec.run_id),
+                        prepared.folder(spec),
                         data,
                         tensorboard=options.tensorboard,
                         jit=options.jit,
@@ -79,7 +78,7 @@ def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, s
                         on_epoch=progress.epoch_of(spec),
                         checkpoint_seconds=options.checkpoint_seconds,
                         allow_collapse=options.allow_collapse,
-                        max_density=prepared.plan.executions[spec.run_id].max_density,
+                        max_density=execution.max_density,
                         callbacks=options.callbacks,
                         say=progress.say_of(spec),
                     )
@@ -107,7 +106,7 @@ def _frozen_heap() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _skip_finished(specs: list[RunSpec], study_dir: Path, progress: StudyProgress) -> list[RunSpec]:
+def skip_finished(specs: list[RunSpec], study_dir: Path, progress: StudyProgress) -> list[RunSpec]:
     """Returns the specs that are left to train, and counts the others as skipped."""
     left = []
     for spec in specs:

@@ -42,6 +42,13 @@ class Options:
         allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
         execution: a name in `EXECUTIONS`: how networks with masks are computed.
         callbacks: plugins of the kind `callback`, or functions as `module:function`; they watch each network train.
+        memory_growth: whether GPUs take memory as it is needed; nothing without a GPU.
+        deterministic: whether operations give the same bits in every run, on several threads and on GPUs too.
+        ray_address: of the executor "ray": "auto" for the cluster that this machine is part of, "local" for one that is
+            started here, or "ray://host:port" of another machine's.
+        task_cpus: cores that a task of it takes; None for as many as the threads that the study is planned for.
+        task_gpus: GPUs that a task of it takes.
+        task_retries: how often a task is tried again whose worker or node is lost.
 
     Raises:
         ValueError: an unknown strategy or execution, or a value of another type or out of its range.
@@ -60,6 +67,12 @@ class Options:
     allow_collapse: bool = False
     execution: str = "auto"
     callbacks: tuple[str, ...] = ()
+    memory_growth: bool = False
+    deterministic: bool = False
+    ray_address: str = "auto"
+    task_cpus: int | None = None
+    task_gpus: float = 0
+    task_retries: int = 3
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -68,15 +81,20 @@ class Options:
             raise unknown_name("execution", self.execution, list(EXECUTIONS))
         if self.callbacks != ():
             check_names("callbacks", self.callbacks)
-        for name in ("tensorboard", "allow_collapse"):
+        for name in ("tensorboard", "allow_collapse", "memory_growth", "deterministic"):
             check_flag(name, getattr(self, name))
         if self.jit is not None:
             check_flag("jit", self.jit)
-        if self.devices is not None:
-            check_number("devices", self.devices, whole=True, minimum=1)
         if self.population_memory is not None:
             check_number("population_memory", self.population_memory, whole=True, minimum=0)
+        for name, value in (("devices", self.devices), ("task_cpus", self.task_cpus)):
+            if value is not None:
+                check_number(name, value, whole=True, minimum=1)
         check_number("checkpoint_seconds", self.checkpoint_seconds, minimum=0)
+        check_number("task_gpus", self.task_gpus, minimum=0)
+        check_number("task_retries", self.task_retries, whole=True, minimum=0)
+        if self.ray_address not in ("auto", "local") and not str(self.ray_address).startswith("ray://"):
+            raise ValueError(f"`ray_address` must be auto, local or ray://host:port; received {self.ray_address!r}.")
 
 
 DEFAULT_OPTIONS = Options()

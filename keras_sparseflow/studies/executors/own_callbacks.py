@@ -35,7 +35,7 @@ def callback_maker(name: str) -> Callable[[Any, Path], Any]:
         raise ValueError(f"`callbacks` must name functions; {name!r} gives {type(error).__name__}: {error}.") from error
     if not callable(found):
         raise ValueError(f"`callbacks` must name functions; {name!r} is a {type(found).__name__}.")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def made_callbacks(names: tuple[str, ...], spec: Any, folder: Path) -> list[Any]:

@@ -1,5 +1,6 @@
 """Plans which networks train together as one program, and how they are stacked inside it."""
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -84,10 +85,12 @@ class PlannedPopulation:
 
     Args:
         specs: widest first, otherwise in the order given.
-        stacks: widest first; they hold every member once.
+        stacks: widest first; they hold every network once that is left to train, and its passengers.
         first_epoch: epochs that its members have behind them.
         memory: estimated bytes at the peak of training.
         setting: what stacks and memory were planned for.
+        passengers: those of the specs that train along only so that the shapes of stacks, and with them last bits of
+            the others, stay as planned: they are finished, or have come to another epoch.
 
     Example:
         >>> specs = [RunSpec.of(width=68, matched_fraction=0.3), RunSpec.of(width=20)]
@@ -101,31 +104,50 @@ class PlannedPopulation:
     first_epoch: int
     memory: int
     setting: Setting
+    passengers: frozenset[RunSpec] = frozenset()
 
-    def halves(self) -> tuple["PlannedPopulation", "PlannedPopulation"]:
-        """Returns two populations, of the wider and the narrower half of the members; pairs stay together.
+    @property
+    def training(self) -> tuple[RunSpec, ...]:
+        """The networks that are left to train."""
+        return tuple(spec for spec in self.specs if spec not in self.passengers)
 
-        Only a single pair is parted.
+    def halves(self) -> tuple["PlannedPopulation", ...]:
+        """Returns two populations, of the wider and the narrower half of what is left to train; pairs stay together.
+
+        Only a single pair is parted. A single network leaves its passengers.
 
         Raises:
-            ValueError: it has a single member.
+            ValueError: it has a single member, and no passengers.
         """
-        if len(self.specs) == 1:
-            raise ValueError(
-                f"A population must have at least 2 networks to be halved; received 1, {self.specs[0].run_id}."
-            )
-        pairs = _pairs(self.specs)
-        units = _widest_first(self.specs, pairs if len(pairs) > 1 else _alone(pairs[0]))
+        specs = self.training
+        if len(specs) == 1 and self.passengers:
+            return (_population(specs, [0], self.first_epoch, self.setting),)
+        if len(specs) == 1:
+            raise ValueError(f"A population must have at least 2 networks to be halved; received 1, {specs[0].run_id}.")
+        pairs = _pairs(specs)
+        units = _widest_first(specs, pairs if len(pairs) > 1 else _alone(pairs[0]))
         cuts = [(_join(units[:place]), _join(units[place:])) for place in range(1, len(units))]
         wider, narrower = min(cuts, key=lambda cut: abs(len(cut[0]) - len(cut[1])))
         return (
-            _population(self.specs, wider, self.first_epoch, self.setting),
-            _population(self.specs, narrower, self.first_epoch, self.setting),
+            _population(specs, wider, self.first_epoch, self.setting),
+            _population(specs, narrower, self.first_epoch, self.setting),
         )
 
-    def of(self, specs: Sequence[RunSpec], first_epoch: int) -> "PlannedPopulation":
-        """Returns the population of some of its networks, which have so many epochs behind them."""
-        return _population(specs, range(len(specs)), first_epoch, self.setting)
+    def left(self, epochs: Mapping[RunSpec, int]) -> list["PlannedPopulation"]:
+        """Returns what is left to train as populations, networks with equally many epochs behind them together.
+
+        Each keeps the stacks that were planned: the others are passengers of it.
+
+        Args:
+            epochs: that each network which is not finished has behind it.
+        """
+        left = []
+        for first_epoch in dict.fromkeys(epochs[spec] for spec in self.specs if spec in epochs):
+            passengers = frozenset(spec for spec in self.specs if epochs.get(spec) != first_epoch)
+            stacks = tuple(s for s in self.stacks if any(self.specs[m] not in passengers for m in s.members))
+            population = population_of_stacks(self.specs, stacks, first_epoch, self.setting)
+            left.append(dataclasses.replace(population, passengers=passengers))
+        return left
 
 
 def plan_populations(
@@ -291,14 +313,26 @@ def _population(
 ) -> PlannedPopulation:
     """Returns the population of the specs at the positions `members`."""
     chosen = tuple(specs[m] for m in sorted(members, key=lambda member: (-units_of(specs[member]), member)))
-    sizes = {"inputs": setting.inputs, "classes": setting.classes}
-    stacks = plan_stacks(chosen, **sizes, chains=setting.chains)
+    stacks = plan_stacks(chosen, inputs=setting.inputs, classes=setting.classes, chains=setting.chains)
+    return population_of_stacks(chosen, stacks, first_epoch, setting)
+
+
+def stacks_with(stacks: Iterable[PlannedStack], members: Sequence[int]) -> tuple[PlannedStack, ...]:
+    """Returns stacks of their old widths with some of their members, which are counted anew."""
+    place = {member: new for new, member in enumerate(members)}
+    kept = (PlannedStack(s.width, tuple(place[m] for m in s.members if m in place)) for s in stacks)
+    return tuple(stack for stack in kept if stack.members)
+
+
+def population_of_stacks(
+    specs: tuple[RunSpec, ...], stacks: tuple[PlannedStack, ...], first_epoch: int, setting: Setting
+) -> PlannedPopulation:
+    """Returns a population whose stacks are planned, with the memory that it needs; see `PlannedPopulation`."""
+    sizes = {"inputs": setting.inputs, "classes": setting.classes, "slots": setting.slots}
     memory = sum(
-        member_bytes(chosen[member], width=stack.width, **sizes, slots=setting.slots)
-        for stack in stacks
-        for member in stack.members
+        member_bytes(specs[member], width=stack.width, **sizes) for stack in stacks for member in stack.members
     )
-    return PlannedPopulation(chosen, stacks, first_epoch, memory, setting)
+    return PlannedPopulation(specs, stacks, first_epoch, memory, setting)
 
 
 def _pairs(specs: Sequence[RunSpec]) -> list[list[int]]:

@@ -3,7 +3,6 @@
 import functools
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,12 +12,13 @@ from keras_sparseflow.data import ImageData
 from keras_sparseflow.data.equal_batches import EqualBatches
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
-from keras_sparseflow.records import RunFolder
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, PlannedStack, units_of
 from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.executors.stored_plan import keep_halves
+from keras_sparseflow.studies.executors.study_plan import left_of
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
-from keras_sparseflow.studies.run.log import RunLog
+from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.network import build_network, build_template, initial_kernels, variable_shapes
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.run.recipe import l2_decay, l2_penalty, loss, optimizer_factory
@@ -51,28 +51,33 @@ def run_populations(
     Raises:
         MemoryError: there is no room for a single network.
     """
-    waiting = [part for population in planned for part in _left_of(population, prepared.study_dir)]
+    waiting = [part for population in planned for part in left_of(population, prepared.study_dir)]
     while waiting:
         population = waiting.pop(0)
         try:
             with gradients_end_with_graphs():
                 _PopulationRun(population, prepared, data, progress).train()
         except MemoryError as error:
-            if len(population.specs) == 1:
+            if len(population.training) == 1 and not population.passengers:
                 raise
-            waiting[:0] = [part for half in population.halves() for part in _left_of(half, prepared.study_dir)]
-            progress.note(f"{str(error) or 'Memory has run out'}. Going on with half as many networks at once.")
+            halves = population.halves()
+            revision = keep_halves(prepared.study_dir, population, halves)
+            waiting[:0] = [part for half in halves for part in left_of(half, prepared.study_dir)]
+            reason = str(error) or "Memory has run out"
+            noted = f" This is {revision}." if revision else ""
+            progress.note(f"{reason}. Going on with half as many networks at once.{noted}")
         keras.utils.clear_session()  # the graph of the population before
 
 
-def _left_of(population: PlannedPopulation, study_dir: Path) -> list[PlannedPopulation]:
-    """Returns what is left to train: runs that are finished left out, and runs that stand at other epochs apart."""
-    standing: dict[int, list[RunSpec]] = {}
-    for spec in population.specs:
-        folder = RunFolder(study_dir, spec.run_id)
-        if not folder.finished:
-            standing.setdefault(len(folder.checkpoint_rows()), []).append(spec)
-    return [population.of(specs, first_epoch) for first_epoch, specs in standing.items()]
+class _Passenger(FollowerLog):
+    """The log of a member that only trains along: it is finished, or has come to another epoch, and nothing is kept."""
+
+    @property
+    def over(self) -> bool:
+        return True
+
+    def restore(self) -> None:
+        """Does nothing: the member begins anew."""
 
 
 class _PopulationRun:
@@ -86,15 +91,21 @@ class _PopulationRun:
         progress: StudyProgress,
     ):
         self._began = time.monotonic()
-        specs, options, study_dir = planned.specs, prepared.options, prepared.study_dir
+        specs, options = planned.specs, prepared.options
         self._specs = specs
+        self._passengers = planned.passengers
         self._spec = specs[0]  # for all that members share
         self._flow = self._spec.measurement.flow or FlowSpec()
         self._data = data
         self._progress = progress
         self._allow_collapse = options.allow_collapse
         self._clock = CheckpointClock(options.checkpoint_seconds)
-        self._logs = [RunLog(spec, RunFolder(study_dir, spec.run_id), options.tensorboard) for spec in specs]
+        self._logs: list[RunLog] = [
+            _Passenger(spec, prepared.folder(spec))
+            if spec in planned.passengers
+            else RunLog(spec, prepared.folder(spec), options.tensorboard)
+            for spec in specs
+        ]
         saved = [log.restore() for log in self._logs]
         self._active: list[list[int]] = [[] for _ in specs]
         self._stacked = [stack.members for stack in planned.stacks]
@@ -109,7 +120,8 @@ class _PopulationRun:
         for log, active in zip(self._logs, self._active, strict=True):
             log.start(active)
         measured = measured_epochs(self._spec.training.epochs, self._spec.measurement.flow_epochs)
-        self._finish([log for log in self._logs if log.over])  # runs that were killed just before their results
+        done = [log for log in self._logs if log.over and log.spec not in self._passengers]
+        self._finish(done)  # runs that were killed just before their results
         while self._training():
             epoch = self._training()[0].next_epoch
             self._train_epoch(epoch, epoch in measured)
@@ -221,8 +233,8 @@ class _PopulationRun:
             SCHEDULES.get(spec.training.schedule),
             spec.training.epochs * self._batches.steps,
         )
-        states = [state for member in planned.members if (state := saved[member]) is not None]
-        if states:  # of all members: those that have come to another epoch are in another population
+        states = [saved[member] for member in planned.members]
+        if any(state is not None for state in states):  # then of all but passengers
             stack.restore(states, [self._logs[member].folder.path for member in planned.members])
         return stack
 

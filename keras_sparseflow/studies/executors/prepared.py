@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_sparseflow.data import DataSize
+from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.study_plan import StudyPlan
@@ -27,6 +28,7 @@ class Prepared:
         plan: which of those that are not finished train together.
         strategy: the `tf.distribute.Strategy` that trains them.
         options: how they are executed.
+        writer: numbers of the launch and the attempt that write its runs on a cluster; None where the study is locked.
 
     Example:
         >>> from keras_sparseflow.studies.prepare import prepare
@@ -44,3 +46,8 @@ class Prepared:
     plan: StudyPlan
     strategy: Any
     options: Options
+    writer: tuple[int, int] | None = None
+
+    def folder(self, spec: RunSpec) -> RunFolder:
+        """Returns the folder of a run."""
+        return RunFolder(self.study_dir, spec.run_id, self.writer)

@@ -1,7 +1,7 @@
 """Which networks of a study train together, and which alone."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keras_sparseflow.data import DataSize
@@ -10,15 +10,28 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, plan_populations
+from keras_sparseflow.studies.executors.stored_plan import (
+    FILE,
+    Platform,
+    StoredPlan,
+    StoredPopulation,
+    Task,
+    read_plan,
+)
+from keras_sparseflow.studies.record import versions
+from keras_sparseflow.studies.size.cost import cost, counted
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 STILL_METHODS = (None, "static")
 """Methods under which masks stay as they are from the first step on."""
 
+STACKING = ("auto", "population", "ray")
+"""Executors that train populations."""
+
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Which runs of a study are trained together, and which alone.
+    """Which runs of a study are left to train, together or alone.
 
     Args:
         populations: trained as one program each.
@@ -26,6 +39,8 @@ class StudyPlan:
         reasons: why, for each optimizer, activation, measure or part that can't be stacked.
         finished: how many runs are finished already.
         executions: how each of those that train alone is computed, by the run's id.
+        stored: the plan of all runs, to be kept in the study's folder; None where there is nothing to keep.
+        before: the plan that lies there, which `stored` goes on with; None for none.
 
     Example:
         >>> planned = StudyPlan(populations=(), alone=(), reasons={}, finished=3)
@@ -38,10 +53,26 @@ class StudyPlan:
     reasons: Mapping[str, str]
     finished: int
     executions: Mapping[str, Execution] = field(default_factory=dict)
+    stored: StoredPlan | None = None
+    before: StoredPlan | None = None
+
+    def of(self, runs: Collection[str]) -> "StudyPlan":
+        """Returns the plan of some runs, by their ids, which hold populations whole."""
+        populations = tuple(p for p in self.populations if p.specs[0].run_id in runs)
+        return replace(self, populations=populations, alone=tuple(s for s in self.alone if s.run_id in runs))
 
 
-def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, executor: str, options: Options) -> StudyPlan:
-    """Returns how an executor would train these runs.
+def plan_study(
+    specs: Sequence[RunSpec],
+    study_dir: Path,
+    size: DataSize,
+    executor: str,
+    options: Options,
+    *,
+    replan: bool = False,
+    stored: bool = True,
+) -> StudyPlan:
+    """Returns how an executor would train these runs: as the plan in the study's folder says, if there is one.
 
     Args:
         specs: of one dataset and its options.
@@ -49,10 +80,13 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
         size: of the dataset.
         executor: a name in `EXECUTORS`; one of another package decides for itself, as "serial".
         options: see `Options`.
+        replan: whether runs that are not finished are planned anew.
+        stored: whether they are a study's, which has a plan in its folder.
 
     Raises:
         ValueError: "population" with an optimizer, activation, measure or part that can't be stacked; sparse execution
-            that is asked for and impossible.
+            that is asked for and impossible; a stored plan that is damaged, or not what executor or options ask for.
+        RuntimeError: the stored plan is for more threads than there are cores.
         MemoryError: a network needs more than `population_memory` even alone.
 
     Example:
@@ -62,25 +96,79 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
         >>> [len(population.specs) for population in planned.populations], planned.alone
         ([1], ())
     """
-    folders = {spec.run_id: RunFolder(study_dir, spec.run_id) for spec in specs}
-    left = [spec for spec in specs if not folders[spec.run_id].finished]
-    finished = len(specs) - len(left)
+    from keras_sparseflow.training.distributed.device import take_threads
+
+    before = read_plan(study_dir) if stored and not replan else None
+    if before is not None and before.platform.threads is not None and executor != "ray":  # it only hands tasks over
+        take_threads(before.platform.threads)
+    left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
+    tasks = [] if before is None else before.tasks
+    known = {run_id for task in tasks for run_id in task.run_ids}
+    fresh = _planned_anew([spec for spec in left if spec.run_id not in known], study_dir, size, executor, options)
+    by_id, all_by_id = ({spec.run_id: spec for spec in some} for some in (left, specs))
+    populations = tuple(
+        part
+        for task in tasks
+        for population in task.populations
+        for part in left_of(population.planned(all_by_id), study_dir)
+    )
+    executions = {run_id: execution for task in tasks for run_id, execution in task.alone.items() if run_id in by_id}
+    plan = StudyPlan(
+        populations + fresh.populations,
+        tuple(by_id[run_id] for run_id in executions) + fresh.alone,
+        fresh.reasons,
+        len(specs) - len(left),
+        {**executions, **fresh.executions},
+        before=before,
+    )
+    if before is not None:
+        _check_asked(populations, executions, by_id, study_dir, size, executor, options)
+    if not stored:
+        return plan
+    tasks_now = _tasks(fresh, size)
+    if before is not None:
+        return replace(plan, stored=replace(before, parts=(*before.parts, tasks_now)) if tasks_now else before)
+    if not tasks_now:
+        return plan
+    return replace(
+        plan, stored=StoredPlan(_platform(executor, options), (tasks_now,), _why(study_dir, len(left), replan))
+    )
+
+
+def left_of(population: PlannedPopulation, study_dir: Path) -> list[PlannedPopulation]:
+    """Returns what is left of a population, runs that stand at other epochs apart; finished ones only train along."""
+    folders = {spec: RunFolder(study_dir, spec.run_id) for spec in population.training}
+    return population.left(
+        {spec: len(folder.checkpoint_rows()) for spec, folder in folders.items() if not folder.finished}
+    )
+
+
+def _planned_anew(
+    left: Sequence[RunSpec], study_dir: Path, size: DataSize, executor: str, options: Options
+) -> StudyPlan:
+    """Returns the plan of runs that no plan knows."""
 
     def plan(
         populations: Sequence[PlannedPopulation], alone: Sequence[RunSpec], reasons: Mapping[str, str]
     ) -> StudyPlan:
         executions = {spec.run_id: execution_of(spec, size, options) for spec in alone}
-        return StudyPlan(tuple(populations), tuple(alone), reasons, finished, executions)
+        return StudyPlan(tuple(populations), tuple(alone), reasons, 0, executions)
 
-    if executor not in ("auto", "population"):
+    if executor not in STACKING:
         return plan((), left, {})
     from keras_sparseflow.studies.run.recipe import optimizer_factory
-    from keras_sparseflow.training.distributed.device import parallel_stacks, population_memory
+    from keras_sparseflow.training.distributed.device import on_gpu, parallel_stacks, population_memory
     from keras_sparseflow.training.population.elementwise import slots_per_weight
 
+    if executor == "ray" and options.strategy != "none":
+        raise ValueError(f"`strategy` must be 'none' for --executor=ray; received {options.strategy!r}.")
     # Asked first: on a GPU TensorFlow takes nearly all of it with its first tensor.
     memory = options.population_memory
     if memory is None and options.strategy == "none":
+        if executor == "ray" and options.task_gpus and not on_gpu():
+            raise ValueError(
+                "Give --population_memory_gb with --task_gpus: there is no GPU here whose memory tells it."
+            )
         memory = population_memory()
     reasons = {part: reason for part, reason in _not_stackable(left, options).items() if reason is not None}
     if reasons and executor == "population":
@@ -99,10 +187,100 @@ def plan_study(specs: Sequence[RunSpec], study_dir: Path, size: DataSize, execut
         classes=size.classes,
         slots=lambda spec: slots_per_weight(optimizer_factory(spec)),
         memory=memory,
-        chains=parallel_stacks(),
-        first_epochs={spec.run_id: len(folders[spec.run_id].checkpoint_rows()) for spec in left},
+        chains=1 if executor == "ray" and options.task_gpus else parallel_stacks(),
+        first_epochs={spec.run_id: len(RunFolder(study_dir, spec.run_id).checkpoint_rows()) for spec in left},
     )
     return plan(populations, alone, reasons)
+
+
+def _check_asked(
+    populations: Sequence[PlannedPopulation],
+    executions: Mapping[str, Execution],
+    specs: Mapping[str, RunSpec],
+    study_dir: Path,
+    size: DataSize,
+    executor: str,
+    options: Options,
+) -> None:
+    """Refuses an executor or options that ask for something else than the stored plan says of what is left."""
+    together = sum(len(population.training) for population in populations)
+    largest = max((population.memory for population in populations), default=0)
+    others = [
+        run_id
+        for run_id, execution in executions.items()
+        if options.execution != "auto" and execution_of(specs[run_id], size, options).name != execution.name
+    ]
+    room = options.population_memory
+    contradictions = (
+        (together and executor not in STACKING, f"--executor={executor}, which trains none together"),
+        (together and options.strategy != "none", f"--strategy={options.strategy}, under which none train together"),
+        (
+            executions and executor == "population",
+            f"--executor=population, and {counted(len(executions), 'network')} alone",
+        ),
+        (others, f"--execution={options.execution}, and {counted(len(others), 'network')} otherwise"),
+        (
+            room is not None and largest > room,
+            f"a population memory of {room or 0:,} bytes, and a population that needs {largest:,}",
+        ),
+    )
+    for contradicts, what in contradictions:
+        if contradicts:
+            raise ValueError(
+                f"{study_dir / FILE} plans {counted(together, 'network')} together that are not finished; received "
+                f"{what}. Leave that out, or give --replan to plan anew."
+            )
+
+
+def _tasks(plan: StudyPlan, size: DataSize) -> tuple[Task, ...]:
+    """Returns the tasks of a plan: rounds of lottery tickets that begin with one network are not parted."""
+    flops = {spec: cost([spec], size).flops for spec in (*plan.alone, *(s for p in plan.populations for s in p.specs))}
+    chains: dict[RunSpec, list[RunSpec]] = {}
+    for spec in plan.alone:
+        chains.setdefault(spec if spec.sparsity.tickets is None else spec.first_round, []).append(spec)
+    together = [
+        Task(sum(flops[spec] for spec in population.specs), populations=(StoredPopulation.of(population),))
+        for population in plan.populations
+    ]
+    alone = [
+        Task(sum(flops[spec] for spec in chain), alone={s.run_id: plan.executions[s.run_id] for s in chain})
+        for chain in chains.values()
+    ]
+    return (*together, *alone)
+
+
+def _platform(executor: str, options: Options) -> Platform:
+    """Returns what decides last bits where an executor trains."""
+    from keras_sparseflow.training.distributed.device import CPU_CHAINS
+
+    here = platform_here()
+    if executor != "ray":
+        return here
+    if options.task_gpus:
+        return replace(here, device="GPU", threads=None)
+    threads = here.threads if options.task_cpus is None else max(1, options.task_cpus // CPU_CHAINS)
+    return replace(here, device="CPU", threads=threads or 1)
+
+
+def platform_here() -> Platform:
+    """Returns what decides last bits in this process."""
+    from keras_sparseflow.training.distributed import device
+
+    on_gpu = device.on_gpu()
+    threads = None if on_gpu else device.threads()
+    return Platform("GPU" if on_gpu else "CPU", threads, device.instructions(), versions()["tensorflow"])
+
+
+def _why(study_dir: Path, left: int, replan: bool) -> tuple[str, ...]:
+    """Returns the revisions of a plan that is made anew."""
+    if not replan or not (study_dir / FILE).is_file():
+        return (f"{counted(left, 'network')} planned.",)
+    try:
+        before = read_plan(study_dir)
+    except ValueError:
+        before = None
+    earlier = ("A plan that can't be read any more.",) if before is None else before.revisions
+    return (*earlier, f"{counted(left, 'network')} planned anew by --replan.")
 
 
 def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str | None]:

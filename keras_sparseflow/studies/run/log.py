@@ -100,7 +100,11 @@ class RunLog:
             flow: its rows, none if it is not measured.
             seconds: what it took.
             diagnostics: as `flow`.
+
+        Raises:
+            WriterError: a later attempt at the run has begun.
         """
+        self.folder.check_writer()
         row = {name: float(metrics[name]) for name in HISTORY_COLUMNS if name != "epoch"} | {"epoch": self.next_epoch}
         self.history.append(row)
         self.flow.extend(flow)

@@ -1,7 +1,9 @@
 """The device that populations train on: its memory, its cores and its settings."""
 
 import os
+import platform
 import subprocess
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -68,8 +70,59 @@ def use_cores_for_stacks() -> bool:
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.list_physical_devices("GPU"):
         return False
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // CPU_CHAINS))
+    tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // CPU_CHAINS))
     return True
+
+
+def cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Returns how many threads TensorFlow uses within an operation on a CPU."""
+    chosen = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS")
+    return int(chosen or cores())
+
+
+def take_threads(planned: int) -> None:
+    """Has TensorFlow use so many threads within an operation on a CPU: their number decides last bits.
+
+    Args:
+        planned: how many.
+
+    Raises:
+        RuntimeError: this process may use fewer cores, or TensorFlow has started with other threads.
+    """
+    if cores() < planned:
+        raise RuntimeError(
+            f"The study is planned for {planned} threads; this process may use {cores()} cores. Give it more cores, or "
+            "--replan to plan anew all networks that are not finished."
+        )
+    if threads() == planned:
+        return
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(planned)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"The study is planned for {planned} threads; TensorFlow has started with {threads()} in this process. "
+            f"Call tf.config.threading.set_intra_op_parallelism_threads({planned}) before anything else, or give "
+            "--replan to plan anew all networks that are not finished."
+        ) from error
+
+
+_VECTORS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve")
+
+
+def instructions() -> str:
+    """Returns the kind of this machine's processor and its vector instructions, as far as Linux tells them."""
+    try:
+        said = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        said = ""
+    lines = (line.partition(":") for line in said.splitlines())
+    found = next((value.split() for name, _, value in lines if name.strip() in ("flags", "Features")), [])
+    return " ".join([platform.machine(), *(name for name in _VECTORS if name in found)])
 
 
 def grow_memory() -> None:
@@ -84,3 +137,19 @@ def make_deterministic() -> None:
     TensorFlow then takes slower algorithms for some, and refuses random operations without a seed.
     """
     tf.config.experimental.enable_op_determinism()
+
+
+def set_up(*, memory_growth: bool = False, deterministic: bool = False, threads: int | None = None) -> None:
+    """Sets TensorFlow up for training. Call it before TensorFlow does anything.
+
+    Args:
+        memory_growth: whether GPUs take memory as it is needed.
+        deterministic: whether operations give the same bits in every run.
+        threads: within an operation on a CPU; None for TensorFlow's own number.
+    """
+    if memory_growth:
+        grow_memory()
+    if deterministic:
+        make_deterministic()
+    if threads is not None:
+        take_threads(threads)

@@ -198,18 +198,20 @@ class Stack:
             for index, member in enumerate(self.members)
         ]
 
-    def restore(self, states: Sequence[Mapping[str, np.ndarray]], where: Sequence[object]) -> None:
-        """Restores every member from what `states` returned.
+    def restore(self, states: Sequence[Mapping[str, np.ndarray] | None], where: Sequence[object]) -> None:
+        """Restores members from what `states` returned.
 
         Args:
-            states: one for each member, in the order of the members.
+            states: one for each member, in the order of the members; None, not for all, leaves a member as it is.
             where: place of each state, for messages.
 
         Raises:
             ValueError: a state is of another network, or has another mask; nothing is changed then.
         """
-        for state, fresh, member, place in zip(states, self.states(), self.members, where, strict=True):
-            check_state(state, {name: array.shape for name, array in fresh.items()}, place)
+        now = self.states()
+        given = [own if state is None else state for state, own in zip(states, now, strict=True)]
+        for state, own, member, place in zip(given, now, self.members, where, strict=True):
+            check_state(state, {name: array.shape for name, array in own.items()}, place)
             for path, mask in member.masks.items():
                 if not np.array_equal(state[mask_path(path)], mask):
                     raise ValueError(
@@ -217,9 +219,9 @@ class Stack:
                         "Remove that folder."
                     )
         for name, (path, variable) in self._kept().items():
-            variable.assign(np.stack([_padded(state[name], self._shapes[path]).ravel() for state in states]))
+            variable.assign(np.stack([_padded(state[name], self._shapes[path]).ravel() for state in given]))
         for name, counter in self._counters().items():
-            counter.assign(states[0][name])
+            counter.assign(next(state for state in states if state is not None)[name])
 
     # --- parts --------------------------------------------------------------------------------------------------
 

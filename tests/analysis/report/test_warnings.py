@@ -67,6 +67,13 @@ def test_diverged_runs_are_counted_and_how_is_said(make_results):
     assert drop.endswith("Their pairs are left out of the tests.")
 
 
+def test_a_plan_that_was_changed_is_told_with_its_revisions(make_results):
+    revisions = ["120 networks planned.", "60 networks planned anew by --replan.", "A population was halved."]
+    assert warned(make_results(), revisions=revisions[:1]) == []
+    (said,) = warned(make_results(), revisions=revisions)
+    assert said.endswith("Revision 2: 60 networks planned anew by --replan. Revision 3: A population was halved.")
+
+
 def test_accuracies_of_guessing_are_named(make_results):
     results = make_results()
     cell = (results["optimizer"] == "adam") & (results["variant"] == "NR")

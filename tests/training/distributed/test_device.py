@@ -79,7 +79,7 @@ threads = tf.config.threading
 for cores, said, gpus in [(8, None, []), (1, None, []), (8, "3", []), (8, None, ["GPU"])]:
     os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
     os.environ.update({} if said is None else {"TF_NUM_INTRAOP_THREADS": said})
-    os.cpu_count = lambda: cores
+    os.sched_getaffinity = lambda process: range(cores)
     tf.config.list_physical_devices = lambda kind: gpus
     threads.set_intra_op_parallelism_threads(99)
     print(use_cores_for_stacks(), threads.get_intra_op_parallelism_threads())
