@@ -78,7 +78,11 @@ def define_run_flags() -> None:
         "TPU. Results are the same.",
     )
     flags.DEFINE_integer(
-        "devices", None, "how many devices share each batch (default: all that the strategy finds).", lower_bound=1
+        "devices",
+        None,
+        "how many devices share each batch (default: all that the strategy finds); without a strategy, how many GPUs a "
+        "study is spread over, by a process each.",
+        lower_bound=1,
     )
     flags.DEFINE_bool("memory_growth", False, "take a GPU's memory as it is needed, not all of it at once.")
     flags.DEFINE_bool(
@@ -176,6 +180,11 @@ def given_executor() -> str:
 _OF_TASKS = ("ray_address", "task_cpus", "task_gpus", "task_retries")
 
 
+def spreads() -> bool:
+    """Returns whether a study is spread over several devices, each of which trains networks of its own."""
+    return FLAGS.strategy == "none" and "shard" in FLAGS and (FLAGS.devices or 1) > 1
+
+
 def given_options() -> Options:
     """Returns the options of executors that the launcher's flags give."""
     memory = FLAGS.population_memory_gb if "population_memory_gb" in FLAGS else None
@@ -186,7 +195,7 @@ def given_options() -> Options:
         strategy=FLAGS.strategy,
         execution=FLAGS.execution,
         callbacks=tuple(FLAGS.callbacks),
-        devices=FLAGS.devices,
+        devices=None if spreads() else FLAGS.devices,
         allow_collapse="allow_collapse" in FLAGS and FLAGS.allow_collapse,
         memory_growth=FLAGS.memory_growth,
         deterministic=FLAGS.deterministic,

@@ -1,11 +1,13 @@
 """The launcher of studies, which scsdc, wide_resnet and tost share: flags, training and reports."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from keras_sparseflow.launchers.command_line.help_pages import Defaults, study_defaults
+from keras_sparseflow.launchers.command_line.spread import LOGS, spread
 from keras_sparseflow.launchers.flags import (
     NameParser,
     define_executor_flags,
@@ -21,8 +23,10 @@ from keras_sparseflow.launchers.flags import (
     given_shard,
     given_spec_values,
     load_training_as_given,
+    spreads,
 )
 from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.records import read_study
 from keras_sparseflow.studies.executors.shards import missing
 from keras_sparseflow.studies.executors.stored_plan import planned_threads
 from keras_sparseflow.studies.presets.preset_table import PRESETS, papers_and_presets, preset_names, studies_of
@@ -108,6 +112,10 @@ def train_and_report(argv: list[str]) -> None:
             return
         studies, shard = given_studies(), given_shard()
         folders = [Path(FLAGS.runs_dir) / study.name for study in studies]
+        if spreads() and shard is None and not (FLAGS.dry_run or FLAGS.estimate):
+            spread(FLAGS.devices, Path(FLAGS.runs_dir) / LOGS, lambda: _finished(folders))
+            print(*(f"Report: {(folder / 'report.html').resolve()}" for folder in folders), sep="\n")
+            return
         load_training_as_given(None if FLAGS.replan or FLAGS.executor == "ray" else planned_threads(folders))
         from keras_sparseflow.analysis.report.writing import write_report
         from keras_sparseflow.studies.executors.options import is_chief
@@ -139,6 +147,13 @@ def train_and_report(argv: list[str]) -> None:
             elif is_chief(how["options"]):
                 print("Writing the report.", flush=True)
                 print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
+
+
+def _finished(folders: Sequence[Path]) -> str:
+    """Returns how many runs of the studies that have begun are finished, in a line."""
+    begun = [folder for folder in folders if (folder / "study.json").is_file()]
+    runs, left = sum(len(read_study(folder)["run_ids"]) for folder in begun), sum(map(missing, begun))
+    return f"{runs - left}/{runs} runs" if begun else "Loading TensorFlow and the images."
 
 
 def _take_preset(argv: list[str]) -> None:

@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
     "report_section": "keras_sparseflow.analysis.report.sections.index:SECTIONS",
     "preset": "keras_sparseflow.studies.presets.preset_table:PRESETS",
     "comparison": "keras_sparseflow.studies.comparisons:COMPARISONS",
-    "callback": "keras_sparseflow.studies.executors.own_callbacks:CALLBACKS",
+    "callback": "keras_sparseflow.studies.executors.options:CALLBACKS",
     "strategy": "keras_sparseflow.studies.executors.options:STRATEGIES",
     "executor": "keras_sparseflow.studies.executors.executors:EXECUTORS",
 }

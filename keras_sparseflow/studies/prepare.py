@@ -7,8 +7,7 @@ from pathlib import Path
 
 from keras_sparseflow.data import DataSize, data_size
 from keras_sparseflow.studies.comparisons import Member
-from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, make_strategy
-from keras_sparseflow.studies.executors.own_callbacks import callback_maker
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, callback_maker, make_strategy
 from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.refusals import check_specs

@@ -55,3 +55,19 @@ def test_a_shard_that_is_killed_goes_on_by_the_same_command(tmp_path, whole):
         assert done.returncode == 0, done.stderr
     assert "Report: " in done.stdout
     same_bytes(tmp_path / "single", whole)
+
+
+def test_a_study_over_two_devices_leaves_what_one_process_leaves(tmp_path, whole):
+    """Without a GPU a device is a process that sees the whole CPU."""
+    done = launch("scsdc", *MIXED, f"--runs_dir={tmp_path}", "--devices=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8/8 runs" in done.stdout and f"Report: {tmp_path}/single/report.html" in done.stdout
+    same_bytes(tmp_path / "single", whole)
+    logs = [(tmp_path / "logs" / f"device_{device}.log").read_text() for device in range(2)]
+    assert all("Reading digits." in log for log in logs)
+
+
+def test_an_error_of_a_device_is_told_with_its_last_line(tmp_path):
+    done = launch("scsdc", *MIXED, f"--runs_dir={tmp_path}", "--devices=2", "--repair")
+    assert done.returncode == 1
+    assert "error: 2 of 2 processes failed; " in done.stderr and "`repair` changes the whole study" in done.stderr

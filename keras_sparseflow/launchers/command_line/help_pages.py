@@ -41,7 +41,10 @@ _GROUPS = {
     "execution": Group(
         "Execution",
         ("runs_dir", "executor", "strategy", "repair", "debug"),
-        ("execution", "tensorboard", "jit", "devices", "population_memory_gb", "memory_growth", "deterministic"),
+        (
+            *("execution", "tensorboard", "callbacks", "jit", "devices", "population_memory_gb", "memory_growth"),
+            *("deterministic", "shard", "replan", "ray_address", "task_cpus", "task_gpus", "task_retries"),
+        ),
     ),
     "report": Group("Report", ("compare_by", "measure", "diverged", "output_dir", "figures", "watch")),
     "other": Group("Other flags", ()),

@@ -1,7 +1,9 @@
 """How runs are executed, and the devices that they are trained on."""
 
-from collections.abc import Iterable
+import pkgutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from keras_sparseflow.checks import check_flag, check_names, check_number
@@ -23,6 +25,9 @@ STRATEGIES = Table(
 )
 """Each is called with a number of devices, or None, and returns a `tf.distribute.Strategy`."""
 
+
+CALLBACKS = Table("callback", "keras_sparseflow.callback", {}, expects="callable")
+"""Each is called with a run's spec and the path of its folder, and returns a Keras callback or a list of them."""
 
 EXECUTIONS = ("auto", "masked", "sparse")
 """How networks with masks are computed: by masked layers, by layers of active weights alone, or as is faster."""
@@ -98,6 +103,33 @@ class Options:
 
 
 DEFAULT_OPTIONS = Options()
+
+
+def callback_maker(name: str) -> Callable[[Any, Path], Any]:
+    """Returns the function of a name.
+
+    Args:
+        name: of a plugin, or `module:function`.
+
+    Raises:
+        ValueError: no plugin of that name, or nothing that can be imported and called.
+
+    Example:
+        >>> callback_maker("keras_sparseflow.plugins:nothing")
+        Traceback (most recent call last):
+            ...
+        ValueError: `callbacks` must name functions; 'keras_sparseflow.plugins:nothing' gives AttributeError: ...
+    """
+    if ":" not in name:
+        made: Callable[[Any, Path], Any] = CALLBACKS.get(name)
+        return made
+    try:
+        found: Any = pkgutil.resolve_name(name)
+    except Exception as error:  # whatever somebody else's module raises
+        raise ValueError(f"`callbacks` must name functions; {name!r} gives {type(error).__name__}: {error}.") from error
+    if not callable(found):
+        raise ValueError(f"`callbacks` must name functions; {name!r} is a {type(found).__name__}.")
+    return found
 
 
 def make_strategy(options: Options, batch_sizes: Iterable[int] = ()) -> Any:

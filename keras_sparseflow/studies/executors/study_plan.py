@@ -286,7 +286,10 @@ def _why(study_dir: Path, left: int, replan: bool) -> tuple[str, ...]:
 def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str | None]:
     """Returns what in these specs stacking depends on, such as "optimizer 'lamb'", and why it can't be, if so."""
     if options.strategy != "none":
-        return {f"--strategy={options.strategy}": "a population trains on one device"}
+        reason = "a population trains on one device"
+        if options.strategy == "mirrored":
+            reason += "; without a strategy --devices=2 spreads networks over two GPUs"
+        return {f"--strategy={options.strategy}": reason}
     if options.callbacks:
         return {"--callbacks": "a callback sees one network"}
     checks = {part: check for spec in specs for part, check in _stacked_parts(spec).items()}

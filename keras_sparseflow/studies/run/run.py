@@ -4,6 +4,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ from keras_sparseflow.interruption import check_interruption
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.checkpoint_clock import CHECKPOINT_SECONDS, CheckpointClock
 from keras_sparseflow.records.integrity import without_digests
-from keras_sparseflow.studies.executors.own_callbacks import made_callbacks
+from keras_sparseflow.studies.executors.options import callback_maker
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
@@ -134,6 +135,23 @@ def run(
     landscape = diagnostics.landscape(model)
     log.seconds += time.monotonic() - began
     return log.finish(active_weights(model), landscape)
+
+
+def made_callbacks(names: tuple[str, ...], spec: RunSpec, folder: Path) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks of one run.
+
+    Raises:
+        TypeError: a function returns something else.
+    """
+    callbacks = []
+    for name in names:
+        made = callback_maker(name)(spec, folder)
+        for callback in made if isinstance(made, list | tuple) else [made]:
+            if not isinstance(callback, keras.callbacks.Callback):
+                kind = type(callback).__name__
+                raise TypeError(f"{name!r} of `callbacks` must return Keras callbacks; received {kind}.")
+            callbacks.append(callback)
+    return callbacks
 
 
 def _fit(

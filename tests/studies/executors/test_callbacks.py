@@ -8,10 +8,9 @@ from keras_sparseflow.plugins import register
 from keras_sparseflow.plugins.registry import table
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.options import Options
-from keras_sparseflow.studies.executors.own_callbacks import made_callbacks
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import prepare
-from keras_sparseflow.studies.run.run import run
+from keras_sparseflow.studies.run.run import made_callbacks, run
 from keras_sparseflow.studies.study import Study
 from tests.studies.executing import untraced
 

@@ -155,9 +155,11 @@ def test_populations_train_on_one_device_in_float32(tmp_path, monkeypatch):
 
     plan = planned("auto")
     assert len(plan.alone) == 2 and not plan.populations
-    assert plan.reasons == {"--strategy=mirrored": "a population trains on one device"}
+    reason = "a population trains on one device; without a strategy --devices=2 spreads networks over two GPUs"
+    assert plan.reasons == {"--strategy=mirrored": reason}
     with pytest.raises(
-        ValueError, match="with --strategy=mirrored cannot .*: a population trains on one device. Use --executor=serial"
+        ValueError,
+        match="with --strategy=mirrored cannot .*: a population .* over two GPUs. Use --executor=serial",
     ):
         planned("population")
     plan = planned("auto", Options(), precision="mixed_bfloat16")
