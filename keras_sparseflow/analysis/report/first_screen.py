@@ -73,7 +73,7 @@ def _capital(words: str) -> str:
 
 
 def _verb(subject: str) -> str:
-    return "are" if subject.endswith("s") else "is"
+    return "are" if subject.partition(" (")[0].endswith("s") else "is"
 
 
 def _single(row: dict[Any, Any], value: str) -> str:

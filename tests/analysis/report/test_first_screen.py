@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_interval, format_signed
+from keras_sparseflow.analysis.report import first_screen
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.first_screen import effect_drawing, question
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, NOT_TESTABLE, OTHER_WAY, TOO_FEW, YES
@@ -142,3 +143,10 @@ def test_the_figure_of_effects_says_what_is_taken_from_what(make_results):
     drawn = effect_drawing(tweaks, "test_loss")
     assert drawn.title == "Effects: each minus no tweaks"
     assert drawn.figure.get_supxlabel() == "difference in test loss (right: better)"
+
+
+@pytest.mark.parametrize(
+    ("subject", "verb"), [("random masks (uniform)", "are"), ("sparse networks", "are"), ("SNIP", "is")]
+)
+def test_what_stands_in_parentheses_decides_no_verb(subject, verb):
+    assert first_screen._verb(subject) == verb
