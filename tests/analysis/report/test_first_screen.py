@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_interval, format_signed
-from keras_sparseflow.analysis.report import first_screen
 from keras_sparseflow.analysis.report.effects import effects
-from keras_sparseflow.analysis.report.first_screen import effect_drawing, question
+from keras_sparseflow.analysis.report.first_screen import _verb, effect_drawing, question
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, NOT_TESTABLE, OTHER_WAY, TOO_FEW, YES
 from tests.analysis.densities import make_densities, with_tweaks
 from tests.analysis.pairs import redrawn
@@ -145,8 +144,9 @@ def test_the_figure_of_effects_says_what_is_taken_from_what(make_results):
     assert drawn.figure.get_supxlabel() == "difference in test loss (right: better)"
 
 
-@pytest.mark.parametrize(
-    ("subject", "verb"), [("random masks (uniform)", "are"), ("sparse networks", "are"), ("SNIP", "is")]
-)
-def test_what_stands_in_parentheses_decides_no_verb(subject, verb):
-    assert first_screen._verb(subject) == verb
+VERBS = {"random masks (uniform)": "are", "sparse networks": "are", "SNIP (global)": "is"}
+
+
+@pytest.mark.parametrize("subject", VERBS)
+def test_what_stands_in_parentheses_decides_no_verb(subject):
+    assert _verb(subject) == VERBS[subject]
