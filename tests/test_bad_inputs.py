@@ -134,7 +134,7 @@ def study_of():
     before = set(flags.FLAGS)
 
     def given(*arguments):
-        define_study_flags("single")
+        define_study_flags("single", "tessera")
         flags.FLAGS(["scsdc", *arguments])
         given_options()
         return [check_specs(study.specs(SIZE), SIZE, Options()) for study in given_studies()]

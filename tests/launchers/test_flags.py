@@ -25,7 +25,15 @@ def parsed(monkeypatch):
     def parse(define_flags, *arguments):
         values = flags.FlagValues()
         monkeypatch.setattr(flags_module, "FLAGS", values)
-        for name in ("DEFINE", "DEFINE_string", "DEFINE_bool", "DEFINE_enum", "DEFINE_float", "DEFINE_integer"):
+        for name in (
+            "DEFINE",
+            "DEFINE_string",
+            "DEFINE_bool",
+            "DEFINE_enum",
+            "DEFINE_float",
+            "DEFINE_integer",
+            "DEFINE_list",
+        ):
             define = getattr(flags, name)
             monkeypatch.setattr(
                 flags_module.flags, name, lambda *a, d=define, **o: d(*a, **{**o, "flag_values": values})

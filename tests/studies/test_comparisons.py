@@ -163,7 +163,7 @@ def test_rounds_follow_from_their_number_and_the_fraction():
     [
         ({"rounds": 0}, "`rounds` must be a whole number of at least 1; received 0"),
         ({"rounds": 1.5}, "`rounds` must be a whole number of at least 1; received 1.5"),
-        ({"fraction": 1.0}, "`fraction` must be above 0 and below 1; received 1.0"),
+        ({"fraction": 1.0}, "`fraction` must be a number above 0 and below 1; received 1.0"),
         ({"fraction": 1e-8}, "`fraction` must give each of 3 rounds a density of its own above 0, .* received 1e-08"),
         ({"grids": [{"density": (0.1,)}]}, "`grids` takes .*; received density"),
         ({"grids": [{"method": ("static",)}]}, "`grids` takes .*; received method"),

@@ -146,7 +146,7 @@ def _trained(prepared: Prepared, executor: str, specs: Sequence[RunSpec]) -> tup
     data = _images(size, steps * first.training.batch_size)
     small = DataSize(size.input_shape, size.classes, len(data.train_images), len(data.test_images))
     short = [_brief(spec) for spec in specs]
-    options = dataclasses.replace(prepared.options, tensorboard=False, checkpoint_seconds=math.inf)
+    options = dataclasses.replace(prepared.options, tensorboard=False, checkpoint_seconds=1e9)
     with tempfile.TemporaryDirectory() as folder:
         planned = plan_study(short, Path(folder), small, executor, options)
         trial = dataclasses.replace(

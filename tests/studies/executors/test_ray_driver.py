@@ -103,10 +103,10 @@ def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task_cpus": 0}, "`task_cpus` must be at least 1; received 0"),
-        ({"task_gpus": -1}, "`task_gpus` must be at least 0; received -1"),
-        ({"task_gpus": float("nan")}, "`task_gpus` must be at least 0; received nan"),
-        ({"task_retries": -1}, "`task_retries` must be at least 0; received -1"),
+        ({"task_cpus": 0}, "`task_cpus` must be a whole number of at least 1; received 0"),
+        ({"task_gpus": -1}, "`task_gpus` must be a number of at least 0; received -1"),
+        ({"task_gpus": float("nan")}, "`task_gpus` must be a number of at least 0; received nan"),
+        ({"task_retries": -1}, "`task_retries` must be a whole number of at least 0; received -1"),
         ({"ray_address": "head:6379"}, "`ray_address` must be auto, local or ray://host:port; received 'head:6379'"),
     ],
 )

@@ -15,6 +15,7 @@ from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.run import run
 from keras_sparseflow.training import SparseModel, measure_flow
+from keras_sparseflow.training.tensorboard.scalars import flow_tag
 from tests.studies.executing import InterruptionError, scalars, untraced
 
 pytestmark = pytest.mark.usefixtures("every_epoch")
@@ -112,7 +113,7 @@ def test_tensorboard_reads_the_metrics_and_flow_that_the_rows_hold(whole):
     history, flow = rows(folder, "history.csv"), rows(folder, "flow.csv")
     expected = {f"metrics/{c}": list(zip(history["epoch"], history[c], strict=True)) for c in history if c != "epoch"}
     for place, group in flow.groupby(["reading", "measure", "layer"]):
-        expected["/".join(("flow", *place))] = list(zip(group["epoch"], group["value"], strict=True))
+        expected[flow_tag(*place)] = list(zip(group["epoch"], group["value"], strict=True))
     assert set(found) == set(expected)
     for tag, values in expected.items():
         np.testing.assert_allclose(found[tag], values, rtol=1e-6, err_msg=tag)
