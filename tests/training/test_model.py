@@ -200,7 +200,7 @@ def test_an_embedding_can_be_measured():
         ({"training": False}, "`training` must be True unless `data` is measured; received False and data=None"),
         ({"readings": ["end"]}, "`data` must be given if `readings` has 'end'.*data=None and readings=\\('end',\\)"),
         ({"readings": ["steps"], "data": (X, Y)}, "and only then; received data=tuple and readings=\\('steps',\\)"),
-        ({"readings": ["start"]}, "`readings` must list at least one name of steps, end; received \\['start'\\]"),
+        ({"readings": ["start"]}, "`readings` must list at least one of steps, end; received \\['start'\\]"),
         ({"readings": []}, "`readings` must list at least one name of steps, end; received \\[\\]"),
         ({"readings": "end", "data": (X, Y)}, "`readings` must list at least one name of steps, end; received 'end'"),
     ],

@@ -261,7 +261,7 @@ def test_gradients_of_a_loop_of_ones_own_have_the_flow_of_a_probe():
         assert row["value"] == pytest.approx(other["value"], rel=1e-5)
         assert row | {"value": 0} == other | {"value": 0}
     assert {row["reading"] for row in flow_of_gradients(model, gradients)} == {"steps"}
-    with pytest.raises(ValueError, match="`readings` must list at least one name of steps, end; received .'start'."):
+    with pytest.raises(ValueError, match="`readings` must list at least one of steps, end; received .'start'."):
         flow_of_gradients(model, gradients, reading="start")
     with pytest.raises(ValueError, match="must hold 4, one for each trainable variable .* received 3"):
         flow_of_gradients(model, gradients[:3])
