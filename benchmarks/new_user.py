@@ -2,6 +2,7 @@
 
     python benchmarks/new_user.py           in an empty environment made from the built wheel and constraints.txt
     python benchmarks/new_user.py --here    in this environment
+    python benchmarks/new_user.py --here --without=sparseflow-tost    all but one command
 
 Commands run in an empty folder, one after the other, on a terminal of 80 columns; those of a checkout are typed as they
 are once the wheel is installed. The last column is the longest silence, and what had been said before it.
@@ -27,6 +28,7 @@ PAGES = ("README.md", "docs/index.md")
 INSTALLED = {"make demo": "sparseflow-scsdc --preset=demo"}
 """What a command of the checkout is once the wheel is installed; `make test` and `make docs` have no such form."""
 
+WITHOUT = flags.DEFINE_list("without", [], "commands that are left out.")
 HERE = flags.DEFINE_bool("here", False, "use this environment.")
 
 
@@ -46,7 +48,7 @@ def commands() -> list[str]:
     """Returns the commands of the pages, each once and as it is typed after installation."""
     text = "\n".join((ROOT / page).read_text() for page in PAGES)
     found = re.findall(
-        r"(?:^ {4}|`)(make demo|(?:python launchers/\w+\.py|sparseflow-[\w-]+)[^\n`]*)", text, re.MULTILINE
+        r"(?:^ {4}|`)(make demo|(?:python launchers/\w+\.py|sparseflow-[\w-]+ [^\n`]+)[^\n`]*)", text, re.MULTILINE
     )
     named = [re.sub(r"^python launchers/(\w+)\.py", _installed, each) for each in found]
     return list(dict.fromkeys(INSTALLED.get(each, each) for each in named))
@@ -111,7 +113,8 @@ def played(command: str, folder: Path, binaries: Path) -> Outcome:
 def outcomes(binaries: Path) -> list[Outcome]:
     """Plays every command in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
-        return [played(command, Path(folder), binaries) for command in commands()]
+        chosen = [command for command in commands() if command not in WITHOUT.value]
+        return [played(command, Path(folder), binaries) for command in chosen]
 
 
 def main(argv: list[str]) -> None:

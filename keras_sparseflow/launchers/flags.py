@@ -212,8 +212,6 @@ def load_training_as_given(threads: int | None = None) -> None:
     Raises:
         ValueError, RuntimeError: devices that are not there.
     """
-    if sys.stderr.isatty():  # a log needs no word on what takes some seconds
-        print("Loading TensorFlow.", file=sys.stderr, flush=True)
     load_training_quietly(given_executor(), given_options(), threads=threads)
 
 

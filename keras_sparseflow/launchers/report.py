@@ -21,7 +21,7 @@ from keras_sparseflow.analysis.report.page import FOLDER
 from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options
-from keras_sparseflow.launchers.terminal import plain_errors
+from keras_sparseflow.launchers.terminal import plain_errors, say_on_terminal
 from keras_sparseflow.records import read_study
 
 FLAGS = flags.FLAGS
@@ -83,6 +83,7 @@ def _compare(folders: Sequence[str], options: dict[str, Any]) -> None:
 
 
 def _report(folder: str, options: dict[str, Any]) -> None:
+    say_on_terminal("Writing the report.")
     page = write_report(folder, FLAGS.output_dir, figures=FLAGS.figures, **options).resolve()
     print(f"Tables: {page.parent / FOLDER} (.csv, .md, .tex)")
     if FLAGS.figures:

@@ -59,6 +59,12 @@ def refuse_arguments(argv: Sequence[str]) -> None:
         )
 
 
+def say_on_terminal(text: str) -> None:
+    """Says what takes some seconds; a log needs no word on it."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
 def load_training_quietly(executor: str, options: Options = DEFAULT_OPTIONS, *, threads: int | None = None) -> None:
     """Imports TensorFlow while its notices, which no setting silences, go to a file that is shown if it fails.
 
@@ -72,6 +78,7 @@ def load_training_quietly(executor: str, options: Options = DEFAULT_OPTIONS, *, 
     Raises:
         ValueError, RuntimeError: the devices that `options` ask for are not there.
     """
+    say_on_terminal("Loading TensorFlow.")
     # Where a worker is lost, TensorFlow logs it as several errors, before the one that is raised.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if options.strategy == "multiworker" else "2")
     logging.set_verbosity(logging.WARNING)

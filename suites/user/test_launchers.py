@@ -79,7 +79,9 @@ def test_bad_flags_end_in_a_line_and_debug_shows_where_an_error_arose(tmp_path):
     bad = launch("scsdc", "--optimizer=sdg", f"--runs_dir={tmp_path}")
     assert bad.returncode == 1 and "flag --optimizer=sdg: Unknown optimizer 'sdg'" in bad.stderr
     refused = launch("scsdc", "--width_fractions=90", f"--runs_dir={tmp_path}")
-    assert refused.returncode == 1 and last_line(refused.stderr).startswith("error: `fractions` of the maximum width")
+    assert refused.returncode == 1 and last_line(refused.stderr).startswith(
+        "error: `width_fractions` must be a number above 0"
+    )
     assert "Traceback" not in bad.stderr + refused.stderr and not list(tmp_path.iterdir())
     debug = launch("report", str(tmp_path), "--debug")
     assert debug.returncode == 1 and "Traceback" in debug.stderr and "holds no study" in debug.stderr
