@@ -16,5 +16,5 @@ def test_every_command_that_a_new_user_reads_succeeds():
     command = [sys.executable, ROOT / "benchmarks" / "new_user.py", "--here", f"--without={LONG}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = re.findall(r"^│ (sparseflow-\S+).*?│ +(\d+) │", done.stdout, re.MULTILINE)
+    rows = re.findall(r"^│ (sparseflow-\S+).*?│ +(\d+) +│", done.stdout, re.MULTILINE)
     assert len(rows) > 6 and {status for _, status in rows} == {"0"}
