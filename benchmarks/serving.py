@@ -1,4 +1,4 @@
-"""What a sparse network is deployed as: sizes of files and the time of a call, dense and sparse.
+"""Sizes of files, and times of a call, of a sparse network as it is deployed.
 
     python benchmarks/serving.py
     python benchmarks/serving.py --densities=0.1,0.02 --batch=128
