@@ -1,4 +1,4 @@
-"""How a launcher starts: as a script of a checkout, or as a command of an installed package."""
+"""The start of a launcher: as a script of a checkout, or as a command of an installed package."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a sparse model holds: density, active weights and operations of each kernel."""
+"""Summary of a sparse model: density, active weights and operations of each kernel."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""What docs/deploy.md says: files of other runtimes, their sizes, and outputs that are the network's own."""
+"""Claims of docs/deploy.md: files of other runtimes, their sizes, and outputs that are the network's own."""
 
 import subprocess
 import sys

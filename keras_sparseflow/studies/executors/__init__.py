@@ -1,1 +1,1 @@
-"""How the runs of a study are executed."""
+"""Executors: they plan which networks train together, and train them."""

@@ -1,4 +1,4 @@
-"""How runs are executed, and the devices that they are trained on."""
+"""Options of executors, and the devices that runs are trained on."""
 
 import pkgutil
 from collections.abc import Callable, Iterable

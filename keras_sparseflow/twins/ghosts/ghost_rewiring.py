@@ -1,4 +1,4 @@
-"""How ghosts are put between the layers of a graph, and taken out again."""
+"""Ghosts put between the layers of a graph, and taken out again."""
 
 from collections.abc import Callable
 from typing import Any
