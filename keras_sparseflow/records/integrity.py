@@ -47,8 +47,11 @@ def state_of(run_dir: Path) -> State:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(run_dir) as entries:
         for entry in entries:
             if entry.name.endswith((".json", ".csv", ".npz")):
-                with contextlib.suppress(FileNotFoundError):  # a checkpoint goes while others read
-                    found.append((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns))
+                try:
+                    stat = entry.stat()
+                except FileNotFoundError:  # a checkpoint goes while others read
+                    continue
+                found.append((entry.name, stat.st_size, stat.st_mtime_ns))
     return tuple(sorted(found))
 
 

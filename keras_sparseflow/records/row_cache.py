@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from keras_sparseflow.records import files
 from keras_sparseflow.records.integrity import State, signature
@@ -38,7 +39,7 @@ class Rows:
     Args:
         runs: their ids, in the order in which their rows stand.
         counts: how many rows each has.
-        frame: the rows, without a column for their run.
+        frame: the rows, without a column for their run; texts as categories, which are quick to choose from.
     """
 
     runs: Sequence[str]
@@ -57,13 +58,13 @@ class Rows:
         """Returns these rows and those of other runs."""
         if not other.runs or not self.runs:
             return self if self.runs else other
-        frame = pd.concat([self.frame, other.frame], ignore_index=True)
-        return Rows([*self.runs, *other.runs], np.concatenate([self.counts, other.counts]), frame)
+        columns = {name: _joined(self.frame[name], other.frame[name]) for name in self.frame}
+        return Rows([*self.runs, *other.runs], np.concatenate([self.counts, other.counts]), as_frame(columns))
 
     def with_runs(self) -> pd.DataFrame:
         """Returns the frame with the column `run_id` before the others."""
-        run_ids = _texts(self.runs, np.repeat(np.arange(len(self.runs)), self.counts))
-        return pd.DataFrame({"run_id": run_ids, **dict(self.frame.items())})
+        runs = np.repeat(_smallest(np.arange(len(self.runs))), self.counts)
+        return as_frame({"run_id": _categories(self.runs, runs), **dict(self.frame.items())})
 
 
 class RowCache:
@@ -93,7 +94,7 @@ class RowCache:
                     raise ValueError("another format")
                 runs = [run_id for run_id, state in states.items() if known.get(run_id) == signature(state)]
                 columns = {name: self._column(stored[name], texts, name) for name in self._columns}
-                return Rows(list(known), stored["counts"], pd.DataFrame(columns)).of(runs)
+                return Rows(list(known), stored["counts"], as_frame(columns)).of(runs)
         except files.UNREADABLE:
             return Rows([], np.zeros(0, int), empty(self._columns))
 
@@ -114,8 +115,7 @@ class RowCache:
         for name, kind in self._columns.items():
             values = kept.frame[name]
             if kind == "text":
-                codes, names = pd.factorize(values)
-                texts[name], arrays[name] = list(names), _smallest(codes)
+                texts[name], arrays[name] = list(values.cat.categories), _smallest(values.cat.codes.to_numpy())
             else:
                 arrays[name] = _smallest(values.to_numpy())
         content = io.BytesIO()
@@ -128,7 +128,7 @@ class RowCache:
 
     def _column(self, values: np.ndarray, texts: Mapping[str, Any], name: str) -> Any:
         if self._columns[name] == "text":
-            return _texts(texts[name], values)
+            return _categories(texts[name], values)
         return values.astype(self._columns[name])
 
 
@@ -137,9 +137,36 @@ def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series([], dtype=str if kind == "text" else kind) for name, kind in columns.items()})
 
 
-def _texts(names: Sequence[str], codes: np.ndarray) -> Any:
-    """Returns a column of texts as pandas reads one from a file, from codes that number its names."""
-    return pd.Series(list(names), dtype=str).array.take(codes)
+def as_frame(columns: Mapping[Any, Any]) -> pd.DataFrame:
+    """Returns a frame of columns of one length, which are not copied."""
+    return pd.DataFrame(dict(columns), copy=False)
+
+
+def with_categories(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Returns a frame that has these columns, each of its kind, with texts as categories."""
+    return frame.astype({name: "category" for name, kind in columns.items() if kind == "text"})
+
+
+def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns a frame whose categories are texts, as pandas reads them from a file."""
+    return as_frame({name: _as_texts(column) for name, column in frame.items()})
+
+
+def _as_texts(column: pd.Series) -> Any:
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    return pd.Series(column.cat.categories.array.take(column.cat.codes.to_numpy()), column.index)
+
+
+def _categories(names: Sequence[str], codes: np.ndarray) -> Any:
+    """Returns a column of texts from codes that number its names."""
+    return pd.Categorical.from_codes(codes, pd.Index(list(names), dtype=str))
+
+
+def _joined(rows: pd.Series, others: pd.Series) -> Any:
+    if isinstance(rows.dtype, pd.CategoricalDtype):
+        return union_categoricals([rows, others])
+    return np.concatenate([rows.to_numpy(), others.to_numpy()])
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:

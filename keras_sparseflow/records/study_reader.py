@@ -12,7 +12,7 @@ import pandas as pd
 from keras_sparseflow.records.columns import KINDS, OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.integrity import damage_of, state_of, without_digests
-from keras_sparseflow.records.row_cache import FEWEST, RowCache, Rows, empty
+from keras_sparseflow.records.row_cache import FEWEST, RowCache, Rows, empty, with_categories, with_texts
 from keras_sparseflow.records.study_file import read_study
 
 _RESULT_COLUMNS = {"field": "text", "value": "text"}
@@ -57,11 +57,12 @@ class StudyReader:
             run_id: state for run_id, state in states.items() if any(name == "result.json" for name, _, _ in state)
         }
 
-    def table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str, *, categories: bool = False) -> pd.DataFrame:
         """Returns one table of all runs, with the column `run_id`; runs without an optional table have no rows.
 
         Args:
             name: a name in `TABLES`.
+            categories: whether texts are categories, from which rows are chosen sooner; see `with_texts`.
 
         Raises:
             ValueError: a file is damaged; the message names it.
@@ -78,7 +79,8 @@ class StudyReader:
             whole = pd.concat(filled, ignore_index=True) if filled else empty(columns)
             return whole, [len(frame) for frame in frames]
 
-        return self._rows(name, columns, read).with_runs()
+        rows = self._rows(name, columns, read).with_runs()
+        return rows if categories else with_texts(rows)
 
     def results(self) -> pd.DataFrame:
         """Returns a row for each member of the study whose run is finished: see `read_results`.
@@ -105,10 +107,10 @@ class StudyReader:
     def _runs(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """Returns the fields of each run's spec and those of its result, by its id."""
         rows = self._rows("results", _RESULT_COLUMNS, self._read_results)
-        texts = rows.frame["value"].unique().tolist()
-        parsed = dict(zip(texts, json.loads(f"[{','.join(texts)}]"), strict=True))
-        parts = {text: text.split(".", 1) for text in rows.frame["field"].unique()}
-        fields = zip(*(rows.frame[name].to_numpy(object).tolist() for name in ("field", "value")), strict=True)
+        names, values = (rows.frame[column].cat for column in ("field", "value"))
+        parts = [name.split(".", 1) for name in names.categories]
+        parsed = json.loads(f"[{','.join(values.categories)}]")
+        fields = zip(names.codes.tolist(), values.codes.tolist(), strict=True)
         runs = {}
         for run_id, count in zip(rows.runs, rows.counts.tolist(), strict=True):
             held: dict[str, dict[str, Any]] = {_SPEC: {}, _RESULT: {}}
@@ -140,7 +142,7 @@ class StudyReader:
         cached = set(known.runs)
         others = self._whole([run_id for run_id in self._states if run_id not in cached])
         frame, counts = read(others)
-        rows = known.joined(Rows(others, np.array(counts, int), frame))
+        rows = known.joined(Rows(others, np.array(counts, int), with_categories(frame, columns)))
         whole = cached.union(others)
         rows = rows.of([run_id for run_id in self._states if run_id in whole])
         if len(others) >= FEWEST:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import completed, spec_columns
 from keras_sparseflow.analysis.frames.readings import judge
+from keras_sparseflow.records.row_cache import with_texts
 from keras_sparseflow.records.study_file import read_revisions
 from keras_sparseflow.records.study_reader import StudyReader
 
@@ -24,7 +25,8 @@ class Source:
         study: what `study.json` says.
         results: one row per finished run; not empty.
         history: one row per run and epoch.
-        flow: one row per run, measured epoch, measure and layer, of the reading that the study is judged by.
+        flow: one row per run, measured epoch and layer, of the measure to draw and the reading that the study is judged
+            by; rows of all measures where the one to draw was not measured.
         diagnostics: likewise; empty where none were measured.
         landscape: one row per run and point around its trained weights; empty where no losses were taken there.
         value: the column of the results that networks are compared by.
@@ -67,16 +69,17 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(_with_methods(completed(results)), reader.table("flow"))
+    results, flow = judge(_with_methods(completed(results)), reader.table("flow", categories=True))
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
     chosen = measure or study.get("measure") or MEASURE
+    drawn = flow[flow["measure"] == chosen]
     return Source(
         study=study,
         results=results,
         history=reader.table("history"),
-        flow=flow,
+        flow=with_texts(flow if drawn.empty else drawn),
         diagnostics=reader.table("diagnostics"),
         landscape=reader.table("landscape"),
         value=value,
