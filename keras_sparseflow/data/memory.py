@@ -1,4 +1,7 @@
-"""A check that a dataset fits into memory, made before it is read."""
+"""Memory: a check that a dataset fits before it is read, and one error for all that do not."""
+
+import contextlib
+from collections.abc import Iterator
 
 import psutil
 
@@ -20,6 +23,23 @@ def require_memory(name: str, count: int, shape: tuple[int, int, int]) -> None:
             f"float32), more than half of the {_readable(available)} available. Choose a smaller "
             "`image_size` or a smaller `train_size`."
         )
+
+
+@contextlib.contextmanager
+def room_for(what: str, remedy: str = "") -> Iterator[None]:
+    """Context in which TensorFlow's error of a full device is Python's `MemoryError`.
+
+    Args:
+        what: has no room then, in words.
+        remedy: a sentence on what to do.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        reason = f"The device has no room for {what}: {str(error).splitlines()[0]}"
+        raise MemoryError(f"{reason}. {remedy}" if remedy else reason) from error
 
 
 def _readable(number: float) -> str:

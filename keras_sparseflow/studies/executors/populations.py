@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.data.equal_batches import EqualBatches
+from keras_sparseflow.data.memory import room_for
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
@@ -55,7 +56,7 @@ def run_populations(
     while waiting:
         population = waiting.pop(0)
         try:
-            with gradients_end_with_graphs():
+            with gradients_end_with_graphs(), room_for("this population"):
                 _PopulationRun(population, prepared, data, progress).train()
         except MemoryError as error:
             if len(population.training) == 1 and not population.passengers:

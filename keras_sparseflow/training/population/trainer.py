@@ -31,9 +31,6 @@ class Population:
         jit_compile: whether XLA compiles the stacks' programs; None for yes on a GPU and no on a CPU, where
             TensorFlow's own kernels multiply matrices several times faster.
 
-    Raises:
-        MemoryError: from the methods that train, evaluate and probe, when the device has no room.
-
     Example:
         >>> import keras
         >>> from keras_sparseflow import load_images
@@ -104,7 +101,7 @@ class Population:
         while done < steps:
             last = min(steps, done + self._steps_a_call)
             started = time.monotonic()
-            _guarded(functools.partial(self._call, indices, epoch, done, last, measured))
+            self._call(indices, epoch, done, last, measured)
             self._adapt(last - done, time.monotonic() - started)
             done = last
             if on_call is not None:
@@ -116,7 +113,7 @@ class Population:
 
     def evaluate(self) -> list[np.ndarray]:
         """Returns, for each stack, the members' mean loss and accuracy on the test images, shape `(members, 2)`."""
-        return _guarded(lambda: self._test_on(len(self._test.images)))
+        return self._test_on(len(self._test.images))
 
     def probe(self, training: bool = True, on_call: Callable[[int], None] | None = None) -> list[np.ndarray]:
         """Returns, for each stack, the flow of the mean gradient over all training images, see `Stack.flow_of`.
@@ -131,12 +128,12 @@ class Population:
         sums = [stack.no_gradients() for stack in self.stacks]
         while done < steps:
             last = min(steps, done + self._steps_a_call)  # a batch takes no longer than a step does
-            adding = functools.partial(side_by_side, self._sums[training], order, tf.constant(done), tf.constant(last))
-            sums = _guarded(functools.partial(adding, own=sums, fetched=False))
+            first = tf.constant(done)
+            sums = side_by_side(self._sums[training], order, first, tf.constant(last), own=sums, fetched=False)
             done = last
             if on_call is not None:
                 on_call(done)
-        return _guarded(lambda: side_by_side(self._flows[training], order, own=sums))
+        return side_by_side(self._flows[training], order, own=sums)
 
     def states(self) -> list[list[dict[str, np.ndarray]]]:
         """Returns, for each stack, what `Stack.states` returns."""
@@ -219,11 +216,3 @@ def _with_gradients(
     """Returns a sum over images plus the gradients of one more batch."""
     gradients = stack.probe(*batches.plain(indices), training)
     return [so_far + indices.shape[0] * new for so_far, new in zip(total, gradients, strict=True)]
-
-
-def _guarded(work: Callable[[], Any]) -> Any:
-    """Returns a result in host memory; TensorFlow's error of a full device becomes Python's `MemoryError`."""
-    try:
-        return work()
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(f"The device has no room for this population: {str(error).splitlines()[0]}") from error

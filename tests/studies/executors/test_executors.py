@@ -157,6 +157,17 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
     assert len(trained) == 1 and len(records.read_results(tmp_path / "tiny")) == 2
 
 
+def test_a_device_without_room_for_one_network_is_an_error_that_names_it(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
+
+    monkeypatch.setattr(keras.Model, "fit", full)
+    with pytest.raises(
+        MemoryError, match=r"^The device has no room for .+: OOM when allocating\. A smaller --batch_size takes less\.$"
+    ):
+        run_study(study({}), runs_dir=tmp_path, executor="serial")
+
+
 @each_executor
 def test_states_that_take_long_to_save_are_saved_less_often(tmp_path, monkeypatch, spec, data, executor):
     """Half a second for a state, and epochs of milliseconds: the next one is due after seconds."""

@@ -204,29 +204,6 @@ X = np.random.default_rng(1).normal(size=(7, 2, 1, 1)).astype("float32")
 Y = np.arange(7, dtype="int32") % 3
 
 
-def full(*arguments, **options):
-    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
-
-
-def test_a_device_without_room_is_a_memory_error_in_one_line(population, monkeypatch):
-    program = population(("egf_2",))
-    monkeypatch.setattr(program, "_make_batches", full)
-    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
-        program.train_epoch(0, False)
-
-
-@pytest.mark.parametrize("call", [
-    lambda program: program.train_epoch(0, False),
-    lambda program: program.evaluate(),
-    lambda program: program.probe(),
-])  # fmt: skip
-def test_so_it_is_where_programs_run_side_by_side(population, monkeypatch, call):
-    program = population()
-    monkeypatch.setattr(population_module, "side_by_side", full)
-    with pytest.raises(MemoryError, match=r"^The device has no room for this population: OOM when allocating$"):
-        call(program)
-
-
 def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
     for _ in range(7):
