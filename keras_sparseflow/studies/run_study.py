@@ -263,7 +263,7 @@ def train(
 def _note_platform(prepared: Prepared, progress: StudyProgress) -> None:
     """Says where last bits may differ because the study was planned elsewhere."""
     stored = prepared.plan.stored
-    if stored is not None and (unlike := stored.platform.unlike(platform_here())):
+    if stored is not None and (unlike := stored.platform.unlike(platform_here(prepared.options))):
         progress.note(f"Last bits may differ from those of where the study was planned: {unlike}.")
 
 

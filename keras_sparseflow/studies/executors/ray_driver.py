@@ -88,7 +88,7 @@ class _Driver:
         self._over: set[str] = set()
         self._retries = prepared.options.task_retries
         stored = prepared.plan.stored
-        self._platform = platform_here() if stored is None else stored.platform
+        self._platform = platform_here(prepared.options) if stored is None else stored.platform
         self._launch = Launch.new(prepared.study_dir)
         self._needs = _needs(prepared.options, self._platform.threads or 1)
         # Retries are sent from here, which numbers them; Ray's own would not be told apart.

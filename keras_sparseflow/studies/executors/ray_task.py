@@ -153,7 +153,7 @@ def train_task(
             f"{socket.gethostname()} has other versions of this package or its plugins than the launcher: a run is "
             f"{next(b for a, b in zip(run_ids, found, strict=True) if a != b)}."
         )
-    if unlike := planned.unlike(platform_here()):
+    if unlike := planned.unlike(platform_here(options)):
         letters.note(f"Last bits may differ on {socket.gethostname()} from those of the plan: {unlike}.")
     stacked(replace(part, strategy=make_strategy(options)), data, letters)  # type: ignore[arg-type]
 

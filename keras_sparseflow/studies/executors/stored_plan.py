@@ -32,16 +32,17 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Platform:
-    """The parts of a machine that decide last bits.
+    """The parts of a machine, and the way of training on it, that decide last bits.
 
     Args:
         device: "CPU" or "GPU".
         threads: TensorFlow's threads within an operation on a CPU; None on a GPU.
         instructions: the processor's kind and vector instructions.
         tensorflow: the version.
+        xla: whether XLA compiles the training.
 
     Example:
-        >>> here = Platform("CPU", 1, "x86_64 avx2", "2.21.0")
+        >>> here = Platform("CPU", 1, "x86_64 avx2", "2.21.0", xla=False)
         >>> here.unlike(dataclasses.replace(here, tensorflow="2.22.0"))
         'tensorflow 2.21.0 (here 2.22.0)'
     """
@@ -50,6 +51,7 @@ class Platform:
     threads: int | None
     instructions: str
     tensorflow: str
+    xla: bool
 
     def unlike(self, here: "Platform") -> str:
         """Returns in words what differs here; "" where nothing does."""

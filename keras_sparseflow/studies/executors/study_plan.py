@@ -253,22 +253,23 @@ def _platform(executor: str, options: Options) -> Platform:
     """Returns what decides last bits where an executor trains."""
     from keras_sparseflow.training.distributed.device import CPU_CHAINS
 
-    here = platform_here()
+    here = platform_here(options)
     if executor != "ray":
         return here
     if options.task_gpus:
-        return replace(here, device="GPU", threads=None)
+        return replace(here, device="GPU", threads=None, xla=options.jit is not False)
     threads = here.threads if options.task_cpus is None else max(1, options.task_cpus // CPU_CHAINS)
-    return replace(here, device="CPU", threads=threads or 1)
+    return replace(here, device="CPU", threads=threads or 1, xla=options.jit is True)
 
 
-def platform_here() -> Platform:
+def platform_here(options: Options) -> Platform:
     """Returns what decides last bits in this process."""
     from keras_sparseflow.training.distributed import device
 
     on_gpu = device.on_gpu()
     threads = None if on_gpu else device.threads()
-    return Platform("GPU" if on_gpu else "CPU", threads, device.instructions(), versions()["tensorflow"])
+    xla = device.default_jit() if options.jit is None else options.jit
+    return Platform("GPU" if on_gpu else "CPU", threads, device.instructions(), versions()["tensorflow"], xla)
 
 
 def _why(study_dir: Path, left: int, replan: bool) -> tuple[str, ...]:

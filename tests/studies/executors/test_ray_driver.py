@@ -7,7 +7,7 @@ import pytest
 
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors import ray_driver
-from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.ray_driver import tasks_of
 from keras_sparseflow.studies.executors.study_plan import platform_here
 from keras_sparseflow.studies.prepare import prepare
@@ -64,7 +64,7 @@ def test_the_plan_is_for_what_a_task_takes(tmp_path):
     def platform(**options):
         return prepare(study(), runs_dir=tmp_path, executor="ray", options=Options(**options)).plan.stored.platform
 
-    assert platform() == platform_here()
+    assert platform() == platform_here(DEFAULT_OPTIONS)
     assert platform(task_cpus=6).threads == 3 and platform(task_cpus=1).threads == 1
     on_gpus = platform(task_gpus=0.5, population_memory=10**9)
     assert (on_gpus.device, on_gpus.threads) == ("GPU", None)

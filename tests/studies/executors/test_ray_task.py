@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from keras_sparseflow.studies.executors import ray_task
-from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.ray_task import Launch, Letters, UnsharedError, train_task
 from keras_sparseflow.studies.executors.study_plan import platform_here
 from keras_sparseflow.studies.prepare import prepare
@@ -34,7 +34,7 @@ def work(part, launch, run_ids=None, platform=None):
     letters = Letters(sent.extend)
     run_ids = [spec.run_id for spec in part.specs] if run_ids is None else run_ids
     data = load_images("digits", image_size=4, train_size=100)
-    train_task(part, run_ids, data, platform or platform_here(), launch, letters)
+    train_task(part, run_ids, data, platform or platform_here(DEFAULT_OPTIONS), launch, letters)
     letters.flush()
     return sent
 
@@ -68,7 +68,7 @@ def test_runs_that_would_be_called_otherwise_are_refused(part):
 
 
 def test_fewer_cores_than_planned_threads_are_refused_and_another_platform_is_told(part, monkeypatch):
-    launch, here = Launch.new(part.study_dir), platform_here()
+    launch, here = Launch.new(part.study_dir), platform_here(DEFAULT_OPTIONS)
     ray_task._set_up.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(device, "cores", lambda: 1)

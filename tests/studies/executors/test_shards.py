@@ -19,7 +19,7 @@ from tests.plugins.packages import registered
 
 PLAIN = Options(tensorboard=False)
 BASE = {"epochs": 1, "image_size": 4, "train_size": 100, "batch_size": 50, "flow_epochs": 0}
-HERE = Platform("CPU", 1, "", "")
+HERE = Platform("CPU", 1, "", "", xla=False)
 
 
 def study(**values):

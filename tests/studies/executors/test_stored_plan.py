@@ -12,7 +12,7 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors import populations
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.options import Options
+from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.stored_plan import FILE, Platform, planned_threads, read_plan
 from keras_sparseflow.studies.executors.study_plan import platform_here
 from keras_sparseflow.studies.prepare import prepare
@@ -71,7 +71,7 @@ def test_the_first_start_writes_it_and_asking_does_not(tmp_path, started):
         (stack.width, stack.members) for stack in population.stacks
     ]
     assert content["revisions"] == ["4 networks planned."] and content["format"] == 1
-    assert Platform(**content["platform"]) == platform_here() and task["flops"] > 0
+    assert Platform(**content["platform"]) == platform_here(DEFAULT_OPTIONS) and task["flops"] > 0
     assert read_plan(study_dir) == asked.stored
 
 
@@ -234,10 +234,12 @@ def test_threads_that_tensorflow_has_started_with_are_not_changed_silently(tmp_p
 
 def test_another_platform_is_told(tmp_path, started, capsys):
     study_dir = started()
-    path = study_dir / FILE
-    path.write_text(path.read_text().replace(f'"tensorflow": "{platform_here().tensorflow}"', '"tensorflow": "2.0"'))
+    path, content = study_dir / FILE, json.loads((study_dir / FILE).read_text())
+    content["platform"] |= {"tensorflow": "2.0", "xla": True}
+    path.write_text(json.dumps(content))
     started()
-    assert f"tensorflow 2.0 (here {platform_here().tensorflow})" in capsys.readouterr().out
+    here = f"tensorflow 2.0 (here {platform_here(DEFAULT_OPTIONS).tensorflow}), xla True (here False)"
+    assert here in " ".join(capsys.readouterr().out.split())
 
 
 def test_single_networks_have_none(tmp_path, monkeypatch):
