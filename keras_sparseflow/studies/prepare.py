@@ -9,6 +9,7 @@ from keras_sparseflow.data import DataSize, data_size
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, callback_maker, make_strategy
 from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.executors.stored_plan import read_plan
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.refusals import check_specs
 from keras_sparseflow.studies.size.cost import Cost, cost
@@ -101,3 +102,17 @@ def study_costs(studies: Sequence[Study], data_dir: str | None) -> list[tuple[St
             return str(error)
 
     return [(study, cost_of(study)) for study in studies]
+
+
+def as_stored(prepared: Prepared, executor: str) -> Prepared:
+    """Returns a study by the plan that lies in its folder now: another process may have been faster.
+
+    Args:
+        prepared: the study.
+        executor: the one that it was prepared for.
+    """
+    plan, study_dir = prepared.plan, prepared.study_dir
+    if plan.stored is None or read_plan(study_dir) == plan.before:
+        return prepared
+    planned = plan_study(prepared.specs, study_dir, prepared.size, executor, prepared.options)
+    return dataclasses.replace(prepared, plan=planned)

@@ -13,18 +13,18 @@ from keras_sparseflow.data import data_size, load_images
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
 from keras_sparseflow.studies.comparisons import Member, default_max_width
+from keras_sparseflow.studies.executors.execution import check_memory
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.prepared import Prepared
-from keras_sparseflow.studies.executors.shards import Shard, as_stored, check_shard, share
+from keras_sparseflow.studies.executors.shards import Shard, check_shard, share
 from keras_sparseflow.studies.executors.stored_plan import keep_plan
 from keras_sparseflow.studies.executors.study_plan import platform_here
-from keras_sparseflow.studies.prepare import prepare
+from keras_sparseflow.studies.prepare import as_stored, prepare
 from keras_sparseflow.studies.record import check_same_images, command_line, describe_images
 from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost_line, counted, whole_flops
-from keras_sparseflow.studies.size.least_memory import check_memory
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
@@ -75,7 +75,8 @@ def run_study(
         ['dense', 'sparse']
     """
     check_tensorflow("run_study")
-    check_shard(shard, repair=repair, replan=replan)
+    if shard is not None:
+        check_shard(shard, repair=repair, replan=replan)
     if repair:
         _repair(Path(runs_dir) / study.name)
     prepared = prepare(study, runs_dir=runs_dir, data_dir=data_dir, executor=executor, options=options, replan=replan)
@@ -242,7 +243,7 @@ def train(
     with lost_workers_named(strategy), lock as started:
         check_same_images(study_dir, images)
         prepared = prepared if replan else as_stored(prepared, executor)
-        part = share(prepared, shard)
+        part = prepared if shard is None else share(prepared, shard)
         left = [spec for spec in part.specs if not RunFolder(study_dir, spec.run_id).finished]
         with StudyProgress(part.specs, console) as progress:
             progress.note(cost_line(part.cost))

@@ -1,8 +1,8 @@
-"""The computation of each network of a study: dense, by masked layers, or by layers of active weights alone."""
+"""The computation of each network: dense, by masked layers or by active weights alone; the memory it needs."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keras_sparseflow.data import DataSize
@@ -18,6 +18,8 @@ LARGE = 2**22
 
 _COMPARE_ENTRIES = ("adafactor", "muon")
 """Optimizers that train a matrix in another way than a vector of its entries."""
+
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,47 @@ def faster_alone(spec: RunSpec, size: DataSize, options: Options) -> bool:
 def counted_executions(executions: Iterable[Execution]) -> list[tuple[str, int]]:
     """Returns each execution in words, and how many networks have it."""
     return list(Counter(map(str, executions)).items())
+
+
+def least_bytes(spec: RunSpec, execution: Execution, size: DataSize) -> int:
+    """Returns the bytes of a network's kernels, their gradients and masks; slots and images come on top.
+
+    Args:
+        spec: the network.
+        execution: how it is computed.
+        size: of its dataset.
+
+    Example:
+        >>> spec = RunSpec.of(width=100, hidden_layers=1, density=0.5)
+        >>> least_bytes(spec, Execution("masked"), DataSize((8, 8, 1), 10, 100, 100))  # 7,400 weights of 9 bytes
+        66600
+    """
+    kernels = counted_kernels(spec, size)
+    stored, active = (sum(getattr(kernel, name) for kernel in kernels) for name in ("size", "active"))
+    held = active if execution.name == "sparse" else stored
+    return 2 * FLOAT_BYTES * held + (0 if execution.name == "dense" else stored)
+
+
+def check_memory(specs: Sequence[RunSpec], executions: Mapping[str, Execution], size: DataSize) -> None:
+    """Refuses a network that trains alone and is larger than the memory that is free.
+
+    Args:
+        specs: the networks that train alone.
+        executions: how each is computed, by the run's id.
+        size: of their dataset.
+
+    Raises:
+        MemoryError: the message names the network, what it needs and what there is.
+    """
+    from keras_sparseflow.training.distributed.device import free_memory
+
+    needed = {spec: least_bytes(spec, executions[spec.run_id], size) for spec in specs}
+    largest = max(needed, key=lambda spec: needed[spec], default=None)
+    if largest is not None and needed[largest] > (free := free_memory()):
+        raise MemoryError(
+            f"The network {largest.run_id} needs at least {needed[largest]:,} bytes for its weights and gradients; "
+            f"{free:,} are free. Use a smaller `--width` or `--depth`, or a machine with more memory."
+        )
 
 
 def _may_be_sparse(kernel: CountedKernel, limit: float) -> bool:

@@ -5,19 +5,17 @@ from pathlib import Path
 
 from keras_sparseflow.records import RunFolder, read_study
 from keras_sparseflow.studies.executors.prepared import Prepared
-from keras_sparseflow.studies.executors.stored_plan import read_plan
-from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.size.cost import cost
 
 Shard = tuple[int, int]
 """Number, from 0, and count of shards."""
 
 
-def check_shard(shard: Shard | None, **of_the_study: bool) -> None:
+def check_shard(shard: Shard, **of_the_study: bool) -> None:
     """Refuses a shard that is none, or beside arguments that change the whole study.
 
     Args:
-        shard: None for the whole study.
+        shard: number and count.
         **of_the_study: such arguments by name, and whether they are given.
 
     Example:
@@ -26,8 +24,6 @@ def check_shard(shard: Shard | None, **of_the_study: bool) -> None:
             ...
         ValueError: `shard` must be i/n with i from 0 to n - 1, such as 0/4; received 4/4.
     """
-    if shard is None:
-        return
     named = f"{shard[0]}/{shard[1]}"
     if not 0 <= shard[0] < shard[1]:
         raise ValueError(f"`shard` must be i/n with i from 0 to n - 1, such as 0/4; received {named}.")
@@ -39,29 +35,15 @@ def check_shard(shard: Shard | None, **of_the_study: bool) -> None:
             )
 
 
-def as_stored(prepared: Prepared, executor: str) -> Prepared:
-    """Returns a study by the plan that lies in its folder now: another process may have been faster.
-
-    Args:
-        prepared: the study.
-        executor: the one that it was prepared for.
-    """
-    plan, study_dir = prepared.plan, prepared.study_dir
-    if plan.stored is None or read_plan(study_dir) == plan.before:
-        return prepared
-    planned = plan_study(prepared.specs, study_dir, prepared.size, executor, prepared.options)
-    return dataclasses.replace(prepared, plan=planned)
-
-
-def share(prepared: Prepared, shard: Shard | None) -> Prepared:
+def share(prepared: Prepared, shard: Shard) -> Prepared:
     """Returns what one shard of a study trains.
 
     Args:
         prepared: the whole study.
-        shard: None for all of it.
+        shard: number and count.
     """
     stored = prepared.plan.stored
-    if shard is None or stored is None:
+    if stored is None:
         return prepared
     runs = {run_id for task in stored.shard(*shard) for run_id in task.run_ids}
     specs = [spec for spec in prepared.specs if spec.run_id in runs]

@@ -1,17 +1,19 @@
-"""How networks of a study are computed: by masked layers or by active weights alone, and how the plan says so."""
+"""Networks of a study are computed by masked layers or by active weights alone, as the plan says, or refused."""
 
 import pytest
 from rich.console import Console
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
-from keras_sparseflow.studies.executors.execution import execution_of
+from keras_sparseflow.studies.executors.execution import Execution, check_memory, execution_of, least_bytes
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.printing import print_study
+from keras_sparseflow.studies.run_study import run_network
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
+from keras_sparseflow.training.distributed import device
 from tests.studies.executing import assert_same_files, interrupted_after, train
 
 SIZE = DataSize((32, 32, 3), 100, 50_000, 10_000)
@@ -110,3 +112,38 @@ def test_large_sparse_networks_train_alone_and_small_ones_in_populations(tmp_pat
     assert not planned(300)[1].alone
     assert not planned(3076, execution="masked")[1].alone
     assert not planned(3076, executor="population")[1].alone
+
+
+DIGITS = DataSize((8, 8, 1), 10, 100, 100)
+SMALL_ONE = RunSpec.of(width=100, hidden_layers=1, density=0.1)  # 7,400 weights, 740 active
+
+
+@pytest.mark.parametrize(("name", "expected"), [("dense", 8 * 7400), ("masked", 9 * 7400), ("sparse", 8 * 740 + 7400)])
+def test_weights_gradients_and_masks_are_counted(name, expected):
+    assert least_bytes(SMALL_ONE, Execution(name), DIGITS) == expected
+
+
+def test_the_largest_network_is_refused_with_what_it_needs_and_what_there_is(monkeypatch):
+    small = SMALL_ONE.but(width=10)
+    executions = {spec.run_id: Execution("masked") for spec in (SMALL_ONE, small)}
+    monkeypatch.setattr(device, "available_memory", lambda: 9 * 7400)
+    check_memory([small, SMALL_ONE], executions, DIGITS)
+    check_memory([], {}, DIGITS)
+    monkeypatch.setattr(device, "available_memory", lambda: 9 * 7400 - 1)
+    with pytest.raises(MemoryError, match=f"{SMALL_ONE.run_id} needs at least 66,600 bytes .* 66,599 are free"):
+        check_memory([small, SMALL_ONE], executions, DIGITS)
+
+
+@pytest.mark.parametrize("executor", ["serial", "population"])
+def test_nothing_is_written_of_a_network_that_is_larger_than_the_memory(tmp_path, executor):
+    with pytest.raises(MemoryError, match="needs"):
+        run_network({"width": 10**7, "hidden_layers": 3}, runs_dir=tmp_path, executor=executor)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("study", ["../x", "a/../../x", "/x", "..", "."])
+@pytest.mark.parametrize("repair", [False, True])
+def test_no_folder_outside_of_the_runs_folder_is_made(tmp_path, study, repair):
+    with pytest.raises(ValueError, match="`name` names a folder"):
+        run_network({"width": 8}, study=study, runs_dir=tmp_path / "runs", repair=repair)
+    assert not [*tmp_path.iterdir()]

@@ -9,9 +9,9 @@ from keras_sparseflow import records
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import Options
-from keras_sparseflow.studies.executors.shards import as_stored, missing, share
+from keras_sparseflow.studies.executors.shards import missing, share
 from keras_sparseflow.studies.executors.stored_plan import Platform, StoredPlan, Task, keep_plan, read_plan
-from keras_sparseflow.studies.prepare import prepare
+from keras_sparseflow.studies.prepare import as_stored, prepare
 from keras_sparseflow.studies.printing import print_study
 from keras_sparseflow.studies.run_study import run_study
 from keras_sparseflow.studies.study import Study
@@ -118,7 +118,6 @@ def test_the_parts_of_a_shard(tmp_path):
     assert sum(part.cost.networks for part in parts) == 6 == sum(len(part.specs) for part in parts)
     for part in parts:
         assert {spec for p in part.plan.populations for spec in p.specs} | {*part.plan.alone} == {*part.specs}
-    assert share(prepared, None) is prepared
 
 
 @pytest.mark.parametrize("shard", [(2, 2), (0, 0), (-1, 2)])
