@@ -1,4 +1,4 @@
-"""How often a kernel's weights are used for one example: what floating-point operations follow from."""
+"""The uses of a kernel's weights for one example, from which floating-point operations follow."""
 
 import contextlib
 import math

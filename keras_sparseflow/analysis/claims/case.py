@@ -13,7 +13,7 @@ HIGHER, LOWER = 1, -1
 
 @dataclass(frozen=True)
 class Scale:
-    """How values and their differences are printed.
+    """The way in which values and their differences are printed.
 
     Args:
         decimals: of values and differences; None for four significant digits, where the unit is arbitrary.

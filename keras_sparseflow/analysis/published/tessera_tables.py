@@ -42,7 +42,7 @@ approximations are 0.039 and 0.096 (6a). Nothing in tables 5a and 5b tells what 
 
 @dataclass(frozen=True)
 class PublishedCell:
-    """What the paper prints for one of our cells.
+    """The numbers that the paper prints for one of our cells.
 
     Args:
         p_value: its p-value, rounded to three decimals.

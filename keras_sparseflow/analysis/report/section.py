@@ -23,7 +23,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Content:
-    """What a section shows.
+    """The content of a section.
 
     Attributes:
         blocks: paragraphs (text), tables and drawings, in order.

@@ -22,7 +22,7 @@ ANSWERS = (YES, NO_DIFFERENCE, OTHER_WAY, TOO_FEW, NOT_TESTABLE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison says of "the first is better", and why.
+    """The answer of a comparison to "the first is better", and why.
 
     Args:
         answer: one of `ANSWERS`.

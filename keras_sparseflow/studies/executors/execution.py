@@ -24,7 +24,7 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Execution:
-    """How a network is computed. It decides last bits, and is no part of what a run is named after.
+    """The way in which a network is computed. It decides last bits, and is no part of what a run is named after.
 
     Args:
         name: "dense", "masked" or "sparse".

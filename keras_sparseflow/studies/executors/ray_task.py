@@ -77,7 +77,7 @@ class Launch:
 
 
 class Letters:
-    """What a task does with its progress, in place of a `StudyProgress`: it writes to the driver.
+    """The progress of a task, in place of a `StudyProgress`: letters to the driver.
 
     Args:
         send: takes a list of letters.

@@ -1,4 +1,4 @@
-"""Which networks of a study train together, and which alone."""
+"""The plan of a study: which of its networks train together, and which alone."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ STACKING = ("auto", "population", "ray")
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Which runs of a study are left to train, together or alone.
+    """The runs of a study that are left to train, together or alone.
 
     Args:
         populations: trained as one program each.

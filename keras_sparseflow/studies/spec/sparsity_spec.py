@@ -80,7 +80,7 @@ class TicketSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class SparsitySpec:
-    """How many weights are active, which of them, and how that changes while the network trains.
+    """The sparsity of a network: how many weights are active, which of them, and how that changes in training.
 
     The parts `pruning`, `moving` and `tickets` are those of single methods, and None under others.
 

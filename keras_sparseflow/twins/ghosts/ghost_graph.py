@@ -16,7 +16,7 @@ class GhostedSequential(Functional):
 
 
 class Rewiring(abc.ABC):
-    """What is to become of the calls in a graph."""
+    """The changes that are to be made to the calls in a graph."""
 
     @abc.abstractmethod
     def changes(self, operation: Any) -> bool:

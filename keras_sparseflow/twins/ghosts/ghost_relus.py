@@ -1,4 +1,4 @@
-"""Where a model has ReLUs: operations of their own, and the activations of other layers."""
+"""The ReLUs of a model: operations of their own, and the activations of other layers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which layers of a model ghost skips are laid over."""
+"""The layers of a model that ghost skips are laid over."""
 
 import fnmatch
 from collections.abc import Callable, Iterable
