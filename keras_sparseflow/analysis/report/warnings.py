@@ -10,7 +10,7 @@ from keras_sparseflow.analysis.frames.densities import PLACE, dense_levels
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_percent, plural
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
-from keras_sparseflow.analysis.report.words import how_counted, listed
+from keras_sparseflow.analysis.report.words import how_counted, in_words, listed
 from keras_sparseflow.analysis.statistics.power import fewest_pairs
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
@@ -38,6 +38,18 @@ def _unfinished(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     planned, finished = numbers.source.study.get("runs_planned"), numbers.results["run_id"].nunique()
     if planned is not None and finished < planned:
         yield f"{finished} of {planned} runs are finished, {planned - finished} are missing; all numbers are of these."
+
+
+def _another_question(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
+    """Names what a preset's question may speak of, where something else was trained."""
+    overrides = {row["choice"]: row for row in numbers.source.study.get("overrides") or []}
+    named = [
+        f"the {choice} is {in_words(row['here'])} (preset: {in_words(row['preset'])})"
+        for choice, row in overrides.items()
+        if choice in ("dataset", "model")
+    ]
+    if named:
+        yield f"The question is that of the preset {numbers.source.study.get('preset')}; here {', and '.join(named)}."
 
 
 def _damaged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
@@ -236,7 +248,7 @@ def _outside_conditions(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterato
 
 
 _CHECKS: tuple[Callable[[StudyNumbers, pd.DataFrame], Iterator[str]], ...] = (
-    *(_unfinished, _damaged, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged, _few_pairs),
-    *(_single_seed, _left_out, _collapsed, _signs, _few_points, _replanned, _outside_conditions),
+    *(_unfinished, _another_question, _damaged, _chance, _diverged, _weak_dense, _unequal_budget, _not_converged),
+    *(_few_pairs, _single_seed, _left_out, _collapsed, _signs, _few_points, _replanned, _outside_conditions),
 )
 """Every warning, in the order of a page."""

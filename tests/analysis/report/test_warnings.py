@@ -56,6 +56,19 @@ def test_missing_runs_and_incomplete_pairs_are_counted(make_results):
     assert unfinished.startswith("24 of 30 runs are finished")
 
 
+def test_a_question_of_other_networks_or_images_is_said(make_results):
+    changed = [
+        {"choice": name, "preset": before, "here": here}
+        for name, before, here in (("model", "resnet", "mlp"), ("epochs", 180, 10), ("dataset", "cifar100", "digits"))
+    ]
+    (said,) = warned(make_results(), {"preset": "tost_4", "overrides": changed})
+    assert said == (
+        "The question is that of the preset tost_4; here the model is mlp (preset: resnet), and the dataset is digits "
+        "(preset: cifar100)."
+    )
+    assert warned(make_results(), {"preset": "tost_4", "overrides": changed[1:2]}) == []
+
+
 def test_diverged_runs_are_counted_and_how_is_said(make_results):
     results = make_results()
     results.loc[[0, 2, 5], "diverged"] = True
