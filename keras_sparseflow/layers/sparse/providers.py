@@ -91,9 +91,10 @@ def multiply(x: Any, values: Any, mask: Any) -> Any:
     """
     import tensorflow as tf
 
-    exporting = _exporting()
-    use_numba = not exporting and provider() == "numba"
-    product: Any = _by_numba(lambda: mask.places) if use_numba else _by_tensorflow(mask)
+    x32 = tf.cast(x, tf.float32)
+    if _exporting():
+        return tf.cast(tf.ensure_shape(_served(x32, mask), (x.shape[0], mask.places.units)), x.dtype)
+    product: Any = _by_numba(lambda: mask.places) if provider() == "numba" else _by_tensorflow(mask)
     key = id(values)
 
     def computed(x: Any, values: Any) -> tuple[Any, Callable[..., Any]]:
@@ -107,9 +108,7 @@ def multiply(x: Any, values: Any, mask: Any) -> Any:
 
         return y, gradient
 
-    x32, stored = tf.cast(x, tf.float32), tf.cast(values.value, tf.float32)
-    # A saved graph keeps the gradients of TensorFlow's own operations, and no custom ones.
-    y = product(x32, stored)[0] if exporting else tf.custom_gradient(computed)(x32, stored)
+    y = tf.custom_gradient(computed)(x32, tf.cast(values.value, tf.float32))
     y.set_shape((x.shape[0], mask.places.units))
     return tf.cast(y, x.dtype)
 
@@ -122,6 +121,18 @@ def _exporting() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _served(x: Any, mask: Any) -> Any:
+    """Returns `x @ kernel` by TensorFlow's own operations, in a graph that is saved and only computes forward."""
+    import tensorflow as tf
+
+    pairs, values = mask.served()
+    shape = (mask.places.units, mask.places.inputs)
+    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
+        indices=pairs, values=tf.cast(values, tf.float32), dense_shape=shape
+    )
+    return tf.transpose(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.transpose(x)))
 
 
 def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any], Any]:

@@ -53,6 +53,24 @@ class SparseMask:
                 self._layer.pairs = tf.Variable(self.places.pairs, trainable=False)
         return self._layer.pairs.read_value()
 
+    def served(self) -> tuple[Any, Any]:
+        """Returns the unit and the input of each active weight, and its value, in the order of units, as tensors.
+
+        A model that is served computes with the same weights again and again, and a product by rows is the fastest. The
+        layer keeps the variables as an attribute, so that TensorFlow exports them.
+        """
+        import tensorflow as tf
+
+        at, held = self.places, getattr(self._layer, "served", None)
+        with tf.init_scope():
+            values = ops.convert_to_numpy(self._layer.values)[at.order]
+            if held is None or held.places is not at or not np.array_equal(held.values, values):
+                held = self._layer.served = tf.Module()
+                held.places = at
+                pairs = np.stack([at.columns[at.order], at.rows], axis=1).astype(np.int64)
+                held.pairs, held.values = (tf.Variable(array, trainable=False) for array in (pairs, values))
+        return held.pairs.read_value(), held.values.read_value()
+
     def index_tensor(self) -> Any:
         """Returns the places of active weights as a tensor of shape `(active, 1)`, read when a graph runs."""
         import tensorflow as tf

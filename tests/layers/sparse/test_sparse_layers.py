@@ -175,3 +175,15 @@ def test_without_numba_tensorflow_computes_and_the_extra_is_named(monkeypatch):
     assert provider() == "tensorflow"
     with pytest.raises(ImportError, match=r"extra `fast`: pip install 'keras_sparseflow\[fast\]'"), kernels_by("numba"):
         pass
+
+
+def test_what_is_exported_serves_any_number_of_examples_and_the_values_of_then(tmp_path):
+    model = keras.Sequential([keras.Input((12,)), SparseDense(30, density=0.4, mask_seed=0)])
+    x = np.random.default_rng(0).normal(size=(5, 12)).astype("float32")
+    for name in ("first", "second"):
+        model.export(tmp_path / name, verbose=False)
+        served = tf.saved_model.load(tmp_path / name)
+        for examples in (0, 1, 5):
+            expected = x[:examples] @ model.layers[0].values.dense()
+            assert np.allclose(served.serve(x[:examples]), expected, atol=1e-6)
+        model.layers[0].values.assign(model.layers[0].values * 2)
