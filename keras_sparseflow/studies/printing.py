@@ -101,17 +101,17 @@ def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], cons
         console: where to print; None for the terminal.
     """
     console = console or Console()
-    names = max(len(study.name) for costs in papers.values() for study, _ in costs) + 1
-    titles = max(console.width - names - 19, 8)
     lines, refused = [], {}
     for paper, costs in papers.items():
-        lines.append(Text(f"{paper:<{names + titles}} networks      FLOP", "bold"))
+        names = max(len(study.name) for study, _ in costs) + 1
+        titles = max(console.width - names - 15, 8)
+        lines.append(Text(f"{paper:<{names + titles - 4}} networks   FLOP", "bold"))
         for study, cost in costs:
             if isinstance(cost, str):
                 refused[study.name] = cost
             numbers = ("-", "-") if isinstance(cost, str) else (str(cost.networks), short(cost.flops))
             title = study.title if len(study.title) <= titles else f"{study.title[: titles - 1]}\N{HORIZONTAL ELLIPSIS}"
-            lines.append(Text(f"{study.name:<{names}}{title:<{titles}} {numbers[0]:>8}{numbers[1]:>10}"))
+            lines.append(Text(f"{study.name:<{names}}{title:<{titles}} {numbers[0]:>4} {numbers[1]:>6}"))
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
     for name, reason in refused.items():

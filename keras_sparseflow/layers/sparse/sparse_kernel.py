@@ -43,8 +43,7 @@ class SparseMask:
     def pair_tensor(self) -> Any:
         """Returns the input and the unit of each active weight as a tensor, read when a graph runs.
 
-        TensorFlow's kernels need them; to compute them in each call takes as long as the product. The layer keeps the
-        variable as an attribute, so that TensorFlow exports it.
+        TensorFlow's kernels need them, and to compute them in each call takes as long as the product.
         """
         import tensorflow as tf
 
