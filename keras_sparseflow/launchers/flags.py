@@ -80,8 +80,8 @@ def define_run_flags() -> None:
     flags.DEFINE_integer(
         "devices",
         None,
-        "how many devices share each batch (default: all that the strategy finds); without a strategy, how many GPUs a "
-        "study is spread over, by a process each.",
+        "how many devices share each batch (default: all that the strategy finds); without a strategy, how many GPUs, "
+        "or shares of the cores, a study is spread over, by a process each.",
         lower_bound=1,
     )
     flags.DEFINE_bool("memory_growth", False, "take a GPU's memory as it is needed, not all of it at once.")

@@ -58,7 +58,7 @@ def test_a_shard_that_is_killed_goes_on_by_the_same_command(tmp_path, whole):
 
 
 def test_a_study_over_two_devices_leaves_what_one_process_leaves(tmp_path, whole):
-    """Without a GPU a device is a process that sees the whole CPU."""
+    """Without a GPU a device is a process that has its share of the cores."""
     done = launch("scsdc", *MIXED, f"--runs_dir={tmp_path}", "--devices=2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8/8 runs" in done.stdout and f"Report: {tmp_path}/single/report.html" in done.stdout

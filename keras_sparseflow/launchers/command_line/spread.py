@@ -1,4 +1,4 @@
-"""A study spread over the GPUs of one machine: a process for each, which trains a shard of the stored plan."""
+"""A study spread over the GPUs or cores of one machine, by processes that each train a shard of the stored plan."""
 
 import contextlib
 import os
@@ -17,17 +17,18 @@ def spread(devices: int, logs: Path, tell: Callable[[], str]) -> None:
     """Runs this command once for each device, each with its shard, and waits until all have ended.
 
     Args:
-        devices: how many processes; each sees one GPU, or the whole CPU where there is no GPU.
+        devices: how many processes; each sees one GPU, or has its share of the cores where there is no GPU.
         logs: where their output goes.
         tell: gives a line about what is finished, which is printed whenever it changes.
 
     Raises:
-        ValueError: fewer GPUs than devices.
+        ValueError: fewer GPUs than devices, or fewer cores where there is no GPU.
         RuntimeError: a process has failed; the message has its last line.
     """
     visible = _gpus()
-    if visible and devices > len(visible):
-        raise ValueError(f"`devices` must be in [1, {len(visible)}], the GPUs of this machine; received {devices}.")
+    most, what = (len(visible), "GPUs") if visible else (len(_cores()), "cores")
+    if devices > most:
+        raise ValueError(f"`devices` must be in [1, {most}], the {what} of this machine; received {devices}.")
     logs.mkdir(parents=True, exist_ok=True)
     names = [logs / f"device_{device}.log" for device in range(devices)]
     with _processes(names, visible) as processes:
@@ -53,6 +54,9 @@ def _processes(logs: Sequence[Path], gpus: Sequence[str]) -> Iterator[list[subpr
             with log.open("wb") as file:
                 started = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **own})
             processes.append(started)
+            if not gpus and hasattr(os, "sched_setaffinity"):  # TensorFlow, not yet loaded, counts its cores by it
+                first, end = (len(_cores()) * place // len(logs) for place in (number, number + 1))
+                os.sched_setaffinity(started.pid, _cores()[first:end])
         yield processes
     finally:
         for process in processes:
@@ -60,6 +64,11 @@ def _processes(logs: Sequence[Path], gpus: Sequence[str]) -> Iterator[list[subpr
                 process.send_signal(signal.SIGINT)  # a second one, where Ctrl-C has reached it already, ends it at once
         for process in processes:
             process.wait()
+
+
+def _cores() -> list[int]:
+    """Returns the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
 
 
 def _gpus() -> list[str]:
