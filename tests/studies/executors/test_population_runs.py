@@ -474,7 +474,7 @@ def test_progress_counts_the_epochs_of_every_member(whole, halfway, data, monkey
     lines = output.getvalue().splitlines()
     assert shown._epochs_trained == 2 * 2 and (shown.done, shown.skipped, shown.diverged) == (3, 1, 0)
     assert lines[0].startswith("1/3 runs, 8 left;") and lines[0].endswith("finished before")
-    assert lines[1] == "1/3 runs, 8 left; 2 networks together: epoch 3/4, step 1/3"
+    assert lines[1] == "1/3 runs, 8 left; 2 networks together: epoch 3/4, step 1/2"
     accuracy = next(line for line in lines if "epoch 3/4, test accuracy" in line)
     assert accuracy.startswith("1/3 runs, 5 left;") and "nan" not in accuracy
     assert lines[-1].startswith("3/3 runs, 0 left;") and lines[-1].endswith("finished")
