@@ -21,8 +21,8 @@ from tests.studies.executing import InterruptionError, scalars, untraced
 pytestmark = pytest.mark.usefixtures("every_epoch")
 
 STATEFUL = {
-    "epochs": 10, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.02, "variant": "DA_L2_BN",
-    "hidden_layers": 2,
+    "epochs": 10, "batch_size": 16, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.02,
+    "variant": "DA_L2_BN", "hidden_layers": 2,
 }  # fmt: skip
 PLAIN = {"epochs": 2, "flow_epochs": 0}
 
