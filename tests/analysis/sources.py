@@ -28,3 +28,10 @@ def first_screen(*given, **options):
     numbers = numbers_of(*given, **options)
     found = effects(numbers)
     return found, answer(numbers, found), warnings(numbers, found)
+
+
+def effects_and_answer(*given, **options):
+    """Returns the effects and the answer of a study."""
+    numbers = numbers_of(*given, **options)
+    found = effects(numbers)
+    return found, answer(numbers, found)

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -9,9 +10,15 @@ BASE = {"image_size": 4, "train_size": 64, "batch_size": 32, "epochs": 1}
 STUDY = Study(name="tiny", title="", grids=[{"hidden_layers": (1,)}], base=BASE, seeds=(0,), width_fractions=(0.5,))
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return run_study(STUDY, runs_dir=tmp_path_factory.mktemp("runs"))
+
+
 @pytest.fixture
-def study_dir(tmp_path):
-    return run_study(STUDY, runs_dir=tmp_path)
+def study_dir(trained, tmp_path):
+    """A copy of the trained study."""
+    return shutil.copytree(trained, tmp_path / trained.name)
 
 
 def test_a_whole_study_is_said_to_be_whole(study_dir, launch):

@@ -9,7 +9,7 @@ from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.comparisons import matched_pair
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
-SMALL = {"hidden_layers": 1, "epochs": 3, "batch_size": 16, "learning_rate": 0.1}
+SMALL = {"hidden_layers": 1, "epochs": 3, "batch_size": 24, "learning_rate": 0.1}
 
 
 @pytest.fixture(scope="session")

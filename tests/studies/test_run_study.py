@@ -16,6 +16,7 @@ from keras_sparseflow.studies.run_study import check_data, run_network, run_stud
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 from tests.plugins.packages import registered
+from tests.studies.executing import untraced
 
 PLAIN = Options(tensorboard=False)
 BASE = {"epochs": 1, "image_size": 4, "train_size": 100, "batch_size": 50, "flow_epochs": 1}
@@ -60,12 +61,9 @@ def instant(monkeypatch):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A trained study of two pairs that share their dense network, as it has no masks that a score could choose."""
-    return run_study(
-        study({"score": ("random", "magnitude")}),
-        runs_dir=tmp_path_factory.mktemp("runs"),
-        executor="serial",
-        options=PLAIN,
-    )
+    planned, runs_dir = study({"score": ("random", "magnitude")}), tmp_path_factory.mktemp("runs")
+    with untraced():
+        return run_study(planned, runs_dir=runs_dir, executor="serial", options=PLAIN)
 
 
 def test_a_dense_network_of_two_pairs_is_trained_once_and_reported_in_both(shared):

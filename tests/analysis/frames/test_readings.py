@@ -66,7 +66,7 @@ def test_figures_draw_the_end_alone_and_name_it(small):
     assert drawn.get_supylabel() == "EGF (2-norm), end of epoch"
     steps = over_epochs(flow.assign(reading="steps"), results)
     assert steps.get_supylabel() == "EGF (2-norm), mean over steps"
-    densities = make_densities()
+    densities = make_densities(("sgd",), ("NR", "SC"), (0.05, 1.0), (0,))
     flow = make_density_flow(densities, layers=2, epochs=(0, 119))
     assert lines(over_epochs(both(flow), densities)) == lines(over_epochs(flow, densities))
 

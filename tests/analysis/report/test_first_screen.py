@@ -12,7 +12,7 @@ from keras_sparseflow.analysis.report.first_screen import _verb, effect_drawing,
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, NOT_TESTABLE, OTHER_WAY, TOO_FEW, YES
 from tests.analysis.densities import make_densities, with_tweaks
 from tests.analysis.pairs import redrawn
-from tests.analysis.sources import first_screen, numbers_of
+from tests.analysis.sources import effects_and_answer, first_screen, numbers_of
 
 SPREAD = 0.01 * np.sqrt(2)
 """The standard deviation of a difference of `redrawn`."""
@@ -25,7 +25,7 @@ def answered(make_results):
     def answer(pairs, effect, variants=("NR",), seed=1, **options):
         widths, seeds = ((7, 20, 34), pairs // 3) if pairs > 3 else ((7,), pairs)
         results = make_results(("adam",), variants, widths, range(seeds))
-        found, said, _ = first_screen(redrawn(results, effect * SPREAD, seed=seed), **options)
+        found, said = effects_and_answer(redrawn(results, effect * SPREAD, seed=seed), **options)
         return found["verdict"].tolist(), " ".join(said)
 
     return answer
@@ -61,7 +61,7 @@ def test_each_cell_with_a_difference_is_named_with_its_interval(make_results):
         redrawn(results[results["variant"] == name], effect, seed=seed)
         for seed, (name, effect) in enumerate([("NR", -0.05), ("BN", 0.05), ("L2", 0.0)], start=3)
     ]
-    found, said, _ = first_screen(pd.concat(parts, ignore_index=True))
+    found, said = effects_and_answer(pd.concat(parts, ignore_index=True))
     assert found.set_index("label")["verdict"].to_dict() == {
         "adam, NR": OTHER_WAY, "adam, BN": YES, "adam, L2": NO_DIFFERENCE
     }  # fmt: skip
@@ -76,15 +76,15 @@ def test_each_cell_with_a_difference_is_named_with_its_interval(make_results):
 
 def test_cells_that_are_unfinished_are_said_not_to_be_tested(make_results):
     results = make_results(("adam",), ("NR", "BN"))
-    found, said, _ = first_screen(results[(results["variant"] == "BN") | (results["arm"] == "sparse")])
+    found, said = effects_and_answer(results[(results["variant"] == "BN") | (results["arm"] == "sparse")])
     assert found["verdict"].tolist() == [NOT_TESTABLE, YES]
     assert "1 can't be tested" in said[0] and "Better: adam, BN" in said[1]
 
 
 def test_one_arm_alone_answers_nothing(make_results):
-    _, said, _ = first_screen(make_results(("adam",), arms=("dense",)))
+    _, said = effects_and_answer(make_results(("adam",), arms=("dense",)))
     assert len(said) == 1 and "Nothing can be compared" in said[0]
-    _, said, _ = first_screen(make_densities(("sgd",), ("NR",), (0.1,), (0,), ("random",)))
+    _, said = effects_and_answer(make_densities(("sgd",), ("NR",), (0.1,), (0,), ("random",)))
     assert len(said) == 1 and "Nothing can be compared" in said[0]
 
 
@@ -101,7 +101,7 @@ def test_by_loss_the_lower_is_better_and_drop_leaves_pairs_out(answered, make_re
     assert answered(30, 0.8, value="test_loss")[0] == [YES]
     results = redrawn(make_results(("adam",), ("NR",)))
     results.loc[:7, "diverged"] = True
-    (row,) = first_screen(results, diverged="drop")[0].to_dict("records")
+    (row,) = effects_and_answer(results, diverged="drop")[0].to_dict("records")
     assert row["pairs"] == 11 and row["diverged"] == 8
 
 
@@ -112,7 +112,7 @@ def test_tweaks_are_judged_by_their_tests_and_not_by_their_means(effect, verdict
     results = with_tweaks(runs, ("none", "GSk", "LS"))
     tweaked = results["tweaks"] != "none"
     results["test_accuracy"] = runs["test_accuracy"].iloc[0] + rng.normal(0, 0.01, len(results)) + effect * tweaked
-    found, said, _ = first_screen(results)
+    found, said = effects_and_answer(results)
     assert found["verdict"].tolist() == [verdict] * 2
     if verdict == NO_DIFFERENCE:
         assert said[0].startswith("No difference") and len(said) == 1
@@ -122,7 +122,7 @@ def test_tweaks_are_judged_by_their_tests_and_not_by_their_means(effect, verdict
 
 
 def test_numbers_of_an_answer_have_the_precision_of_the_tables(make_results):
-    found, said, _ = first_screen(redrawn(make_results(("adam",), ("NR",), (7, 20, 34), range(10)), 0.05))
+    found, said = effects_and_answer(redrawn(make_results(("adam",), ("NR",), (7, 20, 34), range(10)), 0.05))
     row = found.iloc[0]
     assert format_signed(row["effect"]) in said[0] and format_interval(row["low"], row["high"]) in said[0]
 

@@ -303,18 +303,19 @@ def test_a_failed_write_leaves_the_old_report(study, tmp_path, monkeypatch):
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_files_of_the_last_report_that_this_one_does_not_have_go_and_others_stay(study, tmp_path):
-    folder = study[0]
-    write_report(folder, tmp_path)
+def test_files_of_the_last_report_that_this_one_does_not_have_go_and_others_stay(tmp_path, make_results, write_study):
+    folder = write_study(tmp_path / "study", _pairs(make_results))
+    write_report(folder, tmp_path, figures=False)
     kept, others = {*_files(tmp_path, ".csv", ".md", ".tex")}, tmp_path / "report" / "mine.csv"
     others.write_text("not written by a report")
-    for name in ("report/pairs_old.csv", "outside.csv", "report/../outside.csv"):
+    for name in ("report/pairs_old.csv", "outside.csv"):
         (tmp_path / name).write_text("old")
-        listed = json.loads((tmp_path / ".report.json").read_text())["files"]
-        records.write_json(tmp_path / ".report.json", {"files": [*listed, name, "report/gone.csv", 3]})
-        write_report(folder, tmp_path)
+    listed = json.loads((tmp_path / ".report.json").read_text())["files"]
+    listed += ["report/pairs_old.csv", "outside.csv", "report/../outside.csv", "report/gone.csv", 3]
+    records.write_json(tmp_path / ".report.json", {"files": listed})
+    write_report(folder, tmp_path, figures=False)
     assert _files(tmp_path, ".csv", ".md", ".tex") == {*kept, "mine.csv"} and (tmp_path / "outside.csv").exists()
     for text in ("{", "[]", '{"files": 3}', ""):
         (tmp_path / ".report.json").write_text(text)
-        write_report(folder, tmp_path)
+        write_report(folder, tmp_path, figures=False)
     assert _files(tmp_path, ".csv", ".md", ".tex") == {*kept, "mine.csv"}

@@ -42,12 +42,39 @@ def _eager():
         yield
 
 
+PREPARATION = {
+    run_study_module: ("prepare", "check_images", "check_masks", "load_images"),
+    prepare_module: ("check_specs", "make_strategy", "plan_study", "cost"),
+    Study: ("members",),
+}
+"""Where the parts of a study's preparation are called from."""
+
+
 @pytest.fixture(scope="module")
-def trained_by(tmp_path_factory):
-    """Trains the study by an executor, once, and returns its folder."""
-    return functools.cache(
-        lambda executor: run_study(study(), runs_dir=tmp_path_factory.mktemp("runs"), executor=executor)
-    )
+def watched(tmp_path_factory):
+    """Trains the study by an executor, once, and returns its folder and the parts of its preparation in any order."""
+
+    @functools.cache
+    def train_study(executor):
+        calls = []
+
+        def counted(name, function):
+            return lambda *arguments, **options: (calls.append(name), function(*arguments, **options))[1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            for where, names in PREPARATION.items():
+                for name in names:
+                    patch.setattr(where, name, counted(name, getattr(where, name)))
+            folder = run_study(study(), runs_dir=tmp_path_factory.mktemp("runs"), executor=executor)
+        return folder, sorted(calls)
+
+    return train_study
+
+
+@pytest.fixture(scope="module")
+def trained_by(watched):
+    """Returns the folder of the study that an executor has trained."""
+    return lambda executor: watched(executor)[0]
 
 
 @pytest.fixture
@@ -91,25 +118,9 @@ def test_finished_runs_are_skipped_and_a_larger_grid_adds_to_them(tmp_path, fini
 
 
 @each_executor
-def test_a_study_is_prepared_once(tmp_path, monkeypatch, executor):
+def test_a_study_is_prepared_once(watched, executor):
     """Its networks are made, checked, counted and planned, and its images are loaded, one time each."""
-    calls = []
-
-    def counted(module, name):
-        function = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, **k: (calls.append(name), function(*a, **k))[1])
-
-    counted(run_study_module, "prepare")
-    for name in ("check_specs", "make_strategy", "plan_study", "cost"):
-        counted(prepare_module, name)
-    counted(Study, "members")
-    for name in ("check_images", "check_masks", "load_images"):
-        counted(run_study_module, name)
-    run_study(study({}), runs_dir=tmp_path, executor=executor)
-    assert sorted(calls) == [
-        "check_images", "check_masks", "check_specs", "cost", "load_images", "make_strategy", "members", "plan_study",
-        "prepare",
-    ]  # fmt: skip
+    assert watched(executor)[1] == sorted(name for names in PREPARATION.values() for name in names)
 
 
 def test_networks_leave_no_gradients_behind_and_what_was_there_is_frozen_for_them(tmp_path, monkeypatch, spec, data):
@@ -122,17 +133,17 @@ def test_networks_leave_no_gradients_behind_and_what_was_there_is_frozen_for_the
         add(log, *arguments)
 
     monkeypatch.setattr(RunLog, "add", watched)
-    specs = [spec(epochs=1, flow_epochs=0, seed=seed) for seed in range(4)]
+    specs = [spec(epochs=1, flow_epochs=0, seed=seed) for seed in range(3)]
     keras.utils.clear_session()
     before = len(ops.gradient_registry._registry)
     gc.unfreeze()  # conftest.py has frozen what was there before the tests
     try:
-        train("serial", specs[:3], tmp_path, data, tensorboard=False)
+        train("serial", specs[:2], tmp_path, data, tensorboard=False)
         assert registered_gradients[0] > before and len(set(registered_gradients)) == 1, "as many after each network"
         assert min(frozen) > 10_000 and not gc.get_freeze_count()
     finally:
         gc.freeze()
-    train("serial", specs[3:], tmp_path, data, tensorboard=False)
+    train("serial", specs[2:], tmp_path, data, tensorboard=False)
     assert gc.get_freeze_count(), "what a program has frozen itself stays so"
 
 
@@ -175,7 +186,7 @@ def test_states_that_take_long_to_save_are_saved_less_often(tmp_path, monkeypatc
     monkeypatch.setattr(
         RunLog, "save", lambda log, arrays: (time.sleep(0.5), saved.append(log.next_epoch), save(log, arrays))
     )
-    train(executor, [spec(epochs=8, flow_epochs=0)], tmp_path, data, checkpoint_seconds=0)
+    train(executor, [spec(epochs=8, batch_size=48, flow_epochs=0)], tmp_path, data, checkpoint_seconds=0)
     assert saved[0] == 1 and len(saved) < 4
 
 

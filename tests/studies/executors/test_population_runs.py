@@ -85,7 +85,7 @@ def kept_states(patch, states):
 def whole(tmp_path_factory, pair, data, one_stack_at_a_time):
     """Two pairs that train together, whose test images are evaluated five at most at a time."""
     values = {"epochs": EPOCHS, "optimizer": "momentum", "schedule": "cosine", "variant": "L2", "l2": 0.05}
-    flow = {"flow_epochs": 2, "flow_measures": ("egf_1",)}
+    flow = {"flow_epochs": 2, "flow_measures": ("egf_1",), "flow_readings": ("steps",)}
     specs = [spec for seed in (0, 1) for spec in pair(seed=seed, learning_rate=0.02, **values, **flow)]
     whole, init = Whole(specs, tmp_path_factory.mktemp("whole"), -time.monotonic()), Population.__init__
 
@@ -101,6 +101,20 @@ def whole(tmp_path_factory, pair, data, one_stack_at_a_time):
         train("population", specs, whole.study_dir, data)
     whole.seconds += time.monotonic()
     return whole
+
+
+@pytest.fixture(scope="module")
+def interrupted_together(whole, data, tmp_path_factory):
+    """The folder of the first two of them, which were interrupted together after two epochs."""
+    study_dir = tmp_path_factory.mktemp("interrupted")
+    stopped("population", whole.specs[:2], study_dir, data, 1)
+    return study_dir
+
+
+@pytest.fixture
+def halfway(interrupted_together, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(interrupted_together, tmp_path / "halfway")
 
 
 @pytest.fixture(scope="module")
@@ -228,33 +242,31 @@ def test_so_is_one_that_another_process_has_finished_since_it_was_planned(whole,
 
 
 def test_interrupted_runs_go_on_together_as_if_they_had_not_been_each_from_where_it_is(
-    whole, data, tmp_path, monkeypatch
+    whole, halfway, data, monkeypatch
 ):
-    """Two were trained together for an epoch, one alone for two; those that stand alike are one population."""
+    """Two were trained together for two epochs, one alone for one; those that stand alike are one population."""
     specs = whole.specs
-    stopped("population", specs[:2], tmp_path, data, 0)
     with untraced():
-        stopped("serial", specs[2:3], tmp_path, data, 1)
-    found = plan("population", specs, tmp_path, data)
+        stopped("serial", specs[2:3], halfway, data, 0)
+    found = plan("population", specs, halfway, data)
     assert [(p.first_epoch, {s.run_id for s in p.specs}) for p in found.populations] == [
-        (1, {s.run_id for s in specs[:2]}), (2, {specs[2].run_id}), (0, {specs[3].run_id})
+        (2, {s.run_id for s in specs[:2]}), (1, {specs[2].run_id}), (0, {specs[3].run_id})
     ]  # fmt: skip
-    take(specs[3], whole, tmp_path)
+    take(specs[3], whole, halfway)
     trained = trained_epochs(monkeypatch)
-    train("population", specs, tmp_path, data)
-    assert trained == {specs[0].run_id: [1, 2, 3], specs[1].run_id: [1, 2, 3], specs[2].run_id: [2, 3]}
-    check_same(specs[:2], whole, tmp_path)
-    check_same(specs[2:], whole, tmp_path, 1e-4)
+    train("population", specs, halfway, data)
+    assert trained == {specs[0].run_id: [2, 3], specs[1].run_id: [2, 3], specs[2].run_id: [1, 2, 3]}
+    check_same(specs[:2], whole, halfway)
+    check_same(specs[2:], whole, halfway, 1e-4)
 
 
-def test_runs_that_were_interrupted_together_go_on_alone(whole, data, tmp_path, monkeypatch):
-    two = [whole.specs[0], whole.specs[3]]
-    stopped("population", two, tmp_path, data, 1)
+def test_runs_that_were_interrupted_together_go_on_alone(whole, halfway, data, monkeypatch):
+    two = whole.specs[:2]
     trained = trained_epochs(monkeypatch)
     with untraced():
-        train("serial", two, tmp_path, data)
+        train("serial", two, halfway, data)
     assert trained == {spec.run_id: [2, 3] for spec in two}
-    check_same(two, whole, tmp_path, 1e-4)
+    check_same(two, whole, halfway, 1e-4)
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_result_is_only_finished(whole, data, tmp_path, monkeypatch):
@@ -271,17 +283,15 @@ def test_a_run_killed_between_its_last_epoch_and_its_result_is_only_finished(who
     check_same(specs, whole, tmp_path, 1e-4)
 
 
-def test_a_corrupt_checkpoint_is_named_before_any_training(whole, data, tmp_path, monkeypatch):
+def test_a_corrupt_checkpoint_is_named_before_any_training(whole, halfway, data, monkeypatch):
     spec = whole.specs[0]
-    with untraced():
-        stopped("serial", [spec], tmp_path, data, 0)
-    checkpoint = RunFolder(tmp_path, spec.run_id).path / "checkpoint.npz"
+    checkpoint = RunFolder(halfway, spec.run_id).path / "checkpoint.npz"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-30])
     trained = trained_epochs(monkeypatch)
     with pytest.raises(
         ValueError, match=rf"{spec.run_id}/checkpoint\.npz is corrupt.*Run the study again with --repair"
     ):
-        train("population", whole.specs, tmp_path, data)
+        train("population", whole.specs, halfway, data)
     assert trained == {}
 
 
@@ -453,20 +463,18 @@ def test_what_can_not_be_stacked_is_trained_alone_and_the_rest_together(spec, pa
 # --- progress ---------------------------------------------------------------------------------------------------
 
 
-def test_progress_counts_the_epochs_of_every_member(whole, data, tmp_path, monkeypatch):
+def test_progress_counts_the_epochs_of_every_member(whole, halfway, data, monkeypatch):
     specs = whole.specs[:3]
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     monkeypatch.setattr(progress.StudyProgress, "time_left", lambda shown: str(sum(shown._epochs_left.values())))
-    with untraced():
-        stopped("serial", specs[:2], tmp_path, data, 1)
-    take(specs[2], whole, tmp_path)
+    take(specs[2], whole, halfway)
     output = io.StringIO()
     with StudyProgress(specs, Console(file=output, width=200)) as shown:
-        train_with(shown, "population", specs, tmp_path, data)
+        train_with(shown, "population", specs, halfway, data)
     lines = output.getvalue().splitlines()
     assert shown._epochs_trained == 2 * 2 and (shown.done, shown.skipped, shown.diverged) == (3, 1, 0)
     assert lines[0].startswith("1/3 runs, 8 left;") and lines[0].endswith("finished before")
-    assert lines[1] == "1/3 runs, 8 left; 2 networks together: epoch 3/4, step 1/3"
+    assert lines[1] == "1/3 runs, 8 left; 2 networks together: epoch 3/4, step 1/2"
     accuracy = next(line for line in lines if "epoch 3/4, test accuracy" in line)
     assert accuracy.startswith("1/3 runs, 5 left;") and "nan" not in accuracy
     assert lines[-1].startswith("3/3 runs, 0 left;") and lines[-1].endswith("finished")

@@ -81,7 +81,7 @@ OTHERS = [name for name in ACTIVATIONS.names() if name not in PAPER | OVER_UNITS
 
 
 def contract(compared, others, tmp_path, data):
-    """A network alone, and padded in the stack of networks that are wider: two of their epochs, of 6 steps."""
+    """A network alone, and padded in the stack of networks that are wider: two of their epochs, of 3 steps."""
     (planned,) = plan("population", [compared, *others], tmp_path, data).populations
     stack = next(stack for stack in planned.stacks if planned.specs.index(compared) in stack.members)
     assert stack.width > compared.model.width
@@ -96,7 +96,7 @@ def test_every_optimizer_and_every_choice(spec, pair, tmp_path, data, monkeypatc
     # Beside a matched pair and a network of another density. Sigmoid is 0.5 where a unit is not there: padding must not
     # reach the raw norms.
     shared, own = NETWORKS[optimizer]
-    base = {"epochs": 3, "flow_epochs": 2, "batch_size": 8, "hidden_layers": 2, "augment_pad": 1, "l2": 0.05, **shared}
+    base = {"epochs": 3, "flow_epochs": 2, "batch_size": 16, "hidden_layers": 2, "augment_pad": 1, "l2": 0.05, **shared}
     monkeypatch.setattr(device, "parallel_stacks", lambda: 1)
     compared = spec(**{**base, "optimizer": optimizer, "width": 13, "seed": 1, **own})
     others = [*pair(**{**base, "optimizer": optimizer}), spec(**base, optimizer=optimizer, **{**SPARSE, "width": 17})]
@@ -129,7 +129,7 @@ def test_networks_that_train_together_decay_by_their_own_lambda(spec, tmp_path, 
     specs = [spec(**base, **choice) for choice in choices]
     assert len(plan("population", specs, tmp_path, data).populations) == 1
     with untraced():
-        alone = stopped("serial", specs, tmp_path / "alone", data, 1)
-    together = stopped("population", specs, tmp_path / "together", data, 1)
+        alone = stopped("serial", specs, tmp_path / "alone", data, 0)
+    together = stopped("population", specs, tmp_path / "together", data, 0)
     for run_spec in specs:
         assert_agree(run_spec, alone, together)

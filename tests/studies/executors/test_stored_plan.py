@@ -108,10 +108,22 @@ def test_finished_members_only_train_along_and_not_in_stacks_of_their_own(tmp_pa
     assert read_plan(study_dir).tasks[0].populations[0].runs == tuple(spec.run_id for spec in whole.specs)
 
 
-def test_who_is_finished_does_not_change_a_bit_of_the_others(tmp_path):
-    """Two of twelve networks are left: without the others their operations would have other shapes."""
+@pytest.fixture(scope="module")
+def of_twelve():
+    """A study of twelve networks that train together."""
     what = study(seeds=(0, 1, 2, 3, 4, 5), optimizer=("adam",), activation=("swish",))
-    whole = run_study(what, runs_dir=tmp_path / "whole", options=PLAIN)
+    return dataclasses.replace(what, base={**BASE, "epochs": 4})
+
+
+@pytest.fixture(scope="module")
+def whole(of_twelve, tmp_path_factory):
+    """Its folder after all have trained together, from beginning to end."""
+    return run_study(of_twelve, runs_dir=tmp_path_factory.mktemp("whole"), options=PLAIN)
+
+
+def test_who_is_finished_does_not_change_a_bit_of_the_others(of_twelve, whole, tmp_path):
+    """Two of twelve networks are left: without the others their operations would have other shapes."""
+    what = of_twelve
     (planned_whole,) = prepare(what, runs_dir=tmp_path / "none").plan.populations
     left = [planned_whole.specs[stack.members[1]].run_id for stack in planned_whole.stacks]
     shutil.copytree(whole, tmp_path / "part" / "tiny")
@@ -123,25 +135,23 @@ def test_who_is_finished_does_not_change_a_bit_of_the_others(tmp_path):
             assert (part / run_id / name).read_bytes() == (whole / run_id / name).read_bytes()
 
 
-def test_members_that_stand_at_different_epochs_go_on_to_the_same_bits(tmp_path, monkeypatch):
+def test_members_that_stand_at_different_epochs_go_on_to_the_same_bits(of_twelve, whole, tmp_path, monkeypatch):
     """The process ends between the checkpoint of one member and the next one's."""
-    what = dataclasses.replace(study(seeds=(0, 1, 2), optimizer=("adam",)), base={**BASE, "epochs": 4})
-    whole = run_study(what, runs_dir=tmp_path / "whole", options=PLAIN)
     save, saves = RunFolder.save_checkpoint, []
 
     def until_killed(folder, *arguments):
         saves.append(folder)
-        if len(saves) == 9:  # of the second epoch, the third of six
+        if len(saves) == 15:  # of the second epoch, the third of twelve
             raise InterruptionError
         save(folder, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(InterruptionError):
         patch.setattr(RunFolder, "save_checkpoint", until_killed)
         patch.setattr(CheckpointClock, "due", lambda clock: True)
-        run_study(what, runs_dir=tmp_path / "part", options=PLAIN)
-    left = prepare(what, runs_dir=tmp_path / "part").plan.populations
-    assert {(population.first_epoch, len(population.training)) for population in left} == {(2, 2), (1, 4)}
-    part = run_study(what, runs_dir=tmp_path / "part", options=PLAIN)
+        run_study(of_twelve, runs_dir=tmp_path / "part", options=PLAIN)
+    left = prepare(of_twelve, runs_dir=tmp_path / "part").plan.populations
+    assert {(population.first_epoch, len(population.training)) for population in left} == {(2, 2), (1, 10)}
+    part = run_study(of_twelve, runs_dir=tmp_path / "part", options=PLAIN)
     for run_id in records.read_study(whole)["run_ids"]:
         assert (part / run_id / "history.csv").read_bytes() == (whole / run_id / "history.csv").read_bytes()
 

@@ -1,6 +1,7 @@
 """The time that a study would take: by earlier runs, and by steps that are trained."""
 
 import json
+import shutil
 
 import pytest
 
@@ -24,8 +25,8 @@ ALONE = Study(
     name="alone",
     title="",
     comparison="densities",
-    grids=[{"density": (0.3, 1.0), "method": ("rigl", "lottery"), "tweaks": ("tost",)}],
-    base={"model": "resnet", "depth": 8, "width": 1, "train_size": 200, "epochs": 40, "rewind_step": 5,
+    grids=[{"hidden_layers": (1,), "density": (0.3, 1.0), "method": ("rigl", "lottery"), "tweaks": ("tost",)}],
+    base={"width": 8, "image_size": 4, "train_size": 200, "epochs": 40, "rewind_step": 5,
           "move_frequency": 5, "diagnostics": ("top_eigenvalue",)},
     seeds=(0,),
 )  # fmt: skip
@@ -45,9 +46,15 @@ def test_twice_the_epochs_take_about_twice_as_long(tmp_path, monkeypatch):
     assert second == pytest.approx(2 * first, rel=0.2), "flow is measured in more epochs of the longer one"
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    return run_study(PAIRS, runs_dir=tmp_path_factory.mktemp("runs"), options=OPTIONS)
+
+
 @pytest.fixture
-def trained(tmp_path):
-    return run_study(PAIRS, runs_dir=tmp_path, options=OPTIONS)
+def trained(trained_once, tmp_path):
+    """A copy of the trained pairs."""
+    return shutil.copytree(trained_once, tmp_path / trained_once.name)
 
 
 def test_earlier_runs_of_this_machine_tell_the_time(trained, tmp_path):
@@ -63,4 +70,6 @@ def test_earlier_runs_of_this_machine_tell_the_time(trained, tmp_path):
 
 
 def test_other_architectures_tell_nothing(trained, tmp_path):
-    assert time_line(prepare(ALONE, runs_dir=tmp_path, options=OPTIONS), "auto", train=False) == ""
+    base = {"model": "resnet", "depth": 8, "width": 1}
+    resnets = Study(name="resnets", title="", comparison="densities", grids=[{"density": (0.3,)}], base=base)
+    assert time_line(prepare(resnets, runs_dir=tmp_path, options=OPTIONS), "auto", train=False) == ""

@@ -47,7 +47,7 @@ def test_a_run_shows_the_fields_that_studies_vary_and_others_that_are_not_at_the
         "optimizer": "sgd", "variant": "L2_BN", "activation": "relu", "learning_rate": 0.1, "model": "mlp",
         "hidden_layers": "1", "depth": "none", "width": "20", "method": "static", "score": "random",
         "distribution": "none", "density": "none", "matched_fraction": "0.3", "tweaks": "none", "seed": "2",
-        "dataset": "digits", "image_size": "8", "train_size": "none", "batch_size": "16", "epochs": "3", "l2": "0.0001",
+        "dataset": "digits", "image_size": "8", "train_size": "none", "batch_size": "24", "epochs": "3", "l2": "0.0001",
     }  # fmt: skip
     assert set(shown) == set(ALWAYS_SHOWN)
     more = hyperparameters(spec(flow_measures=("egf_2", "egf_1"), flow_readings=("end",), train_size=50, subset_seed=4))

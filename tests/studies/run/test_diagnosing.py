@@ -27,7 +27,7 @@ ALL = {
 def network(**values):
     """A dense round of a lottery ticket, which keeps the weights that it came to."""
     small = {"hidden_layers": 2, "width": 8, "variant": "BN", "method": "lottery"}
-    training = {"batch_size": 16, "epochs": 2, "learning_rate": 0.05, "optimizer": "momentum"}
+    training = {"batch_size": 24, "epochs": 2, "learning_rate": 0.05, "optimizer": "momentum"}
     return RunSpec.of(**{**small, **training, "flow_epochs": 1, "flow_readings": ("end",), **values})
 
 

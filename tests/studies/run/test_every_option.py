@@ -107,9 +107,10 @@ def seen(data, spec, tmp_path_factory):
 
 DENSITY = {"matched_fraction": None, "density": 0.3, "width": 10}
 TWO, THREE = {"hidden_layers": 2}, {"hidden_layers": 3}
-MOVING = {"method": "set", "move_frequency": 1, "epochs": 2}
-PRUNING = {**DENSITY, "method": "magnitude", "prune_from": 0.2, "prune_until": 0.6, "prune_frequency": 2, "epochs": 2}
-SMOOTHED, GHOSTS = {"tweaks": "LS"}, {"tweaks": "GSw", "epochs": 2, "ghost_until": 0.5}
+SIX_STEPS = {"epochs": 2, "batch_size": 16}
+MOVING = {"method": "set", "move_frequency": 1, **SIX_STEPS}
+PRUNING = {**DENSITY, "method": "magnitude", "prune_from": 0.2, "prune_until": 0.6, "prune_frequency": 2, **SIX_STEPS}
+SMOOTHED, GHOSTS = {"tweaks": "LS"}, {"tweaks": "GSw", "ghost_until": 0.5, **SIX_STEPS}
 VIT = {**DENSITY, "model": "vit", "depth": 1, "width": 1, "patch_size": 2, "variant": "SC"}
 L2 = {"variant": "L2", "l2": 0.5}
 FLOW = {"flow_epochs": 1, "flow_readings": ("end",), "variant": "L2_BN", "l2": 0.5}

@@ -127,7 +127,7 @@ def test_a_pruned_run_that_was_interrupted_comes_to_what_it_would_have_come_to(p
 
 def test_a_gradual_schedule_ends_at_the_density(network, data):
     """12 steps: from step 4 to step 10, every 4 steps at most: at steps 4 and 8."""
-    gradual = {"prune_from": 0.25, "prune_until": 0.75, "prune_frequency": 4, "epochs": 4}
+    gradual = {"prune_from": 0.25, "prune_until": 0.75, "prune_frequency": 4, "epochs": 4, "batch_size": 16}
     (callback,) = mask_callbacks(network(method="magnitude", density=0.1, **gradual), data)
     due = {step: [float(value) for value in callback._schedule(step)] for step in range(1, 13)}
     assert [step for step, (now, _) in due.items() if now] == [4, 8] and due[8][1] == pytest.approx(0.9)
@@ -136,7 +136,7 @@ def test_a_gradual_schedule_ends_at_the_density(network, data):
 
 @pytest.mark.parametrize("executor", ["serial", "auto"])
 def test_a_study_that_may_empty_kernels_is_trained_and_what_is_finished_is_not_tried_again(executor, tmp_path):
-    base = {"width": 10, "epochs": 1, "batch_size": 32, "train_size": 100, "image_size": 4, "flow_epochs": 0}
+    base = {"width": 10, "epochs": 1, "batch_size": 50, "train_size": 100, "image_size": 4, "flow_epochs": 0}
     alike = {"hidden_layers": (2,), "distribution": ("global",), "density": (0.005,)}
     grids = [{"method": ("static",), "score": ("magnitude",), **alike}, {"method": ("lottery",), **alike}]
     planned = Study(name="s", title="t", comparison="densities", grids=grids, base=base, seeds=(0,))

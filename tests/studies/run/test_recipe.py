@@ -34,7 +34,7 @@ def test_l2_is_a_term_of_the_loss_or_decoupled_and_never_both(spec, values, pena
 
 def test_a_schedule_spans_the_whole_training(spec, data):
     """3 epochs of 48 // 16 steps."""
-    rates = learning_rates(spec(schedule="step"), 0.1, data)
+    rates = learning_rates(spec(schedule="step", batch_size=16), 0.1, data)
     np.testing.assert_allclose([float(rates(n)) for n in (0, 4, 5, 6, 7, 8)], [0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3])
     assert learning_rates(spec(), 0.1, data) == 0.1
 

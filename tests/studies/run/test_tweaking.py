@@ -13,7 +13,7 @@ from keras_sparseflow.studies.study import Study
 from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
 
 NETWORK = {"hidden_layers": 3, "width": 12, "flow_epochs": 0}
-TRAINING = {"batch_size": 16, "epochs": 4, "learning_rate": 0.05, "optimizer": "momentum"}
+TRAINING = {"batch_size": 24, "epochs": 4, "learning_rate": 0.05, "optimizer": "momentum"}
 
 
 def network(**values):
@@ -108,7 +108,7 @@ def test_an_interrupted_run_with_ghosts_comes_to_what_it_would_have_come_to(fade
 def test_ghosts_may_stay(data):
     assert ghost_callbacks(network(tweaks="GSw", ghost_decay="none"), data) == ghost_callbacks(network(), data) == []
     (schedule,) = ghost_callbacks(network(tweaks="GSk", ghost_decay="linear", ghost_until=0.75), data)
-    assert schedule._end_step == 9 and schedule.values_at(0.25)[1] == 0.75
+    assert schedule._end_step == 6 and schedule.values_at(0.25)[1] == 0.75
     model = build_network(network(tweaks="GSw", ghost_decay="none"), data)
     assert without_ghosts(model) is model
 

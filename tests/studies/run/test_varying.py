@@ -88,7 +88,7 @@ def test_callbacks_are_made_of_the_spec_and_all_steps(monkeypatch, data, spec):
     seen = []
     registered(monkeypatch, PARTS, S=Part(help="s", callbacks=lambda *given: seen.append(given) or []))
     part_callbacks(spec(variant="S"), data)
-    assert seen == [(spec(variant="S"), 3 * 3)]
+    assert seen == [(spec(variant="S"), 3 * 2)]
 
 
 def test_networks_with_hooks_are_trained_one_after_the_other(data, spec, tmp_path):
@@ -101,7 +101,7 @@ def test_networks_with_hooks_are_trained_one_after_the_other(data, spec, tmp_pat
     with untraced():
         said = train("auto", specs[1:2], tmp_path, data)
     assert "Networks with variant part 'C' are trained one after the other: what it does" in said
-    assert Steps.count == 3 and RunFolder(tmp_path, specs[1].run_id).finished
+    assert Steps.count == 2 and RunFolder(tmp_path, specs[1].run_id).finished
 
 
 def test_tweaks_have_hooks_too(monkeypatch, data, spec):
