@@ -1,6 +1,7 @@
 """The fields of specs: what each means, where its default comes from, which values it takes, and when it applies."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -215,6 +216,12 @@ def _check_choices(item: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def _check_number(item: dataclasses.Field[Any], value: Any) -> Any:
+    """Returns a number within a field's limits; the specs of a study repeat most of theirs."""
+    return (_checked if type(value) in (int, float) else _checked.__wrapped__)(item, value)
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
+def _checked(item: dataclasses.Field[Any], value: Any) -> Any:
     limits = {name: item.metadata[name] for name in LIMITS if name in item.metadata}
     return check_number(called(item), value, whole="int" in str(item.type), **limits)
 
