@@ -163,9 +163,17 @@ def test_the_mask_of_the_same_weights_is_the_same_whatever_they_went_through():
     assert updates == 6 + 7 + 7 and returned
 
 
-@EACH_CLASS
-@pytest.mark.parametrize("step", [1, 4])
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "Adagrad"])
+@pytest.mark.parametrize(
+    ("model_class", "optimizer", "step"),
+    [
+        (keras.Model, "SGD", 1),
+        (keras.Model, "Adam", 4),
+        (keras.Model, "Adagrad", 1),
+        (SparseModel, "SGD", 4),
+        (SparseModel, "Adam", 1),
+        (SparseModel, "Adagrad", 4),
+    ],
+)
 def test_removed_weights_and_their_slots_are_zero_and_stay_so(model_class, optimizer, step):
     options = {"momentum": 0.9} if optimizer == "SGD" else {}
     model = network(model_class, optimizer=getattr(keras.optimizers, optimizer)(0.05, **options))
