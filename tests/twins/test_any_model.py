@@ -9,6 +9,7 @@ from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import make_masks, set_masks
 from keras_sparseflow.twins import load_compressed, save_compressed, sparsify, sparsity_summary, strip_masks
 from keras_sparseflow.twins.copying import layers_of
+from tests.backend import untraced
 from tests.processes import run
 from tests.twins.blocks import (
     BLOCKS,
@@ -23,6 +24,7 @@ from tests.twins.blocks import (
 )
 from tests.twins.models import alike, array, masks, outputs, same
 
+pytestmark = pytest.mark.untraced
 layers = keras.layers
 
 
@@ -33,11 +35,12 @@ def model(request):
 
 @pytest.fixture(scope="module")
 def half(model):
-    """Its twin of density 0.5, trained for two epochs."""
+    """Its twin of density 0.5, trained for two steps."""
     twin = sparsify(model, 0.5)
     twin.before = {kernel.path: array(kernel.variable) for kernel in kernels_of(twin)}
     twin.compile("adam", "mse")
-    twin.fit(examples(model), np.ones((4, 3)), epochs=2, verbose=0)
+    with untraced():
+        twin.fit(examples(model), np.ones((4, 3)), epochs=2, verbose=0)
     return twin
 
 
@@ -95,6 +98,7 @@ def test_a_file_loads_in_another_process_after_a_plain_import(tmp_path):
     assert run(LOAD, str(tmp_path / "twin.keras")).stdout.strip() == "Functional 15 [0.5, 0.5, 0.5]"
 
 
+@pytest.mark.untraced(False)  # steps that were traced before must be traced anew
 def test_the_model_itself_can_become_the_twin_and_turn_back():
     model = subclassed()
     variables, x = [id(variable) for variable in model.trainable_variables], examples(model)

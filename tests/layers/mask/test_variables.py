@@ -133,6 +133,7 @@ def test_it_is_left_out_of_weight_decay_as_a_stock_kernel():
         assert np.array_equal(before, layer.kernel) == excluded and holds(layer)
 
 
+@pytest.mark.untraced
 def test_spectral_normalization_normalises_the_active_weights_and_counts_the_kernel_once():
     wrapper = keras.layers.SpectralNormalization(built_of(0), power_iterations=60)
     inputs = keras.Input((6,))
@@ -146,6 +147,7 @@ def test_spectral_normalization_normalises_the_active_weights_and_counts_the_ker
     assert holds(layer)
 
 
+@pytest.mark.untraced
 @EACH_MODEL_CLASS
 @pytest.mark.parametrize("kind", [MaskedDense, MaskedEinsumDense])
 def test_float8_layers_keep_their_mask(kind, model_class):
