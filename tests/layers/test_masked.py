@@ -230,8 +230,11 @@ def classifier(model_class=keras.Model, dtype=None, **dense_arguments):
     return model_class(inputs, MaskedDense(3, density=0.6, mask_seed=3, dtype=dtype)(x))
 
 
-def check_invariant(model, steps=4, **compile_arguments):
-    """Trains, then checks every masked kernel and every slot of it, and that active weights did move."""
+def check_invariant(model, steps=5, **compile_arguments):
+    """Trains, then checks every masked kernel and every slot of it, and that active weights did move.
+
+    Lion's steps have one length, so that an even number of them may lead a weight back to where it was.
+    """
     layers = [layer for layer in model.layers if hasattr(layer, "mask")]
     before = [(stored(layer), mask_of(layer)) for layer in layers]
     optimizer = compile_arguments["optimizer"]
@@ -309,7 +312,6 @@ def test_the_mask_holds_in_a_loop_of_ones_own_too(make):
         assert np.array_equal(stored(layer) != 0, mask_of(layer))
 
 
-@pytest.mark.untraced
 @EACH_MODEL_CLASS
 @pytest.mark.parametrize(
     ("optimizer", "message"),

@@ -31,7 +31,7 @@ def model_of(kind, optimizer, **arguments):
     return model
 
 
-def data(examples=48):
+def data(examples=64):
     rng = np.random.default_rng(0)
     return rng.normal(size=(examples, 12)).astype("float32"), rng.integers(0, 3, examples)
 
@@ -58,7 +58,7 @@ OPTIMIZERS = {
 @pytest.mark.untraced  # what follows compares traced steps, too
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_training_is_that_of_the_masked_layer(optimizer):
-    (sparse, losses), (masked, expected) = (trained(kind, optimizer()) for kind in (SparseDense, MaskedDense))
+    (sparse, losses), (masked, expected) = (trained(kind, optimizer(), 1) for kind in (SparseDense, MaskedDense))
     assert np.allclose(losses, expected, rtol=1e-5)
     assert np.allclose(sparse.layers[1].kernel, masked.layers[1].kernel, atol=2e-5)
     assert all(slot.shape == (ACTIVE,) for slot in slots_of(sparse.optimizer, sparse.layers[1].values))
@@ -160,7 +160,7 @@ def test_it_works_within_functions_and_threads():
 
     @tf.function
     def repeated(x):
-        total = tf.zeros((48, 8))
+        total = tf.zeros((64, 8))
         for _ in tf.range(3):
             total += layer(x)
         return total
