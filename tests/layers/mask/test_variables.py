@@ -148,7 +148,6 @@ def test_spectral_normalization_normalises_the_active_weights_and_counts_the_ker
     assert holds(layer)
 
 
-@pytest.mark.untraced
 @EACH_MODEL_CLASS
 @pytest.mark.parametrize("kind", [MaskedDense, MaskedEinsumDense])
 def test_float8_layers_keep_their_mask(kind, model_class):
