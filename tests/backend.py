@@ -1,5 +1,8 @@
 """The Keras backend that tests run on, and gradients that are taken on any."""
 
+import contextlib
+import warnings
+
 import keras
 import pytest
 from keras import ops
@@ -20,6 +23,23 @@ MODEL_CLASS = SparseModel if ON_TENSORFLOW else keras.Model
 def not_on(backend, reason):
     """Returns the mark of a test that one backend fails, and not by a fault of ours."""
     return pytest.mark.skipif(backend == BACKEND, reason=reason)
+
+
+@contextlib.contextmanager
+def untraced():
+    """Within it, steps run operation by operation; on another backend than TensorFlow it changes nothing."""
+    if not ON_TENSORFLOW:
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def gradients(function, *values):

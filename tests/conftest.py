@@ -21,3 +21,16 @@ def pytest_runtest_setup(item):
     mark = item.get_closest_marker("tensorflow")
     if mark is not None and BACKEND != "tensorflow":
         pytest.skip(f"TensorFlow's alone: {', '.join(mark.args)}")
+
+
+@pytest.fixture(autouse=True)
+def _untraced(request):
+    """Does what the mark `untraced` of a test, or of its file, says; `untraced(False)` takes a test out of its file."""
+    mark = request.node.get_closest_marker("untraced")
+    if mark is None or mark.args == (False,):
+        yield
+        return
+    from tests.backend import untraced
+
+    with untraced():
+        yield

@@ -20,6 +20,7 @@ CASES = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_it_is_the_stock_layer_with_zeros_that_stay(case, tmp_path):
     masked, stock, arguments, shape = case

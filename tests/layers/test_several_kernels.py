@@ -105,7 +105,10 @@ def test_density_one_is_the_stock_layer_whatever_it_computes(case):
     np.testing.assert_allclose(called(layer, inputs), called(twin, inputs), rtol=1e-4, atol=1e-6)
 
 
-@EACH
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=name, marks=() if name == "lstm" else pytest.mark.untraced) for name, case in CASES.items()],
+)
 def test_inactive_weights_stay_zero_under_plain_fit_and_active_ones_train(case):
     masked, _, arguments, shape, _ = case
     layer = masked(**arguments, density=0.5, mask_seed=0, name="masked")

@@ -118,6 +118,7 @@ def named(request):
     return make(), expected
 
 
+@pytest.mark.untraced
 @pytest.mark.tensorflow("measure_flow")
 def test_one_name_in_masks_flow_and_summaries(named):
     model, expected = named
@@ -208,6 +209,7 @@ def test_a_kernel_of_two_layers_is_the_inner_ones():
     assert list(weights_of(model)) == ["norm/inner/kernel", "norm/vector_u", "norm/inner/bias"]
 
 
+@pytest.mark.untraced
 @pytest.mark.tensorflow("GradientFlow and RigL")
 def test_callbacks_name_kernels_of_one_name_apart(tmp_path):
     twin = sparsify(two_towers(SparseModel), 0.5, exclude="head")

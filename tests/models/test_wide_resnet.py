@@ -168,6 +168,7 @@ def test_without_a_density_every_layer_is_stock():
     assert not any(isinstance(layer, MaskedKernel) for layer in small().layers)
 
 
+@pytest.mark.untraced
 @pytest.mark.tensorflow("GradientFlow")
 def test_training_moves_active_weights_alone_and_measures_every_kernel(sparse):
     before = kernels(sparse)

@@ -67,8 +67,17 @@ CASES = pytest.mark.parametrize(("sparse", "batch_norm"), list(itertools.product
 TWO_CASES = pytest.mark.parametrize(("sparse", "batch_norm"), [(True, True), (False, False)])
 
 
-@CASES
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("sparse", "batch_norm", "jit_compile"),
+    [
+        *(
+            pytest.param(*case, False, marks=pytest.mark.untraced)
+            for case in itertools.product([True, False], repeat=2)
+        ),
+        (True, True, True),
+        (False, False, True),
+    ],
+)
 def test_a_training_step_records_the_flow_of_its_gradients(sparse, batch_norm, jit_compile):
     model = network(sparse, batch_norm, jit_compile=jit_compile)
     kernels, masks, norm, _ = state(model)
@@ -80,6 +89,7 @@ def test_a_training_step_records_the_flow_of_its_gradients(sparse, batch_norm, j
         np.testing.assert_allclose(after, before - LEARNING_RATE * gradient * mask, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.untraced
 @TWO_CASES
 def test_large_kernels_are_measured_in_blocks_to_the_same_flow(sparse, batch_norm, monkeypatch):
     for module in (recorder_module, measures):
@@ -92,7 +102,7 @@ def test_large_kernels_are_measured_in_blocks_to_the_same_flow(sparse, batch_nor
     check_rows(recorder.rows, flow(by_hand, masks))
 
 
-@CASES
+@TWO_CASES
 def test_recorded_flow_is_the_mean_over_steps(sparse, batch_norm):
     model = network(sparse, batch_norm)
     start = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
@@ -109,6 +119,7 @@ def test_recorded_flow_is_the_mean_over_steps(sparse, batch_norm):
     check_rows(recorder.rows, {key: (expected[0][key] + expected[1][key]) / 2 for key in expected[0]})
 
 
+@pytest.mark.untraced
 @TWO_CASES
 @pytest.mark.parametrize("cost", ["total", "data"])
 def test_cost_says_whether_the_l2_term_counts(sparse, batch_norm, cost):
@@ -121,6 +132,7 @@ def test_cost_says_whether_the_l2_term_counts(sparse, batch_norm, cost):
     check_rows(recorder.rows, flow(by_hand, masks))
 
 
+@pytest.mark.untraced
 @CASES
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
@@ -145,6 +157,7 @@ def test_a_probe_of_batches_measures_the_norm_of_their_mean_gradient():
     np.testing.assert_allclose([r["value"] for r in parts], [r["value"] for r in whole], rtol=1e-5)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 def test_a_callback_with_data_probes_a_plain_keras_model_after_scheduled_epochs(sparse, training):
@@ -184,6 +197,7 @@ def test_the_raw_norm_of_a_sparse_network_counts_inactive_entries():
         assert rows["grad_norm_2", layer] > 1.05 * rows["egf_2", layer]
 
 
+@pytest.mark.untraced
 def test_the_loss_scale_of_mixed_float16_is_undone():
     """With a loss scale of 2^10 the recorded flow is that of the unscaled loss, within half precision."""
     plain, scaled = (network(sparse=True, batch_norm=False) for _ in range(2))

@@ -37,6 +37,7 @@ class Subclassed(SparseModel):
         return self.head(self.flow(inputs))
 
 
+@pytest.mark.untraced
 def test_functional_and_subclassed_models_live_side_by_side():
     functional()
     model = Subclassed()
@@ -99,7 +100,14 @@ def subclassed():
     return model
 
 
-@pytest.mark.parametrize("make", [functional, subclassed, used_functionally])
+@pytest.mark.parametrize(
+    "make",
+    [
+        functional,
+        pytest.param(subclassed, marks=pytest.mark.untraced),
+        pytest.param(used_functionally, marks=pytest.mark.untraced),
+    ],
+)
 def test_a_model_can_be_pickled_and_copied(make):
     model = make()
     model.fit(X, Y, verbose=0)
@@ -117,12 +125,14 @@ def test_a_model_can_be_pickled_and_copied(make):
         assert not np.array_equal(other(X), model(X))
 
 
+@pytest.mark.untraced
 def test_the_reported_loss_is_the_mean_over_examples():
     model = functional(keras.optimizers.SGD(1e-30))
     history = model.fit(X[:20], Y[:20], batch_size=16, shuffle=False, verbose=0)  # 16 and 4
     np.testing.assert_allclose(history.history["loss"][0], LOSS(Y[:20], model(X[:20])), rtol=1e-5)
 
 
+@pytest.mark.untraced
 def test_recorders_do_not_disturb_each_other():
     first = GradientFlow(epochs=[0], cost="total")
     second = GradientFlow(epochs=[1], cost="data", measures=["egf_2"])
@@ -131,6 +141,7 @@ def test_recorders_do_not_disturb_each_other():
     assert set(second.to_frame()["measure"]) == {"egf_2"}
 
 
+@pytest.mark.untraced
 def test_the_cost_without_regularizers_is_exact_for_any_regularizer():
     """An orthogonal regulariser has a gradient at inactive entries too; the raw norm must lose all of it."""
     flows = []
@@ -142,12 +153,14 @@ def test_the_cost_without_regularizers_is_exact_for_any_regularizer():
     np.testing.assert_allclose(*flows, rtol=1e-4)
 
 
+@pytest.mark.untraced
 def test_logs_have_a_value_in_every_epoch_so_that_a_history_is_a_table():
     history = functional().fit(X, Y, epochs=3, verbose=0, callbacks=[GradientFlow(epochs=[1])])
     frame = pd.DataFrame(history.history)
     assert list(frame["flow/steps/egf_2"].notna()) == [False, True, False]
 
 
+@pytest.mark.untraced
 def test_a_callback_ended_by_an_exception_leaves_nothing_behind():
     class StopError(Exception):
         pass
@@ -170,6 +183,7 @@ def test_steps_that_overflow_under_a_loss_scale_do_not_count():
     assert len(last) == 12 and np.isfinite(last).all()
 
 
+@pytest.mark.untraced
 def test_a_kernel_that_the_loss_does_not_use_has_no_flow():
     inputs = keras.Input((5,))
     unused = MaskedDense(4, density=0.5, name="unused")(inputs)
@@ -219,7 +233,7 @@ def test_a_plain_model_without_data_is_told_what_to_do():
 
 
 REPLICAS = """
-import contextlib, json, sys
+import contextlib, itertools, json
 import tensorflow as tf
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0],
                                            [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -227,29 +241,29 @@ import keras, numpy as np
 from keras_sparseflow import GradientFlow, SparseModel, mlp
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(32, 3, 3, 1)).astype("float32"), rng.integers(0, 4, 32)
-found = []
-for replicas in (0, 1, 2):
-    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)]) if replicas else None
+strategies = [tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)]) if replicas else None
+              for replicas in (0, 1, 2)]
+found = {"total": [], "data": []}
+for cost, strategy in itertools.product(found, strategies):
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = mlp((3, 3, 1), 4, [8, 8], active=[30, 20, 15], l2=0.1, seed=3, model_class=SparseModel)
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9),
                       keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
-    flow = GradientFlow(cost=sys.argv[1])
+    flow = GradientFlow(cost=cost)
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
-    history = model.fit(data, epochs=3, verbose=0, callbacks=[flow], shuffle=False)
+    history = model.fit(data, epochs=2, verbose=0, callbacks=[flow], shuffle=False)
     kernels = [keras.ops.convert_to_numpy(v).tolist() for v in model.trainable_variables]
-    found.append([history.history["loss"], [row["value"] for row in flow.rows], kernels])
+    found[cost].append([history.history["loss"], [row["value"] for row in flow.rows], kernels])
 print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize("cost", ["total", "data"])
-def test_replicas_agree_with_one_device(cost):
+def test_replicas_agree_with_one_device_in_the_flow_of_either_cost():
     """The same global batches on no strategy, one replica and two: losses, kernels and all flow measures."""
-    done = processes.run(REPLICAS, cost)
+    done = processes.run(REPLICAS)
     assert done.returncode == 0, done.stderr[-3000:]
-    alone, one, two = json.loads(done.stdout.splitlines()[-1])
-    for replicas in (one, two):
-        for ours, expected in zip(replicas, alone, strict=True):
-            flat = [np.concatenate([np.ravel(part) for part in values]) for values in (ours, expected)]
-            np.testing.assert_allclose(*flat, rtol=1e-5, atol=1e-7)
+    for cost, (alone, *replicas) in json.loads(done.stdout.splitlines()[-1]).items():
+        for count, found in enumerate(replicas, 1):
+            for ours, expected in zip(found, alone, strict=True):
+                flat = [np.concatenate([np.ravel(part) for part in values]) for values in (ours, expected)]
+                np.testing.assert_allclose(*flat, rtol=1e-5, atol=1e-7, err_msg=f"{cost} on {count}")

@@ -9,6 +9,7 @@ from keras_sparseflow.layers.structure import kernels_of
 from keras_sparseflow.masks import make_masks, set_masks
 from keras_sparseflow.twins import load_compressed, save_compressed, sparsify, sparsity_summary, strip_masks
 from keras_sparseflow.twins.copying import layers_of
+from tests.backend import untraced
 from tests.processes import run
 from tests.twins.blocks import (
     BLOCKS,
@@ -23,6 +24,7 @@ from tests.twins.blocks import (
 )
 from tests.twins.models import alike, array, masks, outputs, same
 
+pytestmark = pytest.mark.untraced
 layers = keras.layers
 
 
@@ -33,11 +35,12 @@ def model(request):
 
 @pytest.fixture(scope="module")
 def half(model):
-    """Its twin of density 0.5, trained for two epochs."""
+    """Its twin of density 0.5, trained for two steps."""
     twin = sparsify(model, 0.5)
     twin.before = {kernel.path: array(kernel.variable) for kernel in kernels_of(twin)}
     twin.compile("adam", "mse")
-    twin.fit(examples(model), np.ones((4, 3)), epochs=2, verbose=0)
+    with untraced():
+        twin.fit(examples(model), np.ones((4, 3)), epochs=2, verbose=0)
     return twin
 
 
@@ -95,20 +98,27 @@ def test_a_file_loads_in_another_process_after_a_plain_import(tmp_path):
     assert run(LOAD, str(tmp_path / "twin.keras")).stdout.strip() == "Functional 15 [0.5, 0.5, 0.5]"
 
 
-def test_the_model_itself_can_become_the_twin_and_turn_back():
-    model = subclassed()
+@pytest.mark.parametrize(
+    ("make", "kernels"),
+    [
+        (subclassed, 13),
+        pytest.param(classifier, 2, marks=pytest.mark.untraced(False)),  # traced before, to be traced anew
+    ],
+)
+def test_the_model_itself_can_become_the_twin_and_turn_back(make, kernels):
+    model = make()
     variables, x = [id(variable) for variable in model.trainable_variables], examples(model)
     model.compile("adam", "mse")
     model.fit(x, np.ones((4, 3)), verbose=0)
     before = outputs(model, x)
-    assert sparsify(model, 1.0, inplace=True) is model and len(masks(model)) == 13
+    assert sparsify(model, 1.0, inplace=True) is model and len(masks(model)) == kernels
     assert alike(outputs(model, x), before)
     set_masks(model, make_masks(model, 0.3), model.optimizer)
     model.fit(x, np.ones((4, 3)), verbose=0)
     assert all(not array(kernel.variable)[~array(kernel.mask)].any() for kernel in kernels_of(model))
     assert sorted(id(variable) for variable in model.trainable_variables) == sorted(variables)
     before = outputs(model, x)
-    assert strip_masks(model, inplace=True) is model and not masks(model) and type(model).__name__ == "Subclassed"
+    assert strip_masks(model, inplace=True) is model and not masks(model) and isinstance(model, type(make()))
     assert alike(outputs(model, x), before)
 
 

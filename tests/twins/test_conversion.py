@@ -53,7 +53,7 @@ def test_which_layers_train_is_kept(stock, twin):
     assert trained[0] == trained[1] and len(stock.trainable_variables) == len(twin.trainable_variables)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(density=st.floats(0.2, 1), seed=st.integers(0, 2**40), score=st.sampled_from(["random", "magnitude"]))
 def test_uniform_counts_are_exact_whatever_the_density(density, seed, score):
     twin = sparsify(dense_model(5, 3), density, score=score, seed=seed)
@@ -189,7 +189,12 @@ def test_a_kernel_that_would_be_empty_is_refused_by_name_unless_all_are_asked_to
 
 @pytest.mark.parametrize(
     ("make", "precision"),
-    [(transformer, "float32"), (transformer, "mixed_bfloat16"), (recurrent, "mixed_bfloat16"), (images, "float32")],
+    [
+        (transformer, "float32"),
+        pytest.param(transformer, "mixed_bfloat16", marks=pytest.mark.untraced),
+        pytest.param(recurrent, "mixed_bfloat16", marks=pytest.mark.untraced),
+        pytest.param(images, "float32", marks=pytest.mark.untraced),
+    ],
 )
 def test_plain_fit_keeps_inactive_weights_at_zero_in_every_kind_of_layer(make, precision):
     keras.config.set_dtype_policy(precision)
@@ -261,6 +266,7 @@ def with_lora():
     return model, merged
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("score", ["random", "magnitude", "snip", "grasp", "synflow"])
 def test_masks_of_layers_with_lora_are_those_of_their_effective_kernels(score):
     model, merged = with_lora()
@@ -275,6 +281,7 @@ def test_masks_of_layers_with_lora_are_those_of_their_effective_kernels(score):
     assert mask_report(model, found, paths=True) == mask_report(merged, expected, paths=True)
 
 
+@pytest.mark.untraced
 def test_the_twin_of_a_model_with_lora_computes_with_masked_effective_kernels_and_trains_on(tmp_path):
     model, merged = with_lora()
     twin = sparsify(model, 0.4, score="magnitude", exclude="einsum")

@@ -160,6 +160,7 @@ def stop(model):
     return on_epoch_end
 
 
+@pytest.mark.untraced
 def test_only_the_layers_that_are_named_change():
     model = network()
     before = arrays(model, "mask")
@@ -168,6 +169,7 @@ def test_only_the_layers_that_are_named_change():
     assert changed == ["hidden"]
 
 
+@pytest.mark.untraced
 @EACH
 def test_frozen_layers_keep_their_masks_and_may_not_be_named(method):
     model = network()
@@ -222,6 +224,7 @@ def test_further_bad_arguments():
         RigL(cost="l2")
 
 
+@pytest.mark.untraced
 @EACH
 @pytest.mark.parametrize(
     ("options", "compile_options", "message"),
@@ -239,6 +242,7 @@ def test_what_does_not_fit_is_refused_before_training(method, options, compile_o
     assert int(model.optimizer.iterations) == 0
 
 
+@pytest.mark.untraced
 def test_updates_that_are_over_before_training_are_refused():
     model = network()
     fit(model, epochs=1)
@@ -249,6 +253,7 @@ def test_updates_that_are_over_before_training_are_refused():
     assert callback.rows
 
 
+@pytest.mark.untraced
 def test_data_of_unknown_length_need_an_end():
     import tensorflow as tf
 

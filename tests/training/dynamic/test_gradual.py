@@ -59,6 +59,7 @@ def test_the_density_is_the_cubic_of_zhu_and_gupta():
         assert pruning.density_at(step) == pytest.approx(1 - sparsity)
 
 
+@pytest.mark.untraced
 def test_equal_magnitudes_keep_exact_counts():
     counts = []
     for callback in (
@@ -80,6 +81,7 @@ def test_the_last_step_is_an_update_whatever_the_frequency():
     assert not inactive_values(model).any()
 
 
+@pytest.mark.untraced
 def test_one_weight_stays():
     model = network(density=1.0)
     fit(model, GradualMagnitude(0.001, 1, 1), epochs=1)
@@ -95,6 +97,7 @@ def test_a_training_that_is_resumed_goes_on_with_the_schedule():
     assert first.rows + second.rows == at_once.rows
 
 
+@pytest.mark.untraced
 def test_a_training_that_diverges_goes_on_with_its_masks():
     model = network(density=1.0, optimizer=keras.optimizers.SGD(1e30))
     fit(model, GradualMagnitude(0.1, 10, 12, frequency=1), epochs=1)
@@ -124,6 +127,7 @@ def test_bad_arguments_are_refused(arguments, options, message):
         GradualMagnitude(*arguments, **options)
 
 
+@pytest.mark.untraced
 def test_a_schedule_that_was_over_before_it_pruned_anything_is_refused():
     model = network(density=1.0)
     fit(model, epochs=1)
@@ -133,6 +137,7 @@ def test_a_schedule_that_was_over_before_it_pruned_anything_is_refused():
     assert arrays(model, "mask")["hidden"].sum() == 480
 
 
+@pytest.mark.untraced
 def test_kernels_that_lora_trains_in_their_place_are_refused():
     model = network(density=0.5)
     hidden = model.get_layer("hidden")

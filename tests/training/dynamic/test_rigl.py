@@ -46,6 +46,7 @@ def by_hand(kernel, mask, gradient, share):
     return np.isin(np.arange(mask.size), list(after)).reshape(mask.shape), dropped & grown, grown - dropped
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("l2", [0.0, 0.01])
 def test_one_update_is_that_by_hand(l2):
     """Three steps of descent, then an update on the fourth batch: nothing moves but the masks and what they remove."""
@@ -75,6 +76,7 @@ def test_one_update_is_that_by_hand(l2):
     assert callback.to_frame()["grown"].sum() > 0
 
 
+@pytest.mark.untraced
 def test_dropped_weights_whose_gradient_is_large_stay_with_their_values_and_slots():
     """All but nothing is kept, so many of the dropped weights are among the largest gradients."""
     model, watch = perceptron(), []
@@ -94,6 +96,7 @@ def test_dropped_weights_whose_gradient_is_large_stay_with_their_values_and_slot
     assert watch[3][2][mask_after & ~mask].any()  # the next step gives new weights a slot
 
 
+@pytest.mark.untraced
 def test_the_regularizer_says_which_dropped_weights_stay_only_if_it_is_asked():
     """Its gradient would bring back the dropped weights: at inactive weights it is zero."""
     grown = {}
@@ -142,6 +145,7 @@ def test_flow_is_measured_in_every_step_whatever_the_order_of_callbacks():
     assert np.isfinite(flows).all() and flows[0] == flows[1]
 
 
+@pytest.mark.untraced
 def test_two_updates_may_be_due_at_once():
     model, watch = network(), Watch()
     first, second = RigL(end_step=9, frequency=4, layers=["conv"]), RigL(end_step=9, frequency=4, layers=["hidden"])
@@ -150,6 +154,7 @@ def test_two_updates_may_be_due_at_once():
     assert int(model.optimizer.iterations) == 12
 
 
+@pytest.mark.untraced
 def test_an_interrupted_update_leaves_training_as_it_was():
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):

@@ -65,7 +65,7 @@ def test_beta_grows_geometrically_and_alpha_falls(alpha, by_hand):
     assert schedule.values_at(-1) == (2, 1)
 
 
-@pytest.mark.parametrize("model_class", [keras.Model, SparseModel])
+@pytest.mark.parametrize("model_class", [keras.Model, pytest.param(SparseModel, marks=pytest.mark.untraced)])
 def test_every_step_has_its_values_and_from_the_chosen_epoch_on_there_are_no_ghosts(model_class):
     model, watch, schedule = twin_of(model_class), Watch(), GhostSchedule(2)
     fit(model, schedule, watch, epochs=3, validation_data=(X[:8], Y[:8]))
@@ -79,6 +79,7 @@ def test_every_step_has_its_values_and_from_the_chosen_epoch_on_there_are_no_gho
     )
 
 
+@pytest.mark.untraced
 def test_the_end_can_be_a_step_within_an_epoch():
     model, watch = twin_of(), Watch()
     fit(model, GhostSchedule(end_step=5, alpha="linear"), watch, epochs=1)
@@ -87,6 +88,7 @@ def test_the_end_can_be_a_step_within_an_epoch():
     )
 
 
+@pytest.mark.untraced
 def test_what_comes_after_the_end_is_the_training_of_the_architecture():
     """Also weights that are inactive stay zero, with ghosts and after them."""
     model = twin_of()
@@ -118,6 +120,7 @@ def test_a_training_that_was_saved_midway_goes_on_with_the_schedule(tmp_path):
         np.testing.assert_allclose(arrays(loaded, "kernel")[name], arrays(whole, "kernel")[name], atol=1e-6)
 
 
+@pytest.mark.untraced
 def test_several_calls_of_fit_go_on_with_the_optimizers_steps():
     model, schedule = twin_of(), GhostSchedule(2)
     for _ in range(2):
@@ -125,6 +128,7 @@ def test_several_calls_of_fit_go_on_with_the_optimizers_steps():
     assert [row["step"] for row in schedule.rows] == [12, 24] and strengths(model) == ({math.inf}, {0.0})
 
 
+@pytest.mark.untraced
 def test_a_schedule_that_was_over_before_it_began_is_refused_and_can_begin_later():
     model = twin_of()
     fit(model, epochs=1)
@@ -135,6 +139,7 @@ def test_a_schedule_that_was_over_before_it_began_is_refused_and_can_begin_later
     assert single(watch.steps)[0] == (1, 1) and strengths(model) == ({math.inf}, {0.0})
 
 
+@pytest.mark.untraced
 def test_a_step_is_all_batches_of_one_update_where_gradients_accumulate():
     model, watch = twin_of(optimizer=keras.optimizers.SGD(0.02, gradient_accumulation_steps=4)), Watch()
     fit(model, GhostSchedule(end_step=3, alpha="linear"), watch, epochs=1)
@@ -149,6 +154,7 @@ def test_it_works_compiled_and_with_several_steps_in_one_execution(options):
     np.testing.assert_allclose(model.predict(X, verbose=0), strip_ghosts(model).predict(X, verbose=0), atol=1e-6)
 
 
+@pytest.mark.untraced
 def test_in_half_precision_the_epoch_counts_where_a_loss_scale_drops_steps():
     """A loss scale of 2 ** 30 overflows at first, and the optimizer does not count those steps."""
     keras.config.set_dtype_policy("mixed_float16")
@@ -162,6 +168,7 @@ def test_in_half_precision_the_epoch_counts_where_a_loss_scale_drops_steps():
     assert np.array_equal(model.predict(X, verbose=0), strip_ghosts(model).predict(X, verbose=0))
 
 
+@pytest.mark.untraced
 def test_activations_that_are_relu_from_the_start_stay_so():
     model = keras.Sequential([keras.Input((4,)), GhostSwish(math.inf), keras.layers.Dense(2), GhostSwish(3.0)])
     model.compile("sgd", "mse")

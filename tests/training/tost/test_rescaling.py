@@ -96,6 +96,7 @@ def tiny(model_class=keras.Model, bias=(0.5, -0.3, 0.1)):
     return model
 
 
+@pytest.mark.untraced
 def test_the_seed_decides_and_the_kind_of_model_does_not():
     one, other_kind, other_seed = (
         rescale_init(tiny(kind), DATA, iterations=4, batch_size=10, seed=seed).scales
@@ -105,6 +106,7 @@ def test_the_seed_decides_and_the_kind_of_model_does_not():
     assert one != pytest.approx(other_seed, rel=1e-5)
 
 
+@pytest.mark.untraced
 def test_the_first_step_moves_scales_by_the_learning_rate_and_none_falls_below_the_bound():
     first = rescale_init(tiny(), DATA, iterations=1, learning_rate=0.02, **OPTIONS).scales
     assert [abs(scale - 1) for scale in first.values()] == pytest.approx([0.02, 0.02], rel=1e-3)
@@ -114,6 +116,7 @@ def test_the_first_step_moves_scales_by_the_learning_rate_and_none_falls_below_t
     assert min(low.values()) == 0.2
 
 
+@pytest.mark.untraced
 def test_options_reach_the_objective():
     def first(data=DATA, **options):
         return rescale_init(tiny(), data, iterations=1, **{**OPTIONS, "gamma": 10.0, **options}).history[0]
@@ -127,6 +130,7 @@ def test_options_reach_the_objective():
     assert first(one_hot, loss=smoothed)["value"] != pytest.approx(usual["value"], rel=1e-3)
 
 
+@pytest.mark.untraced
 def test_the_trial_step_is_judged_by_a_batch_of_which_half_is_new():
     dataset = tf.data.Dataset.from_tensor_slices(DATA).batch(20)
     found = rescale_init(tiny(), dataset, iterations=1, gamma=10.0).history[0]
@@ -136,6 +140,7 @@ def test_the_trial_step_is_judged_by_a_batch_of_which_half_is_new():
     assert (found["objective"], found["value"]) == ("loss", pytest.approx(expected.value, rel=1e-5))
 
 
+@pytest.mark.untraced
 def test_what_cannot_be_done_is_refused_and_leaves_the_model_as_it_was():
     model = network()
     before = arrays(model)
