@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-notebooks test-report test-tracking test-user \
+.PHONY: help setup demo test test-backends test-bazel test-cluster test-deploy test-install test-keras test-kill test-models test-notebooks test-report test-slow test-tracking test-user \
 	lint docs api benchmark dist clean lock
 
 help:            ## show this list
@@ -22,8 +22,11 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## 120 networks on digits: is sparse better than dense here? Ends in an HTML report
 	$(BIN)/python launchers/scsdc.py --preset=demo
 
-test: $(INSTALLED)  ## all tests of tests/ and of docstrings, in parallel
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## the tests of tests/ and of docstrings that are quick, in parallel
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)  ## the other tests of tests/, which compare whole trainings
+	$(BIN)/python -m pytest -m slow tests
 
 # Suites that are slow by nature, one a folder of suites/, each in under 10 minutes.
 

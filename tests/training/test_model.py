@@ -258,6 +258,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_replicas_agree_with_one_device_in_the_flow_of_either_cost():
     """The same global batches on no strategy, one replica and two: losses, kernels and all flow measures."""
     done = processes.run(REPLICAS)

@@ -22,6 +22,8 @@ from keras_sparseflow.training.recorder import FlowRecorder, flow_of_gradients
 from keras_sparseflow.twins import to_masked, to_sparse
 from tests.twins.sparse import data, masked_model
 
+pytestmark = pytest.mark.slow
+
 FIT = {"batch_size": 16, "shuffle": False, "verbose": 0}
 
 

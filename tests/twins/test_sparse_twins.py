@@ -21,7 +21,7 @@ from keras_sparseflow.twins import (
 )
 from tests.twins.sparse import data, masked_model
 
-pytestmark = pytest.mark.tensorflow("sparse layers")
+pytestmark = [pytest.mark.slow, pytest.mark.tensorflow("sparse layers")]
 
 FIT = {"batch_size": 16, "shuffle": False, "verbose": 0}
 OPTIMIZERS = {

@@ -65,6 +65,7 @@ def test_small_samples_equal_the_enumeration_of_all_sign_patterns(differences):
     assert result.method == ("none" if not sizes else "permutation" if tied and len(sizes) > 1 else "exact")
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(-40, 40), min_size=1, max_size=60))
 def test_auto_is_what_scipy_does_by_default(differences):

@@ -33,6 +33,7 @@ def read_by_tfds(root, name, split):
 # Real data
 
 
+@pytest.mark.slow
 @needs("fashion_mnist")
 def test_fashion_mnist_has_the_published_statistics():
     data = load_images("fashion_mnist", data_dir=REAL_DATA)
@@ -43,6 +44,7 @@ def test_fashion_mnist_has_the_published_statistics():
     assert data.class_names[9] == "Ankle boot"
 
 
+@pytest.mark.slow
 @needs("cifar10")
 def test_cifar10_subset_is_the_area_mean_of_images_that_tfds_reads():
     data = load_images("cifar10", data_dir=REAL_DATA, image_size=8, train_size=50)

@@ -62,6 +62,7 @@ LARGE = {"width": 140, "matched_fraction": 0.1, "hidden_layers": 2, "epochs": 2}
 """A network with a hidden kernel of 19,600 entries, a tenth of them active."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [
@@ -76,6 +77,7 @@ def test_either_execution_leaves_the_same_files(spec, data, tmp_path, values):
     assert_same_files(network, tmp_path / "masked", tmp_path / "sparse")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_under_another_execution(spec, data, tmp_path):
     """There and back."""
     network = spec(**{**LARGE, "optimizer": "adagrad", "epochs": 3})

@@ -123,6 +123,7 @@ def test_a_study_is_prepared_once(watched, executor):
     assert watched(executor)[1] == sorted(name for names in PREPARATION.values() for name in names)
 
 
+@pytest.mark.slow
 def test_networks_leave_no_gradients_behind_and_what_was_there_is_frozen_for_them(tmp_path, monkeypatch, spec, data):
     tf.config.run_functions_eagerly(False)
     registered_gradients, frozen, add = [], [], RunLog.add

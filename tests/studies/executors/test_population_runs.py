@@ -37,7 +37,7 @@ from tests.studies.executing import (
     untraced,
 )
 
-pytestmark = pytest.mark.usefixtures("every_epoch", "one_stack_at_a_time")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_epoch", "one_stack_at_a_time")]
 
 EPOCHS = 4
 HUGE = 1e30

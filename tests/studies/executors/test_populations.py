@@ -11,7 +11,7 @@ from keras_sparseflow.training.distributed import device
 from tests.plugins.packages import registered
 from tests.studies.executing import plan, stopped, untraced
 
-pytestmark = pytest.mark.usefixtures("every_epoch")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_epoch")]
 
 
 def assert_agree(spec, alone, together, rtol=1e-4):

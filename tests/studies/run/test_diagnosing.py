@@ -18,6 +18,8 @@ from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import rewind
 from tests.studies.executing import InterruptionError, assert_same_files, interrupted_after, scalars, train, untraced
 
+pytestmark = pytest.mark.slow
+
 ALL = {
     "diagnostics": DIAGNOSTICS, "diagnostic_epochs": 2, "diagnostic_samples": 9, "eigenvalue_iterations": 5,
     "landscape_steps": 3,

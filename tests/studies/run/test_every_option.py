@@ -20,6 +20,8 @@ from keras_sparseflow.training.precision import precision_policy
 from tests.plugins.packages import registered
 from tests.studies.executing import untraced
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("batches", "masks", "weights", "outputs", "first_loss", "optimizer", "losses", "flow")
 """Of a run, each of which depends on those before it."""
 

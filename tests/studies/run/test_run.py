@@ -18,7 +18,7 @@ from keras_sparseflow.training import SparseModel, measure_flow
 from keras_sparseflow.training.tensorboard.scalars import flow_tag
 from tests.studies.executing import InterruptionError, scalars, untraced
 
-pytestmark = pytest.mark.usefixtures("every_epoch")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_epoch")]
 
 STATEFUL = {
     "epochs": 10, "batch_size": 16, "flow_epochs": 2, "optimizer": "adam", "learning_rate": 0.02,

@@ -15,6 +15,8 @@ from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
 
+pytestmark = pytest.mark.slow
+
 REWIND = 3  # within the second epoch, of 2 steps: 48 images in batches of 24
 
 

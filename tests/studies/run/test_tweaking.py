@@ -12,6 +12,8 @@ from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
 
+pytestmark = pytest.mark.slow
+
 NETWORK = {"hidden_layers": 3, "width": 12, "flow_epochs": 0}
 TRAINING = {"batch_size": 24, "epochs": 4, "learning_rate": 0.05, "optimizer": "momentum"}
 

@@ -332,6 +332,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_replicas_agree_with_one_device_and_with_each_other():
     """Of a stock model; RigL and SET, which need one, have a `SparseModel` on replicas."""
     done = processes.run(REPLICAS)

@@ -210,6 +210,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_replicas_agree_with_one_device_and_with_each_other():
     """The masks are those of the whole batch's gradient. Both methods in one process, for a process is dear."""
     done = processes.run(REPLICAS)

@@ -204,6 +204,7 @@ X = np.random.default_rng(1).normal(size=(7, 2, 1, 1)).astype("float32")
 Y = np.arange(7, dtype="int32") % 3
 
 
+@pytest.mark.slow
 def test_many_populations_in_a_row_are_no_reason_to_warn_of_retracing(population, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
     for _ in range(7):
