@@ -2,12 +2,10 @@
 
 import contextlib
 import io
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
@@ -58,18 +56,6 @@ def train_with(progress, executor, specs, study_dir, data, **options):
         options=Options(**options),
     )
     EXECUTORS.get(executor)(prepared, data, progress)
-
-
-@contextlib.contextmanager
-def untraced():
-    """Within it, steps run operation by operation: a few of them take longer to trace than to run."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
-            yield
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.run_study import check_data, run_network, run_study
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
+from tests.backend import untraced
 from tests.plugins.packages import registered
-from tests.studies.executing import untraced
 
 PLAIN = Options(tensorboard=False)
 BASE = {"epochs": 1, "image_size": 4, "train_size": 100, "batch_size": 50, "flow_epochs": 1}

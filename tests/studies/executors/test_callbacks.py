@@ -12,7 +12,7 @@ from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.run.run import made_callbacks, run
 from keras_sparseflow.studies.study import Study
-from tests.studies.executing import untraced
+from tests.backend import untraced
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from keras_sparseflow.studies.spec.run_spec import LEAVES
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.precision import precision_policy
 from keras_sparseflow.training.state import network_state, restore_state
-from tests.studies.executing import InterruptionError, untraced
+from tests.backend import untraced
+from tests.studies.executing import InterruptionError
 
 MIRRORED = Options(strategy="mirrored")
 

@@ -14,7 +14,8 @@ from keras_sparseflow.studies.run_study import run_network
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.distributed import device
-from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
+from tests.backend import untraced
+from tests.studies.executing import assert_same_files, interrupted_after, train
 
 SIZE = DataSize((32, 32, 3), 100, 50_000, 10_000)
 WIDE = {"width": 3076, "matched_fraction": 0.1}

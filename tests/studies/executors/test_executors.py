@@ -23,8 +23,9 @@ from keras_sparseflow.studies.run_study import run_network, run_study
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.distributed import device
 from keras_sparseflow.training.population import elementwise
+from tests.backend import untraced
 from tests.plugins.packages import registered
-from tests.studies.executing import plan, train, trained_epochs, untraced
+from tests.studies.executing import plan, train, trained_epochs
 
 BASE = {"epochs": 1, "image_size": 4, "train_size": 100, "batch_size": 50, "flow_epochs": 1}
 

@@ -8,8 +8,9 @@ from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.studies.spec.combined import PARTS, parse_variant
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.training.distributed import device
+from tests.backend import untraced
 from tests.plugins.packages import registered
-from tests.studies.executing import plan, stopped, untraced
+from tests.studies.executing import plan, stopped
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_epoch")]
 

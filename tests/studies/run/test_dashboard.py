@@ -16,7 +16,8 @@ from keras_sparseflow.studies.run.dashboard import ALWAYS_SHOWN, hyperparameters
 from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.run_study import run_network, run_study
 from keras_sparseflow.studies.study import Study
-from tests.studies.executing import train, untraced
+from tests.backend import untraced
+from tests.studies.executing import train
 from tests.training.dashboard import Dashboard, values
 
 FLOW = ["egf_1", "egf_2", "grad_norm_1", "grad_norm_2"]

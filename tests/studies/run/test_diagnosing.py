@@ -16,7 +16,8 @@ from keras_sparseflow.studies.run.run import run
 from keras_sparseflow.studies.spec.measurement_spec import DIAGNOSTICS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training import rewind
-from tests.studies.executing import InterruptionError, assert_same_files, interrupted_after, scalars, train, untraced
+from tests.backend import untraced
+from tests.studies.executing import InterruptionError, assert_same_files, interrupted_after, scalars, train
 
 pytestmark = pytest.mark.slow
 

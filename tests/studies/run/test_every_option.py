@@ -17,8 +17,8 @@ from keras_sparseflow.studies.run.run import run
 from keras_sparseflow.studies.run_study import run_network
 from keras_sparseflow.studies.spec.run_spec import LEAVES
 from keras_sparseflow.training.precision import precision_policy
+from tests.backend import untraced
 from tests.plugins.packages import registered
-from tests.studies.executing import untraced
 
 pytestmark = pytest.mark.slow
 

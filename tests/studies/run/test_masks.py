@@ -14,7 +14,8 @@ from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run_study import run_study
 from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.study import Study
-from tests.studies.executing import interrupted_after, train, untraced
+from tests.backend import untraced
+from tests.studies.executing import interrupted_after, train
 
 NETWORKS = {
     "mlp": {"width": 12, "hidden_layers": 3},

@@ -16,7 +16,8 @@ from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.run import run
 from keras_sparseflow.training import SparseModel, measure_flow
 from keras_sparseflow.training.tensorboard.scalars import flow_tag
-from tests.studies.executing import InterruptionError, scalars, untraced
+from tests.backend import untraced
+from tests.studies.executing import InterruptionError, scalars
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_epoch")]
 

@@ -13,7 +13,8 @@ from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
+from tests.backend import untraced
+from tests.studies.executing import assert_same_files, interrupted_after, train
 
 pytestmark = pytest.mark.slow
 

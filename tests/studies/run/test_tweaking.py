@@ -10,7 +10,8 @@ from keras_sparseflow.studies.run.network import build_network, size_of
 from keras_sparseflow.studies.run.tweaking import ghost_callbacks, without_ghosts
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
-from tests.studies.executing import assert_same_files, interrupted_after, train, untraced
+from tests.backend import untraced
+from tests.studies.executing import assert_same_files, interrupted_after, train
 
 pytestmark = pytest.mark.slow
 

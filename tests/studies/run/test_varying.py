@@ -11,8 +11,9 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.run.network import build_network
 from keras_sparseflow.studies.run.varying import part_callbacks
 from keras_sparseflow.studies.spec.combined import PARTS, TWEAKS, Part
+from tests.backend import untraced
 from tests.plugins.packages import registered
-from tests.studies.executing import plan, train, untraced
+from tests.studies.executing import plan, train
 
 
 class Steps(keras.callbacks.Callback):
