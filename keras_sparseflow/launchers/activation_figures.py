@@ -13,7 +13,7 @@ from absl import flags
 
 from keras_sparseflow import records
 from keras_sparseflow.launchers.command import start
-from keras_sparseflow.launchers.terminal import load_training_quietly, plain_errors, refuse_arguments
+from keras_sparseflow.launchers.terminal import load_training_quietly, plain_errors, refuse_arguments, working
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.records.csv_cells import as_csv_file
@@ -56,9 +56,10 @@ def main(argv: list[str]) -> None:
         from keras_sparseflow.analysis import activation_functions, write_figures
         from keras_sparseflow.training.tensorboard.curves import activation_curves
 
-        curves = activation_curves(FLAGS.activation, FLAGS.low, FLAGS.high)
         table = Path(FLAGS.output_dir) / "activations.csv"
-        written = write_figures({"activations": activation_functions(curves)}, FLAGS.output_dir)
+        with working("Drawing."):
+            curves = activation_curves(FLAGS.activation, FLAGS.low, FLAGS.high)
+            written = write_figures({"activations": activation_functions(curves)}, FLAGS.output_dir)
         records.write_atomic(table, as_csv_file(curves))
         for path in [*written, table]:
             print(path.resolve())

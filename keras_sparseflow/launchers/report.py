@@ -21,7 +21,7 @@ from keras_sparseflow.analysis.report.page import FOLDER
 from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options
-from keras_sparseflow.launchers.terminal import plain_errors, say_on_terminal
+from keras_sparseflow.launchers.terminal import plain_errors, working
 from keras_sparseflow.records import read_study
 
 FLAGS = flags.FLAGS
@@ -79,12 +79,14 @@ def watch(study_dir: Path, report: Callable[[], None], pause: float = _PAUSE) ->
 def _compare(folders: Sequence[str], options: dict[str, Any]) -> None:
     if FLAGS.watch or "measure" in options:
         raise ValueError("--watch and --measure are for one study; received several.")
-    print(f"Report: {write_comparison(folders, FLAGS.output_dir, **options).resolve()}")
+    with working("Comparing the studies."):
+        page = write_comparison(folders, FLAGS.output_dir, **options).resolve()
+    print(f"Report: {page}")
 
 
 def _report(folder: str, options: dict[str, Any]) -> None:
-    say_on_terminal("Writing the report.")
-    page = write_report(folder, FLAGS.output_dir, figures=FLAGS.figures, **options).resolve()
+    with working("Writing the report."):
+        page = write_report(folder, FLAGS.output_dir, figures=FLAGS.figures, **options).resolve()
     print(f"Tables: {page.parent / FOLDER} (.csv, .md, .tex)")
     if FLAGS.figures:
         print(f"Figures: {page.parent / FOLDER / 'figures'} (.png, .svg)")

@@ -25,7 +25,7 @@ from keras_sparseflow.launchers.flags import (
     load_training_as_given,
     spreads,
 )
-from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments
+from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments, working
 from keras_sparseflow.records import read_study
 from keras_sparseflow.studies.executors.shards import missing
 from keras_sparseflow.studies.executors.stored_plan import planned_threads
@@ -146,7 +146,9 @@ def train_and_report(argv: list[str]) -> None:
                 print(f"Runs that are not finished: {left}. The shard that finishes the last writes the report.")
             elif is_chief(how["options"]):
                 print("Writing the report.", flush=True)
-                print(f"Report: {write_report(study_dir, **given_report_options()).resolve()}")
+                with working("Tests, tables and figures."):
+                    page = write_report(study_dir, **given_report_options())
+                print(f"Report: {page.resolve()}")
 
 
 def _finished(folders: Sequence[Path]) -> str:

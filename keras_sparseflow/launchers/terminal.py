@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from absl import logging
 
@@ -63,6 +64,14 @@ def say_on_terminal(text: str) -> None:
     """Says what takes some seconds; a log needs no word on it."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr, flush=True)
+
+
+def working(text: str) -> contextlib.AbstractContextManager[Any]:
+    """Returns a context in which a terminal shows what takes some seconds, and that it goes on; a log gets nothing."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.status(text) if console.is_terminal else contextlib.nullcontext()
 
 
 def load_training_quietly(executor: str, options: Options = DEFAULT_OPTIONS, *, threads: int | None = None) -> None:
