@@ -1,4 +1,4 @@
-"""What the networks of the demo came to, to be held against what they come to after the code has changed.
+"""The results that the networks of the demo came to, to be held against what they come to after the code has changed.
 
     python tests/golden.py runs/demo            compares a finished demo with tests/golden.csv
     python tests/golden.py runs/demo --write    writes that file

@@ -1,4 +1,4 @@
-"""What docs/sparsify.md promises of a model's masked twin, measured on one model."""
+"""The promises of docs/sparsify.md about a model's masked twin, measured on one model."""
 
 import contextlib
 import math

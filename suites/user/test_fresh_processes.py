@@ -1,4 +1,4 @@
-"""What a process of its own shows: imports, pickled models, runs that leave the same bytes."""
+"""Whatever a process of its own shows: imports, pickled models, runs that leave the same bytes."""
 
 import os
 import pickle

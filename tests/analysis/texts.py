@@ -1,4 +1,4 @@
-"""Where the texts of a figure stand once it is drawn, for tests that none covers another or leaves the picture."""
+"""The places of the texts of a figure once it is drawn, for tests that none covers another or leaves the picture."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What --list_plugins prints."""
+"""The output of --list_plugins."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What masks cut off: rows, units and kernels counted by hand, in every kind of layer, and weights on paths."""
+"""Parts that masks cut off: rows, units and kernels counted by hand, in every kind of layer, and weights on paths."""
 
 import keras
 import numpy as np

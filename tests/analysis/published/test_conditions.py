@@ -1,4 +1,4 @@
-"""How a study's conditions differ from the paper's, as phrases."""
+"""Differences of a study's conditions from the paper's, as phrases."""
 
 from keras_sparseflow.analysis.published.conditions import published_differences
 from keras_sparseflow.analysis.report.tables.pair_tables import tabulate

@@ -1,4 +1,4 @@
-"""How a spec is trained: where L2 goes, what learning rates follow, which arguments are refused before training."""
+"""The training of a spec: where L2 goes, what learning rates follow, which arguments are refused before training."""
 
 import numpy as np
 import pytest
