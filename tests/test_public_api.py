@@ -1,4 +1,4 @@
-"""What is public stays as it is, is documented whole, and shows how it is used."""
+"""Public names: each stays as it is, is documented whole, and shows how it is used."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""What `make docs` checks itself: links of the built site, and which files it has pages of."""
+"""The checks of `make docs` itself: links of the built site, and which files it has pages of."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What follows from a study before its first step, with no network trained and no file written."""
+"""Everything that follows from a study before its first step, with no network trained and no file written."""
 
 import pytest
 

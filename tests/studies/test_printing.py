@@ -1,4 +1,4 @@
-"""What the launchers print: the plan of a study, what studies cost, and a finished run."""
+"""The output of launchers: the plan of a study, what studies cost, and a finished run."""
 
 import dataclasses
 import io

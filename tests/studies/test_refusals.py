@@ -1,4 +1,4 @@
-"""What is refused before anything is trained, for what is trained and on what."""
+"""Refusals before anything is trained, for what is trained and on what."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What TensorBoard's own backend, without a server, makes of a folder of events for the HParams dashboard."""
+"""The HParams dashboard that TensorBoard's own backend, without a server, makes of a folder of events."""
 
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer

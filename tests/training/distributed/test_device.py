@@ -1,4 +1,4 @@
-"""What populations ask of the device: its memory, XLA or not, how many stacks side by side, and the cores."""
+"""The questions of populations to the device: its memory, XLA or not, how many stacks side by side, and the cores."""
 
 import os
 

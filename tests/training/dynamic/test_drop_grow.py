@@ -1,4 +1,4 @@
-"""What RigL and SET share: one update by hand, when updates come, what stays, resuming, errors."""
+"""The parts that RigL and SET share: one update by hand, when updates come, what stays, resuming, errors."""
 
 import keras
 import numpy as np
