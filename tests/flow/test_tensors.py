@@ -1,4 +1,4 @@
-"""Which tensors count as layers."""
+"""The tensors that count as layers."""
 
 import keras
 import pytest

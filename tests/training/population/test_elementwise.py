@@ -1,4 +1,4 @@
-"""What may be stacked: optimizers that look at single weights, activations that look at single units."""
+"""Parts that may be stacked: optimizers that look at single weights, activations that look at single units."""
 
 import keras
 import pytest
