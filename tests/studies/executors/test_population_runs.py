@@ -24,6 +24,7 @@ from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.training.distributed import device
 from keras_sparseflow.training.population.trainer import Population
+from tests.backend import untraced
 from tests.plugins.packages import registered
 from tests.studies.executing import (
     InterruptionError,
@@ -34,7 +35,6 @@ from tests.studies.executing import (
     train,
     train_with,
     trained_epochs,
-    untraced,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_epoch", "one_stack_at_a_time")]
