@@ -34,8 +34,8 @@ from keras_sparseflow.data import DataSize, ImageData, load_images, steps_per_ep
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import Options, make_strategy
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import plan_study
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.presets.preset_table import PRESETS
 from keras_sparseflow.studies.run.network import size_of
 from keras_sparseflow.studies.run.progress import StudyProgress

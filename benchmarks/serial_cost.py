@@ -28,8 +28,8 @@ from keras_sparseflow.data import ImageData, load_images
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors import executors
 from keras_sparseflow.studies.executors.options import Options
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import plan_study
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.network import size_of
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost

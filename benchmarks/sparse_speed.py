@@ -4,9 +4,10 @@
     python benchmarks/sparse_speed.py --case=small --densities=0.1,0.01
     python benchmarks/sparse_speed.py --case=study
 
-All networks of a density train in one process, turn about, so that a machine whose speed drifts slows them alike; a
-ratio is the median over turns of time / time of the masked network in the same turn. Memory is that of a process of its
-own for each network: resident, after two steps, above that of the process before it. Where PyTorch is installed, its
+All networks of a density train in one process, turn about, so that a machine whose speed drifts slows them alike. A
+turn is several steps, as in training, where a step finds in the caches what the one before it left there. A ratio is
+the median over turns of time / time of the masked network in the same turn. Memory is that of a process of its own for
+each network: resident, after two steps, above that of the process before it. Where PyTorch is installed, its
 CSR matrices and its pruned layers are timed beside: it needs an environment of its own, with what is pinned here and
 `torch`. The case "study" trains the sparse arm of a pair of CIFAR-100's width at a tenth of the maximum, on random
 images, by both executions, and compares losses and EGF.
@@ -41,9 +42,11 @@ CASE = flags.DEFINE_enum("case", "large", [*CASES, "study"], "which networks.")
 DENSITIES = flags.DEFINE_list("densities", ["0.2", "0.1", "0.05", "0.02", "0.01"], "shares of active weights.")
 MEMORY = flags.DEFINE_bool("memory", True, "measure resident memory, too.")
 CPU_TIME = flags.DEFINE_bool("cpu_time", False, "compare the time of all threads, on a machine that others use.")
-STUDY_STEPS = flags.DEFINE_integer("study_steps", 20, "steps of an epoch in the case study.", lower_bound=1)
+STUDY_STEPS = flags.DEFINE_integer("study_steps", 100, "steps of an epoch in the case study.", lower_bound=1)
 
 flags.adopt_module_key_flags(turns)
+flags.set_default(turns.TURNS, 10)
+flags.set_default(turns.STEPS, 10)
 
 Step = Callable[[], float]
 
@@ -140,15 +143,16 @@ def torch_steps(density: float) -> dict[str, Step]:
     return steps
 
 
-def turn_about(functions: dict[str, Step], turns: int) -> dict[str, list[float]]:
-    """Returns the seconds of each function in each turn: of the clock, or of this process' threads together."""
+def turn_about(functions: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+    """Returns the seconds of each function in each turn, mean of a few calls: of the clock, or of all threads."""
     clock = time.process_time if CPU_TIME.value else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(turns):
+    for _ in range(rounds):
         for name, function in functions.items():
             started = clock()
-            function()
-            times[name].append(clock() - started)
+            for _ in range(turns.STEPS.value):
+                function()
+            times[name].append((clock() - started) / turns.STEPS.value)
     return times
 
 

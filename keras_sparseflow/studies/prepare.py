@@ -3,19 +3,60 @@
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from keras_sparseflow.data import DataSize, data_size
+from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, callback_maker, make_strategy
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.stored_plan import read_plan
-from keras_sparseflow.studies.executors.study_plan import plan_study
+from keras_sparseflow.studies.executors.study_plan import StudyPlan, plan_study
 from keras_sparseflow.studies.refusals import check_specs
 from keras_sparseflow.studies.size.cost import Cost, cost
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 
-__all__ = ["prepare"]
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that can be trained.
+
+    Args:
+        study: what it asks.
+        study_dir: its folder, which may not exist.
+        members: every network, and as what it stands in the comparison.
+        specs: every network once, in the order in which they are trained.
+        size: of its dataset.
+        cost: of all its networks, from their start.
+        plan: which of those that are not finished train together.
+        strategy: the `tf.distribute.Strategy` that trains them.
+        options: how they are executed.
+        writer: numbers of the launch and the attempt that write its runs on a cluster; None where the study is locked.
+
+    Example:
+        >>> prepared = prepare(Study(name="small", title="", seeds=(0,), width_fractions=(0.5,)), executor="serial")
+        >>> len(prepared.specs), len(prepared.plan.alone)
+        (2, 2)
+    """
+
+    study: Study
+    study_dir: Path
+    members: list[Member]
+    specs: list[RunSpec]
+    size: DataSize
+    cost: Cost
+    plan: StudyPlan
+    strategy: Any
+    options: Options
+    writer: tuple[int, int] | None = None
+
+    def folder(self, spec: RunSpec) -> RunFolder:
+        """Returns the folder of a run."""
+        return RunFolder(self.study_dir, spec.run_id, self.writer)
 
 
 def prepare(

@@ -12,8 +12,8 @@ from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.executors.execution import counted_executions
 from keras_sparseflow.studies.executors.plan import PlannedPopulation
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.shards import Shard
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.size.cost import Cost, cost_line, counted, short
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study

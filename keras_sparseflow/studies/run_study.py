@@ -10,18 +10,18 @@ from typing import Any
 from rich.console import Console
 
 from keras_sparseflow.data import data_size, load_images
+from keras_sparseflow.data.image_fingerprint import fingerprint, same_images
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.records import RunFolder, read_study, study_lock, write_json
+from keras_sparseflow.records.provenance import command_line
 from keras_sparseflow.studies.comparisons import Member, default_max_width
 from keras_sparseflow.studies.executors.execution import check_memory
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.shards import Shard, check_shard, share
 from keras_sparseflow.studies.executors.stored_plan import keep_plan
 from keras_sparseflow.studies.executors.study_plan import platform_here
-from keras_sparseflow.studies.prepare import as_stored, prepare
-from keras_sparseflow.studies.record import check_same_images, command_line, describe_images
+from keras_sparseflow.studies.prepare import Prepared, as_stored, prepare
 from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost_line, counted, whole_flops
@@ -238,10 +238,10 @@ def train(
         subset_seed=of_data.subset_seed or 0,
     )
     check_images(specs, data)
-    images = describe_images(data)
+    images = fingerprint(data)
     lock = study_lock(study_dir, shard) if chief else contextlib.nullcontext(lambda: None)
     with lost_workers_named(strategy), lock as started:
-        check_same_images(study_dir, images)
+        _check_same_images(study_dir, images)
         prepared = prepared if replan else as_stored(prepared, executor)
         part = prepared if shard is None else share(prepared, shard)
         left = [spec for spec in part.specs if not RunFolder(study_dir, spec.run_id).finished]
@@ -259,6 +259,17 @@ def train(
                     _note_platform(prepared, progress)
             started()
             train_all(part, data, progress)
+
+
+def _check_same_images(study_dir: Path, images: dict[str, Any]) -> None:
+    """Raises ValueError where runs of a study, finished or begun, were trained on other images than these."""
+    begun = any(study_dir.glob("*/result.json")) or any(study_dir.glob("*/checkpoint.npz"))
+    before = read_study(study_dir).get("data") if begun and (study_dir / "study.json").exists() else None
+    if before is not None and not same_images(before, images):
+        raise ValueError(
+            f"The images of this study are not those its runs in {study_dir} were trained on: expected "
+            f"{before}; received {images}. Choose another --study name."
+        )
 
 
 def _note_platform(prepared: Prepared, progress: StudyProgress) -> None:

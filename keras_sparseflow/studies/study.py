@@ -12,8 +12,8 @@ from keras_sparseflow.checks import check_number, check_seed, shown
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.records.provenance import machine, plugin_versions, versions
 from keras_sparseflow.studies.comparisons import COMPARISONS, DENSE_WIDTH_FRACTIONS, Member, default_max_width
-from keras_sparseflow.studies.record import machine, plugin_versions, versions
 from keras_sparseflow.studies.spec.arguments import check_used
 from keras_sparseflow.studies.spec.fields import OPTION_FIELDS, OURS
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec

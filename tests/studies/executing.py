@@ -16,8 +16,8 @@ from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import Options, make_strategy
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import plan_study
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.log import RunLog
 from keras_sparseflow.studies.run.network import size_of
 from keras_sparseflow.studies.run.progress import StudyProgress

@@ -26,21 +26,30 @@ TILE = 16
 _PIECES = 4
 """Pieces of work for each thread, so that none waits long for another that was interrupted."""
 
+_LITTLE = 2_000_000
+"""Products below which one thread is done before a second has woken: of each a core takes about 8 in a nanosecond."""
+
+_MOVE = 5
+"""Products in whose time one entry is transposed."""
+
 # Sums may be vectorised, which changes their order; NaN and infinity stay what they are. The kernels release Python's
 # lock and are called from threads of our own. Those of Numba's `prange` either spin after each call, on the cores that
 # TensorFlow's threads want next, or end the process when two of them are called at once.
 _compiled: Any = njit(nogil=True, fastmath={"contract", "reassoc", "nsz"}, cache=True)
 
 
-def feature_major(array: np.ndarray) -> np.ndarray:
-    """Returns an array of shape `(examples, features)` in blocks of shape `(features, lanes)`, zeros at the end."""
+def feature_major(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns an array of shape `(examples, features)` in blocks of shape `(features, lanes)`, and sums over examples.
+
+    The last lanes of the last block are zeros where the examples do not fill it.
+    """
     examples, features = array.shape
     blocks = max(1, -(-examples // LANES))
-    result = _empty(blocks, features, -(-examples // blocks))
+    result, sums = _empty(blocks, features, -(-examples // blocks)), _empty(features)
     if examples % blocks:
         result[-1] = 0
-    _in_tiles(features, _transpose, array, result)
-    return result
+    _in_tiles(features, _MOVE * array.size, _transpose, array, result, sums)
+    return result, sums
 
 
 def _empty(*shape: int) -> np.ndarray:
@@ -51,10 +60,11 @@ def _empty(*shape: int) -> np.ndarray:
     return memory[start : start + size].reshape(shape)
 
 
-def forward(values: np.ndarray, at: Places, x: np.ndarray, examples: int) -> np.ndarray:
+def forward(values: np.ndarray, bias: np.ndarray, at: Places, x: np.ndarray, examples: int) -> np.ndarray:
     """Returns the outputs, of shape `(examples, units)`, of feature-major inputs."""
     y = _empty(examples, at.units)
-    _in_tiles(at.units, _forward, values, at.unit_starts, at.rows, at.order, x, y)
+    work = values.size * examples + _MOVE * y.size
+    _in_tiles(at.units, work, _forward, values, bias, at.unit_starts, at.rows, at.order, x, y)
     return y
 
 
@@ -62,22 +72,33 @@ def backward(values: np.ndarray, at: Places, x: np.ndarray, dy: np.ndarray, exam
     """Returns the gradients of inputs, of shape `(examples, inputs)`, and of values, from feature-major arrays."""
     dx, dv = _empty(examples, at.inputs), _empty(values.size)
     dv.fill(0)
-    _in_tiles(at.inputs, _backward, values, at.starts, at.columns, x, dy, dx, dv)
+    work = 2 * values.size * examples + _MOVE * dx.size
+    _in_tiles(at.inputs, work, _backward, values, at.starts, at.columns, x, dy, dx, dv)
     return dx, dv
 
 
-def _in_tiles(rows: int, kernel: Any, *arguments: Any) -> None:
-    """Computes a result of so many rows, a few tiles at a time in whichever thread is free."""
+def _in_tiles(rows: int, work: int, kernel: Any, *arguments: Any) -> None:
+    """Computes a result of so many rows, a few tiles at a time in whichever thread is free.
+
+    Args:
+        rows: of the result.
+        work: how many products the whole takes.
+        kernel: computes the rows from one to another.
+        *arguments: of the kernel, after those rows.
+    """
+    if work < _LITTLE:
+        kernel(0, rows, *arguments)
+        return
     threads = _threads()
     height = max(1, -(-rows // (_PIECES * threads * TILE))) * TILE
     pieces = iter(range(0, rows, height))
 
-    def work() -> None:
+    def compute() -> None:
         for first in pieces:
             kernel(first, min(rows, first + height), *arguments)
 
-    others = [_pool().submit(work) for _ in range(threads - 1)]
-    work()
+    others = [_pool().submit(compute) for _ in range(threads - 1)]
+    compute()
     for other in others:
         other.result()
 
@@ -97,21 +118,24 @@ def _pool() -> ThreadPoolExecutor:
 
 
 @_compiled
-def _transpose(first: Any, last: Any, array: Any, result: Any) -> None:
+def _transpose(first: Any, last: Any, array: Any, result: Any, sums: Any) -> None:
     lanes = result.shape[2]
     for block in range(result.shape[0]):
         ab, rb = array[block * lanes : (block + 1) * lanes], result[block]
         for feature in range(first, last):
-            row = rb[feature]
+            row, total = rb[feature], np.float32(0)
             for lane in range(ab.shape[0]):
                 row[lane] = ab[lane, feature]
+            for lane in range(lanes):
+                total += row[lane]
+            sums[feature] = total if block == 0 else sums[feature] + total
 
 
 # Indices that are sums may be negative for all that Numba knows, and loops over them are not vectorised. So blocks of
 # examples have an axis of their own, and rows are taken out of arrays before the loops over lanes.
 @_compiled
-def _forward(first: Any, last: Any, values: Any, starts: Any, rows: Any, order: Any, x: Any, y: Any) -> None:
-    """Writes the columns of `y` from `first` to `last`: of each unit the sum over its weights, four at a time."""
+def _forward(first: Any, last: Any, values: Any, bias: Any, starts: Any, rows: Any, order: Any, x: Any, y: Any) -> None:
+    """Writes the columns of `y` from `first` to `last`: of each unit its bias and its weights' sum, four at a time."""
     lanes = x.shape[2]
     sums = np.empty((TILE, lanes), np.float32)
     for top in range(first, last, TILE):
@@ -119,9 +143,9 @@ def _forward(first: Any, last: Any, values: Any, starts: Any, rows: Any, order: 
         for block in range(x.shape[0]):
             xb = x[block]
             for row in range(height):
-                acc = sums[row]
+                acc, b = sums[row], bias[top + row]
                 for lane in range(lanes):
-                    acc[lane] = 0
+                    acc[lane] = b
                 k, end = starts[top + row], starts[top + row + 1]
                 while k + 4 <= end:
                     v0, v1, v2, v3 = values[order[k]], values[order[k + 1]], values[order[k + 2]], values[order[k + 3]]

@@ -78,12 +78,13 @@ def operands_of_gradients() -> Iterator[dict[int, list[tuple[Any, Any]]]]:
         _operands.reset(token)
 
 
-def multiply(x: Any, values: Any, mask: Any) -> Any:
-    """Returns `x @ kernel` for a kernel of which only active weights are stored.
+def multiply(x: Any, values: Any, bias: Any, mask: Any) -> Any:
+    """Returns `x @ kernel + bias` for a kernel of which only active weights are stored.
 
     Args:
         x: tensor of shape `(examples, inputs)`.
         values: variable of the active weights.
+        bias: tensor of shape `(units,)`, or None.
         mask: the kernel's `SparseMask`, asked for the places of active weights whenever the product is computed.
 
     Returns:
@@ -91,16 +92,17 @@ def multiply(x: Any, values: Any, mask: Any) -> Any:
     """
     import tensorflow as tf
 
-    x32 = tf.cast(x, tf.float32)
+    units = mask.places.units
+    x32, b = tf.cast(x, tf.float32), tf.zeros(units) if bias is None else tf.cast(bias, tf.float32)
     if _exporting():
-        return tf.cast(tf.ensure_shape(_served(x32, mask), (x.shape[0], mask.places.units)), x.dtype)
+        return tf.cast(tf.ensure_shape(_served(x32, mask), (x.shape[0], units)) + b, x.dtype)
     product: Any = _by_numba(lambda: mask.places) if provider() == "numba" else _by_tensorflow(mask)
     key = id(values)
 
-    def computed(x: Any, values: Any) -> tuple[Any, Callable[..., Any]]:
-        y, backward = product(x, values)
+    def computed(x: Any, values: Any, b: Any) -> tuple[Any, Callable[..., Any]]:
+        y, backward = product(x, values, b)
 
-        def gradient(dy: Any) -> tuple[Any, Any]:
+        def gradient(dy: Any) -> tuple[Any, Any, Any]:
             kept = _operands.get()
             if kept is not None:
                 kept.setdefault(key, []).append((x, dy))
@@ -108,8 +110,8 @@ def multiply(x: Any, values: Any, mask: Any) -> Any:
 
         return y, gradient
 
-    y = tf.custom_gradient(computed)(x32, tf.cast(values.value, tf.float32))
-    y.set_shape((x.shape[0], mask.places.units))
+    y = tf.custom_gradient(computed)(x32, tf.cast(values.value, tf.float32), b)
+    y.set_shape((x.shape[0], units))
     return tf.cast(y, x.dtype)
 
 
@@ -135,52 +137,50 @@ def _served(x: Any, mask: Any) -> Any:
     return tf.transpose(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.transpose(x)))
 
 
-def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any], Any]:
+def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any, Any], Any]:
     import tensorflow as tf
 
-    def forward(x: np.ndarray, values: np.ndarray) -> Any:
+    def forward(x: np.ndarray, values: np.ndarray, bias: np.ndarray) -> Any:
         from keras_sparseflow.layers.sparse import numba_kernels
 
-        at, blocks = places(), numba_kernels.feature_major(x)
-        return numba_kernels.forward(values, at, blocks, len(x)), blocks
+        blocks, _ = numba_kernels.feature_major(x)
+        return numba_kernels.forward(values, bias, places(), blocks, len(x)), blocks
 
     def backward(values: np.ndarray, blocks: np.ndarray, dy: np.ndarray) -> Any:
         from keras_sparseflow.layers.sparse import numba_kernels
 
-        at, gradients = places(), numba_kernels.feature_major(dy)
-        return numba_kernels.backward(values, at, blocks, gradients, len(dy))
+        gradients, db = numba_kernels.feature_major(dy)
+        return *numba_kernels.backward(values, places(), blocks, gradients, len(dy)), db
 
-    types = [tf.float32, tf.float32]
+    def product(x: Any, values: Any, bias: Any) -> Any:
+        y, blocks = tf.numpy_function(forward, [x, values, bias], [tf.float32] * 2, stateful=False)
 
-    def product(x: Any, values: Any) -> Any:
-        y, blocks = tf.numpy_function(forward, [x, values], types, stateful=False)
-
-        def gradient(dy: Any) -> tuple[Any, Any]:
-            dx, dv = tf.numpy_function(backward, [values, blocks, dy], types, stateful=False)
-            return tf.ensure_shape(dx, x.shape), tf.ensure_shape(dv, values.shape)
+        def gradient(dy: Any) -> tuple[Any, Any, Any]:
+            dx, dv, db = tf.numpy_function(backward, [values, blocks, dy], [tf.float32] * 3, stateful=False)
+            return tf.ensure_shape(dx, x.shape), tf.ensure_shape(dv, values.shape), tf.ensure_shape(db, bias.shape)
 
         return y, gradient
 
     return product
 
 
-def _by_tensorflow(mask: Any) -> Callable[[Any, Any], Any]:
+def _by_tensorflow(mask: Any) -> Callable[[Any, Any, Any], Any]:
     import tensorflow as tf
 
     pairs, indices = mask.pair_tensor(), mask.index_tensor()  # read out here: custom gradients capture no variables
     shape = (mask.places.inputs, mask.places.units)
 
-    def product(x: Any, values: Any) -> Any:
+    def product(x: Any, values: Any, bias: Any) -> Any:
         matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
         y = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_a=True, transpose_b=True, transpose_output=True)
 
         # TensorFlow has no product that is computed at given places alone. The whole one is, and is dropped at once: no
         # gradient of that size stays. So a step costs a third of a masked one at any density.
-        def gradient(dy: Any) -> tuple[Any, Any]:
+        def gradient(dy: Any) -> tuple[Any, Any, Any]:
             dx = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dy, transpose_b=True, transpose_output=True)
             whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [-1])
-            return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices)
+            return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices), tf.reduce_sum(dy, 0)
 
-        return y, gradient
+        return y + bias, gradient
 
     return product

@@ -328,16 +328,17 @@ class SparseKernel(MaskedKernel):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Returns what the stock layer would with the whole kernel."""
         outputs = self._product(inputs)
-        if self.bias is not None:
-            outputs = ops.add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
     def _product(self, inputs: Any) -> Any:
-        """Returns the inputs times the kernel."""
+        """Returns the inputs times the kernel, with the bias."""
         free = ops.shape(inputs)[: len(inputs.shape) - self.input_axes()]
         outer = self.mask.shape[self.inner_axes(self.mask.shape) :]
-        flat = ops.reshape(inputs, (-1, self.mask.places.inputs))
-        return ops.reshape(multiply(flat, self.values, self.mask), (*free, *outer))
+        flat, bias = ops.reshape(inputs, (-1, self.mask.places.inputs)), self.bias
+        of_units = bias is not None and len(bias.shape) <= len(outer)  # that of EinsumDense may be of free axes
+        row = ops.reshape(ops.broadcast_to(bias, outer), (-1,)) if of_units else None
+        outputs = ops.reshape(multiply(flat, self.values, row, self.mask), (*free, *outer))
+        return outputs if bias is None or of_units else ops.add(outputs, bias)
 
     def inner_axes(self, kernel_shape: tuple[int, ...]) -> int:
         """Returns how many of the kernel's first axes are summed over; the others are those of the outputs."""

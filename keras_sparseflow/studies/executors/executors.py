@@ -9,7 +9,7 @@ from keras_sparseflow.data import ImageData
 from keras_sparseflow.data.memory import room_for
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 

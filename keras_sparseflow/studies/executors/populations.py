@@ -15,9 +15,9 @@ from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, PlannedStack, units_of
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.stored_plan import keep_halves
 from keras_sparseflow.studies.executors.study_plan import left_of
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.diagnosing import Diagnostics
 from keras_sparseflow.studies.run.log import FollowerLog, RunLog
 from keras_sparseflow.studies.run.network import build_network, build_template, initial_kernels, variable_shapes

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from keras_sparseflow.records import RunFolder, read_study
-from keras_sparseflow.studies.executors.prepared import Prepared
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.size.cost import cost
 
 Shard = tuple[int, int]

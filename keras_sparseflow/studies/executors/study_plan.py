@@ -7,6 +7,7 @@ from pathlib import Path
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.records import RunFolder
+from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, plan_populations
@@ -18,7 +19,6 @@ from keras_sparseflow.studies.executors.stored_plan import (
     Task,
     read_plan,
 )
-from keras_sparseflow.studies.record import versions
 from keras_sparseflow.studies.size.cost import cost, counted
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 

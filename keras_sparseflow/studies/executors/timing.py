@@ -12,10 +12,10 @@ from rich.console import Console
 
 from keras_sparseflow.data import DataSize, ImageData
 from keras_sparseflow.records import read_json
+from keras_sparseflow.records.provenance import machine
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.prepared import Prepared
 from keras_sparseflow.studies.executors.study_plan import StudyPlan, plan_study
-from keras_sparseflow.studies.record import machine
+from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost, counted, steps_an_epoch
 from keras_sparseflow.studies.spec.run_spec import RunSpec

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_sparseflow.flow.measure_table import READINGS, TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
-from keras_sparseflow.studies.record import versions
+from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.run.dashboard import hyperparameters
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.training.tensorboard.hparams import session_end, session_start

@@ -22,12 +22,15 @@ pytestmark = pytest.mark.tensorflow("sparse layers")
 
 EINSUM_OUT = {"equation": "abcd,cde->abe", "output_shape": (None, 5), "bias_axes": "e"}
 EINSUM_IN = {"equation": "abc,cde->abde", "output_shape": (None, 2, 5), "bias_axes": "de"}
+EINSUM_FREE = {"equation": "abc,cde->abde", "output_shape": (7, 2, 5), "bias_axes": "be"}
 CASES = {
     "dense": (SparseDense, MaskedDense, {"units": 37, "activation": "relu"}, (40,)),
     "deep dense": (SparseDense, MaskedDense, {"units": 5, "use_bias": False}, (3, 4, 9)),
     "conv": (SparseConv2D, MaskedConv2D, {"filters": 7, "kernel_size": 1, "strides": (2, 3)}, (9, 9, 8)),
     "einsum in": (SparseEinsumDense, MaskedEinsumDense, EINSUM_IN, (7, 12)),
     "einsum out": (SparseEinsumDense, MaskedEinsumDense, EINSUM_OUT, (7, 3, 12)),
+    "einsum bias of units": (SparseEinsumDense, MaskedEinsumDense, {**EINSUM_IN, "bias_axes": "d"}, (7, 12)),
+    "einsum bias of a free axis": (SparseEinsumDense, MaskedEinsumDense, EINSUM_FREE, (7, 12)),
 }
 EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 BY = pytest.mark.parametrize("by", ["numba", "tensorflow"])
@@ -51,7 +54,8 @@ def computed(layer, x):
         tape.watch(x)
         y = layer(x)
         loss = tf.reduce_sum(tf.sin(y))
-    return y, *tape.gradient(loss, [x, layer.stored_kernel.value])
+    others = [] if layer.bias is None else [layer.bias.value]
+    return y, *tape.gradient(loss, [x, layer.stored_kernel.value, *others])
 
 
 @EACH
@@ -60,10 +64,11 @@ def test_outputs_and_gradients_are_those_of_the_masked_layer(case, by):
     sparse, masked, x = pair(case)
     with kernels_by(by):
         for compute in (computed, tf.function(computed)):
-            y, dx, dv = compute(sparse, x)
+            y, dx, dv, *biases = compute(sparse, x)
             expected = computed(masked, x)
             assert np.allclose(y, expected[0], atol=1e-5) and np.allclose(dx, expected[1], atol=1e-5)
             assert np.allclose(dv, sparse.values.of_dense(expected[2]), atol=1e-4)
+            assert all(np.allclose(db, other, atol=1e-4) for db, other in zip(biases, expected[3:], strict=True))
             assert y.shape == expected[0].shape
 
 
@@ -82,7 +87,7 @@ def test_the_same_seed_gives_the_same_mask_and_only_active_weights_are_stored(ca
 def test_all_and_none_of_the_weights_may_be_active(by, density):
     sparse, masked, x = pair(CASES["dense"], density)
     with kernels_by(by):
-        y, dx, _ = computed(sparse, x)
+        y, dx, *_ = computed(sparse, x)
     expected = computed(masked, x)
     assert np.allclose(y, expected[0], atol=1e-5) and np.allclose(dx, expected[1], atol=1e-4)
 
@@ -92,14 +97,15 @@ def test_all_and_none_of_the_weights_may_be_active(by, density):
 def test_any_number_of_examples_is_computed(by, examples):
     sparse, masked, x = pair(CASES["dense"])
     with kernels_by(by):
-        y, dx, dv = computed(sparse, tf.repeat(x[:1], examples, axis=0))
+        y, dx, dv, db = computed(sparse, tf.repeat(x[:1], examples, axis=0))
     assert y.shape == (examples, 37) and dx.shape == (examples, 40)
     if examples:
         expected = computed(masked, x[:1])
         assert np.allclose(y, np.repeat(expected[0], examples, 0), atol=1e-5)
         assert np.allclose(dv, examples * sparse.values.of_dense(expected[2]), rtol=1e-4, atol=1e-4)
+        assert np.allclose(db, examples * expected[3], rtol=1e-4, atol=1e-4)
     else:
-        assert not np.any(dv)
+        assert not np.any(dv) and not np.any(db)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -118,7 +124,9 @@ def test_numba_gives_the_same_bits_with_any_number_of_threads(monkeypatch):
     from keras_sparseflow.layers.sparse import numba_kernels
 
     sparse, _, x = pair(CASES["dense"])
-    results = []
+    with kernels_by("numba"):
+        results = [computed(sparse, x)]  # so little that one thread does it
+    monkeypatch.setattr(numba_kernels, "_LITTLE", 0)
     for threads in (1, 2, 5):
         with ThreadPoolExecutor(threads) as pool, kernels_by("numba"):
             monkeypatch.setattr(numba_kernels, "_threads", lambda threads=threads: threads)
@@ -134,8 +142,9 @@ def test_sums_are_taken_in_float32_under_mixed_precision(policy, by):
     layer = SparseDense(1, dtype=policy, kernel_initializer="ones", density=1.0)
     x = tf.ones((2, 4096), layer.compute_dtype)
     with kernels_by(by):
-        y, dx, dv = computed(layer, x)
-    assert y.dtype == layer.compute_dtype and dx.dtype == layer.compute_dtype and dv.dtype == tf.float32
+        y, dx, dv, db = computed(layer, x)
+    assert y.dtype == layer.compute_dtype and dx.dtype == layer.compute_dtype
+    assert dv.dtype == db.dtype == tf.float32
     assert np.array_equal(np.array(y, "float32"), [[4096.0], [4096.0]])
 
 
@@ -180,10 +189,11 @@ def test_without_numba_tensorflow_computes_and_the_extra_is_named(monkeypatch):
 def test_what_is_exported_serves_any_number_of_examples_and_the_values_of_then(tmp_path):
     model = keras.Sequential([keras.Input((12,)), SparseDense(30, density=0.4, mask_seed=0)])
     x = np.random.default_rng(0).normal(size=(5, 12)).astype("float32")
+    model.layers[0].bias.assign(np.arange(30))
     for name in ("first", "second"):
         model.export(tmp_path / name, verbose=False)
         served = tf.saved_model.load(tmp_path / name)
         for examples in (0, 1, 5):
-            expected = x[:examples] @ model.layers[0].values.dense()
-            assert np.allclose(served.serve(x[:examples]), expected, atol=1e-6)
+            expected = x[:examples] @ model.layers[0].values.dense() + np.arange(30)
+            assert np.allclose(served.serve(x[:examples]), expected, atol=1e-5)
         model.layers[0].values.assign(model.layers[0].values * 2)

@@ -6,7 +6,7 @@ from keras_sparseflow.data import DataSize
 from keras_sparseflow.data.datasets.loading import DATASETS
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.masks.score_table import SCORES
-from keras_sparseflow.studies.record import plugin_versions
+from keras_sparseflow.records.provenance import plugin_versions
 from keras_sparseflow.studies.run.mask_changes import mask_callbacks
 from keras_sparseflow.studies.spec.combined import PARTS
 from keras_sparseflow.studies.spec.fields import load_plugins, named_things
