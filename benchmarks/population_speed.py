@@ -109,7 +109,11 @@ def digits() -> Case:
     demo = PRESETS.get("demo")
     (grid,) = demo.grids
     studies = [
-        dataclasses.replace(demo, grids=[{**grid, "optimizer": (optimizer,), "variant": (variant,)}])
+        dataclasses.replace(
+            demo,
+            grids=[{**grid, "optimizer": (optimizer,), "variant": (variant,)}],
+            base={**demo.base, "flow_readings": ("steps",)},
+        )
         for optimizer, variant in itertools.product(grid["optimizer"], grid["variant"])
     ]
     return Case("the demo's grid: digits, width 68, batch 64", studies, load_images("digits"))
