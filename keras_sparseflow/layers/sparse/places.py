@@ -51,6 +51,11 @@ class Places:
         """The input of each weight, in the order of their units."""
         return (self.indices // np.int32(self.units))[self.order]
 
+    @property
+    def unit_pairs(self) -> np.ndarray:
+        """The unit and the input of each weight, in the order of their units, int64 of shape `(active, 2)`."""
+        return np.stack([self.columns[self.order], self.rows], axis=1).astype(np.int64)
+
     @cached_property
     def unit_starts(self) -> np.ndarray:
         """Where the weights of each unit begin in `order`, and where the last end."""

@@ -130,10 +130,14 @@ def _served(x: Any, mask: Any) -> Any:
     import tensorflow as tf
 
     pairs, values = mask.served()
-    shape = (mask.places.units, mask.places.inputs)
-    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
-        indices=pairs, values=tf.cast(values, tf.float32), dense_shape=shape
-    )
+    return _by_rows(pairs, tf.cast(values, tf.float32), (mask.places.units, mask.places.inputs), x)
+
+
+def _by_rows(pairs: Any, values: Any, shape: tuple[int, int], x: Any) -> Any:
+    """Returns `x @ matrix.T`, given row and column of each of the matrix's values, by rows."""
+    import tensorflow as tf
+
+    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
     return tf.transpose(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.transpose(x)))
 
 
@@ -167,17 +171,19 @@ def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any, Any], Any]:
 def _by_tensorflow(mask: Any) -> Callable[[Any, Any, Any], Any]:
     import tensorflow as tf
 
-    pairs, indices = mask.pair_tensor(), mask.index_tensor()  # read out here: custom gradients capture no variables
+    # Read out here: custom gradients capture no variables.
+    (pairs, unit_pairs, order), indices = mask.pair_tensors(), mask.index_tensor()
     shape = (mask.places.inputs, mask.places.units)
 
+    # The threads of a product with a transposed CSR matrix add to the same sums, in an order that changes from call to
+    # call. So each of both products has a matrix of its own.
     def product(x: Any, values: Any, bias: Any) -> Any:
-        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
-        y = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_a=True, transpose_b=True, transpose_output=True)
+        y = _by_rows(unit_pairs, tf.gather(values, order), shape[::-1], x)
 
         # TensorFlow has no product that is computed at given places alone. The whole one is, and is dropped at once: no
         # gradient of that size stays. So a step costs a third of a masked one at any density.
         def gradient(dy: Any) -> tuple[Any, Any, Any]:
-            dx = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dy, transpose_b=True, transpose_output=True)
+            dx = _by_rows(pairs, values, shape, dy)
             whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [-1])
             return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices), tf.reduce_sum(dy, 0)
 
