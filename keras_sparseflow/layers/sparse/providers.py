@@ -130,15 +130,22 @@ def _served(x: Any, mask: Any) -> Any:
     import tensorflow as tf
 
     pairs, values = mask.served()
-    return _by_rows(pairs, tf.cast(values, tf.float32), (mask.places.units, mask.places.inputs), x)
+    matrix = _csr(pairs, tf.cast(values, tf.float32), (mask.places.units, mask.places.inputs))
+    return tf.transpose(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.transpose(x)))
 
 
-def _by_rows(pairs: Any, values: Any, shape: tuple[int, int], x: Any) -> Any:
-    """Returns `x @ matrix.T`, given row and column of each of the matrix's values, by rows."""
+def _csr(pairs: Any, values: Any, shape: tuple[int, int]) -> Any:
+    """Returns a matrix, given the row and the column of each of its values in the order of rows."""
     import tensorflow as tf
 
-    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
-    return tf.transpose(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.transpose(x)))
+    return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
+
+
+def _by_rows(matrix: Any, x: Any) -> Any:
+    """Returns `x @ matrix.T`; oneDNN's kernels, which take what is transposed before, refuse a batch of no example."""
+    import tensorflow as tf
+
+    return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_b=True, transpose_output=True)
 
 
 def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any, Any], Any]:
@@ -178,12 +185,12 @@ def _by_tensorflow(mask: Any) -> Callable[[Any, Any, Any], Any]:
     # The threads of a product with a transposed CSR matrix add to the same sums, in an order that changes from call to
     # call. So each of both products has a matrix of its own.
     def product(x: Any, values: Any, bias: Any) -> Any:
-        y = _by_rows(unit_pairs, tf.gather(values, order), shape[::-1], x)
+        y = _by_rows(_csr(unit_pairs, tf.gather(values, order), shape[::-1]), x)
 
         # TensorFlow has no product that is computed at given places alone. The whole one is, and is dropped at once: no
         # gradient of that size stays. So a step costs a third of a masked one at any density.
         def gradient(dy: Any) -> tuple[Any, Any, Any]:
-            dx = _by_rows(pairs, values, shape, dy)
+            dx = _by_rows(_csr(pairs, values, shape), dy)
             whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [-1])
             return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices), tf.reduce_sum(dy, 0)
 
