@@ -79,7 +79,7 @@ def compare_studies(
             tests.append(wilcoxon_signed_rank(sign * inside[name], sign * inside[reference]))
             words = ", ".join(describe(column, inside[column].iloc[0]) for column in named)
             rows.append({"study": name, "reference": reference, "configuration": words or "all", **asdict(tests[-1])})
-    table = with_verdicts(pd.DataFrame(rows), tests, value)
+    table = with_verdicts(pd.DataFrame(rows), tests)
     table.attrs["differences"] = differing
     return table
 
