@@ -18,7 +18,7 @@ from keras_sparseflow.studies.size.cost import Cost, cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["prepare"]
 
 
 @dataclass(frozen=True)
