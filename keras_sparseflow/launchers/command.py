@@ -14,7 +14,7 @@ from keras_sparseflow.launchers.terminal import plain_errors
 FLAGS = flags.FLAGS
 
 PREFIX = "sparseflow-"
-"""What the names of commands begin with; the launcher's name follows, with hyphens."""
+"""The start of every command's name; the launcher's name follows, with hyphens."""
 
 flags.disclaim_key_flags()  # flags are those of the program that asks for them, and stand in its --help
 

@@ -54,14 +54,14 @@ _GROUPS = {
     ),
     "absl": Group("Flags of absl", ()),
 }
-"""By the name of a part of a spec, or of what else flags decide. A field that none names is a rare one of its part."""
+"""Groups of flags, by the name of a part of a spec or of another subject. A field in no group is rare in its part."""
 
 _WIDEST = 100
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What flags have that are not given.
+    """Values of the flags that the command line leaves out.
 
     Args:
         source: what gives these values, in words.
