@@ -34,12 +34,12 @@ class Origin:
 
     @property
     def built_in(self) -> bool:
-        """Whether the plugin is part of `keras_sparseflow`."""
+        """True if the plugin is part of `keras_sparseflow`."""
         return not self.package
 
     @property
     def installed(self) -> bool:
-        """Whether the plugin is an entry point of an installed package."""
+        """True if the plugin is an entry point of an installed package."""
         return bool(self.version)
 
     def __str__(self) -> str:

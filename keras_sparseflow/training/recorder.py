@@ -45,7 +45,7 @@ class FlowRecorder:
         self._model = model
         self._tensors = check_tensors(tensors)
         self.calls = 0
-        """How often `record` was called; under `tf.function`, how often it was traced."""
+        """Number of calls of `record`; under `tf.function`, the number of times that it was traced."""
         self._kernels: list[Kernel] = []
         self._in_blocks = False
         with model.distribute_strategy.scope():
