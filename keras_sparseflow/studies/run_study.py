@@ -133,7 +133,7 @@ def prepare_network(
     executor: str = "serial",
     options: Options = DEFAULT_OPTIONS,
 ) -> Prepared:
-    """Returns what `run_network` would train; for the arguments see there.
+    """Returns the checked and planned run that `run_network` would train; the arguments have the same meaning.
 
     Example:
         >>> prepare_network({"image_size": 4, "epochs": 1}).cost.networks

@@ -21,7 +21,7 @@ from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 __all__ = ["Study"]
 
 Grid = Mapping[str, Sequence[Any]]
-"""For any field that a study can vary the values to cross; a field that it leaves out has its default alone."""
+"""Values to cross of fields that a study can vary; a field that is left out has its default alone."""
 
 
 def cells(grids: Sequence[Grid]) -> Iterator[dict[str, Any]]:
@@ -184,7 +184,7 @@ class Study:
 
     @property
     def densities(self) -> tuple[float, ...]:
-        """Of the rounds of lottery tickets, to six significant digits; none where `rounds` are not given."""
+        """Densities of the rounds of lottery tickets, to six significant digits; none where `rounds` are not given."""
         rounds = range(0 if self.rounds is None else self.rounds + 1)
         return tuple(float(f"{(1 - self.fraction) ** number:.6g}") for number in rounds)
 
@@ -357,7 +357,7 @@ def _repeats(values: Sequence[Any]) -> bool:
 
 
 _OWN_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Study)}
-"""Of the fields of a study."""
+"""Defaults of the fields of a study."""
 
 
 def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any]:

@@ -301,7 +301,11 @@ def _split(
         return len(members) <= members_limit and population(members).memory <= memory
 
     def cost(members: Sequence[int]) -> float:
-        """One population more outweighs any difference in the sum of squares, which is least for equal sizes."""
+        """Returns the cost of a population: a constant and the square of its size; infinite if it does not fit.
+
+        The constant of one more population outweighs any difference in the sum of squares, which is least for equal
+        sizes.
+        """
         return len(specs) ** 2 + len(members) ** 2 if fits(members) else math.inf
 
     units = itertools.chain.from_iterable([pair] if fits(pair) else _alone(pair) for pair in _pairs(specs))

@@ -1,7 +1,7 @@
-"""The stored plan of a study, `plan.json`: which networks train together, decided once for every process and resume.
+"""The stored plan of a study, `plan.json`: the networks that train together, decided once for every process and resume.
 
-Networks of one stack share their operations, and the shapes of these decide last bits. So whoever trains a study, now
-or later, here or on another machine, takes the plan that lies in its folder.
+Networks of one stack share their operations, and the shapes of these decide last bits. So every process that trains a
+study, now or later, here or on another machine, takes the plan that lies in its folder.
 """
 
 import dataclasses

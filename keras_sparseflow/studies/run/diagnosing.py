@@ -55,7 +55,7 @@ class Diagnostics:
 
     @property
     def has_landscape(self) -> bool:
-        """Whether anything is measured of the trained network."""
+        """True if anything is measured of the trained network."""
         return self._spec.measurement.landscape_steps is not None
 
     def landscape(self, model: keras.Model) -> list[Row]:

@@ -51,7 +51,7 @@ class RunLog:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to train: all epochs are done, or it diverged."""
+        """True if nothing is left to train: all epochs are done, or the run diverged."""
         return self.diverged or self.next_epoch >= self.spec.training.epochs
 
     def restore(self) -> dict[str, np.ndarray] | None:

@@ -41,7 +41,7 @@ class Part:
 
     @property
     def changes_training(self) -> bool:
-        """Whether it has a hook."""
+        """True if the part or tweak has a hook that changes the training."""
         return any(hook is not None for hook in (self.prepare, self.penalty, self.callbacks))
 
 
@@ -102,7 +102,7 @@ PARTS = Table(
 """The parts that can be combined, in the order in which a combined name lists them."""
 
 VARIANTS = Combined("variant", PARTS, nothing="NR")
-"""How the names of variants are made of their parts."""
+"""The rule by which names of variants combine parts."""
 
 
 def parse_variant(name: str) -> frozenset[str]:
@@ -133,7 +133,7 @@ TWEAKS = Table(
 """The parts that can be combined, in the order in which a combined name lists them."""
 
 COMBINED_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
-"""How their names are combined."""
+"""The rule by which names combine tweaks."""
 
 
 def parse_tweaks(name: str) -> frozenset[str]:
