@@ -23,7 +23,7 @@ def sparse(**values):
 
 
 def test_run_ids_are_pinned():
-    """If one of these changes, every study on users' disks is trained again."""
+    """A change of one of these makes every study on users' disks train again."""
     assert spec().run_id == "sgd-NR-mlp_4_68-dense-s0-bba1b0df45"
     matched = {"dataset": "cifar10", "image_size": 8, "variant": "BN_L2", "optimizer": "adam", "seed": 2}
     assert spec(**matched, matched_fraction=20 / 68).run_id == "adam-L2_BN-mlp_4_68-random-m20-s2-def5f8c23d"
@@ -134,7 +134,7 @@ FIELDS = {
     "landscape_steps": (9, {"diagnostics": ("loss_along",)}, {"diagnostics": ("top_eigenvalue",)}),
     "seed": (5, {}),
 }
-"""For each field another value than its default, fields beside which it applies, and some beside which it does not."""
+"""Another value than the default of each field, fields beside which it applies, and some beside which it does not."""
 
 
 def test_every_field_and_every_condition_stands_here():
