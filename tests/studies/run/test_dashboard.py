@@ -1,4 +1,4 @@
-"""A study in TensorBoard's HParams dashboard: which columns there are, and a row for each run, whoever trains it."""
+"""A study in TensorBoard's HParams dashboard: its columns, and a row for each run of any executor."""
 
 import subprocess
 import sys

@@ -264,7 +264,7 @@ def test_order_and_spelling_of_lists_and_numbers_change_nothing():
         sparse(variant="BN_L2") == sparse(variant="L2_BN")
         and sparse(tweaks="LS_GSk_GSw_LRsI").training.tweaks == "tost"
     )
-    assert spec(flow_readings=("end", "steps")) == spec(), "both, in whatever order, are the default"
+    assert spec(flow_readings=("end", "steps")) == spec(), "both, in either order, are the default"
     assert spec(diagnostics=("none",)) == spec()
     along = ("loss_along", "top_eigenvalue")
     assert spec(diagnostics=along).measurement.diagnostics == along[::-1]
