@@ -62,7 +62,7 @@ class Comparison:
     """A way to compare networks.
 
     Args:
-        help: what is compared, in words that a list can show.
+        help: description of the comparison, in words that a list can show.
         members: called with the study and the size of its dataset, gives every network.
         derived: fields of specs that follow from the comparison, so that neither a grid nor a study's base gives them.
         choices: called with the study, gives the choices that are its own.

@@ -99,16 +99,16 @@ class Study:
 
     Args:
         name: the folder it is kept in.
-        title: what it asks, in words.
+        title: its question, in words.
         comparison: a name in `COMPARISONS`: pairs of equal capacity, or networks over densities.
         grids: each crosses the values it gives for any of `GRID_FIELDS`; the study is the union of them.
         base: values of other fields of its specs, where they differ from their defaults.
         seeds: one repetition for each.
         width_fractions: of pairs, the dense widths as fractions of the maximum width, in (0, 1].
         max_width: of pairs, the width of the sparse arm; None for inputs + 4 of an mlp, and 10 of other networks.
-        rounds: of lottery tickets, how often the network is pruned, at least 1; its densities follow from it and the
-            next. None where densities are given.
-        fraction: of the active weights that each round removes, in (0, 1).
+        rounds: of lottery tickets, number of times that the network is pruned, at least 1. The densities follow from
+            it and from `fraction`. None where densities are given.
+        fraction: share of the active weights that each round removes, in (0, 1).
         reproduces: the published result that it repeats, such as "Table 4"; empty for none.
         published: which published numbers its report sets beside its own, as
             `keras_sparseflow.analysis.published_tost.beside_published_tost` takes them; none by default.

@@ -43,7 +43,7 @@ class Options:
         population_memory: bytes that a population may take; None for half of what the device has free.
         checkpoint_seconds: half-finished runs are saved at the ends of epochs, so many seconds apart at least.
         strategy: a name in `STRATEGIES`, the way in which several devices train one network; "none" for one device.
-        devices: how many share each batch, at least 1; None for all that the strategy finds.
+        devices: number of devices that share each batch, at least 1; None for all that the strategy finds.
         allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
         execution: a name in `EXECUTIONS`: how networks with masks are computed.
         callbacks: plugins of the kind `callback`, or functions as `module:function`; they watch each network train.
@@ -53,7 +53,7 @@ class Options:
             started here, or "ray://host:port" of another machine's.
         task_cpus: cores that a task of it takes; None for as many as the threads that the study is planned for.
         task_gpus: GPUs that a task of it takes.
-        task_retries: how often a task is tried again whose worker or node is lost.
+        task_retries: number of times that a task is tried again after its worker or node was lost.
 
     Raises:
         ValueError: an unknown strategy or execution, or a value of another type or out of its range.

@@ -22,7 +22,7 @@ class RunLog:
 
     Args:
         spec: of the run.
-        folder: where its files go; see `keras_sparseflow.records`.
+        folder: folder of its files; see `keras_sparseflow.records`.
         tensorboard: whether to write TensorBoard events.
         first_epoch: the epoch, from 0, that the run begins in.
 
@@ -98,7 +98,7 @@ class RunLog:
         Args:
             metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`.
             flow: its rows, none if it is not measured.
-            seconds: what it took.
+            seconds: duration of the epoch.
             diagnostics: as `flow`.
 
         Raises:

@@ -20,7 +20,7 @@ class Part:
     part that has one are trained one after the other.
 
     Args:
-        help: what it is, in words that a list can show.
+        help: its description, in words that a list can show.
         prepare: `(model, spec) -> None`, called before the network is compiled, each time that it is built. It may
             change layers, but must add and remove none, nor any variable, and must leave weights and masks as they are.
         penalty: `(kernel) -> scalar`, what each kernel, a tensor that is zero where its mask is False, adds to the
@@ -50,8 +50,8 @@ class Combined:
     """A vocabulary of parts that a name joins by _.
 
     Args:
-        field: of a spec, whose values these names are.
-        parts: what can be joined, in the order in which a name lists them.
+        field: field of a spec that has these names as values.
+        parts: parts that can be joined, in the order in which a name lists them.
         nothing: the name that has no part.
         everything: a name that has all built-in ones; None where there is none.
     """

@@ -49,9 +49,9 @@ class RunSpec:
     Args:
         data: the images, and how they are augmented.
         model: the network.
-        sparsity: how it is sparse.
-        training: how it is trained.
-        measurement: what is measured.
+        sparsity: method, score and density of its masks.
+        training: optimizer, loss, epochs and tweaks.
+        measurement: measured gradient flow and diagnostics.
         seed: seed of initial values, masks, batch order and augmentation.
 
     Raises:
