@@ -97,7 +97,7 @@ def define_executor_flags(executor: str) -> None:
     """Defines the flags that say which networks are trained together; without them each is trained alone.
 
     Args:
-        executor: which one it is unless another is named.
+        executor: the default executor.
     """
     define_name(
         "executor",
@@ -273,7 +273,7 @@ def define_name(flag: str, default: str | None, kind: str, names: Sequence[str],
     Args:
         flag: its name.
         default: a valid name, or None for none.
-        kind: what the names are of, in words.
+        kind: kind of the named things, in words.
         names: the valid ones.
         help: what it means.
     """

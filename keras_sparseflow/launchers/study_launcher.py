@@ -91,7 +91,7 @@ def preset_defaults(words: list[str]) -> Defaults:
     """Returns what flags have that are not given, under the preset that the command line names.
 
     Args:
-        words: those beside the flags.
+        words: words of the command line beside the flags.
     """
     _take_preset(["", *words])
     first, *others = given_studies()

@@ -18,8 +18,8 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
     Args:
         beta: initial value in (0, inf]; infinite for a ReLU that `GhostSchedule` leaves alone.
-        replaces: what `strip_ghosts` restores: a serialized layer, the name of the layer that applied the activation
-            itself, or None for a ReLU.
+        replaces: object that `strip_ghosts` restores: a serialized layer, the name of the layer that applied the
+            activation itself, or None for a ReLU.
         **options: arguments of `keras.layers.Layer`.
 
     Attributes:

@@ -59,7 +59,7 @@ class Plugin:
         kind: a name in `KINDS`, such as "flow_measure".
         name: its name in flags and specs.
         item: the object itself, or a reference "module:attribute" to it.
-        origin: where it comes from.
+        origin: its origin.
         problem: why it can't be used by its name; empty if it can.
         fingerprint: for a registered plugin, a hash of its code, by which changed code is recognised; else empty.
 

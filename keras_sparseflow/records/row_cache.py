@@ -38,7 +38,7 @@ class Rows:
 
     Args:
         runs: their ids, in the order in which their rows stand.
-        counts: how many rows each has.
+        counts: number of rows of each.
         frame: the rows, without a column for their run; texts as categories, which are quick to choose from.
     """
 
