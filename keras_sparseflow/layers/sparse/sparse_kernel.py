@@ -207,7 +207,7 @@ class SparseKernel(MaskedKernel):
 
     @property
     def active_count(self) -> int:
-        """How many entries of the kernel are active; the layer must be built."""
+        """Number of active entries of the kernel; the layer must be built."""
         self._check_built("active_count")
         return int(self.values.shape[0])
 
