@@ -13,7 +13,7 @@ from keras_sparseflow.layers.sparse.places import Places
 from keras_sparseflow.plugins import unknown_name
 
 BREAK_EVEN = {"numba": 0.15, "tensorflow": 0.13}
-"""For each provider of kernels: the density from which on a masked layer is faster (docs/sparse_execution.md)."""
+"""For each provider of kernels: up to this density sparse layers were faster (docs/sparse_execution.md)."""
 
 _chosen: ContextVar[str | None] = ContextVar("provider", default=None)
 _operands: ContextVar[dict[int, list[tuple[Any, Any]]] | None] = ContextVar("operands", default=None)
