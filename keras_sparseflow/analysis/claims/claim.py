@@ -46,6 +46,13 @@ class Condition:
         return ", ".join(value if isinstance(value, str) else format_number(value) for value in values)
 
 
+WHOLE_DATASET = (
+    Condition("images in their own size", "other_size", lambda size: not size),
+    Condition("all training images", "fewer_images", lambda images: not images),
+)
+"""Conditions of every claim of both papers."""
+
+
 @dataclass(frozen=True)
 class Half:
     """A half-sentence of a claim, which has a verdict of its own in every case that a study has of it.

@@ -24,13 +24,16 @@ _NAMED = ("optimizer", "variant", "arm", "learning_rate", "activation", "method"
 """Columns by which claims name cases, so that they are kept where a study has one value of them alone."""
 
 _DEFAULTS: dict[str, Any] = {
-    "activation": "relu", "method": "static", "density": 1.0, "tweaks": "none",
+    "model": "mlp", "activation": "relu", "method": "static", "density": 1.0, "tweaks": "none",
     "ghost_decay": "cosine", "ghost_until": 0.5,
 }  # fmt: skip
 """Columns that claims ask for and not every study has, with the value that they have there."""
 
 _SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28, "digits": 8}
 """Pixels of a side, of images in their own size."""
+
+_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "fashion_mnist": 60_000}
+"""All training images of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Evidence:
         runs: one row per run and place in the study, with the columns of `spec`, and `accuracy`, `egf`, `egf_spread`
             (how far the EGF is from the median of its configuration), `top_eigenvalue` (its geometric mean along the
             training), each NaN where it was not measured, `coupled` (whether L2, where there is some, is a term of
-            the loss) and `odd_padding` (how augmentation pads images, where by another share than the paper).
+            the loss), and, "" where it is as in the papers, `odd_padding` (how augmentation pads images),
+            `other_size` (the size to which images were resized) and `fewer_images` (the number of training images).
         spec: the columns that tell runs apart.
         diverged: "worst" or "drop", see `pair_arms`.
         reading: of the gradient flow, in words; "" where the results name none.
@@ -87,7 +91,14 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
     runs.attrs = {}  # pandas copies them with each frame that is made from this one
     egf = next((_numbers(runs[name]) for name in ("egf_2", "egf_1") if name in runs), pd.Series(np.nan, runs.index))
     egf = egf.where(np.isfinite(egf) & ~runs["diverged"].astype(bool))
-    runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs), odd_padding=_odd_padding(runs))
+    runs = runs.assign(
+        accuracy=_numbers(runs[value]),
+        egf=egf,
+        coupled=_coupled(runs),
+        odd_padding=_odd_padding(runs),
+        other_size=_changed(runs, "image_size", _SIDES, "{:g} pixels a side"),
+        fewer_images=_changed(runs, "train_size", _IMAGES, "{:.0f}"),
+    )
     reading = reading_of(results)
     found = Evidence(runs, tuple(spec), diverged, f"flow: {reading_name(reading)}" if reading else "")
     middle = runs["egf"].groupby(number(runs, found.configuration)).transform("median")
@@ -141,6 +152,14 @@ def _odd_padding(runs: pd.DataFrame) -> str:
     sides = pd.to_numeric(size).fillna(padded["dataset"].map(_SIDES)).dropna()
     pads = sorted(set(zip(padded.loc[sides.index, "augment_pad"], sides, strict=True)))
     return ", ".join(f"{pad:g} pixels of {side:g}" for pad, side in pads if pad != max(1, round(side / 8)))
+
+
+def _changed(runs: pd.DataFrame, column: str, whole: dict[str, int], words: str) -> pd.Series:
+    """Returns a number of the spec in words; "" where it is none, or that of the whole dataset."""
+    if column not in runs:
+        return pd.Series("", runs.index)
+    number, own = _numbers(runs[column]), runs["dataset"].map(whole)
+    return number.map(words.format).where(number.notna() & (number != own), "")
 
 
 def _mean_eigenvalues(diagnostics: pd.DataFrame | None) -> dict[str, float]:
