@@ -41,11 +41,12 @@ class Evidence:
     """The runs of a study.
 
     Args:
-        runs: one row per run and place in the study, with the columns of `spec`, and `accuracy`, `egf`, `egf_spread`
-            (how far the EGF is from the median of its configuration), `top_eigenvalue` (its geometric mean along the
-            training), each NaN where it was not measured, `coupled` (whether L2, where there is some, is a term of
-            the loss), and, "" where it is as in the papers, `odd_padding` (how augmentation pads images),
-            `other_size` (the size to which images were resized) and `fewer_images` (the number of training images).
+        runs: one row per run and place in the study, with the columns of `spec`, `accuracy`, `egf`, `egf_spread` (how
+            far the EGF is from the median of its configuration) and `top_eigenvalue` (its geometric mean along the
+            training), each NaN where it was not measured; `coupled`: whether L2, where there is some, is a term of the
+            loss; `plain_method`: the method without its distribution. Three columns hold "" where a run is as in the
+            papers: `odd_padding` (how augmentation pads images), `other_size` (the size to which images were
+            resized) and `fewer_images` (the number of training images).
         spec: the columns that tell runs apart.
         diverged: "worst" or "drop", see `pair_arms`.
         reading: of the gradient flow, in words; "" where the results name none.
@@ -80,7 +81,9 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
         named = name_methods(results)
         results = named.assign(arm=np.where(named["density"] == 1, "dense", "sparse"))
     results = results.assign(**{name: value for name, value in _DEFAULTS.items() if name not in results})
-    results = results.assign(tweaks=results["tweaks"].fillna("none").str.split(" (", regex=False).str[0])
+    results = results.assign(
+        tweaks=results["tweaks"].fillna("none"), plain_method=results.get("plain_method", results["method"])
+    )
     spec = _told_apart(results)
     # Runs of one spec are one training that was looked at in several ways, of which some run has the eigenvalues.
     results = hashable(results)

@@ -119,7 +119,7 @@ def _halves_of_masks(masks: str, method: str, optimizers: tuple[str, ...]) -> tu
     """Returns what the paper says of L2 in Wide ResNets of one kind of masks."""
 
     def drawn(runs: pd.DataFrame) -> pd.Series:
-        return runs["method"].str.split(" (", regex=False).str[0] == method
+        return runs["plain_method"] == method
 
     named = " or ".join(name.capitalize() for name in optimizers)
     needs = f"{_BESIDE}, with {masks}, under {named}"

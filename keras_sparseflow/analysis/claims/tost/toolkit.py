@@ -22,7 +22,7 @@ _RECIPE = (
 )
 
 RESNET_18 = (
-    Condition("lottery tickets", "method", lambda name: str(name).startswith("lottery")),
+    Condition("lottery tickets", "plain_method", lambda name: name == "lottery"),
     Condition("ResNets", "model", lambda name: name == "resnet"),
     Condition("18 layers", "depth", lambda depth: depth == 18),
     Condition("the channels of ResNet-18", "width", lambda width: width == 1),
