@@ -1,4 +1,4 @@
-"""Evidence: the runs of a study with the columns by which claims are judged, whatever networks the study compares."""
+"""Evidence: the runs of a study, of pairs or over densities, with the columns by which claims are judged."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.flow.measure_table import TOTAL
 
 SIZES = ("dataset", "model", "depth", "width", "hidden_layers", "dense_width", "density", "seed")
-"""Columns whose values make a draw: pairs that agree in them share initial weights and masks, and count as one."""
+"""Columns whose values name a draw: pairs that agree in them share initial weights and masks, and count as one."""
 
 _RUN = ("seed", "dense_width", "matched_fraction", "width", "width_fraction", "density", "earlier_densities")
 """Columns in which the runs of one configuration differ."""
 
 _NAMED = ("optimizer", "variant", "arm", "learning_rate", "activation", "method", "tweaks", *SIZES)
-"""Columns by which claims name cases, so that they are kept where a study has one value of them alone."""
+"""Columns by which claims name cases; they are kept also where a study has a single value of them."""
 
 _DEFAULTS: dict[str, Any] = {
     "model": "mlp", "activation": "relu", "method": "static", "density": 1.0, "tweaks": "none",
@@ -30,10 +30,10 @@ _DEFAULTS: dict[str, Any] = {
 """Columns that claims ask for and not every study has, with the value that they have there."""
 
 _SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28, "digits": 8}
-"""Pixels of a side, of images in their own size."""
+"""The pixels of a side, by dataset, of images in their own size."""
 
 _IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "fashion_mnist": 60_000}
-"""All training images of a dataset."""
+"""The number of all training images, by dataset."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Evidence:
             resized) and `fewer_images` (the number of training images).
         spec: the columns that tell runs apart.
         diverged: "worst" or "drop", see `pair_arms`.
-        reading: of the gradient flow, in words; "" where the results name none.
+        reading: the reading of the gradient flow, in words; "" where the results name none.
     """
 
     runs: pd.DataFrame
@@ -147,7 +147,7 @@ def _coupled(runs: pd.DataFrame) -> pd.Series:
 
 
 def _odd_padding(runs: pd.DataFrame) -> str:
-    """Returns the padding of augmentation where it is not an eighth of the images' side; one that is not given is."""
+    """Returns each padding of augmentation that is not an eighth of the images' side, in words; "" where all are."""
     if "augment_pad" not in runs:
         return ""
     padded = runs[runs["augment_pad"].notna() & variants(has=("DA",))(runs)]

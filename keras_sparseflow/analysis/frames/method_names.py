@@ -1,4 +1,4 @@
-"""Names: what a report calls how networks become sparse, and the tweaks that they are trained with."""
+"""Names, in a report, of the ways in which networks become sparse and of the tweaks that they are trained with."""
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ _METHOD_NAMES = {
 
 
 def name_methods(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns runs of a density study with one name in `method` for how each becomes sparse.
+    """Returns runs of a density study with one name in `method` for the way in which each becomes sparse.
 
     Static masks are named after their score, others after method and score; the distribution joins the name where
     several were taken, but for magnitude pruning, which has its own; the column `plain_method` has the name without it.
@@ -50,7 +50,7 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def method_name(method: str) -> str:
-    """Returns how networks become sparse in words: `method_name("random")` is "random masks"."""
+    """Returns a method, by which networks become sparse, in words: `method_name("random")` is "random masks"."""
     name, _, distribution = method.partition(" (")
     known = [_METHOD_NAMES.get(part, part.replace("_", " ")) for part in name.split("_from_")]
     upper = {"er)": "ER)", "erk)": "ERK)"}.get(distribution, distribution)
@@ -58,7 +58,7 @@ def method_name(method: str) -> str:
 
 
 def name_tweaks(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns runs with the soft activation that stands for ReLU named in `tweaks`, where several were taken.
+    """Returns runs with the soft activation of GSw named in `tweaks`, where a study has several.
 
     The column `ghost_activation` is then no part of the spec. Runs without GSw keep the name of their tweaks.
 

@@ -50,7 +50,7 @@ class Agreement:
 
 
 def agreement(comparison: pd.DataFrame, alpha: float = 0.05) -> Agreement:
-    """Returns how far our p-values agree with the published ones.
+    """Returns the agreement of our p-values with the published ones.
 
     A cell is significant here where its two-sided p-value after Holm's correction is below `alpha` and sparse networks
     rank above dense ones; in the paper, where the published p-value is, which is one-tailed and not corrected. The

@@ -21,7 +21,7 @@ from keras_sparseflow.analysis.claims.tessera.setting import (
 )
 
 _NARROW = 0.69
-"""Dense widths below this share of the maximum: those under 0.7, whose widths are rounded (2153 of 3076)."""
+"""The share of the maximum below which a dense width is small: just under 0.7, as widths are rounded (2153 of 3076)."""
 
 _BESIDE = "run with L2 and BatchNorm beside one with BatchNorm alone"
 _BESIDE_NONE = "run with L2 beside one without it, both without BatchNorm"
@@ -116,7 +116,7 @@ _BY_DENSITY = ("optimizer", "density")
 
 
 def _halves_of_masks(masks: str, method: str, optimizers: tuple[str, ...]) -> tuple[Half, Half]:
-    """Returns what the paper says of L2 in Wide ResNets of one kind of masks."""
+    """Returns the half-sentences on L2 in Wide ResNets with one kind of masks."""
 
     def drawn(runs: pd.DataFrame) -> pd.Series:
         return runs["plain_method"] == method

@@ -12,10 +12,10 @@ EWMA = ("adam", "rmsprop")
 """Optimizers with an exponentially weighted moving average of squared gradients, of the paper's."""
 
 NON_EWMA = ("adagrad", "sgd", "momentum")
-"""The paper's other ones."""
+"""The paper's other optimizers."""
 
 ADAPTIVE = ("adagrad", *EWMA)
-"""Those that scale each gradient by earlier ones."""
+"""Optimizers that scale each gradient by earlier ones."""
 
 
 def rate(value: float, strict: bool = False) -> Condition:
@@ -39,10 +39,10 @@ PERCEPTRONS = (PERCEPTRON, DATASETS, DEPTH, LENGTH, *WHOLE_DATASET)
 """The conditions of claims on multilayer perceptrons."""
 
 AT_BOTH_RATES = (RATES, *PERCEPTRONS)
-"""The conditions of those that the paper makes at both of its learning rates."""
+"""The conditions of claims that the paper makes for perceptrons at both of its learning rates."""
 
 NO_CONVOLUTIONS = replace(PERCEPTRON, strict=True)
-"""Of claims that the paper makes for Wide ResNets in other words."""
+"""The condition of claims that the paper makes for Wide ResNets in other words."""
 
 WIDE_RESNETS = (
     Condition("Wide ResNets", "model", lambda name: name == "wide_resnet", strict=True),

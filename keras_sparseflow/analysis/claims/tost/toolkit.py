@@ -124,11 +124,12 @@ EACH_TWEAK = Claim(
 
 @dataclass(frozen=True)
 class Gains:
-    """How the gain by a tweak depends on density, in each draw of weights.
+    """Gains by a tweak at several densities, compared within each draw of weights.
 
     Args:
         tweak: its name.
-        along: whether to return tau of gain and sparsity; else the mean gain of sparse networks beside that of dense.
+        along: True compares Kendall's tau of gain and sparsity with zero; False the mean gain of sparse networks with
+            that of dense ones.
     """
 
     tweak: str
