@@ -53,7 +53,7 @@ def typical_difference(differences: ArrayLike, level: float = LEVEL) -> tuple[fl
 
 
 def _cut(pairs: int, tail: float) -> int | None:
-    """Returns the number of means left out at each end: the most whose tail is at most `tail`; None where even one is not."""
+    """Returns the most means that may be left out at each end with at most this tail; None where one is too many."""
     if pairs <= _EXACT:
         shares = np.ones(1)
         for rank in range(1, pairs + 1):  # each rank is positive or negative, both as likely
