@@ -8,7 +8,7 @@ from keras_sparseflow.analysis.frames.formats import format_fixed, format_number
 from keras_sparseflow.analysis.statistics.signed_rank import SignedRankTest, wilcoxon_signed_rank
 
 HIGHER, LOWER = 1, -1
-"""Which way a claim says that the first side differs from the second."""
+"""The direction in which a claim says that the first side differs from the second."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ class Condition:
 
     Args:
         words: the condition, such as "learning rate 0.1".
-        column: of the results that shows it.
-        met: whether a value of that column meets it.
+        column: the column of the results that shows it.
+        met: returns whether a value of that column meets it.
         strict: whether a study that does not meet it cannot test the claim: where another condition makes another
             claim. Otherwise it is judged, and the verdict says that it is outside its conditions.
     """
@@ -32,29 +32,36 @@ class Condition:
     strict: bool = False
 
     def meeting(self, runs: pd.DataFrame) -> pd.Series:
-        """Returns which runs meet it; none where they have no such column."""
+        """Returns, for each run, whether it meets the condition; none does where they have no such column."""
         if self.column not in runs:
             return pd.Series(False, runs.index)
         met = {value: bool(self.met(value)) for value in runs[self.column].unique()}
         return runs[self.column].map(met).eq(True)
 
     def here(self, runs: pd.DataFrame) -> str:
-        """Returns what the study has instead."""
+        """Returns the values that the study has instead, in words."""
         if self.column not in runs:
             return "none"
         values = runs[self.column].drop_duplicates().tolist()
         return ", ".join(value if isinstance(value, str) else format_number(value) for value in values)
 
 
+WHOLE_DATASET = (
+    Condition("images in their own size", "other_size", lambda size: not size),
+    Condition("all training images", "fewer_images", lambda images: not images),
+)
+"""Conditions of every claim of both papers."""
+
+
 @dataclass(frozen=True)
 class Half:
-    """A half-sentence of a claim, which has a verdict of its own in every case that a study has of it.
+    """A half-sentence of a claim. Each case of it that a study has, such as one optimizer, gets its own verdict.
 
     Args:
         text: the half-sentence.
-        cases: called with the evidence of a study, gives the cases that it has.
-        needs: the runs that it takes, as a noun phrase.
-        conditions: under which the paper makes it, besides those of the claim.
+        cases: returns the cases that a study has, given its evidence.
+        needs: the runs that are needed to judge it, as a noun phrase.
+        conditions: the conditions under which the paper makes it, besides those of the claim.
         denies: whether the half-sentence denies a difference in the other direction, so that "no difference seen" is as
             claimed.
     """
@@ -75,7 +82,7 @@ class Claim:
         text: the claim in short.
         place: where the paper makes it, such as "4.1.2, figures 2c, 2d".
         halves: its half-sentences.
-        conditions: under which the paper makes it.
+        conditions: the conditions under which the paper makes it.
 
     Example:
         >>> from keras_sparseflow.analysis.claims.tessera import CLAIMS
@@ -100,7 +107,7 @@ class JudgedHalf:
         verdict: its answer and reason.
         numbers: means of both sides, and the difference with its interval; "" where nothing was tested.
         outside: conditions of the paper that the study does not meet, each as a phrase.
-        as_claimed: whether the answer is what the half-sentence says.
+        as_claimed: whether the answer agrees with the half-sentence.
 
     Example:
         >>> from keras_sparseflow.analysis import judge_claims
@@ -120,7 +127,7 @@ class JudgedHalf:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim and what a study says of it.
+    """A claim and the verdicts of a study on it.
 
     Args:
         claim: the claim.
@@ -138,5 +145,5 @@ class JudgedClaim:
 
     @property
     def outside(self) -> tuple[str, ...]:
-        """The conditions that the study does not meet, of all half-sentences that were judged all the same."""
+        """The conditions that the study does not meet, over all half-sentences that were judged nevertheless."""
         return tuple(dict.fromkeys(phrase for half in self.halves for phrase in half.outside))

@@ -36,7 +36,8 @@ def _joined(*notes: str) -> str:
 def leads(taus: pd.DataFrame, configuration: list[str]) -> list[Case]:
     """Returns, for each norm and target, the taus of EGF and of the raw norm, a pair for each configuration.
 
-    The claim is that EGF's are farther from zero, on the side on which both are in the mean.
+    The claim is that the taus of EGF are farther from zero than those of the raw norm, on the side of zero on which
+    the mean of both lies.
 
     Args:
         taus: a row per configuration, `measure` and `target`, with `tau`.
@@ -58,11 +59,11 @@ def leads(taus: pd.DataFrame, configuration: list[str]) -> list[Case]:
 
 @dataclass(frozen=True)
 class OverVariants:
-    """Whether variants with a higher EGF are less accurate: Kendall's tau of both, in each draw of masks and weights.
+    """Kendall's tau of EGF and accuracy over the variants of each draw of masks and weights.
 
     Args:
-        claimed: `LOWER` where tau is to be negative, `HIGHER` where it is not.
-        optimizers: under which.
+        claimed: `LOWER` where the claim says that tau is negative, `HIGHER` where it says that tau is not.
+        optimizers: the optimizers whose runs take part.
     """
 
     claimed: int

@@ -1,4 +1,4 @@
-"""Evidence: the runs of a study with the columns by which claims are judged, whatever networks the study compares."""
+"""Evidence: the runs of a study, of pairs or over densities, with the columns by which claims are judged."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,22 +15,25 @@ from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.flow.measure_table import TOTAL
 
 SIZES = ("dataset", "model", "depth", "width", "hidden_layers", "dense_width", "density", "seed")
-"""Columns whose values make a draw: pairs that agree in them share initial weights and masks, and count as one."""
+"""Columns whose values name a draw: pairs that agree in them share initial weights and masks, and count as one."""
 
 _RUN = ("seed", "dense_width", "matched_fraction", "width", "width_fraction", "density", "earlier_densities")
 """Columns in which the runs of one configuration differ."""
 
 _NAMED = ("optimizer", "variant", "arm", "learning_rate", "activation", "method", "tweaks", *SIZES)
-"""Columns by which claims name cases, so that they are kept where a study has one value of them alone."""
+"""Columns by which claims name cases; they are kept also where a study has a single value of them."""
 
 _DEFAULTS: dict[str, Any] = {
-    "activation": "relu", "method": "static", "density": 1.0, "tweaks": "none",
+    "model": "mlp", "activation": "relu", "method": "static", "density": 1.0, "tweaks": "none",
     "ghost_decay": "cosine", "ghost_until": 0.5,
 }  # fmt: skip
 """Columns that claims ask for and not every study has, with the value that they have there."""
 
 _SIDES = {"cifar10": 32, "cifar100": 32, "fashion_mnist": 28, "digits": 8}
-"""Pixels of a side, of images in their own size."""
+"""The pixels of a side, by dataset, of images in their own size."""
+
+_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "fashion_mnist": 60_000}
+"""The number of all training images, by dataset."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ class Evidence:
     """The runs of a study.
 
     Args:
-        runs: one row per run and place in the study, with the columns of `spec`, and `accuracy`, `egf`, `egf_spread`
-            (how far the EGF is from the median of its configuration), `top_eigenvalue` (its geometric mean along the
-            training), each NaN where it was not measured, `coupled` (whether L2, where there is some, is a term of
-            the loss) and `odd_padding` (how augmentation pads images, where by another share than the paper).
+        runs: one row per run and place in the study, with the columns of `spec`, `accuracy`, `egf`, `egf_spread` (how
+            far the EGF is from the median of its configuration) and `top_eigenvalue` (its geometric mean along the
+            training), each NaN where it was not measured; `coupled`: whether L2, where there is some, is a term of the
+            loss; `plain_method`: the method without its distribution. Three columns hold "" where a run is as in the
+            papers: `odd_padding` (how augmentation pads images), `other_size` (the size to which images were
+            resized) and `fewer_images` (the number of training images).
         spec: the columns that tell runs apart.
         diverged: "worst" or "drop", see `pair_arms`.
-        reading: of the gradient flow, in words; "" where the results name none.
+        reading: the reading of the gradient flow, in words; "" where the results name none.
     """
 
     runs: pd.DataFrame
@@ -76,7 +81,9 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
         named = name_methods(results)
         results = named.assign(arm=np.where(named["density"] == 1, "dense", "sparse"))
     results = results.assign(**{name: value for name, value in _DEFAULTS.items() if name not in results})
-    results = results.assign(tweaks=results["tweaks"].fillna("none").str.split(" (", regex=False).str[0])
+    results = results.assign(
+        tweaks=results["tweaks"].fillna("none"), plain_method=results.get("plain_method", results["method"])
+    )
     spec = _told_apart(results)
     # Runs of one spec are one training that was looked at in several ways, of which some run has the eigenvalues.
     results = hashable(results)
@@ -87,7 +94,14 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
     runs.attrs = {}  # pandas copies them with each frame that is made from this one
     egf = next((_numbers(runs[name]) for name in ("egf_2", "egf_1") if name in runs), pd.Series(np.nan, runs.index))
     egf = egf.where(np.isfinite(egf) & ~runs["diverged"].astype(bool))
-    runs = runs.assign(accuracy=_numbers(runs[value]), egf=egf, coupled=_coupled(runs), odd_padding=_odd_padding(runs))
+    runs = runs.assign(
+        accuracy=_numbers(runs[value]),
+        egf=egf,
+        coupled=_coupled(runs),
+        odd_padding=_odd_padding(runs),
+        other_size=_changed(runs, "image_size", _SIDES, "{:g} pixels a side"),
+        fewer_images=_changed(runs, "train_size", _IMAGES, "{:.0f}"),
+    )
     reading = reading_of(results)
     found = Evidence(runs, tuple(spec), diverged, f"flow: {reading_name(reading)}" if reading else "")
     middle = runs["egf"].groupby(number(runs, found.configuration)).transform("median")
@@ -133,7 +147,7 @@ def _coupled(runs: pd.DataFrame) -> pd.Series:
 
 
 def _odd_padding(runs: pd.DataFrame) -> str:
-    """Returns the padding of augmentation where it is not an eighth of the images' side; one that is not given is."""
+    """Returns each padding of augmentation that is not an eighth of the images' side, in words; "" where all are."""
     if "augment_pad" not in runs:
         return ""
     padded = runs[runs["augment_pad"].notna() & variants(has=("DA",))(runs)]
@@ -141,6 +155,14 @@ def _odd_padding(runs: pd.DataFrame) -> str:
     sides = pd.to_numeric(size).fillna(padded["dataset"].map(_SIDES)).dropna()
     pads = sorted(set(zip(padded.loc[sides.index, "augment_pad"], sides, strict=True)))
     return ", ".join(f"{pad:g} pixels of {side:g}" for pad, side in pads if pad != max(1, round(side / 8)))
+
+
+def _changed(runs: pd.DataFrame, column: str, whole: dict[str, int], words: str) -> pd.Series:
+    """Returns a number of the spec in words; "" where it is none, or that of the whole dataset."""
+    if column not in runs:
+        return pd.Series("", runs.index)
+    number, own = _numbers(runs[column]), runs["dataset"].map(whole)
+    return number.map(words.format).where(number.notna() & (number != own), "")
 
 
 def _mean_eigenvalues(diagnostics: pd.DataFrame | None) -> dict[str, float]:

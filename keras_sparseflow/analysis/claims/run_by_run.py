@@ -26,7 +26,7 @@ TWEAK_FIELDS = (
     *("ghost_decay", "ghost_until", "ghost_activation"),
     *("label_smoothing", "smoothing_over", "rescale_iterations"),
 )
-"""Those that mean nothing without a tweak."""
+"""Columns that mean nothing without a tweak."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Sides:
 
     Args:
         names: of both groups.
-        label: gives each run the name of its group; None for others.
+        label: returns the name of each run's group; None for runs of neither.
         free: columns in which runs of a pair may differ.
-        rest: gives what runs of a pair have in common in those columns.
+        rest: returns the part of those columns in which runs of a pair must agree.
     """
 
     names: tuple[str, str]
@@ -75,7 +75,7 @@ def values(
     Args:
         column: such as "activation".
         first: its value on the first side.
-        second: that on the second.
+        second: its value on the second side.
         free: other columns in which runs of a pair may differ.
         names: of both sides; default, the values.
     """
@@ -110,7 +110,7 @@ class Quantity:
         return evidence.runs
 
     def policy(self, evidence: Evidence) -> str:
-        """Returns what becomes of diverged runs."""
+        """Returns what becomes of diverged runs: "worst" or "drop", see `pair_arms`."""
         return evidence.diverged if self.column == "accuracy" else "drop"
 
 
@@ -128,8 +128,8 @@ class Comparison:
         sides: the two.
         of: the quantity that is compared, or the difference of another comparison.
         claimed: `HIGHER` or `LOWER`, as the claim says that the first side is.
-        optimizers: under which; all where none is named.
-        where: which runs take part.
+        optimizers: the optimizers whose runs take part; all where none is named.
+        where: returns, for each run, whether it takes part.
         by: the columns that tell cases apart, the first of which always names them. Pairs of a case that are of one
             draw (`SIZES`) count once, with their mean: runs of several variants that share initial weights and masks
             are not independent.
@@ -155,7 +155,7 @@ class Comparison:
         ]
 
     def pairs(self, evidence: Evidence) -> pd.DataFrame:
-        """Returns the complete pairs: what both runs agree in, and the values `first` and `second`."""
+        """Returns the complete pairs: the columns in which both runs agree, and the values `first` and `second`."""
         runs = self.of.table(evidence)
         if self.optimizers:
             runs = runs[runs["optimizer"].isin(self.optimizers)]
@@ -194,14 +194,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of a comparison, as a quantity of its pairs: by how much a lead grows, say."""
+    """The difference of a comparison as a quantity of its pairs, such as the lead of sparse networks."""
 
     inner: Comparison
     column: str = "lead"
 
     @property
     def scale(self) -> Scale:
-        """That of the comparison."""
+        """The scale of the comparison."""
         return self.inner.of.scale
 
     def table(self, evidence: Evidence) -> pd.DataFrame:
@@ -210,7 +210,7 @@ class Difference:
         return pairs.assign(lead=pairs["first"] - pairs["second"], diverged=False, coupled=True)
 
     def policy(self, evidence: Evidence) -> str:
-        """Returns what becomes of diverged runs: the comparison has settled it."""
+        """Returns "drop": the comparison has dealt with diverged runs already."""
         return "drop"
 
 

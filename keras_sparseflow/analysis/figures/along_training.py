@@ -29,7 +29,7 @@ from keras_sparseflow.analysis.statistics.intervals import bootstrap_by
 from keras_sparseflow.flow.measure_table import TOTAL
 
 Lines = Literal["arm", "variant", "density", "layer"]
-"""What a line stands for; a variant is one with its activation and tweaks."""
+"""The kinds of lines; a variant is taken with its activation and tweaks."""
 
 _OF_PAIRS, _OF_DENSITIES = ("arm", "layer"), ("variant", "density")
 
@@ -41,7 +41,7 @@ LINES = {
     f"network: mean over the seeds, {BAND}",
     "layer": f"A line per layer: mean over all widths and seeds, {BAND}",
 }
-"""What a caption says of lines."""
+"""Sentences of captions, by the kind of lines."""
 
 _PRUNED = "magnitude"
 """The method that trains a dense network until it prunes it."""
@@ -158,14 +158,13 @@ def by_layer(
 ) -> Facets:
     """Returns gradient flow, or a diagnostic, in each layer, from input to output.
 
-    A line is the mean over runs and measured epochs, in its 95% bootstrap interval. Arguments and errors are those of
-    `over_epochs`, but that lines stand for no layers, and:
+    A line is the mean over runs and measured epochs, in its 95% bootstrap interval.
 
     Args:
-        flow: see there.
-        results: see there.
-        measure: see there.
-        lines: see there.
+        flow: as for `over_epochs`.
+        results: one row per finished run.
+        measure: as for `over_epochs`.
+        lines: as for `over_epochs`, but not "layer".
         epochs: "mean" of all measured epochs, or the "last" of each run, when it is trained.
 
     Example:

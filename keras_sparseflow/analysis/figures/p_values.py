@@ -19,11 +19,11 @@ from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 
 _CELL = (0.95, 0.55)  # inches
 _COLOURS = {
-    0.0: "0: sparse likely better",
+    0.0: "0: sparse ranks above dense",
     0.25: "0.25",
     0.5: "0.5: neither",
     0.75: "0.75",
-    1.0: "1: sparse not better",
+    1.0: "1: dense ranks above sparse",
 }
 
 
@@ -31,16 +31,16 @@ _COLOURS = {
     "tests",
     "p_values",
     "p-values",
-    "One-tailed Wilcoxon signed-rank test of each cell: blue where sparse is likely better, orange where it is not; "
-    "bold and framed where p < 0.05.",
+    "One-tailed Wilcoxon signed-rank test of each cell, not corrected, as in the paper: blue (p near 0) where sparse "
+    "ranks above dense, orange (p near 1) where dense ranks above sparse; bold and framed where p < 0.05.",
 )
 def p_value_heatmap(comparison: pd.DataFrame, alpha: float = ALPHA) -> Facets:
     """Returns the p-values of one table as coloured cells: a row per optimizer, a column per variant.
 
-    Colours go from blue (0, sparse is likely better) over white (0.5) to orange (1). Each cell prints its p-value, and
-    one below `alpha` is bold and framed. The published p-value stands beneath where `published_p` has one, with a star
-    where the paper does not say for which variant. A cell without a p-value holds a dash; one that is not part of the
-    study is empty.
+    The p-values are one-tailed and not corrected. Colours go from blue (0: sparse ranks above dense) over white (0.5)
+    to orange (1: dense ranks above sparse). A p-value below `alpha` is bold and framed. The published p-value stands
+    beneath where `published_p` has one, with a star where the paper does not say for which variant. A cell without a
+    p-value holds a dash; one that is not part of the study is empty.
 
     Args:
         comparison: what `compare_arms` returns, placed by `arrange`, with or without `published_p` and

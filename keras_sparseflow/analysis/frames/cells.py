@@ -1,4 +1,4 @@
-"""Cells: which runs belong together, and how cells are laid out in tables and figures.
+"""Cells: groups of runs of one configuration, and their places in tables and figures.
 
 A cell is one configuration: every run in it differs only in arm, dense width and seed. A table holds
 the cells of one dataset, depth, learning rate and activation: a row per optimizer, a column per
@@ -33,7 +33,7 @@ RESULT_COLUMNS = frozenset(
         "egf_2",
     }
 )
-"""What a run came to, and its id: the columns that say nothing about what was trained."""
+"""The columns of a run's result, and its id: those that say nothing about what was trained."""
 
 PLACE = ["table", "row", "column"]
 """The columns that `arrange` adds; together they name a cell."""
@@ -181,9 +181,9 @@ def describe(column: str, value: Any) -> str:
 
 
 def paper_rank(column: Any) -> Callable[[Any], tuple[int, str]]:
-    """Returns what sorts the values of a column such as "optimizer" or "tweaks": the paper's order, others last.
+    """Returns a sort key for the values of a column such as "optimizer" or "tweaks": the paper's order, others last.
 
-    What stands in parentheses, as in "GSw (mish)", is no part of a value's place.
+    Text in parentheses, as in "GSw (mish)", does not change the place of a value.
     """
     known = {name: index for index, name in enumerate(_PAPER_ORDER[column])}
     return lambda name: (known.get(str(name).partition(" (")[0], len(known)), str(name))

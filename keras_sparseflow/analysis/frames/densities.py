@@ -1,4 +1,4 @@
-"""Densities: which runs of a density study belong together, and what their numbers come to.
+"""Densities: places of the runs of a density study in its tables and figures, and their means.
 
 A configuration is everything but density and seed. A table holds the configurations of one dataset and
 architecture: a panel per optimizer, a line per variant (and activation, where several were trained), for each
@@ -33,7 +33,7 @@ _WITHIN = ("density", "seed")
 _TRAINING = [*PLACE, *_WITHIN]
 _LINE = ("variant", "activation", "tweaks")
 MEASURING = ("diagnostics", "diagnostic_epochs", "diagnostic_samples", "eigenvalue_iterations", "landscape_steps")
-"""Fields of the spec that change nothing of a training: runs are not told apart by what was looked at besides."""
+"""Fields of the spec that name other measurements: they change no training, so that no runs are told apart by them."""
 
 _MODELS = {
     "wide_resnet": "Wide ResNet-{depth:g}-{width:g}",
@@ -105,7 +105,7 @@ def rows_of_one_run_each(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataF
 
 
 def line_heading(results: pd.DataFrame) -> str:
-    """Returns what the lines of `arrange_densities` differ in, such as "variant" or "variant, tweaks".
+    """Returns the columns in which lines of `arrange_densities` differ, such as "variant" or "variant, tweaks".
 
     Args:
         results: one row per finished run of a density study.
@@ -114,7 +114,7 @@ def line_heading(results: pd.DataFrame) -> str:
 
 
 def mean_by_density(results: pd.DataFrame, value: str = "test_accuracy", level: float = LEVEL) -> pd.DataFrame:
-    """Returns the mean over the seeds and how it spreads, per configuration and density.
+    """Returns the mean over the seeds and its spread, per configuration and density.
 
     Runs that differ only in what was measured are one training, of which the first run counts. Diverged runs and
     missing values are no part of these numbers; `diverged` says how many runs of the group diverged.
@@ -153,7 +153,7 @@ def tabulate_densities(results: pd.DataFrame, value: str, measure: str | None) -
 
 
 def gain_by_density(results: pd.DataFrame, value: str = "test_accuracy") -> pd.DataFrame:
-    """Returns by how much the mean with tweaks is above that without any, at each density.
+    """Returns the mean with tweaks minus the mean without any, at each density.
 
     Args:
         results: one row per finished run of a density study.

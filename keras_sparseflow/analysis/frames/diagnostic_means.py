@@ -8,7 +8,7 @@ _GROUP = [*PLACE, "density", "epoch", "measure", "layer"]
 
 
 def tabulate_diagnostics(diagnostics: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """Returns the mean of each diagnostic over the seeds, and how it spreads; diverged runs are left out.
+    """Returns the mean of each diagnostic over the seeds, and its spread; diverged runs are left out.
 
     Args:
         diagnostics: as `keras_sparseflow.records.read_diagnostics` returns it.

@@ -1,4 +1,4 @@
-"""Numbers as a reader meets them: in the page of a report and in its tables."""
+"""Numbers as the page of a report and its tables print them."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pandas as pd
 MINUS = "\N{MINUS SIGN}"
 
 NOTHING = "\N{EN DASH}"
-"""What stands where there is no number."""
+"""The mark that is printed where there is no number."""
 
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 

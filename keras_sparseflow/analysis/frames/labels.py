@@ -1,4 +1,4 @@
-"""Labels: what the quantities of results and flow are called where a reader meets them."""
+"""Labels: names of the quantities of results and flow, in figures, tables and sentences."""
 
 FLOW_NAMES = {
     "egf_1": "EGF (1-norm)",

@@ -1,4 +1,4 @@
-"""Names: what a report calls how networks become sparse, and the tweaks that they are trained with."""
+"""Names, in a report, of the ways in which networks become sparse and of the tweaks that they are trained with."""
 
 import pandas as pd
 
@@ -19,12 +19,13 @@ _METHOD_NAMES = {
 
 
 def name_methods(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns runs of a density study with one name in `method` for how each becomes sparse.
+    """Returns runs of a density study with one name in `method` for the way in which each becomes sparse.
 
     Static masks are named after their score, others after method and score; the distribution joins the name where
-    several were taken, but for magnitude pruning, which has its own. Dense networks have neither: they are named after
-    sparse ones of the same method, where there are some. The columns `score` and `distribution` are then
-    no part of the spec, nor is `earlier_densities`, which differs between the rounds of one lottery ticket.
+    several were taken, but for magnitude pruning, which has its own; the column `plain_method` has the name without it.
+    Dense networks have neither score nor distribution: they are named after sparse ones of the same method, where
+    there are some. The columns `score` and `distribution` are then no part of the spec, nor is `earlier_densities`,
+    which differs between the rounds of one lottery ticket.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it; without a column
@@ -39,18 +40,17 @@ def name_methods(results: pd.DataFrame) -> pd.DataFrame:
     if "score" not in results:
         return results
     several = results.loc[results["method"] != "magnitude", "distribution"].nunique() > 1
-    names = [
-        _one_name(method, score) + (f" ({distribution})" if several and method != "magnitude" else "")
-        for method, score, distribution in results[["method", "score", "distribution"]].itertuples(index=False)
-    ]
-    named = results.assign(method=_name_dense(results, pd.Series(names, index=results.index, dtype=object)))
+    plain = pd.Series(map(_one_name, results["method"], results["score"]), results.index, dtype=object)
+    full = (plain + " (" + results["distribution"] + ")") if several else plain
+    names = plain.where(results["method"] == "magnitude", full)
+    named = results.assign(method=_name_dense(results, names), plain_method=_name_dense(results, plain))
     named = named.drop(columns=["score", "distribution", "earlier_densities"], errors="ignore")
     named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
     return named
 
 
 def method_name(method: str) -> str:
-    """Returns how networks become sparse in words: `method_name("random")` is "random masks"."""
+    """Returns a method, by which networks become sparse, in words: `method_name("random")` is "random masks"."""
     name, _, distribution = method.partition(" (")
     known = [_METHOD_NAMES.get(part, part.replace("_", " ")) for part in name.split("_from_")]
     upper = {"er)": "ER)", "erk)": "ERK)"}.get(distribution, distribution)
@@ -58,7 +58,7 @@ def method_name(method: str) -> str:
 
 
 def name_tweaks(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns runs with the soft activation that stands for ReLU named in `tweaks`, where several were taken.
+    """Returns runs with the soft activation of GSw named in `tweaks`, where a study has several.
 
     The column `ghost_activation` is then no part of the spec. Runs without GSw keep the name of their tweaks.
 

@@ -19,7 +19,7 @@ def lower_is_better(value: str) -> bool:
 
 
 def worst_value(value: str) -> float:
-    """Returns the value that a diverged run is given: 0 for an accuracy, else the infinitely bad one."""
+    """Returns the value that a diverged run is given: 0 for an accuracy, else plus or minus infinity, the worse one."""
     if value.endswith("accuracy"):
         return 0.0
     return np.inf if lower_is_better(value) else -np.inf
@@ -51,7 +51,7 @@ def match_sides(
     Args:
         results: one row per finished run, of which no two agree in `key` and `side`.
         side: the column whose two values are compared.
-        sides: its values; the first is the one that is asked to be better. Others are left out.
+        sides: the two values, of which the first is compared with the second. Runs of other values are left out.
         key: the columns in which the runs of a pair agree.
         value: the column to compare; a name that ends in "loss" is better when lower.
         diverged: "worst" or "drop", see `pair_arms`.
@@ -137,7 +137,7 @@ def pair_arms(results: pd.DataFrame, value: str = "test_accuracy", diverged: str
 
 
 def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy", level: float = LEVEL) -> pd.DataFrame:
-    """Returns the mean over the seeds and how it spreads, per cell, arm and dense width.
+    """Returns the mean over the seeds and its spread, per cell, arm and dense width.
 
     Diverged runs and missing values are no part of these numbers; `diverged` says how many runs of the
     group diverged.
@@ -163,7 +163,7 @@ def mean_by_width(results: pd.DataFrame, value: str = "test_accuracy", level: fl
 
 
 def mean_over_seeds(results: pd.DataFrame, group: Sequence[str], value: str, level: float = LEVEL) -> pd.DataFrame:
-    """Returns the mean over the runs of each group and how it spreads, as `mean_by_width` does.
+    """Returns the mean over the runs of each group and its spread, as `mean_by_width` does.
 
     Args:
         results: one row per finished run.
@@ -186,7 +186,7 @@ def _values(runs: pd.DataFrame, value: str) -> Any:
 
 
 def _let_divergence_lose(pairs: pd.DataFrame, sides: tuple[str, str], value: str) -> None:
-    """Parts, in place, a diverged run from one that did not diverge and has the worst possible value itself."""
+    """Sets, in place, a diverged run below its partner where that one did not diverge but has the worst value too."""
     beyond = np.inf if lower_is_better(value) else -np.inf
     level = pairs[sides[0]] == pairs[sides[1]]
     for one, other in (sides, sides[::-1]):

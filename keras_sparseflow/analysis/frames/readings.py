@@ -1,4 +1,4 @@
-"""Readings of gradient flow: which one a report judges by, and the rows and results of that one."""
+"""Readings of gradient flow: the one by which a report judges, and the rows and results of that one."""
 
 import pandas as pd
 
@@ -30,7 +30,7 @@ def of_one_reading(flow: pd.DataFrame) -> pd.DataFrame:
 def judge(results: pd.DataFrame, flow: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns results and rows of flow of one reading, that by which a study is judged.
 
-    A run that does not have this reading, where others do, has no flow then.
+    A run without this reading, in a study of which other runs have it, has no flow.
 
     Args:
         results: as `keras_sparseflow.records.read_results` returns it.

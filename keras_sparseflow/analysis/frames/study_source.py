@@ -19,22 +19,22 @@ MEASURE = "egf_2"
 
 @dataclass(frozen=True)
 class Source:
-    """A study as it stands on disk, and how it is to be reported.
+    """A study as it stands on disk, and the options of its report.
 
     Attributes:
-        study: what `study.json` says.
+        study: the content of `study.json`.
         results: one row per finished run; not empty.
         history: one row per run and epoch.
         flow: one row per run, measured epoch and layer, of the measure to draw and the reading that the study is judged
             by; rows of all measures where the one to draw was not measured.
-        diagnostics: likewise; empty where none were measured.
+        diagnostics: one row per run, measured epoch, measure and layer; empty where none were measured.
         landscape: one row per run and point around its trained weights; empty where no losses were taken there.
         value: the column of the results that networks are compared by.
         measure: the flow measure to draw.
         diverged: "worst" or "drop", see `pair_arms`.
         figure_files: whether the figures are to stand beside the page as files too.
-        damaged: what is wrong with each finished run that is left out, by its id.
-        revisions: how the plan of what trains together came about; more than one where it was changed.
+        damaged: the fault of each finished run that is left out, by its id.
+        revisions: each version of the plan of which runs train together; more than one where it was changed.
 
     Example:
         >>> source = read_source(Path("runs/demo"), "test_accuracy", None, "worst", figures=False)

@@ -1,4 +1,4 @@
-"""The conditions of the published p-values, and how those of a study differ."""
+"""The conditions of the published p-values, and differences of a study from them."""
 
 import pandas as pd
 
@@ -9,11 +9,11 @@ PAIRS = 15
 
 
 def published_differences(results: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:
-    """Returns how a study's conditions differ from those under which the published p-values arose, as phrases.
+    """Returns the differences of a study from the conditions of the published p-values, as phrases.
 
     Args:
         results: one row per finished run.
-        comparison: what `with_published` returns for them.
+        comparison: the table that `with_published` returns for them.
     """
     cells = comparison[comparison["published_p"].notna()]
     if cells.empty:

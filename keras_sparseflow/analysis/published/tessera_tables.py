@@ -13,13 +13,13 @@ import pandas as pd
 from keras_sparseflow.analysis.frames.cells import CELL, columns_are_activations, require_columns
 
 EPOCHS = {"fashion_mnist": 500, "cifar10": 1000, "cifar100": 1000}
-"""For how many epochs the paper trained on each dataset."""
+"""The number of epochs for which the paper trained on each dataset."""
 
 OPTIMIZERS = {"adagrad": "Adagrad", "adam": "Adam", "rmsprop": "RMSProp", "sgd": "SGD", "momentum": "Mom"}
 """The paper's spelling of each of our optimizers."""
 
 MEASURES = {"grad_norm_1": "g_1", "grad_norm_2": "g_2", "egf_1": "egf_1", "egf_2": "egf_2"}
-"""The name that table 1 has here of each of our flow measures."""
+"""The name of each of our flow measures in the file of table 1."""
 
 # Tables 3c, 5c and 6b compare activations, each optimizer with its best regularization. The paper's first
 # version says which for 3c, and the ReLU column of 3c repeats those five cells of 3b to the last digit.
@@ -36,7 +36,7 @@ ASSUMED_VARIANT = "DA_SC_BN"
 
 For 6b it is a likely one: its ReLU column is by far the nearest to the column DA_SC_BN of table 6a, and
 0.042 and 0.104 (6b) are the exact p-values of the very rank sums, 91 and 83 of 15 pairs, whose normal
-approximations are 0.039 and 0.096 (6a). Nothing in tables 5a and 5b tells what 5c was trained with.
+approximations are 0.039 and 0.096 (6a). Nothing in tables 5a and 5b tells the variant of 5c.
 """
 
 
@@ -110,10 +110,10 @@ def published_cell(
     activation: str = "relu",
     axis: str = "regularization",
 ) -> PublishedCell | None:
-    """Returns what the paper prints for one of our cells, or None where it has nothing.
+    """Returns the numbers that the paper prints for one of our cells, or None where it has none.
 
-    The tables of `axis` go before the others, and a variant that was published before one that is assumed;
-    what the tables that are passed over print, where it is another number, is in `elsewhere`.
+    Several tables may print a number for the cell. The tables of `axis` go before the others, and a variant that was
+    published before one that is assumed; other numbers, of the tables that are passed over, stand in `elsewhere`.
 
     Args:
         dataset: our name, such as "cifar100".
@@ -122,7 +122,7 @@ def published_cell(
         variant: such as "NR" or "DA_BN"; the order of its parts does not matter.
         optimizer: our name, such as "momentum".
         activation: "relu" in all tables but 3c, 5c and 6b, which have "relu" too.
-        axis: what the columns of the table are in which the cell stands: "regularization" or "activation".
+        axis: the kind of columns of the table in which the cell stands: "regularization" or "activation".
 
     Raises:
         ValueError: `axis` is unknown.
@@ -178,8 +178,8 @@ def with_published(comparison: pd.DataFrame, value: str = "test_accuracy") -> pd
     optimizer), those tables go before the others.
 
     Args:
-        comparison: what `compare_arms` returns, with the columns of a cell.
-        value: what was compared; the paper has p-values of "test_accuracy" alone.
+        comparison: the table that `compare_arms` returns, with the columns of a cell.
+        value: the column that was compared; the paper has p-values of "test_accuracy" alone.
 
     Returns:
         The table with four columns after `p_holm`: `published_p` (NaN where the paper has none),

@@ -35,12 +35,12 @@ def load_tost_others(quantity: str) -> pd.DataFrame:
 
 
 def beside_published_tost(results: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
-    """Returns our accuracies beside those of the table of ToST that a study stands beside, whatever it was reduced to.
+    """Returns our accuracies beside those of the table of ToST that a study repeats, at full size or reduced.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
-        study: what `study.json` says; `published` names the `table`, and the `dataset` and `architecture` of its rows
-            where it has several.
+        study: the content of `study.json`; its `published` names the `table`, and the `dataset` and `architecture` of
+            the rows where the table has several.
 
     Returns:
         A row for each mask, tweaks and density that both have, all numbers in percent: `mean`, `std` and `n` (runs
@@ -67,10 +67,10 @@ _PUBLISHED = ["published", "published_std", "published_gain"]
 
 
 def published_table(study: Mapping[str, Any]) -> str:
-    """Returns the number of the table of ToST that a study stands beside, or "" where it names none.
+    """Returns the number of the table of ToST that a study repeats, or "" where it names none.
 
     Args:
-        study: what `study.json` says; those from before there was `published` in it name none.
+        study: the content of `study.json`; files of earlier versions have no `published`, so that they name none.
     """
     return (study.get("published") or {}).get("table", "")
 
@@ -85,7 +85,7 @@ def masks_of(results: pd.DataFrame) -> pd.Series:
 
 
 def _table(study: Mapping[str, Any]) -> pd.DataFrame:
-    """Returns the published rows that a study stands beside."""
+    """Returns the published rows that a study repeats."""
     if published_table(study) == "5":
         return _gains()
     rows = load_tost_accuracies()
@@ -128,7 +128,7 @@ def _ours(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gain(rows: pd.DataFrame, column: str) -> pd.Series:
-    """Returns by how much each row is above that without tweaks of its mask and density; NaN where there is none."""
+    """Returns each row's value minus that without tweaks at the same mask and density; NaN where there is none."""
     plain = rows[rows["tweaks"] == "none"].set_index(["mask", "density"])[column]
     places = pd.MultiIndex.from_frame(rows[["mask", "density"]])
     return rows[column] - pd.Series(plain.reindex(places).to_numpy(), index=rows.index)

@@ -9,7 +9,7 @@ from keras_sparseflow.analysis.frames.diagnostic_means import last_epochs
 from keras_sparseflow.analysis.published.tost_accuracies import load_tost_others, masks_of, published_table
 
 ACTIVATIONS = ("ReLU", "Swish", "Mish")
-"""What the table compares, in its order."""
+"""The activations that the table compares, in its order."""
 
 _COLUMNS = ["mask", "density", "group", "activation", "mean", "std", "n", "published"]
 
@@ -19,19 +19,19 @@ def beside_published_sparsity(
 ) -> pd.DataFrame:
     """Returns our activation sparsity in each group of residual blocks beside that of ToST's table 1.
 
-    A run's is the mean over the activations of a group at the last epoch that was measured. Runs without tweaks have
-    ReLU, those with ghost soft activations that stay to the end Swish or Mish; others are left out, and so are masks
-    and densities that were trained with fewer of these than others.
+    The sparsity of a run is the mean over the activations of a group at the last epoch that was measured. Runs without
+    tweaks have ReLU; runs with ghost soft activations that stay to the end have Swish or Mish; other runs are left out.
+    Masks and densities that were trained with fewer of these activations than others are left out too.
 
     Args:
         diagnostics: as `keras_sparseflow.records.read_diagnostics` returns it.
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
-        study: what `study.json` says; `published` must name table 1.
+        study: the content of `study.json`; its `published` must name table 1.
 
     Returns:
         A row for each `mask`, `density`, `group` (an int from 1) and `activation`, in percent: `mean`, `std` and `n`
-        (runs) of ours, and `published`, which is of 90% sparse lottery tickets of ResNet-18 on CIFAR-100, whatever
-        ours are of, and NaN of a group that it lacks. Empty where the study names another table, or nothing of it was
+        (runs) of ours, and `published`, which is always of 90% sparse lottery tickets of ResNet-18 on CIFAR-100; it is
+        NaN for a group that the paper lacks. Empty where the study names another table, or no activation sparsity was
         measured.
     """
     if published_table(study) != "1" or diagnostics.empty:

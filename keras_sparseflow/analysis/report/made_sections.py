@@ -44,7 +44,7 @@ def _other(name: str, numbers: StudyNumbers) -> MadeSection | None:
         if made is None:
             return None
         heading, shown = made
-    except Exception as error:  # whatever somebody else's section raises: the rest of the report is wanted
+    except Exception as error:  # a failing section of a plugin must not cost the rest of the report
         failed = f"{SECTIONS.plugin(name)} failed: {type(error).__name__}: {error}."
         return MadeSection(f"own-{name}", _OTHERS, name, error=failed)
     if isinstance(shown, Content):

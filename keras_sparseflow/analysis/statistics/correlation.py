@@ -1,4 +1,4 @@
-"""Does gradient flow go with performance? Kendall's rank correlation, as in table 1 of the paper."""
+"""Kendall's rank correlation of gradient flow with performance, as in table 1 of the paper."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from keras_sparseflow.analysis.frames.readings import of_one_reading
 from keras_sparseflow.flow.measure_table import TOTAL
 
 TARGETS = ("test_loss", "test_accuracy")
-"""What flow is correlated with."""
+"""The results with which flow is correlated."""
 
 _MEASURES = ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2")
 """The built-in measures, in the order of table 1."""
@@ -72,7 +72,7 @@ def correlate_cells(
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
         measures: the flow measures; default, every one that is there, those of plugins included.
-        points: what is ranked. "runs", as in the paper: a run's average flow and its result after the last
+        points: the points that are ranked. "runs", as in the paper: a run's average flow and its result after the last
             epoch, over the runs of a configuration (widths and seeds). "epochs": the flow of a measured epoch
             and the result after it, over the epochs of each run; tau is then the mean over the runs.
         flow: as `keras_sparseflow.records.read_flow` returns it; for "epochs" alone.
@@ -157,10 +157,10 @@ def correlate_densities(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
         results: one row per finished run of a density study.
 
     Returns:
-        Two DataFrames. The first is `correlate_cells`' with a row per `table`, `method`, `panel`, `line`, measure
-        and target. The second is `correlate_flow`'s with a row per `table`, `measure`, `method` and `target`,
-        and besides `overall_tau` and `overall_runs`: over all runs of a table and method, whatever their
-        configuration, which also says how configurations differ.
+        Two DataFrames. The first has the columns of `correlate_cells`, a row per `table`, `method`, `panel`, `line`,
+        measure and target. The second has those of `correlate_flow`, a row per `table`, `measure`, `method` and
+        `target`, and two more, `overall_tau` and `overall_runs`: the tau over all runs of a table and method together,
+        which also depends on how configurations differ, and the number of these runs.
 
     Example:
         >>> runs = pd.DataFrame({"run_id": list("abc"), "dataset": "cifar100", "model": "wide_resnet", "depth": 28,

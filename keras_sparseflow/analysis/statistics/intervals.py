@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means: how far a mean over a few seeds could have come out otherwise."""
+"""Bootstrap intervals of means over a few seeds."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from keras_sparseflow.analysis.statistics.shift import LEVEL
 from keras_sparseflow.checks import check_seed
 
 _BATCH = 250
-"""So many resamples of all groups are in memory at once."""
+"""The number of resamples of all groups that are in memory at once."""
 
 
 def bootstrap_mean(
@@ -19,15 +19,15 @@ def bootstrap_mean(
 ) -> tuple[float, float]:
     """Returns the percentile bootstrap interval of a mean, `(low, high)`.
 
-    The interval is too narrow for few values: below the level, by how much depends on their distribution.
-    Of three seeds, one resample in 27 is three times the smallest, so that the interval at level 0.95 goes
-    from the smallest to the largest: it shows the spread, and no more.
+    For few values the interval is too narrow: it holds the true mean less often than the level says, and how much less
+    depends on their distribution. Of three seeds, one resample in 27 is three times the smallest, so that the interval
+    at level 0.95 goes from the smallest to the largest: it shows the spread, and no more.
 
     Args:
-        values: a vector; what is not finite is left out. Neither their order nor their scale matters.
+        values: a vector; values that are not finite are left out. Neither their order nor their scale matters.
         level: the interval's level, in (0, 1).
         resamples: how many samples are drawn with replacement.
-        seed: what the draw depends on; the same values and seed give the same interval.
+        seed: of the draw; the same values and seed give the same interval.
 
     Returns:
         `(low, high)`, NaN both where fewer than two values are finite.
@@ -58,17 +58,17 @@ def bootstrap_by(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Returns mean and bootstrap interval of each group: what a curve with a band is drawn from.
+    """Returns mean and bootstrap interval of each group, from which a curve with a band is drawn.
 
     The groups of one size are drawn together, so that hundreds take a fraction of a second.
 
     Args:
         frame: the values, a row each.
         by: the columns that name a group.
-        value: the column to summarise; what is not finite is left out.
+        value: the column to summarise; values that are not finite are left out.
         level: see `bootstrap_mean`, which gives the same interval for each group.
-        resamples: likewise.
-        seed: likewise.
+        resamples: how many samples are drawn with replacement.
+        seed: of the draw.
 
     Returns:
         A DataFrame with the columns `by`, sorted by them, `mean`, `low`, `high`, `min`, `max`, `std` (of a

@@ -1,4 +1,4 @@
-"""Power of the paired signed-rank test: how many pairs show a difference of a given size.
+"""Power of the paired signed-rank test: the number of pairs that show a difference of a given size.
 
 Sizes are differences divided by the standard deviation of the differences. Normal differences are assumed: the number
 of pairs of a t-test, raised by the relative efficiency of the signed-rank test, pi / 3, and a term for small samples.
@@ -10,13 +10,13 @@ POWER = 0.8
 """The chance with which a difference is to be found: 8 of 10 studies."""
 
 MOST = 1000
-"""More pairs than these are not counted exactly: nobody trains them."""
+"""The largest number of pairs that is counted exactly: nobody trains more."""
 
 _EFFICIENCY = np.pi / 3
 
 
 def pairs_needed(size: float, alpha: float = 0.05, power: float = POWER) -> int:
-    """Returns how many pairs find a difference of a size, two-sided, with a given chance; `MOST` + 1 above `MOST`.
+    """Returns the number of pairs that find a difference of a size, two-sided, with a given chance; at most `MOST` + 1.
 
     Args:
         size: the difference in standard deviations of the differences; its sign does not matter.

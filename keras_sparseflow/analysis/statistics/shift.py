@@ -1,18 +1,18 @@
 """The typical difference of pairs with its interval: the estimate that belongs to the signed-rank test.
 
 The estimate of Hodges and Lehmann is the median of the means of any two differences (and of each with itself). Its
-interval holds every shift that a two-sided signed-rank test of the same differences would not reject: so interval and
-p-value say the same, and one diverged run moves neither far.
+interval holds every shift that a two-sided signed-rank test of the same differences would not reject. So interval and
+p-value say the same, and a single diverged run changes neither much.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 LEVEL = 0.95
-"""The level of an interval where none is asked for."""
+"""The default level of an interval."""
 
 _EXACT = 50
-"""Up to so many pairs the distribution of the statistic is exact, above it is taken as normal, as in the test."""
+"""The most pairs for which the distribution of the statistic is exact; for more it is taken as normal, as in a test."""
 
 
 def typical_difference(differences: ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
@@ -53,7 +53,7 @@ def typical_difference(differences: ArrayLike, level: float = LEVEL) -> tuple[fl
 
 
 def _cut(pairs: int, tail: float) -> int | None:
-    """Returns how many means are left out at each end: the most with a tail no heavier; None where one is too many."""
+    """Returns the most means that may be left out at each end with at most this tail; None where one is too many."""
     if pairs <= _EXACT:
         shares = np.ones(1)
         for rank in range(1, pairs + 1):  # each rank is positive or negative, both as likely

@@ -1,4 +1,4 @@
-"""The paired Wilcoxon signed-rank test, with all that is needed to judge its p-value, and Holm's correction."""
+"""The paired Wilcoxon signed-rank test with its effect, interval and counts, and Holm's correction."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from keras_sparseflow.analysis.statistics.shift import LEVEL, typical_difference
 
 ALPHA = 0.05
-"""Below this p-value a difference is significant."""
+"""The level of significance: a p-value below it is significant."""
 
 FEWEST_PAIRS = 6
 METHODS = ("auto", "exact", "permutation", "asymptotic")
@@ -27,8 +27,8 @@ class SignedRankTest:
         p_two_sided: H1: the two differ.
         statistic: the sum of the ranks of the positive differences.
         pairs: the number of pairs.
-        pairs_used: those of them whose difference is not zero; the others carry no rank.
-        zeros: pairs with no difference.
+        pairs_used: the number of pairs whose difference is not zero; the others carry no rank.
+        zeros: the number of pairs without a difference.
         method: how the p-value was computed: "exact", "permutation" (exact too: all sign patterns, for
             tied or zero differences), "asymptotic" (normal approximation), or "none" (nothing to test).
         median_difference: the median over all pairs, positive where sparse is better.
@@ -38,7 +38,7 @@ class SignedRankTest:
         mean: the mean of the finite differences.
         spread: their standard deviation, of a sample; NaN for fewer than two.
         effect_size: rank-biserial correlation, from -1 (dense better in every pair) to 1.
-        note: what to bear in mind, or "".
+        note: a warning, such as that the pairs are few, or "".
 
     Example:
         >>> found = wilcoxon_signed_rank([0.9, 0.8, 0.7], [0.5, 0.6, 0.6])
@@ -71,7 +71,7 @@ def wilcoxon_signed_rank(
     The number is that of `scipy.stats.wilcoxon(sparse, dense, alternative="greater")`, with two
     differences. Differences that are equal up to rounding are ties (SciPy compares them bit by bit, and
     accuracies are full of ties). And the method is asked for by name, by the rule that SciPy's "auto"
-    follows in 1.15 to 1.17, so that what is reported is what was done:
+    follows in 1.15 to 1.17, so that the reported method is the one that was used:
 
     - more than 50 pairs: "asymptotic";
     - otherwise, no two differences equal in size and none zero: "exact";
@@ -82,8 +82,8 @@ def wilcoxon_signed_rank(
         sparse: values of the sparse arm, higher is better.
         dense: values of the dense arm, in the same order.
         method: "auto", or one of the three. "exact" is SciPy's, and exact without ties or zeros only.
-        alternative: "greater", or "two-sided", H1: the two differ, for whichever two series one compares
-            without expecting one of them to be better.
+        alternative: "greater", or "two-sided", H1: the two differ, for two series of which neither is expected to
+            be better.
 
     Raises:
         ValueError: the arms differ in length, a value is NaN, or method or alternative are unknown.
@@ -183,7 +183,7 @@ def _method(asked: str, pairs: int, used: int, tied: bool) -> str:
 
 
 def _p_value(order: np.ndarray, method: str, alternative: str) -> float:
-    """Returns the p-value of differences of which the order and its ties are given, which are all that matters."""
+    """Returns the p-value of differences, given their order and ties, on which alone it depends."""
     from scipy import stats
 
     if method == "none":
@@ -196,8 +196,8 @@ def _p_value(order: np.ndarray, method: str, alternative: str) -> float:
 def _over_sign_patterns(order: np.ndarray, alternative: str) -> float:
     """Returns the p-value over all sign patterns of ranks with ties, as SciPy's `PermutationMethod` finds it.
 
-    Each rank is positive or negative, both as likely, whatever the others are: the shares of all rank sums are found by
-    adding one rank after the other, where SciPy computes the statistic of every pattern.
+    Each rank is positive or negative with equal chance, independently of the others. So the shares of all rank sums are
+    found by adding one rank after the other, where SciPy computes the statistic of every pattern.
     """
     from scipy import stats
 

@@ -71,8 +71,8 @@ def test_the_legend_says_what_colours_mean():
         text.get_text(): handle.get_color()
         for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
     }
-    assert shown["0: sparse likely better"] == p_colour(0.0) and shown["0.5: neither"] == p_colour(0.5)
-    assert shown["1: sparse not better"] == p_colour(1.0)
+    assert shown["0: sparse ranks above dense"] == p_colour(0.0) and shown["0.5: neither"] == p_colour(0.5)
+    assert shown["1: dense ranks above sparse"] == p_colour(1.0)
 
 
 def test_rows_and_columns_stand_as_in_the_paper():

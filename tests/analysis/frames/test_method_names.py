@@ -20,6 +20,9 @@ def test_methods_have_one_name_each_made_of_method_score_and_distribution():
         "random (uniform)", "magnitude_masks (global)", "snip (erk)", "rigl (erk)", "set_from_grasp (uniform)",
         "magnitude",
     ]  # fmt: skip
+    assert named["plain_method"].tolist() == [
+        "random", "magnitude_masks", "snip", "rigl", "set_from_grasp", "magnitude",
+    ]  # fmt: skip
     assert named.attrs["spec_columns"] == ["method", "seed", "density"] and name_methods(named) is named
     assert name_methods(frame[::5])["method"].tolist() == ["random", "magnitude"]
     assert [method_name(name) for name in named["method"]] == [
@@ -37,6 +40,7 @@ def test_dense_networks_are_named_after_sparse_ones():
     assert name_methods(frame)["method"].tolist() == [
         "snip (global)", "synflow (global)", "snip (global)", "rigl (erk)", "lottery (global)", "lottery (global)",
     ]  # fmt: skip
+    assert name_methods(frame)["plain_method"].tolist() == ["snip", "synflow", "snip", "rigl", "lottery", "lottery"]
     assert name_methods(frame.iloc[[0, 3]])["method"].tolist() == ["rigl (erk)", "rigl (erk)"], "of another method"
     assert name_methods(frame[:1])["method"].tolist() == ["random"]
 

@@ -11,7 +11,7 @@ from keras_sparseflow.analysis.statistics.paired_tests import compare_arms
 
 
 def _comparison(ours, theirs, **columns):
-    return pd.DataFrame({"p_value": ours, "published_p": theirs, **columns}, dtype=float)
+    return pd.DataFrame({"p_value": ours, "p_holm": ours, "published_p": theirs, **columns}, dtype=float)
 
 
 def test_counts_by_hand():
@@ -20,6 +20,12 @@ def test_counts_by_hand():
     found = agreement(_comparison(ours, theirs))
     assert (found.cells, found.both, found.only_ours, found.only_published, found.neither) == (6, 1, 2, 1, 2)
     assert found.same_side == 3
+
+
+def test_significance_here_is_that_of_the_corrected_p_on_the_side_of_sparse_networks():
+    ours, theirs = [0.01, 0.01, 0.999, 0.01], [0.01, 0.01, 0.01, 0.5]
+    found = agreement(_comparison(ours, theirs, p_holm=[0.04, 0.06, 0.008, np.nan]))
+    assert (found.both, found.only_ours, found.only_published, found.neither) == (1, 0, 2, 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,7 +62,9 @@ def test_sentences_are_the_numbers():
     comparison["published_assumed"] = [True, False, False, False]
     assert agreement_sentences(agreement(comparison)) == [
         "Ours and the paper agree about significance (p < 0.05) in 2 of 4 cells that it has; "
-        "rank correlation of the p-values 0.40 (Spearman's rho; Kendall's tau-b 0.33).",
+        "rank correlation of the one-tailed p-values 0.40 (Spearman's rho; Kendall's tau-b 0.33).",
+        "A cell counts as significant here where the two-sided p, corrected by Holm's procedure, is below 0.05 and "
+        "sparse ranks above dense; in the paper where its one-tailed p, not corrected, is.",
         "Significant in both: 1; here alone: 1; in the paper alone: 1; in neither: 1.",
         "For 1 of the 4 cells the paper does not say which variant was trained; ours is an assumption.",
     ]
@@ -77,4 +85,4 @@ def test_a_study_of_the_papers_cells_is_counted(make_results):
 
 def test_columns_must_be_there():
     with pytest.raises(ValueError, match="`comparison` must have .*missing: published_p"):
-        agreement(pd.DataFrame({"p_value": [0.1]}))
+        agreement(pd.DataFrame({"p_value": [0.1], "p_holm": [0.1]}))

@@ -3,7 +3,7 @@
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER
 from keras_sparseflow.analysis.claims.claim import Claim, Half
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, SPARSE_AND_DENSE, Comparison, Sides, values
-from keras_sparseflow.analysis.claims.tessera.setting import ADAPTIVE, PAPER, PERCEPTRONS
+from keras_sparseflow.analysis.claims.tessera.setting import ADAPTIVE, AT_BOTH_RATES, PAPER
 
 
 def _against_relu(name: str) -> Sides:
@@ -44,5 +44,5 @@ SOFT_ACTIVATIONS = Claim(
         _favours_sparse("swish", "Swish"),
         _favours_sparse("prelu", "PReLU"),
     ),
-    PERCEPTRONS,
+    AT_BOTH_RATES,
 )

@@ -14,7 +14,7 @@ from keras_sparseflow.analysis.claims.run_by_run import (
     part,
     values,
 )
-from keras_sparseflow.analysis.claims.tessera.setting import EWMA, NON_EWMA, PAPER, PERCEPTRONS
+from keras_sparseflow.analysis.claims.tessera.setting import AT_BOTH_RATES, EWMA, NON_EWMA, PAPER
 
 _BY_RATE = ("optimizer", "learning_rate")
 _PAIR = "pair of a sparse and a dense network of equal capacity"
@@ -38,7 +38,7 @@ FAVOURS_SPARSE = Claim(
             f"{_PAIR} with BatchNorm, under Adagrad, SGD or momentum",
         ),
     ),
-    PERCEPTRONS,
+    AT_BOTH_RATES,
 )
 
 BRINGS_CLOSER = Claim(
@@ -63,7 +63,7 @@ BRINGS_CLOSER = Claim(
             f"{_PAIR} of the variant BN beside one of NR, under Adam or RMSprop",
         ),
     ),
-    PERCEPTRONS,
+    AT_BOTH_RATES,
 )
 
 BEFORE_SKIPS = Claim(
@@ -83,7 +83,7 @@ BEFORE_SKIPS = Claim(
             denies=True,
         ),
     ),
-    PERCEPTRONS,
+    AT_BOTH_RATES,
 )
 
 STEADIES_FLOW = Claim(
@@ -102,5 +102,5 @@ STEADIES_FLOW = Claim(
             "run with BatchNorm beside one without it, with a measured EGF",
         ),
     ),
-    PERCEPTRONS,
+    AT_BOTH_RATES,
 )

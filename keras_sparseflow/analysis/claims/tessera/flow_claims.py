@@ -1,9 +1,17 @@
 """Claims on gradient flow: that it goes with performance, and that high flow harms some optimizers."""
 
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER
-from keras_sparseflow.analysis.claims.claim import Claim, Half
+from keras_sparseflow.analysis.claims.claim import WHOLE_DATASET, Claim, Condition, Half
 from keras_sparseflow.analysis.claims.correlated import OverVariants, egf_and_raw_norms
-from keras_sparseflow.analysis.claims.tessera.setting import DATASETS, EWMA, LENGTH, NON_EWMA, PAPER, PERCEPTRONS
+from keras_sparseflow.analysis.claims.tessera.setting import (
+    AT_BOTH_RATES,
+    DATASETS,
+    EWMA,
+    LENGTH,
+    NON_EWMA,
+    PAPER,
+    PERCEPTRON,
+)
 
 _VARIANTS = "three variants or activations of one width and seed, with a measured EGF"
 
@@ -24,8 +32,10 @@ HIGH_FLOW_HARMS = Claim(
             denies=True,
         ),
     ),
-    PERCEPTRONS,
+    AT_BOTH_RATES,
 )
+
+_DEPTHS = Condition("one, two or four hidden layers", "hidden_layers", lambda layers: layers in (1, 2, 4))
 
 EGF_LEADS = Claim(
     PAPER,
@@ -38,5 +48,5 @@ EGF_LEADS = Claim(
             "configuration of sparse networks of equal-capacity pairs with a tau of EGF and of the raw gradient",
         ),
     ),
-    (DATASETS, LENGTH),
+    (PERCEPTRON, DATASETS, _DEPTHS, LENGTH, *WHOLE_DATASET),
 )

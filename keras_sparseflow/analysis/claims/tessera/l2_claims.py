@@ -3,23 +3,25 @@
 import pandas as pd
 
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER
-from keras_sparseflow.analysis.claims.claim import Claim, Condition, Half
+from keras_sparseflow.analysis.claims.claim import WHOLE_DATASET, Claim, Half
 from keras_sparseflow.analysis.claims.evidence import variants
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, Comparison, part, values
 from keras_sparseflow.analysis.claims.tessera.setting import (
     ADAPTIVE,
-    DATASETS,
+    CIFAR_100,
+    DEPTH,
     EWMA,
     HIGH,
+    LENGTH,
     LOW,
     NO_CONVOLUTIONS,
     PAPER,
     PERCEPTRONS,
-    WIDE_RESNET,
+    WIDE_RESNETS,
 )
 
 _NARROW = 0.69
-"""Dense widths below this share of the maximum: those under 0.7, whose widths are rounded (2153 of 3076)."""
+"""The share of the maximum below which a dense width is small: just under 0.7, as widths are rounded (2153 of 3076)."""
 
 _BESIDE = "run with L2 and BatchNorm beside one with BatchNorm alone"
 _BESIDE_NONE = "run with L2 beside one without it, both without BatchNorm"
@@ -81,8 +83,18 @@ DECOUPLED_DECAY = Claim(
     "Decoupled weight decay (AdamW) has a lower EGF than L2 under Adam, and is more accurate.",
     "4.1.2, figure 23; 4.2, figure 4",
     (
-        Half("AdamW has a lower EGF", Comparison(_ADAMW, EGF, LOWER, where=_decays, by=("arm",)), _BESIDE_ADAM),
-        Half("AdamW is more accurate", Comparison(_ADAMW, ACCURACY, HIGHER, where=_decays, by=("arm",)), _BESIDE_ADAM),
+        Half(
+            "AdamW has a lower EGF",
+            Comparison(_ADAMW, EGF, LOWER, where=_decays, by=("arm",)),
+            _BESIDE_ADAM,
+            (DEPTH, LENGTH),
+        ),
+        Half(
+            "AdamW is more accurate",
+            Comparison(_ADAMW, ACCURACY, HIGHER, where=_decays, by=("arm",)),
+            _BESIDE_ADAM,
+            (DEPTH, LENGTH),
+        ),
         Half(
             "AdamW is more accurate in Wide ResNets with Swish",
             Comparison(
@@ -93,33 +105,28 @@ DECOUPLED_DECAY = Claim(
                 by=("arm",),
             ),
             f"{_BESIDE_ADAM}, with Swish",
-            (WIDE_RESNET,),
+            WIDE_RESNETS,
         ),
     ),
-    (DATASETS, HIGH),
+    (CIFAR_100, HIGH, *WHOLE_DATASET),
 )
 
-_NETWORKS_OF_4 = (
-    Condition("CIFAR-100", "dataset", lambda name: name == "cifar100"),
-    Condition("28 layers", "depth", lambda depth: depth == 28),
-    Condition("200 epochs or more", "epochs", lambda epochs: epochs >= 200),
-)
+
+_BY_DENSITY = ("optimizer", "density")
 
 
 def _halves_of_masks(masks: str, method: str, optimizers: tuple[str, ...]) -> tuple[Half, Half]:
-    """Returns what the paper says of L2 in Wide ResNets of one kind of masks."""
+    """Returns the half-sentences on L2 in Wide ResNets with one kind of masks."""
 
     def drawn(runs: pd.DataFrame) -> pd.Series:
-        return runs["method"].str.split(" (", regex=False).str[0] == method
+        return runs["plain_method"] == method
 
     named = " or ".join(name.capitalize() for name in optimizers)
     needs = f"{_BESIDE}, with {masks}, under {named}"
     sides = part("L2", has=("BN",))
     return (
-        Half(
-            f"{masks}: L2 lowers accuracy", Comparison(sides, ACCURACY, LOWER, optimizers, drawn, ("optimizer",)), needs
-        ),
-        Half(f"{masks}: L2 raises EGF", Comparison(sides, EGF, HIGHER, optimizers, drawn, ("optimizer",)), needs),
+        Half(f"{masks}: L2 lowers accuracy", Comparison(sides, ACCURACY, LOWER, optimizers, drawn, _BY_DENSITY), needs),
+        Half(f"{masks}: L2 raises EGF", Comparison(sides, EGF, HIGHER, optimizers, drawn, _BY_DENSITY), needs),
     )
 
 
@@ -132,5 +139,5 @@ L2_IN_WIDE_RESNETS = Claim(
         *_halves_of_masks("random masks", "random", ("adagrad", "adam")),
         *_halves_of_masks("magnitude pruning", "magnitude", ("adam",)),
     ),
-    (WIDE_RESNET, *_NETWORKS_OF_4),
+    (CIFAR_100, HIGH, *WIDE_RESNETS, *WHOLE_DATASET),
 )

@@ -1,8 +1,10 @@
 """The setting of Tessera, Hooker and Rosman, 2021: their optimizers, and the conditions of their claims."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from keras_sparseflow.analysis.claims.claim import Condition
+from keras_sparseflow.analysis.claims.claim import WHOLE_DATASET, Condition
 
 PAPER = "Tessera et al., 2021"
 
@@ -10,10 +12,10 @@ EWMA = ("adam", "rmsprop")
 """Optimizers with an exponentially weighted moving average of squared gradients, of the paper's."""
 
 NON_EWMA = ("adagrad", "sgd", "momentum")
-"""The paper's other ones."""
+"""The paper's other optimizers."""
 
 ADAPTIVE = ("adagrad", *EWMA)
-"""Those that scale each gradient by earlier ones."""
+"""Optimizers that scale each gradient by earlier ones."""
 
 
 def rate(value: float, strict: bool = False) -> Condition:
@@ -22,22 +24,30 @@ def rate(value: float, strict: bool = False) -> Condition:
 
 
 LOW, HIGH = rate(0.001), rate(0.1)
+RATES = Condition("learning rate 0.001 or 0.1", "learning_rate", lambda own: LOW.met(own) or HIGH.met(own))
 
 DATASETS = Condition(
     "CIFAR-100, CIFAR-10 or Fashion-MNIST", "dataset", lambda name: name in ("cifar100", "cifar10", "fashion_mnist")
 )
+CIFAR_100 = Condition("CIFAR-100", "dataset", lambda name: name == "cifar100")
 DEPTH = Condition("four hidden layers", "hidden_layers", lambda layers: layers == 4)
 LENGTH = Condition("500 epochs or more", "epochs", lambda epochs: epochs >= 500)
 
-PERCEPTRONS = (DATASETS, DEPTH, LENGTH)
+PERCEPTRON = Condition("multilayer perceptrons", "model", lambda name: name == "mlp")
+
+PERCEPTRONS = (PERCEPTRON, DATASETS, DEPTH, LENGTH, *WHOLE_DATASET)
 """The conditions of claims on multilayer perceptrons."""
 
-NO_CONVOLUTIONS = Condition(
-    "multilayer perceptrons",
-    "hidden_layers",
-    lambda layers: bool(isinstance(layers, int | float | np.number) and layers > 0),
-    strict=True,
-)
-"""Of claims that the paper makes for Wide ResNets in other words."""
+AT_BOTH_RATES = (RATES, *PERCEPTRONS)
+"""The conditions of claims that the paper makes for perceptrons at both of its learning rates."""
 
-WIDE_RESNET = Condition("Wide ResNets", "model", lambda name: name == "wide_resnet", strict=True)
+NO_CONVOLUTIONS = replace(PERCEPTRON, strict=True)
+"""The condition of claims that the paper makes for Wide ResNets in other words."""
+
+WIDE_RESNETS = (
+    Condition("Wide ResNets", "model", lambda name: name == "wide_resnet", strict=True),
+    Condition("28 layers", "depth", lambda depth: depth == 28),
+    Condition("ten times the channels", "width", lambda width: width == 10),
+    Condition("200 epochs or more", "epochs", lambda epochs: epochs >= 200),
+)
+"""The conditions of claims on convolutional networks, besides those on data and learning rate."""

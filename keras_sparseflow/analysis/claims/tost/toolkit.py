@@ -3,19 +3,33 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from keras_sparseflow.analysis.claims.case import HIGHER, LOWER, Case, Scale
-from keras_sparseflow.analysis.claims.claim import Claim, Condition, Half
+from keras_sparseflow.analysis.claims.claim import WHOLE_DATASET, Claim, Condition, Half
 from keras_sparseflow.analysis.claims.evidence import SIZES, Evidence
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, TWEAK_FIELDS, Comparison, Sides, values
 from keras_sparseflow.analysis.statistics.correlation import FEWEST_POINTS, kendall_tau
 
 PAPER = "Jaiswal et al., 2022 (ToST)"
 
-LENGTH = Condition("180 epochs or more", "epochs", lambda epochs: epochs >= 180)
-TICKETS = Condition("lottery tickets", "method", lambda name: str(name).startswith("lottery"))
-CIFAR_100 = Condition("CIFAR-100", "dataset", lambda name: name == "cifar100")
+_RECIPE = (
+    Condition("180 epochs or more", "epochs", lambda epochs: epochs >= 180),
+    Condition("SGD with momentum", "optimizer", lambda name: name == "momentum"),
+    Condition("learning rate 0.1", "learning_rate", lambda rate: bool(np.isclose(rate, 0.1))),
+    *WHOLE_DATASET,
+)
+
+RESNET_18 = (
+    Condition("lottery tickets", "plain_method", lambda name: name == "lottery"),
+    Condition("ResNets", "model", lambda name: name == "resnet"),
+    Condition("18 layers", "depth", lambda depth: depth == 18),
+    Condition("the channels of ResNet-18", "width", lambda width: width == 1),
+    Condition("CIFAR-100", "dataset", lambda name: name == "cifar100"),
+    *_RECIPE,
+)
+"""The conditions of most claims: lottery tickets of ResNet-18 on CIFAR-100."""
 
 _SINGLE = ("GSk", "GSw", "LRsI", "LS")
 
@@ -42,7 +56,19 @@ ANY_MASK = Claim(
         Half("each kind of mask is better", Comparison(_ALL, ACCURACY, HIGHER, (), sparse, ("method",)), _WITH_ALL),
         Half("each sparsity is better", Comparison(_ALL, ACCURACY, HIGHER, (), sparse, ("density",)), _WITH_ALL),
     ),
-    (LENGTH,),
+    (
+        # Tiny-ImageNet is read from a folder, whose name results do not have.
+        Condition(
+            "CIFAR-10, CIFAR-100 or Tiny-ImageNet", "dataset", lambda name: name in ("cifar10", "cifar100", "folder")
+        ),
+        Condition("a ResNet, a VGG or a MobileNet", "model", lambda name: name in ("resnet", "vgg", "mobilenet")),
+        Condition(
+            "the depth of ResNet-18, -32 or -50, VGG-16 or MobileNet",
+            "depth",
+            lambda depth: depth in (16, 18, 28, 32, 50),
+        ),
+        *_RECIPE,
+    ),
 )
 
 
@@ -92,17 +118,18 @@ EACH_TWEAK = Claim(
             "sparse run with all tweaks beside one with a single tweak",
         ),
     ),
-    (TICKETS, CIFAR_100, LENGTH),
+    RESNET_18,
 )
 
 
 @dataclass(frozen=True)
 class Gains:
-    """How the gain by a tweak depends on density, in each draw of weights.
+    """Gains by a tweak at several densities, compared within each draw of weights.
 
     Args:
         tweak: its name.
-        along: whether to return tau of gain and sparsity; else the mean gain of sparse networks beside that of dense.
+        along: True compares Kendall's tau of gain and sparsity with zero; False the mean gain of sparse networks with
+            that of dense ones.
     """
 
     tweak: str
@@ -165,5 +192,5 @@ GHOSTS_BY_SPARSITY = Claim(
             "dense run with GSk beside one without",
         ),
     ),
-    (TICKETS, CIFAR_100, LENGTH),
+    RESNET_18,
 )

@@ -6,7 +6,7 @@ from keras_sparseflow.analysis.claims.case import HIGHER, LOWER, Case
 from keras_sparseflow.analysis.claims.claim import Claim, Half
 from keras_sparseflow.analysis.claims.evidence import Evidence
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, EIGENVALUE, Comparison, Sides
-from keras_sparseflow.analysis.claims.tost.toolkit import CIFAR_100, LENGTH, PAPER, TICKETS, sparse, tweaked
+from keras_sparseflow.analysis.claims.tost.toolkit import PAPER, RESNET_18, sparse, tweaked
 
 _FIRST_DECAY = 0.5
 """The share of the training after which the learning rate falls for the first time, and ghosts are gone."""
@@ -30,7 +30,7 @@ SMOOTHER_TRAINING = Claim(
             f"{_WITH_ALL}, with a measured EGF",
         ),
     ),
-    (TICKETS, CIFAR_100, LENGTH),
+    RESNET_18,
 )
 
 
@@ -95,5 +95,5 @@ WHEN_GHOSTS_FADE = Claim(
             "run whose ghosts are removed at once: no schedule here does so",
         ),
     ),
-    (TICKETS, CIFAR_100, LENGTH),
+    RESNET_18,
 )

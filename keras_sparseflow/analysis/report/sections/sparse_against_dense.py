@@ -20,9 +20,9 @@ PAPER = "Tessera, Hooker and Rosman (2021)"
 
 _READ = (
     "Each cell pairs every sparse network with the dense one of equal capacity, width and seed. Its p-value is of a "
-    "one-tailed paired Wilcoxon signed-rank test, H1: sparse is better, as in the paper: near 0 sparse is better, near "
-    f"0.5 neither, near 1 dense may well be. Bold is p < {ALPHA:g}, uncorrected. The verdicts below follow from the "
-    "two-sided p-value, Holm-corrected for all tests of this page, and say so too where dense is better."
+    "one-tailed paired Wilcoxon signed-rank test, as in the paper: small where sparse ranks above dense, close to 1 "
+    f"where dense ranks above sparse. Bold is p < {ALPHA:g}, not corrected. Beside it stands the two-sided p-value "
+    "after Holm's correction for all tests of this page; the verdicts below follow from that one, in both directions."
 )
 _METHODS = {
     "exact": "exact: from the exact distribution of the statistic.",
@@ -53,8 +53,8 @@ def _sentences(numbers: StudyNumbers) -> list[str]:
     said = [
         " ".join(text for name, text in _METHODS.items() if name in set(comparison["method"])),
         "The typical difference is the Hodges-Lehmann estimate, its interval holds what the test would not reject. The "
-        "effect size is the rank-biserial correlation, from \N{MINUS SIGN}1 (dense better in every pair) to 1. Zeros "
-        "are pairs without a difference.",
+        "effect size is the rank-biserial correlation, from \N{MINUS SIGN}1 (dense above sparse in every pair) to 1. "
+        "Zeros are pairs without a difference.",
         *agreement_sentences(agreement(comparison)),
     ]
     if comparison["published_assumed"].any():
@@ -79,9 +79,10 @@ def _cell(cell: dict[Any, Any] | None) -> Cell:
         return Cell("", sort=float("nan"))
     p_value, published = cell["p_value"], cell["published_p"]
     star = "*" if cell["published_assumed"] else ""
-    note = "" if pd.isna(published) else f"paper {published:.3f}{star}"
+    paper = "" if pd.isna(published) else f"paper {published:.3f}{star}"
     if pd.isna(p_value):
-        return Cell(NOTHING, note, sort=p_value)
+        return Cell(NOTHING, paper, sort=p_value)
+    note = ", ".join(filter(None, [f"Holm {format_p(cell['p_holm'])}", paper]))
     return Cell(format_p(p_value), note, bool(p_value < ALPHA), p_colour(p_value), p_value, cell["pairs_file"])
 
 
@@ -118,11 +119,11 @@ _COUNTS = {"pairs": "pairs", "zeros": "zeros", "diverged": "diverged", "left_out
 
 def _caption(label: str, cells: pd.DataFrame, value: str) -> str:
     caption = (
-        f"Sparse against dense, {label}: p-values of one-tailed paired Wilcoxon signed-rank tests, H1: the sparse "
-        f"network's {spoken(value)} is better. {number_range(sorted(set(cells['pairs'])))} pairs per cell. Bold: "
-        f"p < {ALPHA:g}."
+        f"Sparse against dense, {label}: p-values of one-tailed paired Wilcoxon signed-rank tests, H1: sparse ranks "
+        f"above dense in {spoken(value)}. {number_range(sorted(set(cells['pairs'])))} pairs per cell. Bold: "
+        f"p < {ALPHA:g}, not corrected. In parentheses: the two-sided p-value after Holm's correction."
     )
     if cells["published_p"].notna().any():
-        caption += f" In parentheses: the p-value of {PAPER}."
+        caption += f" After it: the one-tailed p-value of {PAPER}, not corrected."
     diverged = int(cells["sparse_diverged"].sum() + cells["dense_diverged"].sum())
     return caption + (f" {plural(diverged, 'run')} diverged." if diverged else "")

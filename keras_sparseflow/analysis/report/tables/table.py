@@ -106,9 +106,9 @@ def table_of(
         frame: the numbers, in full precision.
         shown: the columns to show, in order.
         label: see `Table`.
-        caption: likewise.
-        file: likewise.
-        heading: likewise.
+        caption: what it shows, in sentences.
+        file: the name of the file that it is printed in, or "" for the page alone.
+        heading: above the table on a page.
 
     Example:
         >>> made = table_of(pd.DataFrame({"n": [2]}), [Shown("n", "pairs")], "pairs", "How many.")

@@ -94,6 +94,7 @@ HALVES = {
     "swish sparse": (tessera.SOFT_ACTIVATIONS, "with Swish", {"activation": "swish"}, "accuracy", _sparse, 0.05, 1),
     "prelu sparse": (tessera.SOFT_ACTIVATIONS, "with PReLU", {"activation": "prelu"}, "accuracy", _sparse, 0.05, 1),
 }  # fmt: skip
+SMALL = "images in their own size (here 8 pixels a side)"
 IN_WIDE_RESNETS = {
     "random": ("random masks: L2 lowers", "random", "accuracy", -0.05),
     "random flow": ("random masks: L2 raises", "random", "egf", 0.5),
@@ -128,10 +129,10 @@ def test_l2_in_wide_resnets(name):
     changed = {"variant": ("BN", "L2_BN", "DA_SC_BN", "DA_L2_SC_BN"), "optimizer": "adam", "method": method}
     for sign, answer in ((1, YES), (-1, OTHER_WAY)):
         study, judged = _judged(tessera.L2_IN_WIDE_RESNETS, WIDE_RESNETS, changed, of, L2, sign * size)
-        assert answers(judged, text) == {"adam": answer}
+        assert answers(judged, text) == {"adam, density 5%": answer, "adam, density 20%": answer}
     other = judge_claims(study, claims=[tessera.L2_WITH_BATCHNORM, tessera.L2_IN_WIDE_RESNETS])
     reasons = {half.verdict.reason for half in other[0].halves}
-    assert reasons == {"the paper makes it for multilayer perceptrons; this study has none"}
+    assert reasons == {"the paper makes it for multilayer perceptrons; this study has wide_resnet"}
 
 
 def test_adamw_with_swish_is_judged_in_wide_resnets_alone():
@@ -213,9 +214,17 @@ def test_the_taus_of_one_norm_are_compared():
     [
         ("cifar100", None, 4, ()),
         ("fashion_mnist", None, 4, ()),
-        ("cifar100", 8, 1, ()),
-        ("cifar100", 8, None, ()),
-        ("cifar100", 8, 4, ("padding of an eighth of the images' side (here 4 pixels of 8)",)),
+        ("cifar100", 8, 1, (SMALL,)),
+        ("cifar100", 8, None, (SMALL,)),
+        (
+            "cifar100",
+            8,
+            4,
+            (
+                SMALL,
+                "padding of an eighth of the images' side (here 4 pixels of 8)",
+            ),
+        ),
     ],
 )
 def test_padding_that_is_not_scaled_with_the_images_is_named(dataset, size, pad, outside):

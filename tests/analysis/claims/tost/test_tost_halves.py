@@ -124,6 +124,21 @@ def test_other_masks_than_tickets_are_named_as_another_condition():
     assert judged[0].outside == ("lottery tickets (here snip)",)
 
 
+def test_names_that_begin_as_those_of_the_paper_are_not_the_papers():
+    """Such as a plugin's."""
+    judged = judge_claims(
+        make_study(DENSITIES, tweaks=("none", "GSk"), method="lottery (mine)"), claims=[tost.EACH_TWEAK]
+    )
+    assert judged[0].outside == ("lottery tickets (here lottery (mine))",)
+    assert judge_claims(make_study(DENSITIES, tweaks=("none", "GSk (mine)")), claims=[tost.EACH_TWEAK]) == []
+
+
+def test_tickets_of_several_distributions_are_tickets():
+    study = make_study(DENSITIES, tweaks=("none", "GSk"), score="random", distribution=("global", "erk"))
+    judged = judge_claims(study, claims=[tost.EACH_TWEAK])
+    assert judged[0].outside == () and len(answers(judged, "GSk alone")) == 2
+
+
 def test_runs_without_tweaks_are_partners_whatever_ghosts_they_do_not_have():
     """A field that does not apply to a run has its default in the results: other than that of runs with the tweak."""
     study = make_study(DENSITIES, lambda runs: 0.03 * (runs["tweaks"] == "GSk"), tweaks=("none", "GSk"))

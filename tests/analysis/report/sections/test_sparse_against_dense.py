@@ -55,6 +55,27 @@ def test_significant_cells_are_bold_and_green_by_the_raw_p(make_results):
         assert (green > red) == (p[place] < 0.3)
 
 
+def test_the_one_tailed_p_stands_beside_the_corrected_two_sided_one(make_results):
+    results = make_results()
+    table, _ = _tables(results)
+    cells = tabulate(results).set_index(["optimizer", "variant"])
+    for row in table.rows:
+        for column, cell in zip(table.columns[1:], row[1:], strict=True):
+            expected = cells.loc[(row[0].text, column.heading)]
+            assert (cell.text, cell.note) == (format_p(expected["p_value"]), f"Holm {format_p(expected['p_holm'])}")
+    assert "two-sided p-value after Holm's correction" in table.caption
+
+
+def test_nothing_is_called_better_but_by_a_verdict(make_results):
+    content = _section(make_results())
+    said = [
+        content.before,
+        *(block for block in content.blocks if isinstance(block, str)),
+        _tables(make_results())[0].caption,
+    ]
+    assert not any("better" in text for text in said)
+
+
 def test_a_cell_leads_to_the_file_with_its_pairs(make_results):
     results = make_results()
     content = _section(results)
@@ -97,9 +118,14 @@ def test_published_p_values_stand_in_parentheses(make_results):
     notes = {
         (row[0].text, c.heading): cell.note for row in table.rows for c, cell in zip(table.columns, row, strict=True)
     }
-    assert "paper 0.000" in notes["adam", "NR"] and "paper 0.198" in notes["adam", "L2"] and not notes["lion", "NR"]
-    assert "In parentheses: the p-value of Tessera, Hooker and Rosman (2021)." in table.caption
-    assert re.search(r"[<\d.]+ \(paper 0\.000\)", markdown([table])) and "(paper 0.000)" in latex([table])
+    assert (
+        "paper 0.000" in notes["adam", "NR"]
+        and "paper 0.198" in notes["adam", "L2"]
+        and "paper" not in notes["lion", "NR"]
+    )
+    assert "After it: the one-tailed p-value of Tessera, Hooker and Rosman (2021), not corrected." in table.caption
+    assert re.search(r"[<\d.]+ \(Holm [<\d.]+, paper 0\.000\)", markdown([table]).replace("\\", ""))
+    assert ", paper 0.000)" in latex([table])
     said = " ".join(block for block in content.blocks if isinstance(block, str))
     assert "30 epochs on cifar100 (paper: 1000)" in said
     assert "Ours and the paper agree about significance (p < 0.05) in 1 of 2 cells" in said
