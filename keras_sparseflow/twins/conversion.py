@@ -18,7 +18,7 @@ from keras_sparseflow.twins.copying import copy_model, layers_of
 from keras_sparseflow.twins.holders import MaskedHolder, kernels_by_path, mask_kernels
 from keras_sparseflow.twins.in_place import become, can_be_masked, forget_traces, unmask_layer
 from keras_sparseflow.twins.kinds import masked_class, own_class
-from keras_sparseflow.twins.sparse_twins import to_masked, to_sparse
+from keras_sparseflow.twins.sparse_twins import check_can_be_sparse, optimizer_of, to_masked, to_sparse
 
 _SCALES = ("alpha", "beta", "gamma")
 """Names of variables of activations and normalisations, which may have a value for each entry of an image."""
@@ -74,8 +74,8 @@ def sparsify(
 
     Raises:
         ValueError: the model is not built, cannot be copied or has nothing to mask, the density is not a fraction or
-            leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, or the score
-            cannot be computed.
+            leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, the score
+            cannot be computed, or `to_sparse` refuses the model.
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10), keras.layers.Dense(2, name="head")])
@@ -86,6 +86,8 @@ def sparsify(
     _check_built(model)
     if execution not in ("masked", "sparse"):
         raise ValueError(f"`execution` must be 'masked' or 'sparse'; received {execution!r}.")
+    if execution == "sparse":
+        check_can_be_sparse(model, optimizer_of(model) if inplace else None)
     if any(isinstance(layer, SparseKernel) for layer in layers_of(model)):
         model = to_masked(model, inplace=inplace)
     included = _included(model, include)
