@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers.backend import check_tensorflow
-from keras_sparseflow.layers.mask.optimizers import that_train, unbuilt_copy
+from keras_sparseflow.layers.mask.optimizer_copies import that_train, unbuilt_copy
 from keras_sparseflow.layers.mask.slots import reset_inactive_slots, slots_of
 from keras_sparseflow.layers.mask.variables import MaskedVariable
 from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_sparseflow.layers.mask.optimizers import that_train, unbuilt_copy
+from keras_sparseflow.layers.mask.optimizer_copies import that_train, unbuilt_copy
 from keras_sparseflow.layers.mask.variables import MaskedVariable
 
 _NO_SLOTS = ("_variables", "_trainable_variables")
