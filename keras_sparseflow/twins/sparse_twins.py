@@ -228,6 +228,9 @@ def _compile(twin: Any, model: Any, optimizer: keras.optimizers.Optimizer) -> No
     if type(model).compile is keras.Model.compile:
         arguments = model._compile_config.config
         twin.compile(**{**arguments, "optimizer": optimizer, "auto_scale_loss": False})  # the optimizer does by now
+        for metric in keras.tree.flatten([arguments["metrics"], arguments["weighted_metrics"]]):
+            if isinstance(metric, keras.metrics.Metric):
+                metric.reset_state()  # Keras resets them before the second epoch, as they would be new in the first
     else:
         twin.compile_from_config(model.get_compile_config())
         twin.optimizer = optimizer

@@ -82,6 +82,16 @@ def own_loss(y_true, y_pred):
     return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True) ** 2
 
 
+class OwnMean(keras.metrics.Mean):
+    """A metric that is not registered, and whose config does not say how it is made."""
+
+    def __init__(self):
+        super().__init__("own_mean")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(y_pred)
+
+
 def largest(y_true, y_pred):
     return keras.ops.max(y_pred, axis=-1)
 
@@ -91,7 +101,9 @@ def largest(y_true, y_pred):
 @pytest.mark.parametrize("optimizer", OWN)
 def test_what_a_model_is_compiled_with_need_not_be_known_to_keras(optimizer, inplace):
     loss = {"schedule": own_loss, "function": lambda *pair: own_loss(*pair) / 2}.get(optimizer)
-    masked, model = (masked_model(optimizer=OWN[optimizer](), loss=loss, metrics=[largest]) for _ in range(2))
+    masked, model = (
+        masked_model(optimizer=OWN[optimizer](), loss=loss, metrics=[largest, OwnMean()]) for _ in range(2)
+    )
     for each in (masked, model):
         each.fit(*data(48), **FIT)
     for convert in (lambda m: to_sparse(m, min_entries=0, inplace=inplace), lambda m: to_masked(m, inplace=inplace)):
@@ -100,7 +112,7 @@ def test_what_a_model_is_compiled_with_need_not_be_known_to_keras(optimizer, inp
         assert model.optimizer is not before and type(model.optimizer) is type(before)
         assert model._compile_config.config["optimizer"] is model.optimizer, "what is saved"
         histories = [each.fit(*data(48), **FIT).history for each in (model, masked)]
-        assert histories[0].keys() == {"loss", "largest"}
+        assert histories[0].keys() == {"loss", "largest", "own_mean"}
         assert all(np.allclose(histories[0][name], histories[1][name], rtol=1e-5) for name in histories[1])
     assert kinds(model) == kinds(masked)
 
