@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.checks import takes_density
+from keras_sparseflow.layers.mask.slots import check_slots
 from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, dense_matrices_of, own_variables
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
@@ -112,9 +113,11 @@ def sparsify(
         allow_collapse=allow_collapse,
         kernels=candidates,
     )
+    trained = inplace and model.compiled and model.optimizer.built
+    if trained:
+        check_slots(model.optimizer, [kernel.variable for kernel in candidates])
     found = kernels_by_path(twin, included)
     mask_kernels(twin, [found[path] for path in masks])
-    trained = inplace and model.compiled and model.optimizer.built
     set_masks(twin, masks, model.optimizer if trained else None)
     if inplace:
         forget_traces(layers_of(twin))

@@ -150,16 +150,22 @@ def test_masks_move_as_those_of_the_masked_model(callback, optimizer):
 
 
 @pytest.mark.untraced
-def test_pruning_refuses_optimizers_before_the_first_step_and_moving_masks_need_no_other_one():
-    _, model = twins()
-    optimizer = OwnWithoutConfig(0.02)
-    optimizer.momentum = 0  # so that there are no slots to follow masks
-    model.compile(optimizer, "mse")
+def test_callbacks_refuse_optimizers_before_the_first_step_if_masks_cannot_change_under_them():
+    masked, sparse = twins()
     x, _ = data()
-    with pytest.raises(ValueError, match="`optimizer` must be of a class whose `get_config`.*OwnWithoutConfig"):
-        model.fit(x, x[:, :3], callbacks=[GradualMagnitude(0.05, 2, 2)], **FIT)
-    assert int(optimizer.iterations) == 0
-    model.fit(x, x[:, :3], callbacks=[SET(end_step=30, frequency=4, seed=3)], **FIT)
+    plain = OwnWithoutConfig(0.02)
+    plain.momentum = 0  # without slots only new variables need another optimizer
+    for model, optimizer, callback in (
+        (sparse, plain, GradualMagnitude(0.05, 2, 2)),
+        (sparse, OwnWithoutConfig(0.02), SET(end_step=30, frequency=4, seed=3)),
+        (masked, OwnWithoutConfig(0.02), GradualMagnitude(0.05, 2, 2)),
+    ):
+        model.compile(optimizer, "mse")
+        with pytest.raises(ValueError, match="`optimizer` must be of a class whose `get_config`.*OwnWithoutConfig"):
+            model.fit(x, x[:, :3], callbacks=[callback], **FIT)
+        assert int(optimizer.iterations) == 0
+    sparse.compile(plain, "mse")
+    sparse.fit(x, x[:, :3], callbacks=[SET(end_step=30, frequency=4, seed=3)], **FIT)
 
 
 def test_what_looks_at_whole_kernels_says_what_to_give():

@@ -154,6 +154,17 @@ def test_optimizers_are_refused_before_anything_is_changed(optimizer, message):
     assert not sparsify(stock, 0.1, execution="sparse").compiled, "so that the optimizer does not matter"
 
 
+@pytest.mark.untraced
+def test_masking_a_trained_model_refuses_slots_whose_first_values_nobody_can_tell():
+    model = strip_masks(masked_model())
+    model.compile(OwnWithoutConfig(0.1), "mse")
+    x = data()[0]
+    model.fit(x, x[:, :3], **FIT)
+    with pytest.raises(ValueError, match="`get_config`.*received OwnWithoutConfig"):
+        sparsify(model, 0.1, inplace=True)
+    assert kinds(model) == ["Dense"] * 3
+
+
 def test_a_model_that_compiles_itself_becomes_sparse_itself_or_says_how_it_is_compiled():
     class Own(keras.Model):
         def compile(self, optimizer, loss, teacher=None):

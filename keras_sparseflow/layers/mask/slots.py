@@ -59,6 +59,18 @@ def map_slots(
             slot.assign(new_values(ops.convert_to_tensor(slot), _first_value(each, name, len(slot.shape))))
 
 
+def check_slots(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
+    """Refuses an optimizer with slots of these variables whose initial values cannot be told, before masks change.
+
+    Raises:
+        ValueError: see `unbuilt_copy`.
+    """
+    for each in that_train(optimizer):
+        for variable in variables:
+            for name, slot in _named_slots(each, variable):
+                _first_value(each, name, len(slot.shape))
+
+
 def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
     """Resets the inactive slots of each variable whose mask has changed since the last call.
 

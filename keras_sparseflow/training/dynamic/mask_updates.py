@@ -12,6 +12,7 @@ from keras_sparseflow.checks import check_names, check_number
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.lora import has_lora
+from keras_sparseflow.layers.mask.slots import check_slots
 from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
 from keras_sparseflow.masks.which_kernels import names_kernel
@@ -37,7 +38,8 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
 
     Raises:
         ValueError: `first_step` is negative; when `fit` begins: no masked layer, unknown names, or several
-            steps in one execution, or sparse layers to be pruned under an optimizer that `to_sparse` refuses.
+            steps in one execution, or an optimizer of whose slots the initial values cannot be told, or that
+            cannot go on when sparse layers are pruned.
     """
 
     columns: ClassVar[tuple[str, ...]]
@@ -73,6 +75,7 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
             # Slots that are made later would not be zero where the first masks remove weights.
             if not self.model.optimizer.built:  # a second build would reset Keras' loss scale
                 self.model.optimizer.build(self.model.trainable_variables)
+            check_slots(self.model.optimizer, [kernel.variable for kernel in self._kernels])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Read only now: another callback may restore a training in its `on_train_begin`.
