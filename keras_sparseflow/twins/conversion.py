@@ -76,7 +76,7 @@ def sparsify(
     Raises:
         ValueError: the model is not built, cannot be copied or has nothing to mask, the density is not a fraction or
             leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, the score
-            cannot be computed, or `to_sparse` refuses the model.
+            cannot be computed, `to_sparse` refuses the model, or its optimizer's class has no config (`inplace`).
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10), keras.layers.Dense(2, name="head")])
