@@ -61,7 +61,7 @@ def define_run_flags() -> None:
         "auto",
         EXECUTIONS,
         "computation of networks with masks that train alone: masked as dense ones, sparse by their active weights, "
-        "auto as is faster at their density. Results are the same but for the order of sums.",
+        "auto as is faster at their density, on a GPU masked. Results are the same but for the order of sums.",
     )
     flags.DEFINE_list(
         "callbacks",

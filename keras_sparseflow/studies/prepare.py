@@ -84,6 +84,7 @@ def prepare(
         ValueError: a bad value in the study, a dataset that can't be had, a plugin that is broken, runs that the
             executor or the devices cannot train, a `runs_dir` that is no folder, or a stored plan that is damaged.
         RuntimeError: the study is planned for more cores than there are.
+        ImportError: it is planned for kernels by Numba, which is not installed.
         MemoryError: a network needs more memory than a population may take.
 
     Example:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_sparseflow.checks import takes_density
+from keras_sparseflow.layers.mask.slots import check_slots
 from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, dense_matrices_of, own_variables
 from keras_sparseflow.masks.making import Distribution, make_masks, set_masks
@@ -18,7 +19,7 @@ from keras_sparseflow.twins.copying import copy_model, layers_of
 from keras_sparseflow.twins.holders import MaskedHolder, kernels_by_path, mask_kernels
 from keras_sparseflow.twins.in_place import become, can_be_masked, forget_traces, unmask_layer
 from keras_sparseflow.twins.kinds import masked_class, own_class
-from keras_sparseflow.twins.sparse_twins import to_masked, to_sparse
+from keras_sparseflow.twins.sparse_twins import check_can_be_sparse, optimizer_of, to_masked, to_sparse
 
 _SCALES = ("alpha", "beta", "gamma")
 """Names of variables of activations and normalisations, which may have a value for each entry of an image."""
@@ -74,8 +75,8 @@ def sparsify(
 
     Raises:
         ValueError: the model is not built, cannot be copied or has nothing to mask, the density is not a fraction or
-            leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, or the score
-            cannot be computed.
+            leaves a kernel with no active weight, a name is unknown, an exclusion matches nothing, the score
+            cannot be computed, `to_sparse` refuses the model, or its optimizer's class has no config (`inplace`).
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(10), keras.layers.Dense(2, name="head")])
@@ -86,6 +87,8 @@ def sparsify(
     _check_built(model)
     if execution not in ("masked", "sparse"):
         raise ValueError(f"`execution` must be 'masked' or 'sparse'; received {execution!r}.")
+    if execution == "sparse":
+        check_can_be_sparse(model, optimizer_of(model) if inplace else None)
     if any(isinstance(layer, SparseKernel) for layer in layers_of(model)):
         model = to_masked(model, inplace=inplace)
     included = _included(model, include)
@@ -110,9 +113,11 @@ def sparsify(
         allow_collapse=allow_collapse,
         kernels=candidates,
     )
+    trained = inplace and model.compiled and model.optimizer.built
+    if trained:
+        check_slots(model.optimizer, [kernel.variable for kernel in candidates])
     found = kernels_by_path(twin, included)
     mask_kernels(twin, [found[path] for path in masks])
-    trained = inplace and model.compiled and model.optimizer.built
     set_masks(twin, masks, model.optimizer if trained else None)
     if inplace:
         forget_traces(layers_of(twin))

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_sparseflow.layers.backend import check_tensorflow
+from keras_sparseflow.layers.mask.optimizer_copies import that_train, unbuilt_copy
 from keras_sparseflow.layers.mask.slots import reset_inactive_slots, slots_of
 from keras_sparseflow.layers.mask.variables import MaskedVariable
 from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
@@ -35,7 +36,8 @@ def to_sparse(
 
     Dense layers, `EinsumDense` layers that are matrix products and convolutions of size 1x1 become sparse, where that
     is faster: see docs/sparse_execution.md. The others stay masked; `sparsity_summary` says which and why. A compiled
-    model's twin is compiled in the same way, and its optimizer goes on where the model's is. Training is that of the
+    model's twin is compiled in the same way, with the same losses and metrics, and its optimizer, a new one with the
+    same schedule, goes on where the model's is. Training is that of the
     masked model but for the order of sums.
 
     Args:
@@ -47,8 +49,8 @@ def to_sparse(
             state.
 
     Raises:
-        ValueError: the model is not built, makes its layers itself or cannot be copied, or its optimizer trains vectors
-            in another way.
+        ValueError: the model is not built, makes its layers itself or cannot be copied, its class has a `compile` of
+            its own, or its optimizer trains vectors in another way or has no config. The model is as it was then.
         RuntimeError: Keras runs on another backend than TensorFlow.
 
     Example:
@@ -58,12 +60,7 @@ def to_sparse(
         >>> type(twin.layers[0]).__name__, tuple(twin.layers[0].values.shape)
         ('SparseDense', (1000,))
     """
-    check_tensorflow("to_sparse")
-    if model.built and not holds_configs(model):
-        raise ValueError(
-            f"`model` must be functional or sequential, or of layers that its config holds; received {model.name!r} of "
-            f"{type(model).__name__}, which makes its layers itself and would make masked ones when it is loaded."
-        )
+    check_can_be_sparse(model)
     limit = default_density() if max_density is None else max_density
 
     def convert(twin: keras.Model) -> None:
@@ -154,45 +151,103 @@ def _keeps(layer: keras.layers.Layer) -> bool:
     return holds_configs(layer) or type(layer) is keras.layers.TimeDistributed
 
 
-def _converted(model: keras.Model, convert: Callable[[keras.Model], None], inplace: bool) -> keras.Model:
-    """Returns a model, or a copy of it, whose layers are converted, with the optimizer's state."""
-    if not model.built:
-        raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
-    trained, optimizer = model.trainable_variables, model.optimizer if model.compiled else None
-    _check_optimizer(optimizer)
-    twin = model if inplace else copy_model(model)
-    kept = list(trained)
-    convert(twin)
-    if optimizer is None:
-        return twin
-    if not inplace:
-        twin.compile_from_config(model.get_compile_config())
-    twin.optimizer = _successor(optimizer, list(zip(kept, twin.trainable_variables, strict=True)))
-    forget_traces(layers_of(twin))
-    return twin
+def check_can_be_sparse(model: keras.Model, optimizer: Any = None) -> None:
+    """Refuses models whose config would not keep sparse layers, and optimizers that can't train the twin.
+
+    Args:
+        model: the model, or a layer.
+        optimizer: that of the model, if its twin is to go on with it.
+
+    Raises:
+        ValueError: see `to_sparse`.
+        RuntimeError: Keras runs on another backend than TensorFlow.
+    """
+    check_tensorflow("to_sparse")
+    if model.built and not holds_configs(model):
+        raise ValueError(
+            f"`model` must be functional or sequential, or of layers that its config holds; received {model.name!r} of "
+            f"{type(model).__name__}, which makes its layers itself and would make masked ones when it is loaded."
+        )
+    unbuilt_successor(optimizer)
 
 
-def _check_optimizer(optimizer: Any) -> None:
-    for each in (optimizer, getattr(optimizer, "inner_optimizer", None)):
+def unbuilt_successor(optimizer: Any) -> Any:
+    """Returns an optimizer like this one for a model's twin, without state; None for None.
+
+    Raises:
+        ValueError: the optimizer trains a vector in another way than a matrix, or no other one can be made like it.
+    """
+    for each in () if optimizer is None else that_train(optimizer):
         if isinstance(each, _COMPARES_ENTRIES):
             raise ValueError(
                 f"`optimizer` must train a vector of weights as it trains a matrix; received {type(each).__name__}, "
                 "which does not. Compile with another one, such as Adam."
             )
+    return None if optimizer is None else unbuilt_copy(optimizer)
 
 
-def _successor(before: Any, pairs: Sequence[tuple[keras.Variable, keras.Variable]]) -> keras.optimizers.Optimizer:
-    """Returns an optimizer of the same config and state that trains the twins of an optimizer's variables.
+def optimizer_of(model: keras.Model) -> Any:
+    """Returns the optimizer that a model is compiled with; None where it is not compiled."""
+    return model.optimizer if model.compiled else None
+
+
+def _converted(model: keras.Model, convert: Callable[[keras.Model], None], inplace: bool) -> keras.Model:
+    """Returns a model, or a copy of it, whose layers are converted, with the optimizer's state."""
+    if not model.built:
+        raise ValueError(f"`model` must be built: call {model.name!r} on data or give it a `keras.Input` first.")
+    kept, optimizer = [*model.trainable_variables], optimizer_of(model)
+    successor = unbuilt_successor(optimizer)  # what is refused is refused before anything is changed
+    if optimizer is not None and not inplace:
+        _check_compile(model)
+    twin = model if inplace else copy_model(model)
+    convert(twin)
+    if optimizer is None:
+        return twin
+    _take_state(successor, optimizer, list(zip(kept, twin.trainable_variables, strict=True)))
+    if inplace:
+        twin.optimizer = twin._compile_config.config["optimizer"] = successor
+    else:
+        _compile(twin, model, successor)
+    forget_traces(layers_of(twin))
+    return twin
+
+
+def _check_compile(model: Any) -> None:
+    """Refuses a model of a class with an own `compile`, which may keep what only its class knows of."""
+    kind = type(model)
+    if kind.compile is not keras.Model.compile and kind.compile_from_config is keras.Model.compile_from_config:
+        raise ValueError(
+            f"`model` must be compiled as Keras compiles; received {model.name!r} of {kind.__name__}, which has a "
+            "`compile` of its own. Change the model itself by `inplace=True`, or give its class a `get_compile_config` "
+            "and a `compile_from_config`."
+        )
+
+
+def _compile(twin: Any, model: Any, optimizer: keras.optimizers.Optimizer) -> None:
+    """Compiles a twin as its model is: losses and metrics are the same objects, which may have no config."""
+    if type(model).compile is keras.Model.compile:
+        arguments = model._compile_config.config
+        twin.compile(**{**arguments, "optimizer": optimizer, "auto_scale_loss": False})  # the optimizer does by now
+        for metric in keras.tree.flatten([arguments["metrics"], arguments["weighted_metrics"]]):
+            if isinstance(metric, keras.metrics.Metric):
+                metric.reset_state()  # Keras resets them before the second epoch, as they would be new in the first
+    else:
+        twin.compile_from_config(model.get_compile_config())
+        twin.optimizer = optimizer
+
+
+def _take_state(after: Any, before: Any, pairs: Sequence[tuple[keras.Variable, keras.Variable]]) -> None:
+    """Builds an optimizer for the twins of another one's variables, and gives it the other one's state.
 
     Args:
-        before: an optimizer.
+        after: an unbuilt copy of the other one.
+        before: the other one.
         pairs: each trained variable and its twin.
     """
-    after = type(before).from_config(before.get_config())
-    decaying, decays = (getattr(each, "inner_optimizer", each) for each in (before, after))
-    decays.exclude_from_weight_decay([theirs for ours, theirs in pairs if not decaying._use_weight_decay(ours)])
+    for decaying, decays in zip(that_train(before), that_train(after), strict=True):
+        decays.exclude_from_weight_decay([theirs for ours, theirs in pairs if not decaying._use_weight_decay(ours)])
     if not before.built:
-        return after
+        return
     after.build([theirs for _, theirs in pairs])
     for old, new in zip(before.variables, after.variables, strict=True):
         if tuple(old.shape) == tuple(new.shape):
@@ -205,4 +260,3 @@ def _successor(before: Any, pairs: Sequence[tuple[keras.Variable, keras.Variable
             new.assign(theirs.of_dense(slot) if isinstance(theirs, SparseValues) else slot)
         if isinstance(theirs, MaskedVariable):
             reset_inactive_slots(after, theirs)
-    return after

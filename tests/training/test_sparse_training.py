@@ -20,7 +20,7 @@ from keras_sparseflow.training import (
 )
 from keras_sparseflow.training.recorder import FlowRecorder, flow_of_gradients
 from keras_sparseflow.twins import to_masked, to_sparse
-from tests.twins.sparse import data, masked_model
+from tests.twins.sparse import OwnOptimizer, OwnSchedule, OwnWithoutConfig, data, masked_model
 
 pytestmark = pytest.mark.slow
 
@@ -129,8 +129,9 @@ def test_a_layer_within_a_function_of_its_own_has_no_raw_norm():
         (lambda: RigL(end_step=30, frequency=4, cost="total"), keras.optimizers.Adagrad),
         (lambda: SET(end_step=30, frequency=4, seed=3), keras.optimizers.Adagrad),
         (lambda: GradualMagnitude(0.05, 5, 17, frequency=4, initial_density=0.1), keras.optimizers.Adam),
+        (lambda: GradualMagnitude(0.05, 5, 9, frequency=4), lambda _: OwnOptimizer(OwnSchedule())),
     ],
-    ids=["rigl", "rigl, total", "set", "gradual"],
+    ids=["rigl", "rigl, total", "set", "gradual", "gradual, by an own optimizer"],
 )
 def test_masks_move_as_those_of_the_masked_model(callback, optimizer):
     results = []
@@ -146,6 +147,25 @@ def test_masks_move_as_those_of_the_masked_model(callback, optimizer):
         assert np.array_equal(ours.mask, theirs.mask) and np.allclose(ours.kernel, theirs.kernel, atol=1e-4)
     assert sparse.layers[1].values.shape == (masked.layers[1].active_count,)
     assert type(to_masked(sparse).layers[1]).__name__ == "MaskedDense"
+
+
+@pytest.mark.untraced
+def test_callbacks_refuse_optimizers_before_the_first_step_if_masks_cannot_change_under_them():
+    masked, sparse = twins()
+    x, _ = data()
+    plain = OwnWithoutConfig(0.02)
+    plain.momentum = 0  # without slots only new variables need another optimizer
+    for model, optimizer, callback in (
+        (sparse, plain, GradualMagnitude(0.05, 2, 2)),
+        (sparse, OwnWithoutConfig(0.02), SET(end_step=30, frequency=4, seed=3)),
+        (masked, OwnWithoutConfig(0.02), GradualMagnitude(0.05, 2, 2)),
+    ):
+        model.compile(optimizer, "mse")
+        with pytest.raises(ValueError, match="`optimizer` must be of a class whose `get_config`.*OwnWithoutConfig"):
+            model.fit(x, x[:, :3], callbacks=[callback], **FIT)
+        assert int(optimizer.iterations) == 0
+    sparse.compile(plain, "mse")
+    sparse.fit(x, x[:, :3], callbacks=[SET(end_step=30, frequency=4, seed=3)], **FIT)
 
 
 def test_what_looks_at_whole_kernels_says_what_to_give():

@@ -19,7 +19,7 @@ from keras_sparseflow.twins import (
     to_masked,
     to_sparse,
 )
-from tests.twins.sparse import data, masked_model
+from tests.twins.sparse import OwnOptimizer, OwnSchedule, OwnWithoutConfig, data, masked_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow("sparse layers")]
 
@@ -65,6 +65,124 @@ def test_training_goes_on_where_it_was_there_and_back(optimizer, inplace, model_
     assert kinds(model) == kinds(masked) == ["MaskedDense", "MaskedDense", "Dense"]
     slots, expected = (slots_of(each.optimizer, each.layers[1].kernel) for each in (model, masked))
     assert slots and all(np.allclose(a, b, atol=1e-5) for a, b in zip(slots, expected, strict=True))
+
+
+OWN = {
+    "schedule": lambda: keras.optimizers.SGD(OwnSchedule(), momentum=0.9),
+    "function": lambda: keras.optimizers.SGD(lambda: 0.02, momentum=0.9),
+    "class": lambda: OwnOptimizer(OwnSchedule(), weight_decay=0.01),
+    "class within": lambda: keras.optimizers.LossScaleOptimizer(OwnOptimizer(OwnSchedule())),
+    "several": lambda: keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(OwnOptimizer(OwnSchedule()), {"hidden/.*": keras.optimizers.SGD(0.02)})
+    ),
+}
+
+
+def own_loss(y_true, y_pred):
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True) ** 2
+
+
+class OwnMean(keras.metrics.Mean):
+    """A metric that is not registered, and whose config does not say how it is made."""
+
+    def __init__(self):
+        super().__init__("own_mean")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(y_pred)
+
+
+def largest(y_true, y_pred):
+    return keras.ops.max(y_pred, axis=-1)
+
+
+@pytest.mark.untraced
+@pytest.mark.parametrize("inplace", [True, False])
+@pytest.mark.parametrize("optimizer", OWN)
+def test_what_a_model_is_compiled_with_need_not_be_known_to_keras(optimizer, inplace):
+    loss = {"schedule": own_loss, "function": lambda *pair: own_loss(*pair) / 2}.get(optimizer)
+    masked, model = (
+        masked_model(optimizer=OWN[optimizer](), loss=loss, metrics=[largest, OwnMean()]) for _ in range(2)
+    )
+    for each in (masked, model):
+        each.fit(*data(48), **FIT)
+    for convert in (lambda m: to_sparse(m, min_entries=0, inplace=inplace), lambda m: to_masked(m, inplace=inplace)):
+        before = model.optimizer
+        model = convert(model)
+        assert model.optimizer is not before and type(model.optimizer) is type(before)
+        assert model._compile_config.config["optimizer"] is model.optimizer, "what is saved"
+        histories = [each.fit(*data(48), **FIT).history for each in (model, masked)]
+        assert histories[0].keys() == {"loss", "largest", "own_mean"}
+        assert all(np.allclose(histories[0][name], histories[1][name], rtol=1e-5) for name in histories[1])
+    assert kinds(model) == kinds(masked)
+
+
+def lost_schedule():
+    class Plain(keras.optimizers.SGD):
+        def get_config(self):
+            return {**super().get_config(), "learning_rate": 0.1}
+
+    return Plain(OwnSchedule())
+
+
+@pytest.mark.untraced
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (lambda: OwnWithoutConfig(0.1), "get_config.*received OwnWithoutConfig: .*unexpected keyword"),
+        (lambda: keras.optimizers.LossScaleOptimizer(OwnWithoutConfig(0.1)), "received LossScaleOptimizer: "),
+        (lost_schedule, "received Plain: it gives another learning rate"),
+        (lambda: keras.optimizers.Muon(0.1), "must train a vector.*received Muon"),
+        (lambda: keras.optimizers.Adafactor(0.1), "must train a vector.*received Adafactor"),
+        (
+            lambda: keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(keras.optimizers.Muon(0.1))),
+            "must train a vector.*received Muon",
+        ),
+    ],
+)
+def test_optimizers_are_refused_before_anything_is_changed(optimizer, message):
+    masked = masked_model(optimizer=optimizer())
+    stock = strip_masks(masked)
+    stock.compile(optimizer())
+    for inplace in (True, False):
+        with pytest.raises(ValueError, match=message) as refusal:
+            to_sparse(masked, min_entries=0, inplace=inplace)
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(ValueError, match=message):
+        sparsify(stock, 0.1, execution="sparse", inplace=True)
+    assert kinds(masked) == ["MaskedDense", "MaskedDense", "Dense"] and kinds(stock) == ["Dense"] * 3
+    assert not sparsify(stock, 0.1, execution="sparse").compiled, "so that the optimizer does not matter"
+
+
+@pytest.mark.untraced
+def test_masking_a_trained_model_refuses_slots_whose_first_values_nobody_can_tell():
+    model = strip_masks(masked_model())
+    model.compile(OwnWithoutConfig(0.1), "mse")
+    x = data()[0]
+    model.fit(x, x[:, :3], **FIT)
+    with pytest.raises(ValueError, match="`get_config`.*received OwnWithoutConfig"):
+        sparsify(model, 0.1, inplace=True)
+    assert kinds(model) == ["Dense"] * 3
+
+
+def test_a_model_that_compiles_itself_becomes_sparse_itself_or_says_how_it_is_compiled():
+    class Own(keras.Model):
+        def compile(self, optimizer, loss, teacher=None):
+            super().compile(optimizer, loss)
+            self.teacher = teacher
+
+    class Says(Own):
+        def get_compile_config(self):
+            return {"optimizer": "adam", "loss": "mse", "teacher": self.teacher}
+
+        def compile_from_config(self, config):
+            self.compile(**config)
+
+    model = masked_model(Own, teacher="she")
+    with pytest.raises(ValueError, match="`model` must be compiled as Keras compiles.*of Own.*inplace=True"):
+        to_sparse(model, min_entries=0)
+    assert to_sparse(model, min_entries=0, inplace=True).teacher == "she"
+    assert to_sparse(masked_model(Says, teacher="she"), min_entries=0).teacher == "she"
 
 
 def test_the_twin_shares_nothing_with_the_model_and_is_as_large_as_its_active_weights():
@@ -165,28 +283,27 @@ def test_sparsify_makes_sparse_twins_and_strip_masks_stock_ones():
         sparsify(stock, 0.1, execution="dense")
 
 
-def test_optimizers_that_look_at_matrices_are_refused():
-    with pytest.raises(ValueError, match="`optimizer` must train a vector.*received Muon"):
-        to_sparse(masked_model(optimizer=keras.optimizers.Muon(0.1)))
-
-
 def test_an_unbuilt_model_is_refused():
     with pytest.raises(ValueError, match="`model` must be built"):
         to_sparse(keras.Sequential([keras.layers.Dense(3)]))
 
 
-def test_a_model_that_makes_its_layers_itself_is_refused():
+@pytest.mark.parametrize("kind", [MaskedDense, keras.layers.Dense])
+def test_a_model_that_makes_its_layers_itself_is_refused_and_left_as_it_is(kind):
     class Own(keras.Model):
         def __init__(self):
             super().__init__()
-            self.wide = MaskedDense(600, density=0.05)
+            self.wide = kind(600)
 
         def call(self, x):
             return self.wide(x)
 
     model = Own()
     model(np.ones((1, 30)))
-    with pytest.raises(
-        ValueError, match="`model` must be functional or sequential.*of Own, which makes its layers itself"
-    ):
-        to_sparse(model)
+    message = "`model` must be functional or sequential.*of Own, which makes its layers itself"
+    for inplace in (True, False):
+        with pytest.raises(ValueError, match=message):
+            to_sparse(model, inplace=inplace)
+        with pytest.raises(ValueError, match=message):
+            sparsify(model, 0.05, execution="sparse", inplace=inplace)
+    assert type(model) is Own and type(model.wide) is kind

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_sparseflow.layers.mask.optimizer_copies import that_train, unbuilt_copy
 from keras_sparseflow.layers.mask.variables import MaskedVariable
 
 _NO_SLOTS = ("_variables", "_trainable_variables")
@@ -31,7 +32,7 @@ def slots_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) ->
         optimizer: a built optimizer.
         variable: a variable that the optimizer trains; any other has no slots.
     """
-    return [slot for each in _that_train(optimizer) for _, slot in _named_slots(each, variable)]
+    return [slot for each in that_train(optimizer) for _, slot in _named_slots(each, variable)]
 
 
 def reset_inactive_slots(optimizer: keras.optimizers.Optimizer, kernel: MaskedVariable) -> None:
@@ -53,9 +54,21 @@ def map_slots(
         variable: a variable that the optimizer trains.
         new_values: called with a tensor, the slot, and a float, its initial value.
     """
-    for each in _that_train(optimizer):
+    for each in that_train(optimizer):
         for name, slot in _named_slots(each, variable):
             slot.assign(new_values(ops.convert_to_tensor(slot), _first_value(each, name, len(slot.shape))))
+
+
+def check_slots(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
+    """Refuses an optimizer with slots of these variables whose initial values cannot be told, before masks change.
+
+    Raises:
+        ValueError: see `unbuilt_copy`.
+    """
+    for each in that_train(optimizer):
+        for variable in variables:
+            for name, slot in _named_slots(each, variable):
+                _first_value(each, name, len(slot.shape))
 
 
 def follow_masks(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> None:
@@ -80,9 +93,7 @@ def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) ->
     """Returns the initial value of an optimizer's slots of one name, read from a copy built for a tiny variable."""
     known = _first_values.setdefault(optimizer, {})
     if (name, rank) not in known:
-        config = optimizer.get_config()
-        config.update({"learning_rate": 0.0} if "learning_rate" in config else {})  # a schedule may not be serializable
-        copy = type(optimizer).from_config(config)
+        copy = unbuilt_copy(optimizer)
         small = keras.Variable(np.zeros((1,) * rank, "float32"), name="kernel")
         copy.build([small])
         known.update({(each, rank): float(ops.convert_to_numpy(s).flat[0]) for each, s in _named_slots(copy, small)})
@@ -92,7 +103,7 @@ def _first_value(optimizer: keras.optimizers.Optimizer, name: str, rank: int) ->
 def _named_slots(
     optimizer: keras.optimizers.Optimizer, variable: keras.Variable
 ) -> Iterator[tuple[str, keras.Variable]]:
-    """Yields each slot of a variable and the name of its list; the optimizer must be one of `_that_train`."""
+    """Yields each slot of a variable and the name of its list; the optimizer must be one of `that_train`."""
     index = optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
     if index is None:
         return
@@ -101,11 +112,3 @@ def _named_slots(
             slot = slots[index]
             if isinstance(slot, keras.Variable) and tuple(slot.shape) == tuple(variable.shape):
                 yield name, slot
-
-
-def _that_train(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
-    """Returns the optimizers that keep slots: those within a `LossScaleOptimizer` or `MultiOptimizer`, or this one."""
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        return _that_train(inner)
-    return list(getattr(optimizer, "optimizers", [optimizer]))

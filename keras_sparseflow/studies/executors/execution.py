@@ -67,7 +67,10 @@ def execution_of(spec: RunSpec, size: DataSize, options: Options) -> Execution:
             raise ValueError(f"`execution` must be 'masked' or 'auto' for {spec.name}: {why}; received 'sparse'.")
         return Execution("masked", reason=why)
     from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
+    from keras_sparseflow.training.distributed.device import on_gpu
 
+    if options.execution == "auto" and (options.task_gpus or on_gpu()):
+        return Execution("masked", reason="sparse layers were not measured on a GPU")
     by = provider()
     limit = 1.0 if options.execution == "sparse" else BREAK_EVEN[by]
     if any(_may_be_sparse(kernel, limit) for kernel in counted_kernels(spec, size)):

@@ -1,5 +1,6 @@
 """The plan of a study: which of its networks train together, and which alone."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,6 +88,7 @@ def plan_study(
         ValueError: "population" with an optimizer, activation, measure or part that can't be stacked; sparse execution
             that is asked for and impossible; a stored plan that is damaged, or not what executor or options ask for.
         RuntimeError: the stored plan is for more threads than there are cores.
+        ImportError: it has networks computed by Numba, which is not installed.
         MemoryError: a network needs more than `population_memory` even alone.
 
     Example:
@@ -123,6 +125,8 @@ def plan_study(
     )
     if before is not None:
         _check_asked(populations, executions, by_id, study_dir, size, executor, options)
+        if executor != "ray":
+            _check_kernels(executions, study_dir)
     if not stored:
         return plan
     tasks_now = _tasks(fresh, size)
@@ -230,6 +234,21 @@ def _check_asked(
                 f"{study_dir / FILE} plans {counted(together, 'network')} together that are not finished; received "
                 f"{what}. Leave that out, or give --replan to plan anew."
             )
+
+
+def _check_kernels(executions: Mapping[str, Execution], study_dir: Path) -> None:
+    """Refuses a stored plan whose networks are computed by a package that is not here."""
+    from keras_sparseflow.layers.sparse.providers import kernels_by
+
+    for by, networks in Counter(execution.by for execution in executions.values() if execution.by).items():
+        try:
+            with kernels_by(by):
+                pass
+        except ImportError as error:
+            raise ImportError(
+                f"{study_dir / FILE} plans {counted(networks, 'network')} that are not finished to be sparse, by {by}. "
+                f"{error} Or give --replan to plan them anew."
+            ) from error
 
 
 def _tasks(plan: StudyPlan, size: DataSize) -> tuple[Task, ...]:

@@ -89,6 +89,7 @@ class DropAndGrow(MaskUpdates):
     """
 
     columns = ("step", "layer", "drop_fraction", "grown", "density")
+    keeps_counts = True
 
     def __init__(
         self,

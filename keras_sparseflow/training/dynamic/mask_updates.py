@@ -12,11 +12,13 @@ from keras_sparseflow.checks import check_names, check_number
 from keras_sparseflow.layers import MaskedKernel
 from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.lora import has_lora
+from keras_sparseflow.layers.mask.slots import check_slots
+from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel
 from keras_sparseflow.layers.structure import Kernel, masked_kernels_of
 from keras_sparseflow.masks.which_kernels import names_kernel
 from keras_sparseflow.plugins import unknown_name
 from keras_sparseflow.training.counting import batches_done, batches_per_step, steps_done
-from keras_sparseflow.twins.sparse_twins import resize
+from keras_sparseflow.twins.sparse_twins import resize, unbuilt_successor
 
 
 class MaskUpdates(keras.callbacks.Callback, abc.ABC):
@@ -30,14 +32,18 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
         first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:
+        keeps_counts: whether as many weights of each kernel stay active; a sparse layer whose count changes gets new
+            variables, and the model a new optimizer.
         rows: list of dicts, one for each kernel and update, with the class's `columns`; `layer` is the kernel's path.
 
     Raises:
         ValueError: `first_step` is negative; when `fit` begins: no masked layer, unknown names, or several
-            steps in one execution.
+            steps in one execution, or an optimizer of whose slots the initial values cannot be told, or that
+            cannot go on when sparse layers are pruned.
     """
 
     columns: ClassVar[tuple[str, ...]]
+    keeps_counts: ClassVar[bool] = False
 
     def __init__(self, layers: Sequence[str] | None, first_step: int):
         super().__init__()
@@ -63,10 +69,13 @@ class MaskUpdates(keras.callbacks.Callback, abc.ABC):
                 f"{self.model.steps_per_execution}."
             )
         self._kernels = self._find_kernels()
+        if not self.keeps_counts and any(isinstance(kernel.layer, SparseKernel) for kernel in self._kernels):
+            unbuilt_successor(self.model.optimizer)  # refused now, not in the middle of `fit`
         with self.model.distribute_strategy.scope():
             # Slots that are made later would not be zero where the first masks remove weights.
             if not self.model.optimizer.built:  # a second build would reset Keras' loss scale
                 self.model.optimizer.build(self.model.trainable_variables)
+            check_slots(self.model.optimizer, [kernel.variable for kernel in self._kernels])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Read only now: another callback may restore a training in its `on_train_begin`.

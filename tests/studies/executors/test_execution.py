@@ -5,7 +5,13 @@ from rich.console import Console
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
-from keras_sparseflow.studies.executors.execution import Execution, check_memory, execution_of, least_bytes
+from keras_sparseflow.studies.executors.execution import (
+    Execution,
+    check_memory,
+    execution_of,
+    faster_alone,
+    least_bytes,
+)
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import prepare
@@ -36,6 +42,16 @@ def test_auto_is_sparse_below_the_density_of_the_provider():
     )
     assert execution(masked, execution="sparse").max_density == 1
     assert str(execution({}, execution="masked")) == "masked: --execution=masked"
+
+
+def test_auto_stays_masked_on_a_gpu_where_nothing_was_measured(monkeypatch):
+    reason = "masked: sparse layers were not measured on a GPU"
+    assert str(execution({}, task_gpus=1)) == reason
+    monkeypatch.setattr(device, "on_gpu", lambda: True)
+    assert str(execution({})) == reason
+    assert execution({}, execution="sparse").name == "sparse"
+    assert not faster_alone(RunSpec.of(**WIDE), SIZE, Options())
+    assert faster_alone(RunSpec.of(**WIDE), SIZE, Options(execution="sparse"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The plan in a study's folder: every process and every resume takes it, until it is told to make another."""
 
 import dataclasses
+import importlib.util
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import shutil
 import pytest
 
 from keras_sparseflow import records
+from keras_sparseflow.layers.sparse.providers import provider
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors import populations
@@ -240,6 +242,27 @@ def test_threads_that_tensorflow_has_started_with_are_not_changed_silently(tmp_p
     monkeypatch.setattr(device, "cores", lambda: 99)
     with pytest.raises(RuntimeError, match=r"TensorFlow has started with .*set_intra_op_parallelism_threads\(\d+\)"):
         planned(tmp_path)
+
+
+def test_kernels_that_are_not_installed_are_refused_before_anything_is_trained(tmp_path, started, monkeypatch):
+    wide = dataclasses.replace(study(seeds=(0,), hidden_layers=(2,)), width_fractions=(0.1,), max_width=300)
+    study_dir = started(wide, executor="serial")
+    text = (study_dir / FILE).read_text()
+    assert f'"by": "{provider()}"' in text
+    (study_dir / FILE).write_text(text.replace(f'"by": "{provider()}"', '"by": "numba"'))
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *package: None if name == "numba" else find_spec(name, *package)
+    )
+    message = r"plan\.json plans 1 network .* by numba\. .*pip install 'keras_sparseflow\[fast\]'\. Or give --replan"
+    with pytest.raises(ImportError, match=message) as refusal:
+        planned(tmp_path, wide, executor="serial")
+    assert "\n" not in str(refusal.value)
+    assert planned(tmp_path, wide, executor="ray").alone, "it is trained elsewhere"
+    anew = planned(tmp_path, wide, executor="serial", replan=True)
+    assert {each.by for each in anew.executions.values()} == {"", "tensorflow"}
+    finish(study_dir, *anew.executions)
+    assert planned(tmp_path, wide, executor="serial").finished == 2
 
 
 def test_another_platform_is_told(tmp_path, started, capsys):
