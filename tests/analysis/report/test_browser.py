@@ -7,9 +7,12 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
+from keras_sparseflow.analysis.figures.drawing.facets import Facets
+from keras_sparseflow.analysis.figures.drawing.marks import draw_line
+from keras_sparseflow.analysis.figures.drawing.scales import Scale
 from keras_sparseflow.analysis.report import page
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.writing import write_report
@@ -62,6 +65,11 @@ window.addEventListener("load", () => {
   box.dispatchEvent(new Event("input"));
   seen.unfiltered = shown();
 
+  const curve = document.querySelector("figure svg .curve[data-x] > path");
+  const corner = curve.getPointAtLength(0).matrixTransform(curve.getScreenCTM());
+  curve.closest("svg").dispatchEvent(new PointerEvent("pointermove", {clientX: corner.x + 3, clientY: corner.y}));
+  seen.tip = document.getElementById("tip").textContent.split("\\n");
+
   const theme = document.getElementById("theme");
   seen.themes = [[theme.textContent, ...look()]];
   for (let click = 0; click < 3; click++) {
@@ -95,9 +103,10 @@ def open_page(path, folder, width=1280):
 def a_drawing(numbers, *sections):
     if sections != ("performance",):
         return []
-    figure = Figure(figsize=(11, 3))
-    figure.text(0.1, 0.5, "some text", color="#1f2429")
-    return [page.Drawing("name", "Title", "A caption.", figure)]
+    scale = Scale((0, 4), (0.0, 1.0, 2.0), ("zero", "one", "two"))
+    figure = Facets([""], [""], [("", "")], scale, scale, ("Width (units)", "Height (m)"), title=lambda *_: "a panel")
+    draw_line(figure.panels["", ""], pd.DataFrame({"x": [1.0, 2.0], "mean": [2.0, 0.0]}), "x", "line", {"color": "k"})
+    return [page.Drawing("name", "Title", "A caption.", figure.finish())]
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +186,10 @@ def test_the_theme_follows_the_system_and_then_the_reader(seen):
 
 def brightness(colour):
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / (3 * 255)
+
+
+def test_the_pointer_is_told_line_and_panel_and_both_axes_in_full(seen):
+    assert seen["tip"] == ["line, a panel", "Width (units): 1", "Height (m): 2"]
 
 
 def test_sections_are_folded_until_a_link_leads_into_them(seen):
