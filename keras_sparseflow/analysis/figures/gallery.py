@@ -54,8 +54,15 @@ class Drawing:
         return figure_bytes(self.figure)
 
     def markup(self, prefix: str) -> Any:
-        """Returns the figure as markup of a page; `prefix` tells its ids from those of other figures."""
-        return page_markup(self.svg, prefix, self.title)
+        """Returns the figure as markup of a page; `prefix` tells its ids from those of other figures.
+
+        A figure that has one for narrow windows is followed by that one; the page shows one of the two.
+        """
+        narrow = getattr(self.figure, "narrow", None)
+        if narrow is None:
+            return page_markup(self.svg, prefix, self.title)
+        other = page_markup(figure_bytes(narrow), f"{prefix}n", f"{self.title} (narrow)", "narrow")
+        return page_markup(self.svg, prefix, self.title, "broad") + other
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,12 @@ def test_what_cannot_be_tested_is_a_cross_at_the_edge_and_a_published_effect_a_r
 
 
 @pytest.mark.parametrize("count", [1, 2, 24, 60])
-def test_many_rows_and_one_can_be_read_on_a_telephone(count):
+def test_many_rows_and_one_can_be_read_on_a_page_and_on_a_telephone(count):
     figure = effects(_effects(count))
-    assert figure.get_figwidth() < 4.6 and overlaps(figure, shown_texts(figure)) == []
-    low, high = figure.axes[0].get_xlim()
-    assert low < 0 < high
+    for shown, least, most in ((figure, 7.2, 7.6), (figure.narrow, 4.2, 4.6)):
+        assert least < shown.get_figwidth() < most and overlaps(shown, shown_texts(shown)) == []
+        low, high = shown.axes[0].get_xlim()
+        assert low < 0 < high
     assert figure_bytes(figure) == figure_bytes(effects(_effects(count)))
 
 

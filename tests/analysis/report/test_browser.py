@@ -76,6 +76,8 @@ window.addEventListener("load", () => {
     theme.click();
     seen.themes.push([theme.textContent, ...look()]);
   }
+  const breadth = (found) => found.getBoundingClientRect().width;
+  seen.effects = [...document.querySelectorAll("main > figure, main > figure svg")].map(breadth);
   seen.fits = document.documentElement.scrollWidth <= window.innerWidth;
   seen.width = window.innerWidth;
   seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name);
@@ -200,3 +202,10 @@ def test_the_page_is_no_wider_than_its_window(seen, written):
     assert seen["fits"] and seen["width"] == 1280
     narrow = seen_by(written, 400)
     assert narrow["fits"] and narrow["width"] < 600 and narrow["errors"] == []
+
+
+def test_the_figure_of_effects_takes_the_breadth_that_there_is(seen, written):
+    page, broad, narrow = seen["effects"]
+    assert 0.95 * page < broad <= page and narrow == 0
+    page, broad, narrow = seen_by(written, 400)["effects"]
+    assert broad == 0 and 0.95 * page < narrow <= page
