@@ -5,10 +5,13 @@ from importlib import resources
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.figures.drawing.colours import p_colour
+from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.page import render
 from keras_sparseflow.analysis.report.section import GROUPS, Content
@@ -107,3 +110,18 @@ def test_the_legend_explains_the_abbreviations_of_the_page():
     assert [text for _, text in page.find("dt")] == ["NR", "EGF"]
     assert {text for _, text in page.find("abbr")} >= {"NR", "EGF"}
     assert not Page(_rendered()).find("section", id="legend")
+
+
+@pytest.mark.parametrize("place", ["heading", "column", "group", "note", "before", "paragraph", "title", "section"])
+def test_the_legend_has_the_abbreviations_of_every_text(place):
+    text = "corrected by Holm"
+    drawing = Drawing("name", text if place == "title" else "", "", Figure(figsize=(1, 1)))
+    table = _table(
+        heading=text if place == "heading" else "",
+        columns=[Column(text if place == "column" else "", group=text if place == "group" else "")],
+        rows=[[Cell("", note=text if place == "note" else "")]],
+    )
+    blocks = [table, drawing, text if place == "paragraph" else ""]
+    content = Content(blocks, before=text if place == "before" else "")
+    page = Page(_rendered(MadeSection("one", "answer", text if place == "section" else "", content)))
+    assert [text for _, text in page.find("dt")] == ["Holm"] == [text for _, text in page.find("abbr")]
