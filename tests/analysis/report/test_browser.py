@@ -76,6 +76,15 @@ window.addEventListener("load", () => {
     theme.click();
     seen.themes.push([theme.textContent, ...look()]);
   }
+  // Where the heads and the last cell of a row stand in their box, before and after it is scrolled to its end.
+  const claims = document.querySelector("#claim-table");
+  const lefts = () => [...claims.tBodies[0].rows[0].cells].map((cell) =>
+    Math.round(cell.getBoundingClientRect().left - claims.parentElement.getBoundingClientRect().left));
+  seen.held = [lefts()];
+  claims.parentElement.scrollLeft = 1e6;
+  seen.held.push(lefts());
+  seen.scrolled = claims.parentElement.scrollLeft;
+
   const breadth = (found) => found.getBoundingClientRect().width;
   seen.effects = [...document.querySelectorAll("main > figure, main > figure svg")].map(breadth);
   seen.fits = document.documentElement.scrollWidth <= window.innerWidth;
@@ -209,3 +218,15 @@ def test_the_figure_of_effects_takes_the_breadth_that_there_is(seen, written):
     assert 0.95 * page < broad <= page and narrow == 0
     page, broad, narrow = seen_by(written, 400)["effects"]
     assert broad == 0 and 0.95 * page < narrow <= page
+
+
+def test_the_columns_that_name_a_row_stay_while_others_scroll(written):
+    medium = seen_by(written, 800)
+    before, after = medium["held"]
+    moved = [one - other for one, other in zip(before, after, strict=True)]
+    assert medium["scrolled"] > 50 and moved[:2] == [0, 0] and before[1] > 0
+    assert moved[2:] == pytest.approx([medium["scrolled"]] * 4, abs=1.5)
+    narrow = seen_by(written, 400)
+    before, after = narrow["held"]
+    assert before[:2] == after[:2] and before[2] > after[2]
+    assert before[2] < 0.62 * narrow["effects"][0], "room to scroll"

@@ -86,6 +86,13 @@ def test_a_table_keeps_numbers_notes_links_and_colours():
     assert "A paragraph & more." in [text for _, text in page.find("p")]
 
 
+def test_the_columns_that_name_a_row_are_heads_of_it():
+    for held in (1, 2):
+        page = Page(_rendered(_section(_table(held=held))))
+        assert len(page.find("th", scope="row")) == 2 * held and len(page.find("td")) == 2 * (3 - held)
+        assert len(page.find("th", class_="held")) == 3 * held
+
+
 def test_groups_of_columns_have_a_row_of_their_own():
     columns = [Column(""), Column("x", group="sparse"), Column("y", group="sparse")]
     page = Page(_rendered(_section(_table(columns=columns))))

@@ -68,7 +68,7 @@ def _table(label: str, rows: pd.DataFrame, numbers: StudyNumbers) -> Any:
         f"Differences in {spoken(numbers.value)} at the same density and seed, {label}: two-sided paired Wilcoxon "
         f"signed-rank tests. Bold: corrected p < {ALPHA:g}."
     )
-    return table_of(rows, shown, slug("comparisons", label), caption, "comparisons", label)
+    return table_of(rows, shown, slug("comparisons", label), caption, "comparisons", label, held=3)
 
 
 def _company(row: dict[Any, Any]) -> str:

@@ -20,7 +20,7 @@ def papers_claims(numbers: StudyNumbers) -> Content | None:
         return None
     rows = [_row(claim, half) for claim in numbers.claims for half in claim.halves]
     columns = [Column(heading, text=True) for heading in _HEADINGS]
-    return Content([Table("claim-table", "", columns, rows)], before=_READ)
+    return Content([Table("claim-table", "", columns, rows, held=2)], before=_READ)
 
 
 def _row(judged: JudgedClaim, half: JudgedHalf) -> list[Cell]:
