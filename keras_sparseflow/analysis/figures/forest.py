@@ -59,8 +59,9 @@ def effects(effects: pd.DataFrame, x_label: str = "sparse minus dense, test accu
     unknown = sorted(set(effects["verdict"]) - set(VERDICTS))
     if unknown:
         raise ValueError(f"`effects['verdict']` must be one of {', '.join(VERDICTS)}; received {unknown[0]!r}.")
-    rows = effects.reset_index(drop=True).assign(place=np.arange(len(effects), dtype=float))
-    rows = rows.rename(columns={"effect": "mean"})
+    rows = effects.reset_index(drop=True).assign(
+        place=np.arange(len(effects), dtype=float), mean=effects["effect"].array
+    )
     drawn = _drawn(rows, x_label, _BROAD)
     drawn.narrow = _drawn(rows, x_label, _NARROW)
     return drawn

@@ -31,8 +31,9 @@ def _lines(figure):
 
 
 def test_each_effect_stands_in_its_row_with_its_interval_and_the_look_of_its_verdict():
-    frame = _effects()
+    frame = _effects().assign(mean=0.5).set_index(pd.Index([9, 8, 7, 6, 5]))  # what else there is counts for nothing
     figure = effects(frame)
+    frame = frame.reset_index(drop=True)
     lines = _lines(figure)
     for place, row in frame.iloc[:4].iterrows():
         line = lines[row["verdict"]]
