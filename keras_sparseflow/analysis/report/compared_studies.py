@@ -192,13 +192,14 @@ def _answer(found: pd.DataFrame, value: str) -> list[str]:
     ]
     answer = [f"By {spoken(value)}: {', '.join(said) or 'nothing can be tested'}."]
     for verdict, opening in ((YES, "Better"), (OTHER_WAY, "Worse"), (TOO_FEW, "Too few pairs to tell")):
-        rows = found[found["verdict"] == verdict].to_dict("records")
-        named = [f"{row['label']} ({row['reason'] if verdict == TOO_FEW else _effect(row)})" for row in rows]
+        rows = found[found["verdict"] == verdict]
+        why = rows["reason"] if verdict == TOO_FEW else rows.apply(_effect, axis="columns")
+        named = [f"{listed(list(labels))} ({words})" for words, labels in rows["label"].groupby(why, sort=False)]
         answer += [f"{opening}: {listed(named)}."] if named else []
     return answer
 
 
-def _effect(row: dict[Any, Any]) -> str:
+def _effect(row: "pd.Series[Any]") -> str:
     return f"{format_signed(row['effect'])}, 95% interval {format_interval(row['low'], row['high'])}"
 
 
