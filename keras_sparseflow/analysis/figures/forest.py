@@ -31,6 +31,7 @@ _NARROW = 4.4  # inches: a telephone's, at letters that can be read
     "Effects at a glance",
     "A row for each comparison, its mark at the effect, on the effect's interval; colour and shape say the verdict of "
     "the corrected test. In parentheses the number of pairs; a ring is the published effect.",
+    over="study",
 )
 def effects(effects: pd.DataFrame, x_label: str = "sparse minus dense, test accuracy") -> Facets:
     """Returns effects beneath each other, each on its interval, about a line at zero.

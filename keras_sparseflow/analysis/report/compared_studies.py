@@ -193,9 +193,11 @@ def _answer(found: pd.DataFrame, value: str) -> list[str]:
     answer = [f"By {spoken(value)}: {', '.join(said) or 'nothing can be tested'}."]
     for verdict, opening in ((YES, "Better"), (OTHER_WAY, "Worse"), (TOO_FEW, "Too few pairs to tell")):
         rows = found[found["verdict"] == verdict]
+        if rows.empty:
+            continue
         why = rows["reason"] if verdict == TOO_FEW else rows.apply(_effect, axis="columns")
         named = [f"{listed(list(labels))} ({words})" for words, labels in rows["label"].groupby(why, sort=False)]
-        answer += [f"{opening}: {listed(named)}."] if named else []
+        answer.append(f"{opening}: {listed(named)}.")
     return answer
 
 
