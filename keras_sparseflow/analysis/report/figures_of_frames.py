@@ -43,7 +43,7 @@ def draw_figures(
         'egf_2_of_variants'
     """
     wanted = list(dict.fromkeys(idea.section for idea in ideas())) if sections is None else list(sections)
-    none = dict.fromkeys(("history", "flow", "diagnostics", "landscape"), pd.DataFrame())
+    none: dict[str, Any] = dict.fromkeys(("history", "flow", "diagnostics", "landscape"), pd.DataFrame())
     chosen: dict[str, Any] = {"value": value, "measure": measure}
     source = Source({}, with_methods(completed(results)), **none, **chosen, diverged=diverged, figure_files=False)
     numbers = StudyNumbers(source)

@@ -1,7 +1,7 @@
 """The papers' claims, each half-sentence judged by the numbers of this study."""
 
 from keras_sparseflow.analysis.claims.claim import JudgedClaim, JudgedHalf
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from keras_sparseflow.analysis.statistics.verdicts import YES
@@ -14,6 +14,7 @@ _READ = (
 _HEADINGS = ("claim", "half-sentence", "here", "numbers", "why", "other conditions here")
 
 
+@section("claims", "paper", "What the papers claim", "the papers' claims with verdicts")
 def papers_claims(numbers: StudyNumbers) -> Content | None:
     """Returns the claims of the papers with their verdicts; nothing where the study can test none."""
     if not numbers.claims:
