@@ -41,7 +41,7 @@ def resident_peak() -> float:
 
 @dataclass(frozen=True)
 class Cost:
-    """What masks of one network took.
+    """Cost of the masks of one network.
 
     Args:
         weights: of all kernels.

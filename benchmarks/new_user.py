@@ -26,7 +26,7 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/index.md")
 INSTALLED = {"make demo": "sparseflow-scsdc --preset=demo"}
-"""What a command of the checkout is once the wheel is installed; `make test` and `make docs` have no such form."""
+"""Commands of the checkout with their form once the wheel is installed; `make test` and `make docs` have none."""
 
 WITHOUT = flags.DEFINE_list("without", [], "commands that are left out.")
 HERE = flags.DEFINE_bool("here", False, "use this environment.")
@@ -34,7 +34,7 @@ HERE = flags.DEFINE_bool("here", False, "use this environment.")
 
 @dataclass
 class Outcome:
-    """What a command did: seconds to its first line, to its end, and of its longest silence, and its exit status."""
+    """Result of a command: seconds to its first line, to its end, and of its longest silence, and its exit status."""
 
     command: str
     first: float

@@ -59,7 +59,7 @@ GROUPS = {
     "variables": ("Assign", "ReadVariable"),
     "loss": ("SoftmaxCross",),
 }
-"""What a profile adds up, by part of an operation's name; whatever is left works entry by entry."""
+"""Groups of operations whose times a profile adds up, by part of their names; all others work entry by entry."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     python docs/make_api.py
 
-Which modules are public is listed here, and only here; the names of a package stand in its `__init__.pyi` or `__all__`.
+The public modules are listed here, and only here; the names of a package stand in its `__init__.pyi` or `__all__`.
 """
 
 import re
@@ -14,10 +14,10 @@ from types import FunctionType
 from typing import Any
 
 OBJECT = re.compile(r"<([\w.]+) object at 0x\w+>|<(?:function|factory) [^>]*>")
-"""What Python prints for a default that has no literal."""
+"""Text that Python prints for a default without a literal."""
 
 CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
-"""What Python prints for a default that is a class; its module may be a private one of another library."""
+"""Text that Python prints for a default that is a class; its module may be a private one of another library."""
 
 PACKAGES = ("layers", "twins", "masks", "flow", "training", "diagnostics", "models", "data", "analysis")
 MODULES = (

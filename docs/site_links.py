@@ -1,4 +1,4 @@
-"""Links of a built site that lead nowhere within it, those of pages that mkdocs copies as they are too."""
+"""Dead links of a built site, also those of pages that mkdocs copies as they are."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class Links(HTMLParser):
-    """What a page refers to."""
+    """Links of a page."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -14,7 +14,7 @@ class Links(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keeps what the attributes `href` and `src` of a tag name."""
+        """Keeps the values of the attributes `href` and `src` of a tag."""
         self.found |= {value for name, value in attrs if name in ("href", "src") and value}
 
 

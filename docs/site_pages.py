@@ -18,13 +18,13 @@ from site_links import dead_links
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "examples")
-"""What pages link to and docs/ does not hold."""
+"""Files and folders outside docs/ to which pages link."""
 
 BUILT = ("build", "*.egg-info", "__pycache__")
 """Folders that building a package leaves in it."""
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
-"""Of files that are shown as code."""
+"""Languages of files that are shown as code, by ending."""
 
 NOTEBOOK = ".ipynb"
 

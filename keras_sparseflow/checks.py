@@ -27,7 +27,7 @@ def check_number(name: str, value: Any, *, whole: bool = False, **limits: float)
 
     Args:
         name: name of the argument in the error.
-        value: what was given; neither NaN nor infinite.
+        value: the given value; neither NaN nor infinite.
         whole: whether it must be a whole number.
         **limits: any of `minimum`, `above`, `maximum` and `below`.
 
@@ -59,7 +59,7 @@ def check_names(name: str, values: Any, known: Sequence[str] = ()) -> tuple[str,
 
     Args:
         name: name of the argument in the error.
-        values: what was given.
+        values: the given values.
         known: the valid names; none for any text.
 
     Raises:

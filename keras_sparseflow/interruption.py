@@ -1,7 +1,7 @@
 """Ctrl-C that is never lost: it is noted when it comes, and looked at wherever a training can be left.
 
-Python raises KeyboardInterrupt in whatever runs at that moment. In a callback of a weak reference or in a finaliser,
-which a training has thousands of, it is printed and forgotten.
+Python raises KeyboardInterrupt in the code that runs at that moment. A training runs thousands of finalisers and of
+callbacks of weak references; an interrupt within one of them is printed and forgotten.
 """
 
 import contextlib

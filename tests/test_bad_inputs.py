@@ -111,13 +111,13 @@ def test_a_spec_refuses_the_value_of_a_field(name, value):
 
 
 def unknown(text, value):
-    """Whether an error says that a name is unknown, and lists the valid ones."""
+    """Returns whether an error says that a name is unknown, and lists the valid ones."""
     named = value[0] if isinstance(value, list | tuple) and value else value
     return repr(named) in text and "; expected one of" in text
 
 
 def clear(refusal, name, value):
-    """Whether an error is one short line that names the argument, in its own words or as a kind of name."""
+    """Returns whether an error is one short line that names the argument, in its own words or as a kind of name."""
     text = str(refusal.value)
     if unknown(text, value):
         return True

@@ -35,7 +35,7 @@ def commands(page):
 
 
 def imported(code):
-    """What a program imports of the library, each as a whole name."""
+    """Yields the full name of everything that a program imports of the library."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
@@ -44,7 +44,7 @@ def imported(code):
 
 
 def test_what_pages_and_examples_import_is_public():
-    """It has a page of the API, and stays where it is: docs/make_api.py lists it."""
+    """Every such name is listed by docs/make_api.py: it has a page of the API, and stays where it is."""
     lines = (ROOT / "tests" / "public_api.txt").read_text().splitlines()
     public = {re.split("[(:]", line)[0] for line in lines}
     modules = {name.rpartition(".")[0] for name in public}

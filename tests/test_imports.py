@@ -166,7 +166,7 @@ def test_no_two_modules_have_one_name():
 
 
 def test_no_file_imports_itself_by_way_of_others():
-    """What is imported for types alone, under TYPE_CHECKING, does not count: nothing is loaded by it."""
+    """Imports for types alone, under TYPE_CHECKING, do not count: they load nothing."""
     known = {
         ".".join(("keras_sparseflow", *parts)).removesuffix(".__init__"): path for path, parts in modules().items()
     }

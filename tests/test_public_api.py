@@ -12,7 +12,7 @@ from keras_sparseflow.studies.executors.executors import EXECUTORS
 
 ROOT = Path(__file__).parents[1]
 DRAWS_EVERYTHING = {"write_report"}
-"""It takes seconds; each page of a study shows it."""
+"""Functions without an example: it would take seconds, and each page of a study shows their use."""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_members_of_a_class_are_written_down_apart_from_contracts_of_other_libra
 
 
 def test_every_parameter_of_a_public_name_is_explained(items):
-    """In its own docstring, in that of a base class or of a public name that it refers to, or in its field's help."""
+    """It is explained in its docstring, in a base class's, in one of a public name it names, or in a field's help."""
     documented = {name.rpartition(".")[2]: item for name, item in items.items()}
     unexplained = [
         f"{name}: {parameter}"
@@ -115,5 +115,5 @@ def is_explained(parameter, item, documented):
 
 
 def fields_with_help(item):
-    """What launchers make flags of."""
+    """Returns the fields of which launchers make flags."""
     return [field.name for field in fields(item) if "help" in field.metadata] if is_dataclass(item) else []

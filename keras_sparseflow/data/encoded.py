@@ -20,7 +20,7 @@ class EncodedSource:
         name: the dataset's name, for messages.
         image: the feature of TensorFlow Datasets that decodes an image.
         path: place of the dataset, for messages.
-        remedy: what to do if its files cannot be read, for messages.
+        remedy: advice for messages if its files cannot be read.
     """
 
     def __init__(self, name: str, image: Any, path: str | Path, remedy: str):

@@ -23,8 +23,8 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
     """Base of callbacks that measure something at the end of some epochs.
 
     Args:
-        epochs: which epochs, counted from 0; None for 11, evenly spread.
-        log_dir: where to write TensorBoard scalars; None for nowhere.
+        epochs: epochs to measure, counted from 0; None for 11, evenly spread.
+        log_dir: folder for TensorBoard scalars; None for nowhere.
 
     Attributes:
         rows: list of dicts, of all measured epochs.
@@ -85,7 +85,7 @@ class TopEigenvalue(AtEpochs):
 
     Args:
         data: as `Hessian` takes it; read once.
-        epochs: which epochs to measure, counted from 0; None for 11, evenly spread.
+        epochs: epochs to measure, counted from 0; None for 11, evenly spread.
         loss: None for the compiled one.
         tensors: "all" trained weights or the "kernels" among them.
         training: whether layers such as BatchNorm and dropout run in training mode.
@@ -94,7 +94,7 @@ class TopEigenvalue(AtEpochs):
         iterations: largest number of products with the Hessian in an epoch.
         seed: seed of the first vector, the same in every epoch.
         progress: called with the number of products done in an epoch, and `iterations`.
-        log_dir: where to write TensorBoard scalars; None for nowhere.
+        log_dir: folder for TensorBoard scalars; None for nowhere.
 
     Attributes:
         rows: list of dicts with `epoch`, `eigenvalue`, `residual`, `iterations` and `converged`.
@@ -163,10 +163,10 @@ class ActivationSparsity(AtEpochs):
 
     Args:
         data: as `Hessian` takes it; read once.
-        epochs: which epochs to measure, counted from 0; None for 11, evenly spread.
+        epochs: epochs to measure, counted from 0; None for 11, evenly spread.
         training: whether layers such as BatchNorm and dropout run in training mode.
         batch_size: examples in a batch where data are arrays.
-        log_dir: where to write TensorBoard scalars; None for nowhere.
+        log_dir: folder for TensorBoard scalars; None for nowhere.
 
     Attributes:
         rows: list of dicts with `epoch`, `layer` and `sparsity`.

@@ -28,7 +28,7 @@ def define_flags() -> None:
     flags.DEFINE_list(
         "activation",
         "relu,prelu,elu,swish,srelu,sigmoid",
-        f"which to draw, several separated by commas; of {', '.join(ACTIVATIONS.names())}.",
+        f"activations to draw, separated by commas; of {', '.join(ACTIVATIONS.names())}.",
     )
     flags.register_validator("activation", check_names)
     flags.DEFINE_float("low", -5.0, "the smallest input.")

@@ -14,7 +14,7 @@ from keras_sparseflow.launchers.terminal import plain_errors
 FLAGS = flags.FLAGS
 
 PREFIX = "sparseflow-"
-"""What the names of commands begin with; the launcher's name follows, with hyphens."""
+"""The start of every command's name; the launcher's name follows, with hyphens."""
 
 flags.disclaim_key_flags()  # flags are those of the program that asks for them, and stand in its --help
 
@@ -28,9 +28,9 @@ def start(
     """Defines a launcher's flags and those of every launcher, parses the command line and runs it; ends the process.
 
     Args:
-        help: what `--help` prints before the flags, as `called` changes it.
+        help: text that `--help` prints before the flags, as `called` changes it.
         define_flags: defines the flags.
-        main: what is run; it takes the words beside the flags, the program first.
+        main: function to run; it takes the words beside the flags, the program first.
         defaults: given those words without the program, gives the defaults that `--help` shows.
     """
     define_flags()
@@ -54,7 +54,7 @@ def parsed(arguments: list[str], help: str, defaults: Callable[[list[str]], Defa
 
     Args:
         arguments: the command line.
-        help: what stands before the flags in the help.
+        help: text before the flags in the help.
         defaults: see `start`.
     """
     program, *words = app.parse_flags_with_usage(arguments)
@@ -71,7 +71,7 @@ def called(help: str, program: str) -> str:
     """Returns a launcher's help with its examples as this program is called.
 
     Args:
-        help: whose examples call the script of a checkout.
+        help: text with examples that call the script of a checkout.
         program: the first word of the command line: that script, or the command of an installed package.
 
     Example:

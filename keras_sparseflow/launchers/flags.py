@@ -60,7 +60,7 @@ def define_run_flags() -> None:
         "execution",
         "auto",
         EXECUTIONS,
-        "how networks with masks that train alone are computed: masked as dense ones, sparse by their active weights, "
+        "computation of networks with masks that train alone: masked as dense ones, sparse by their active weights, "
         "auto as is faster at their density. Results are the same but for the order of sums.",
     )
     flags.DEFINE_list(
@@ -73,15 +73,15 @@ def define_run_flags() -> None:
         "none",
         STRATEGIES.kind,
         STRATEGIES.names(),
-        "how several devices train one network: mirrored shares each batch among the GPUs of this machine (or parts of "
-        "its CPU), multiworker among the processes that TF_CONFIG names, each called alike, tpu among the cores of a "
-        "TPU. Results are the same.",
+        "way to share the training of one network: mirrored shares each batch among the GPUs of this machine (or parts "
+        "of its CPU), multiworker among the processes that TF_CONFIG names, each called alike, tpu among the cores of "
+        "a TPU. Results are the same.",
     )
     flags.DEFINE_integer(
         "devices",
         None,
-        "how many devices share each batch (default: all that the strategy finds); without a strategy, how many GPUs, "
-        "or shares of the cores, a study is spread over, by a process each.",
+        "number of devices that share each batch (default: all that the strategy finds); without a strategy, number of "
+        "GPUs, or of shares of the cores, over which a study is spread, by a process each.",
         lower_bound=1,
     )
     flags.DEFINE_bool("memory_growth", False, "take a GPU's memory as it is needed, not all of it at once.")
@@ -97,14 +97,14 @@ def define_executor_flags(executor: str) -> None:
     """Defines the flags that say which networks are trained together; without them each is trained alone.
 
     Args:
-        executor: which one it is unless another is named.
+        executor: the default executor.
     """
     define_name(
         "executor",
         executor,
         EXECUTORS.kind,
         EXECUTORS.names(),
-        "how runs are executed: population trains networks of one shape and optimizer together as one program, serial "
+        "executor of the runs: population trains networks of one shape and optimizer together as one program, serial "
         "one after the other; auto takes population wherever the optimizer allows it, and ray hands populations and "
         "networks alone to the machines of a Ray cluster. Results are the same.",
     )
@@ -235,7 +235,7 @@ def define_report_flags() -> None:
         "diverged",
         "worst",
         ("worst", "drop"),
-        "how a diverged run counts in a report: as the worst of its pair, or not at all, nor does its pair.",
+        "treatment of a diverged run in a report: worst counts it as the worst of its pair, drop leaves out the pair.",
     )
 
 
@@ -273,7 +273,7 @@ def define_name(flag: str, default: str | None, kind: str, names: Sequence[str],
     Args:
         flag: its name.
         default: a valid name, or None for none.
-        kind: what the names are of, in words.
+        kind: kind of the named things, in words.
         names: the valid ones.
         help: what it means.
     """

@@ -44,7 +44,7 @@ _OWN = ("seeds", "width_fractions", "max_width", "rounds", "fraction")
 """Flags of a study's own fields."""
 
 _ALL = "all"
-"""In place of a preset: the group that is the launcher's."""
+"""The value of --preset that stands for every preset of the launcher's group."""
 
 
 def define_study_flags(preset: str, group: str) -> None:
@@ -91,7 +91,7 @@ def preset_defaults(words: list[str]) -> Defaults:
     """Returns what flags have that are not given, under the preset that the command line names.
 
     Args:
-        words: those beside the flags.
+        words: words of the command line beside the flags.
     """
     _take_preset(["", *words])
     first, *others = given_studies()

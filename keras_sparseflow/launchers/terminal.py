@@ -52,7 +52,7 @@ def refuse_arguments(argv: Sequence[str]) -> None:
     """Raises a ValueError for words beside the flags: the end of a list with spaces, such as `--seeds 0, 1`.
 
     Args:
-        argv: what is left of the command line, the program first.
+        argv: the rest of the command line, the program first.
     """
     if len(argv) > 1:
         raise ValueError(
@@ -81,7 +81,7 @@ def load_training_quietly(executor: str, options: Options = DEFAULT_OPTIONS, *, 
 
     Args:
         executor: a name in `EXECUTORS`; populations want TensorFlow's threads set in their own way.
-        options: whose strategy finds its devices, or makes them of the CPU.
+        options: options with the strategy, which finds its devices or makes them of the CPU.
         threads: within an operation on a CPU; None for as many as the executor wants.
 
     Raises:

@@ -48,7 +48,7 @@ def recipe_defaults(words: list[str]) -> Defaults:
     """Returns what flags have that are not given.
 
     Args:
-        words: those beside the flags.
+        words: words of the command line beside the flags.
     """
     refuse_arguments(["", *words])
     return spec_defaults(f"a small {_model()} that learns the bundled digits.", starting_point(_model()))

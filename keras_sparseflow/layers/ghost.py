@@ -18,8 +18,8 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
     Args:
         beta: initial value in (0, inf]; infinite for a ReLU that `GhostSchedule` leaves alone.
-        replaces: what `strip_ghosts` restores: a serialized layer, the name of the layer that applied the activation
-            itself, or None for a ReLU.
+        replaces: object that `strip_ghosts` restores: a serialized layer, the name of the layer that applied the
+            activation itself, or None for a ReLU.
         **options: arguments of `keras.layers.Layer`.
 
     Attributes:
@@ -38,7 +38,7 @@ class GhostActivation(keras.layers.Layer, abc.ABC):
 
     @property
     def is_ghost(self) -> bool:
-        """Whether the activation differs from ReLU now."""
+        """True while the activation differs from ReLU."""
         return math.isfinite(ops.convert_to_numpy(self.beta))
 
     def call(self, inputs: Any) -> Any:
@@ -146,7 +146,7 @@ class GhostSkip(keras.layers.Layer):
 
     @property
     def is_ghost(self) -> bool:
-        """Whether the skip adds anything now."""
+        """True while the skip adds anything."""
         return bool(ops.convert_to_numpy(self.alpha) != 0)
 
     def build(self, input_shape: Any) -> None:

@@ -75,7 +75,7 @@ class MaskedKernel(keras.layers.Layer):
 
     @property
     def active_count(self) -> int:
-        """How many entries of the kernel are active; the layer must be built."""
+        """Number of active entries of the kernel; the layer must be built."""
         self._check_built("active_count")
         return int(np.count_nonzero(ops.convert_to_numpy(self.mask)))
 

@@ -65,7 +65,7 @@ class KernelMask:
 
     @property
     def collapsed(self) -> bool:
-        """Whether no weight is active or, if paths were counted, no active weight lies on a path."""
+        """True if no weight is active or, if paths were counted, no active weight lies on a path."""
         return self.active == 0 or self.on_paths == 0
 
 

@@ -34,12 +34,12 @@ class Origin:
 
     @property
     def built_in(self) -> bool:
-        """Whether the plugin is part of `keras_sparseflow`."""
+        """True if the plugin is part of `keras_sparseflow`."""
         return not self.package
 
     @property
     def installed(self) -> bool:
-        """Whether the plugin is an entry point of an installed package."""
+        """True if the plugin is an entry point of an installed package."""
         return bool(self.version)
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class Plugin:
         kind: a name in `KINDS`, such as "flow_measure".
         name: its name in flags and specs.
         item: the object itself, or a reference "module:attribute" to it.
-        origin: where it comes from.
+        origin: its origin.
         problem: why it can't be used by its name; empty if it can.
         fingerprint: for a registered plugin, a hash of its code, by which changed code is recognised; else empty.
 

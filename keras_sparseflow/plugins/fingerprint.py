@@ -19,7 +19,7 @@ _HOLDERS = {
     functools.partial: ("func", "args", "keywords"),
     BuiltinFunctionType: (),
 }
-"""By type of an object, the attributes that hold its parts."""
+"""The attributes that hold the parts of an object, by its type."""
 
 _LITERALS = (str, bytes, int, float, complex, range, type(None), type(...))
 

@@ -22,7 +22,7 @@ def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
     """Returns the error for a name that is not known: it lists the valid ones and the nearest.
 
     Args:
-        kind: what the name is of, in words.
+        kind: kind of the named thing, in words.
         name: the unknown name.
         known: the valid names.
 

@@ -26,7 +26,7 @@ class CheckpointClock:
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
-        """Around the saving: it counts from its end on."""
+        """Times the saving that is done within this context; the next interval starts at its end."""
         began = time.monotonic()
         yield
         self._saved = time.monotonic()

@@ -31,13 +31,13 @@ KINDS = {
     for columns in TABLES.values()
     for name in columns
 }
-"""What each column holds: text, whole numbers or numbers."""
+"""The type of each column: text, whole numbers or numbers."""
 
 _KEYS = (*_TEXTS, "epoch", "x", "y")
 """Columns that identify a row: none of their values may be missing."""
 
 _NO_NUMBER = ["", "nan", "NaN"]
-"""How a number that is missing is written; texts may be spelt so."""
+"""Spellings of a missing number in a CSV file; a column of texts may hold them as texts."""
 
 if TYPE_CHECKING:
     import pandas as pd  # takes most of a second to load, so functions do it

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""What a text begins with that a spreadsheet would run, or that was written so that none does."""
+"""The start of a text that a spreadsheet would run as a formula, with or without apostrophes that prevent it."""
 
 
 def as_csv_file(frame: "pd.DataFrame") -> bytes:

@@ -29,7 +29,7 @@ UNREADABLE = (
     *(OSError, ValueError, LookupError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
-"""What NumPy and zipfile raise for files of arrays that are damaged, or claim an absurd size."""
+"""Exceptions that NumPy and zipfile raise for files of arrays that are damaged, or claim an absurd size."""
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 

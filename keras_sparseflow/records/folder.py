@@ -51,7 +51,7 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has its result, which is written last."""
+        """True if the run has its result, which is written last."""
         return (self.path / "result.json").is_file()
 
     def check(self, *, arrays: bool = False) -> None:

@@ -107,7 +107,7 @@ def _out_of_range(path: Path, result: Mapping[str, Any]) -> str:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    """Returns the digest of JSON's values, whatever the order of their names and their spaces."""
+    """Returns the digest of JSON's values; it does not depend on the order of names or on spaces."""
     return _sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 

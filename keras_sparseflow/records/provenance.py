@@ -1,4 +1,4 @@
-"""Where results come from: versions, machine and command, as a study and its runs record them."""
+"""The origin of results: versions, machine and command, as a study and its runs record them."""
 
 import functools
 import os

@@ -38,7 +38,7 @@ class Rows:
 
     Args:
         runs: their ids, in the order in which their rows stand.
-        counts: how many rows each has.
+        counts: number of rows of each.
         frame: the rows, without a column for their run; texts as categories, which are quick to choose from.
     """
 
@@ -124,7 +124,7 @@ class RowCache:
             self._path.parent.mkdir(exist_ok=True)
             files.write_atomic(self._path, content.getvalue())
         except OSError:
-            return  # whoever may not write here, or has no room, reads all files again the next time
+            return  # a process that may not write here, or has no room, reads all files again the next time
 
     def _column(self, values: np.ndarray, texts: Mapping[str, Any], name: str) -> Any:
         if self._columns[name] == "text":

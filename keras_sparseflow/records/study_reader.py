@@ -16,10 +16,10 @@ from keras_sparseflow.records.row_cache import FEWEST, RowCache, Rows, empty, wi
 from keras_sparseflow.records.study_file import read_study
 
 _RESULT_COLUMNS = {"field": "text", "value": "text"}
-"""Of the table of results: a row for each field of a run's spec and result, its value as JSON."""
+"""Columns of the table of results: a row for each field of a run's spec and result, its value as JSON."""
 
 _SPEC, _RESULT = "spec", "result"
-"""What the fields of both begin with in that table, before a dot."""
+"""First words of a `field` in the table of results; a dot and the name of the field follow."""
 
 
 class StudyReader:

@@ -35,7 +35,7 @@ class Member:
 
 
 class Compared(Protocol):
-    """The part of a `Study` that a comparison reads; see there for what each means."""
+    """The part of a `Study` that a comparison reads; `Study` explains the attributes."""
 
     @property
     def seeds(self) -> Sequence[int]: ...
@@ -62,7 +62,7 @@ class Comparison:
     """A way to compare networks.
 
     Args:
-        help: what is compared, in words that a list can show.
+        help: description of the comparison, in words that a list can show.
         members: called with the study and the size of its dataset, gives every network.
         derived: fields of specs that follow from the comparison, so that neither a grid nor a study's base gives them.
         choices: called with the study, gives the choices that are its own.
@@ -170,7 +170,7 @@ def _choices_over_densities(study: Compared) -> list[Choice]:
     if study.rounds is None:
         return []
     return [
-        ("rounds", study.rounds, "how often the network is pruned after its dense training", FRANKLE),
+        ("rounds", study.rounds, "number of times that the network is pruned after its dense training", FRANKLE),
         ("fraction", study.fraction, "of the active weights, removed in each round", FRANKLE),
     ]
 

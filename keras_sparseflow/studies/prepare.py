@@ -18,7 +18,7 @@ from keras_sparseflow.studies.size.cost import Cost, cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["prepare"]
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Prepared:
     """A study that can be trained.
 
     Args:
-        study: what it asks.
+        study: the study.
         study_dir: its folder, which may not exist.
         members: every network, and as what it stands in the comparison.
         specs: every network once, in the order in which they are trained.
         size: of its dataset.
         cost: of all its networks, from their start.
-        plan: which of those that are not finished train together.
+        plan: unfinished networks that train together, and those that train alone.
         strategy: the `tf.distribute.Strategy` that trains them.
-        options: how they are executed.
+        options: options of their execution.
         writer: numbers of the launch and the attempt that write its runs on a cluster; None where the study is locked.
 
     Example:
@@ -72,11 +72,11 @@ def prepare(
     """Returns what follows from a study; a dataset of a known size need not be there.
 
     Args:
-        study: what to run.
+        study: study to prepare.
         runs_dir: the folder that holds one folder for each study; runs that are finished there are not planned.
-        data_dir: where datasets are kept, see `load_images`.
+        data_dir: folder of datasets, see `load_images`.
         executor: a name in `EXECUTORS`.
-        options: how runs are executed.
+        options: options of the execution.
         members: gives the networks, in place of those that the study has. They are planned anew each time.
         replan: whether the plan in the study's folder gives way to another one.
 

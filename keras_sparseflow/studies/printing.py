@@ -39,9 +39,9 @@ def print_study(
 
     Args:
         prepared: the study.
-        console: where to print; None for the terminal.
+        console: console to print on; None for the terminal.
         cut: whether to say into which tasks the study can be cut.
-        shard: of which to say what it would train; None for none.
+        shard: shard whose share of the plan is printed too; None for none.
     """
     console, study, plan = console or Console(), prepared.study, prepared.plan
     wide = not console.is_terminal  # a file, or a program that reads it, breaks no lines
@@ -98,7 +98,7 @@ def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], cons
 
     Args:
         papers: the studies of each paper with their cost, or why one can't be trained.
-        console: where to print; None for the terminal.
+        console: console to print on; None for the terminal.
     """
     console = console or Console()
     lines, refused = [], {}

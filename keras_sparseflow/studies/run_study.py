@@ -49,11 +49,11 @@ def run_study(
     again with the same study it goes on from there.
 
     Args:
-        study: what to run.
+        study: study to run.
         runs_dir: the folder that holds one folder for each study.
-        data_dir: where datasets are kept, see `load_images`.
+        data_dir: folder of datasets, see `load_images`.
         executor: a name in `EXECUTORS`.
-        options: how runs are executed.
+        options: options of the execution.
         repair: whether runs with a damaged file are removed and trained anew.
         replan: whether networks that are not finished are planned anew, in place of the plan in the study's folder.
         shard: number and count, such as (0, 4), of the share of the plan that is trained; None for all of it.
@@ -103,7 +103,7 @@ def run_network(
         runs_dir: the folder that holds one folder for each study.
         data_dir: the folder of prepared datasets, see `load_images`.
         executor: a name in `EXECUTORS`.
-        options: how the run is executed.
+        options: options of the execution.
         repair: whether runs with a damaged file are removed from the study's folder, and this one trained anew.
 
     Example:
@@ -133,7 +133,7 @@ def prepare_network(
     executor: str = "serial",
     options: Options = DEFAULT_OPTIONS,
 ) -> Prepared:
-    """Returns what `run_network` would train; for the arguments see there.
+    """Returns the checked and planned run that `run_network` would train; the arguments have the same meaning.
 
     Example:
         >>> prepare_network({"image_size": 4, "epochs": 1}).cost.networks
@@ -212,7 +212,7 @@ def train(
     Args:
         prepared: see `prepare`.
         executor: the name that it was prepared for.
-        data_dir: where datasets are kept.
+        data_dir: folder of datasets.
         beside: gives runs that the study's record goes on naming beside those that are trained now.
         replan: whether it was prepared without the plan in the study's folder.
         shard: number and count, such as (0, 4), of the share that is trained; None for all of it.

@@ -21,7 +21,7 @@ from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 __all__ = ["Study"]
 
 Grid = Mapping[str, Sequence[Any]]
-"""For any field that a study can vary the values to cross; a field that it leaves out has its default alone."""
+"""Values to cross of fields that a study can vary; a field that is left out has its default alone."""
 
 
 def cells(grids: Sequence[Grid]) -> Iterator[dict[str, Any]]:
@@ -99,16 +99,16 @@ class Study:
 
     Args:
         name: the folder it is kept in.
-        title: what it asks, in words.
+        title: its question, in words.
         comparison: a name in `COMPARISONS`: pairs of equal capacity, or networks over densities.
         grids: each crosses the values it gives for any of `GRID_FIELDS`; the study is the union of them.
         base: values of other fields of its specs, where they differ from their defaults.
         seeds: one repetition for each.
         width_fractions: of pairs, the dense widths as fractions of the maximum width, in (0, 1].
         max_width: of pairs, the width of the sparse arm; None for inputs + 4 of an mlp, and 10 of other networks.
-        rounds: of lottery tickets, how often the network is pruned, at least 1; its densities follow from it and the
-            next. None where densities are given.
-        fraction: of the active weights that each round removes, in (0, 1).
+        rounds: of lottery tickets, number of times that the network is pruned, at least 1. The densities follow from
+            it and from `fraction`. None where densities are given.
+        fraction: share of the active weights that each round removes, in (0, 1).
         reproduces: the published result that it repeats, such as "Table 4"; empty for none.
         published: which published numbers its report sets beside its own, as
             `keras_sparseflow.analysis.published_tost.beside_published_tost` takes them; none by default.
@@ -184,7 +184,7 @@ class Study:
 
     @property
     def densities(self) -> tuple[float, ...]:
-        """Of the rounds of lottery tickets, to six significant digits; none where `rounds` are not given."""
+        """Densities of the rounds of lottery tickets, to six significant digits; none where `rounds` are not given."""
         rounds = range(0 if self.rounds is None else self.rounds + 1)
         return tuple(float(f"{(1 - self.fraction) ** number:.6g}") for number in rounds)
 
@@ -357,7 +357,7 @@ def _repeats(values: Sequence[Any]) -> bool:
 
 
 _OWN_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Study)}
-"""Of the fields of a study."""
+"""Defaults of the fields of a study."""
 
 
 def _choice(choice: str, value: Any, meaning: str, source: str) -> dict[str, Any]:

@@ -32,12 +32,12 @@ class GradientFlow(keras.callbacks.Callback):
 
     Args:
         data: None, or what `measure_flow` takes, for the reading "end".
-        epochs: which epochs to measure, a sequence of integers counted from 0; None for 11, evenly spread.
+        epochs: epochs to measure, a sequence of integers counted from 0; None for 11, evenly spread.
         measures: names in `flow.MEASURES`.
-        tensors: which tensors count as layers: "kernels" or "all".
+        tensors: tensors that count as layers: "kernels" or "all".
         cost: "total" (the loss that the optimizer minimises) or "data" (without regularisers).
         training: whether the reading "end" runs layers such as BatchNorm and dropout in training mode.
-        log_dir: where to write TensorBoard scalars `flow/<reading>/<measure>` and
+        log_dir: folder for TensorBoard scalars `flow/<reading>/<measure>` and
             `flow_by_layer/<reading>/<measure>/<layer>`; None for nowhere.
         readings: "steps", "end" or both; None for "end" with `data` and for "steps" without.
         total_epochs: epochs of a training that several calls of `fit` share; None for the epochs of this `fit`.

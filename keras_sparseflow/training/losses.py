@@ -53,7 +53,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
     Args:
         label_smoothing: a, in [0, 1].
-        over: which classes share a: "all", or the "others", without the label's own.
+        over: classes that share a: "all", or the "others", without the label's own.
         **options: other arguments of a Keras loss.
 
     Raises:

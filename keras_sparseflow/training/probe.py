@@ -53,7 +53,7 @@ def measure_flow(
         data: arrays `(x, y)` or `(x, y, sample_weight)`, each one array or a structure of several; or a
             `tf.data.Dataset` of such batches that ends.
         measures: names in `flow.MEASURES`.
-        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        tensors: tensors that count as layers, see `flow.flow_kernels`.
         cost: "total" (the loss, weight regularisers, and losses that layers add, such as activity regularisers) or
             "data" (the loss alone).
         training: whether layers such as BatchNorm and dropout run in training mode.

@@ -26,7 +26,7 @@ class FlowRecorder:
     Args:
         model: the model whose steps call `record`; it may be built in its first step.
         measures: names in `flow.MEASURES`, at least one.
-        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        tensors: tensors that count as layers, see `flow.flow_kernels`.
         cost: "total" for the loss that the optimizer minimises, or "data" to leave out weight regularisers.
 
     Raises:
@@ -45,7 +45,7 @@ class FlowRecorder:
         self._model = model
         self._tensors = check_tensors(tensors)
         self.calls = 0
-        """How often `record` was called; under `tf.function`, how often it was traced."""
+        """Number of calls of `record`; under `tf.function`, the number of times that it was traced."""
         self._kernels: list[Kernel] = []
         self._in_blocks = False
         with model.distribute_strategy.scope():
@@ -72,7 +72,7 @@ class FlowRecorder:
             gradients: each trainable variable's gradient by the variable's `id`, not masked; None for
                 a variable that the loss does not depend on.
             scale: factor of the loss under mixed precision, or None.
-            operands: what sparse layers have kept in the backward pass, see `whole_gradients`.
+            operands: tensors that sparse layers have kept in the backward pass, see `whole_gradients`.
         """
         self.calls += 1
         if self.cost == "data" and losses_of_layers(self._model):
@@ -146,7 +146,7 @@ def flow_of_gradients(
             else raw norms (`grad_norm_1`, `grad_norm_2`) leave inactive weights out. Mask such gradients before you
             apply them.
         measures: names in `flow.MEASURES`.
-        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        tensors: tensors that count as layers, see `flow.flow_kernels`.
         epoch: entry `epoch` of the rows.
         reading: entry `reading` of the rows: "steps" for gradients of a training step, "end" for those of the whole
             training set after the epoch.
@@ -238,9 +238,9 @@ def measured_gradients(
 
     Args:
         measures: by name.
-        kernels: what counts as layers.
+        kernels: the kernels that count as layers.
         gradients: of the kernels' variables; None where the loss does not depend on one.
-        operands: what sparse layers have kept in the backward pass of the gradients.
+        operands: tensors that sparse layers have kept in the backward pass of the gradients.
     """
     if measures_inactive(measures):
         return whole_gradients(kernels, gradients, operands)

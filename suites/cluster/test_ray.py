@@ -1,4 +1,4 @@
-"""A study on a Ray cluster of two nodes of this machine: the same bytes as alone, whatever dies on the way."""
+"""A study on a Ray cluster of two nodes of this machine: the same bytes as alone, though processes die on the way."""
 
 import contextlib
 import os

@@ -12,7 +12,7 @@ from tests import processes
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory):
-    """What `replicas.py` leaves: states and rows of networks that one device has trained, and two."""
+    """Files that `replicas.py` leaves: states and rows of networks that one device has trained, and two."""
     folder = tmp_path_factory.mktemp("replicas")
     done = processes.run(Path(__file__).with_name("replicas.py"), str(folder))
     assert done.returncode == 0, done.stderr[-3000:]

@@ -21,7 +21,7 @@ def command_of(launcher):
 
 
 def package_files(folder):
-    """What a package's folder holds, as paths; not what Python compiles beside it."""
+    """Returns the paths of the files in a package's folder, without those that Python compiles."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {str(path) for path in found if "__pycache__" not in path.parts}
 
@@ -44,8 +44,8 @@ def build(folder):
 def install(wheel, folder):
     """Installs a wheel into an environment of its own; returns that environment's commands and its packages.
 
-    What the wheel requires is taken from the packages of this environment. Whatever points from there to a checkout
-    does not: Python reads such pointers only in an environment's own folder of packages.
+    What the wheel requires is taken from the packages of this environment. Pointers in them to a checkout
+    have no effect: Python reads such pointers only in an environment's own folder of packages.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     own = {"base": str(folder), "platbase": str(folder)}

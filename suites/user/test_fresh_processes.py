@@ -1,4 +1,4 @@
-"""Whatever a process of its own shows: imports, pickled models, runs that leave the same bytes."""
+"""Tests that need a process of their own: imports, pickled models, runs that leave the same bytes."""
 
 import os
 import pickle

@@ -18,7 +18,7 @@ LAUNCHERS = sorted(path.stem for path in (ROOT / "launchers").glob("*.py"))
 
 
 def launch_from_the_start(launcher, *arguments, **options):
-    """As a shell does, imports included."""
+    """Starts a launcher as a shell does, imports included."""
     command = [sys.executable, str(launcher), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
@@ -34,7 +34,7 @@ STUDY_FLAGS = (
     *(
         "Defaults are those of preset",
         "--density: share of the kernels' weights",
-        "--method: how the network becomes sparse",
+        "--method: method that makes the network sparse",
     ),
     *("--tweaks: tweaks of ToST: none, tost for all", "--rounds", "--strategy", "--runs_dir", "--executor"),
 )

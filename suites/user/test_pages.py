@@ -16,6 +16,10 @@ def test_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+FROM_FILES = ("p_values.svg", "pairs.svg", "sparse_execution.svg")
+"""Figures of numbers that lie in files; the others train networks, whose last bits depend on the machine."""
+
+
 @pytest.fixture
 def reported(tmp_path):
     """Returns the page and the folder of a made-up study's report, written after a piece of a page's code has run."""
@@ -54,6 +58,9 @@ def test_figures_of_the_pages_are_what_their_program_draws(tmp_path):
     assert done.returncode == 0, done.stderr
     drawn = {path.name for path in tmp_path.iterdir()}
     assert drawn == {path.name for path in (ROOT / "docs" / "figures").glob("*.svg")}
+    for name in FROM_FILES:
+        same = (tmp_path / name).read_bytes() == (ROOT / "docs" / "figures" / name).read_bytes()
+        assert same, f"{name} has changed: run `python docs/make_figures.py`"
     for name in drawn:
         sizes = [
             ElementTree.parse(folder / name).getroot().get("viewBox") for folder in (tmp_path, ROOT / "docs/figures")

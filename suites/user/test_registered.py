@@ -1,4 +1,4 @@
-"""Keras finds the package's classes in saved models after a plain import, whichever of the two is imported first."""
+"""Keras finds the package's classes in saved models after a plain import, before or after that of Keras."""
 
 import ast
 import json

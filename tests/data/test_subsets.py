@@ -18,7 +18,7 @@ def test_subset_has_exact_size_and_classes_as_equal_as_they_can_be(labels, seed,
     assert len(subset) == len(set(subset.tolist())) == size
     assert (np.diff(subset) > 0).all()
     available, taken = np.bincount(labels, minlength=5), np.bincount(labels[subset], minlength=5)
-    # Whoever has less than the fullest class by more than one has given all that it has.
+    # A class that has fewer than the fullest by more than one has given all its images.
     assert all(taken[taken < taken.max() - 1] == available[taken < taken.max() - 1])
 
 

@@ -112,7 +112,7 @@ def test_a_skip_adds_alpha_times_the_input():
 
 @pytest.mark.parametrize("size", [6, 7])
 def test_strides_are_average_pooling_and_new_channels_zeros(size):
-    """Of an odd size the last window holds what there is."""
+    """In images of an odd size the last window is smaller, and its mean is that of its pixels."""
     inputs, outputs = images(1, size, 4, 2), images(1, -(-size // 2), 2, 3)
     pooled = np.zeros_like(outputs)
     for row in range(outputs.shape[1]):

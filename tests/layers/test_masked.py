@@ -137,7 +137,7 @@ def test_active_count_of_an_unbuilt_layer_is_a_clear_error_and_density_is_what_w
 
 
 SLOTTED = {"momentum": 0, "adam": 0, "rmsprop": 0, "adagrad": 0.1, "ftrl": 0.1}
-"""What the slots of each begin with, averages and moments excepted, which are zero."""
+"""Initial value of each optimizer's slots other than averages and moments, which are zero."""
 
 
 @pytest.mark.untraced

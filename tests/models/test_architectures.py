@@ -34,7 +34,7 @@ def built(model):
 
 
 def check(architecture, depth, width, *, density, **size):
-    """Whether the kernels counted are the kernels built, and the ends stay stock; returns them."""
+    """Checks that the kernels counted are the kernels built, and that the ends stay stock; returns the counted ones."""
     kernels = architecture.kernels(SHAPE, CLASSES, depth, width, **size)
     options = {"density": density, "dense_ends": True, "batch_norm": architecture.name != "vit"}
     model = architecture.build(SHAPE, CLASSES, depth, width, **options, **size)

@@ -51,7 +51,7 @@ def test_the_size_is_the_published_one(width, heads, count):
 
 
 def test_what_is_built_has_these_parameters(sparse):
-    """By hand: 4 x 4 patches of 2 x 2 pixels, embeddings of 8, two blocks of 2 heads of 4."""
+    """Parameters counted by hand: 4 x 4 patches of 2 x 2 pixels, embeddings of 8, two blocks of 2 heads of 4."""
     kernels = 2 * 2 * 8 + 2 * (4 * 8 * 8 + 2 * 8 * 32) + 8 * 3
     others = 8 + 2 * (4 * 8 + 32 + 8) + 3 + 8 + 17 * 8 + 5 * 2 * 8
     assert sum(math.prod(variable.shape) for variable in sparse.trainable_variables) == kernels + others

@@ -195,7 +195,7 @@ def test_leftovers_of_a_killed_writer_go_when_the_run_starts_again(tmp_path):
 
 @pytest.fixture
 def unsealed(monkeypatch):
-    """Files that were written so: their digests are right, whatever stands in them."""
+    """Switches off the check of digests, as if every file had been written as it is."""
     monkeypatch.setattr("keras_sparseflow.records.study_reader.damage_of", lambda *_, **__: "")
 
 

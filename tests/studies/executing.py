@@ -84,7 +84,7 @@ def stopped(executor, specs, study_dir, data, epoch):
 
 
 def trained_epochs(patch):
-    """Returns the epochs that are trained from here on, by run id, whichever executor trains them."""
+    """Returns the epochs that are trained from here on, by run id, under any executor."""
     add, trained = RunLog.add, {}
 
     def watched(log, *arguments):

@@ -22,7 +22,7 @@ def densities(**values):
 
 
 def test_every_field_of_a_spec_can_be_chosen_somewhere():
-    """In a grid or in the base of either comparison, or it follows from the study's own fields."""
+    """Each stands in a grid or in the base of either comparison, or follows from the study's own fields."""
     assert set(GRID_FIELDS) <= set(LEAVES)
     follow = set(study().derived_fields) & set(densities().derived_fields)
     assert follow == {"seed", "earlier_densities", "matched_fraction", "width_fraction"}

@@ -35,7 +35,7 @@ def arrays(model, name):
 
 
 def inactive_values(model):
-    """What stands in the kernels and the optimizer's slots where the masks are False, less what it began as."""
+    """Returns values of kernels and slots where the masks are False, other than the initial value of slots."""
     found = []
     for layer in (model.get_layer(name) for name in LAYERS):
         slots = slots_of(model.optimizer, layer.kernel)

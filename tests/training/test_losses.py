@@ -23,7 +23,7 @@ def test_squared_error_is_the_distance_from_the_one_hot_vector():
 
 
 def smoothed_by_hand(logits, labels, share):
-    """Of targets y (1 - a) + a / K."""
+    """Returns the cross-entropy with targets y (1 - a) + a / K."""
     log_softmax = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     classes = logits.shape[1]
     targets = np.eye(classes)[labels] * (1 - share) + share / classes

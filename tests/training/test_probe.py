@@ -1,4 +1,4 @@
-"""Flow on a dataset: of the loss of all of it, whatever its batches are, in models of any kind."""
+"""Flow on a dataset: of the loss of all of it, with batches of any size, in models of any kind."""
 
 import keras
 import numpy as np
@@ -172,7 +172,7 @@ def test_a_model_that_is_not_compiled_is_given_a_loss():
 
 
 class OwnLoss:
-    """Of the kind that Keras had before `training` was an argument."""
+    """A model whose `compute_loss` is of the kind that Keras had before `training` was an argument."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         return tf.reduce_mean((y_pred - tf.one_hot(y, 3)) ** 2) + sum(self.losses)

@@ -123,7 +123,7 @@ def test_a_layer_within_a_function_of_its_own_has_no_raw_norm():
 
 
 @pytest.mark.parametrize(
-    ("callback", "optimizer"),  # a new mask moves an optimizer's slots the same way whoever chose it
+    ("callback", "optimizer"),  # a new mask moves an optimizer's slots in the same way for every callback
     [
         (lambda: RigL(end_step=30, frequency=4), keras.optimizers.Adam),
         (lambda: RigL(end_step=30, frequency=4, cost="total"), keras.optimizers.Adagrad),

@@ -96,7 +96,7 @@ def same(first, second):
 
 
 def alike(first, second):
-    """Whether outputs are equal but for the last bits, which depend on where in memory a kernel lies."""
+    """Returns whether outputs are equal but for the last bits, which depend on where in memory a kernel lies."""
     return all(np.allclose(one, other, rtol=1e-5, atol=1e-6) for one, other in zip(first, second, strict=True))
 
 

@@ -95,7 +95,7 @@ def block():
 
 
 def fade(twin):
-    """As the end of a schedule does."""
+    """Ends all ghosts, as the end of a schedule does; returns the model."""
     for ghost in ghosts_of(twin):
         ghost.beta.assign(np.inf) if isinstance(ghost, GhostActivation) else ghost.alpha.assign(0)
     return twin
@@ -138,7 +138,7 @@ def test_the_twin_has_the_models_layers_weights_and_masks_and_nothing_to_train_b
 
 
 def contents(path):
-    """What a .keras file holds: its config, and the places, shapes and values of its arrays."""
+    """Returns the content of a .keras file: its config, and the places, shapes and values of its arrays."""
     with zipfile.ZipFile(path) as archive:
         # Keras numbers the objects that layers share by where they lie in memory.
         text = re.sub(r', "shared_object_id": \d+', "", archive.read("config.json").decode())

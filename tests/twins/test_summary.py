@@ -11,7 +11,7 @@ from tests.twins.models import images, layers, masks, recurrent, sequential, tra
 
 
 def uses(model, **arguments):
-    """How often each weight is used, by the kernel's path."""
+    """Returns the number of times that each weight is used, by the kernel's path."""
     return {
         kernel.path: kernel.dense_flops // (2 * kernel.size) for kernel in sparsity_summary(model, **arguments).kernels
     }

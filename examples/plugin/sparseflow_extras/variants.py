@@ -10,7 +10,7 @@ STRENGTH = 1e-4
 
 
 def soft_orthogonality(kernel: Any) -> Any:
-    """Returns what a kernel adds to the loss: its rows or columns, whichever are fewer, are pulled to orthonormal ones.
+    """Returns what a kernel adds to the loss: its rows or columns, the fewer of both, are pulled to orthonormal ones.
 
     Args:
         kernel: of any layer; all its axes but the last are one, of inputs.

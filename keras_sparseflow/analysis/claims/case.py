@@ -32,7 +32,7 @@ class Scale:
     def difference(self, difference: float) -> str:
         """Returns a difference as it is printed, with its sign, or a ratio, such as "x 1.10"."""
         if self.ratio:
-            return f"\N{MULTIPLICATION SIGN} {format_number(np.exp(difference), 3)}"
+            return f"\N{MULTIPLICATION SIGN} {format_fixed(np.exp(difference), 3)}"
         if self.decimals is None:
             return ("+" if difference > 0 else "") + format_number(difference)
         return format_signed(round(difference, self.decimals) + 0.0, self.decimals)  # + 0.0: no minus before a zero

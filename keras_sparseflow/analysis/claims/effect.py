@@ -55,4 +55,4 @@ def effect_of(
     for pair, first, second in by_case(pairs, by):
         tests.append(wilcoxon_signed_rank(first, second))
         rows.append({**pair[by], **asdict(tests[-1])})
-    return with_verdicts(pd.DataFrame(rows, columns=[*by, *SignedRankTest.__dataclass_fields__]), tests, value)
+    return with_verdicts(pd.DataFrame(rows, columns=[*by, *SignedRankTest.__dataclass_fields__]), tests)

@@ -15,7 +15,7 @@ from keras_sparseflow.analysis.figures.gallery import capital, figure
 from keras_sparseflow.analysis.figures.placing import Placing, place
 from keras_sparseflow.analysis.frames.cells import require_columns
 from keras_sparseflow.analysis.frames.densities import PLACE
-from keras_sparseflow.analysis.frames.formats import format_percent, plural
+from keras_sparseflow.analysis.frames.formats import format_fixed, format_percent, plural
 from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, value_label
 from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.statistics.correlation import TARGETS, correlate_flow, kendall_tau
@@ -192,4 +192,4 @@ def _title(placing: Placing, several: str, place: tuple[str, str], across: str) 
 
 
 def _printed(tau: float) -> str:
-    return "undefined" if np.isnan(tau) else f"{tau:.2f}".replace("-", "\N{MINUS SIGN}")
+    return "undefined" if np.isnan(tau) else format_fixed(tau, 3)

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+MINUS = "\N{MINUS SIGN}"
+
 NOTHING = "\N{EN DASH}"
 """What stands where there is no number."""
 
@@ -21,15 +23,15 @@ def format_number(value: float, digits: int = 4) -> str:
     if pd.isna(value):
         return NOTHING
     if np.isinf(value):
-        return "infinity" if value > 0 else "\N{MINUS SIGN}infinity"
-    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+        return "infinity" if value > 0 else f"{MINUS}infinity"
+    return f"{value:.{digits}g}".replace("-", MINUS)
 
 
 def format_fixed(value: float, decimals: int = 4, sign: str = "-") -> str:
     """Returns a number with that many decimals, so that a column of them lines up."""
     if pd.isna(value) or np.isinf(value):
         return format_number(value)
-    return f"{value:{sign}.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:{sign}.{decimals}f}".replace("-", MINUS)
 
 
 def format_signed(value: float, decimals: int = 4) -> str:

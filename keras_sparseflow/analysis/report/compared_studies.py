@@ -93,7 +93,7 @@ def _compare(results: Mapping[str, pd.DataFrame], value: str, diverged: str) -> 
             lost = int(inside[[f"{name}_diverged", f"{reference}_diverged"]].to_numpy().sum())
             row = {"study": name, "reference": reference, "configuration": words, **asdict(tests[-1]), "diverged": lost}
             rows.append(row)
-    table = with_verdicts(pd.DataFrame(rows), tests, value)
+    table = with_verdicts(pd.DataFrame(rows), tests)
     table.attrs |= {"differences": differing, "matched": matched}
     return table
 

@@ -19,14 +19,16 @@ COLUMNS = [
         "p_value",
         "verdict",
         "reason",
+        "needed",
         "pairs",
+        "pairs_used",
         "published",
     ),
     *("median_difference", "effect_size", "diverged"),
 ]
 """The columns of the frame of effects; `kind` is what was compared: "pairs", "tweaks", "line", "method", "density"."""
 
-_NAMES = {"none": "no tweaks", "dense": "the dense network", "sparse": "sparse networks"}
+_NAMES = {"none": "no tweaks", "tost": "all four tweaks", "dense": "the dense network", "sparse": "sparse networks"}
 
 
 def effects(numbers: StudyNumbers) -> pd.DataFrame:

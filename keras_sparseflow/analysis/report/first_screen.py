@@ -20,16 +20,22 @@ def answer(numbers: StudyNumbers, effects: pd.DataFrame) -> list[str]:
         numbers: of the study.
         effects: as `keras_sparseflow.analysis.report.effects.effects` returns it.
     """
-    if effects.empty or (effects["verdict"] == NOT_TESTABLE).all():
+    if (effects["verdict"] == NOT_TESTABLE).all():
+        if effects["pairs"].any():
+            return ["Nothing can be told: no pair of networks differs in its result."]
         return ["Nothing can be compared yet: no two networks that differ in one thing alone have both finished."]
     if len(effects) == 1:
         return [_single(effects.to_dict("records")[0], numbers.value)]
     said = [_counted(effects, _UNITS.get(effects["kind"].iloc[0], "comparison"))]
+    needed = effects.dropna(subset=["needed"])
+    if len(needed):
+        named = listed([f"{row['label']} {row['needed']:g}" for row in needed.to_dict("records")])
+        said.append(f"Pairs that would find a difference as large as the one seen in 8 of 10 studies: {named}.")
     for verdict, opening in ((YES, "Better"), (OTHER_WAY, "Worse")):
         rows = effects[effects["verdict"] == verdict]
         if len(rows):
-            named = [f"{row['label']} ({_interval(row)})" for row in rows.to_dict("records")]
-            said.append(f"{opening}: {listed(named)}.")
+            each = [f"{row['label']} ({_interval(row)})" for row in rows.to_dict("records")]
+            said.append(f"{opening}: {listed(each)}.")
     return said
 
 
@@ -42,16 +48,19 @@ def _counted(effects: pd.DataFrame, unit: str) -> str:
     if level == len(effects):
         return f"No difference between {first} and {second} was seen in any of {total}."
     if few == len(effects):
-        return f"There are too few pairs to tell in any of {total} whether {first} {_verb(first)} better than {second}."
+        return f"There are too few pairs to tell in any of {total} whether {first} did better than {second}."
+    if better or worse:
+        found = f"{_capital(first)} did better than {second} in {better} of {total} and worse in {worse}"
+    elif level:
+        found, level = f"No difference between {first} and {second} was seen in {level} of {total}", 0
+    else:
+        found = f"Whether {first} did better than {second} cannot be told in any of {total}"
     rest = [
         *([f"in {level} no difference was seen"] if level else []),
         *([f"in {few} there are too few pairs to tell"] if few else []),
         *([f"{count[NOT_TESTABLE]} can't be tested"] if NOT_TESTABLE in count else []),
     ]
-    tail = f"; {', '.join(rest)}" if rest else ""
-    if not better and not worse:
-        return f"No difference between {first} and {second} was found in {total}{tail}."
-    return f"{_capital(first)} {_verb(first)} better than {second} in {better} of {total} and worse in {worse}{tail}."
+    return "; ".join([found, *([", ".join(rest)] if rest else [])]) + "."
 
 
 _UNITS = {"pairs": "cell"}
@@ -72,10 +81,6 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _verb(subject: str) -> str:
-    return "are" if subject.partition(" (")[0].endswith("s") else "is"
-
-
 def _single(row: dict[Any, Any], value: str) -> str:
     first, second = side_in_words(row["first"]), side_in_words(row["second"])
     if (row["first"], row["second"]) == ("sparse", "dense"):
@@ -83,10 +88,10 @@ def _single(row: dict[Any, Any], value: str) -> str:
     numbers = f"{spoken(value)} {_interval(row)}, {row['reason']}"
     if row["verdict"] in (YES, OTHER_WAY):
         how = "better" if row["verdict"] == YES else "worse"
-        return f"{_capital(first)} {_verb(first)} {how} than {second}: {numbers}."
+        return f"{_capital(first)} did {how} than {second}: {numbers}."
     if row["verdict"] == NO_DIFFERENCE:
         return f"No difference between {first} and {second} was seen: {numbers}."
-    return f"There are too few pairs to tell whether {first} {_verb(first)} better than {second}: {numbers}."
+    return f"There are too few pairs to tell whether {first} did better than {second}: {numbers}."
 
 
 def _interval(row: dict[Any, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Warnings of a report: whatever in a study limits what its numbers mean, found in the numbers themselves."""
+"""Warnings of a report: facts about a study that limit the meaning of its numbers, found in the numbers themselves."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ import pandas as pd
 from keras_sparseflow.analysis.frames.densities import PLACE, dense_levels
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_percent, plural
 from keras_sparseflow.analysis.frames.method_names import method_name
+from keras_sparseflow.analysis.frames.pairs import lower_is_better
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.words import how_counted, in_words, listed
 from keras_sparseflow.analysis.statistics.power import fewest_pairs
@@ -18,8 +19,8 @@ from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
 _RISE = 0.005
 """A test accuracy that rises by more than this over the last quarter of the training has not settled."""
 
-_FEWEST_EPOCHS = 8
-"""Of shorter trainings no quarter is looked at."""
+_FEWEST_EPOCHS = 3
+"""Shorter trainings have no end that could be compared with what was before."""
 
 _FEW_POINTS = 5
 
@@ -37,7 +38,8 @@ def warnings(numbers: StudyNumbers, effects: pd.DataFrame) -> list[str]:
 def _unfinished(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     planned, finished = numbers.source.study.get("runs_planned"), numbers.results["run_id"].nunique()
     if planned is not None and finished < planned:
-        yield f"{finished} of {planned} runs are finished, {planned - finished} are missing; all numbers are of these."
+        missing = planned - finished
+        yield f"{finished} of {planned} runs are finished and {missing} missing; all numbers are of the former."
 
 
 def _another_question(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
@@ -50,6 +52,12 @@ def _another_question(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[
     ]
     if named:
         yield f"The question is that of the preset {numbers.source.study.get('preset')}; here {', and '.join(named)}."
+
+
+def _accuracy(numbers: StudyNumbers) -> str | None:
+    """Returns the column of the accuracy by which learning is judged in any study; None where there is none."""
+    names = [name for name in (numbers.value, "test_accuracy") if name.endswith("accuracy") and name in numbers.placed]
+    return names[0] if names else None
 
 
 def _damaged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
@@ -80,92 +88,108 @@ def _diverged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
 
 def _chance(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     """Compares accuracies with that of guessing: the largest that a guesser has in 97.5 of 100 tests."""
+    from scipy.stats import binom
+
     data = numbers.source.study.get("data") or {}
-    classes, images = data.get("classes"), data.get("test_images")
-    if not numbers.value.endswith("accuracy") or not classes or not images:
+    classes, images, accuracy = data.get("classes"), data.get("test_images"), _accuracy(numbers)
+    if not accuracy or not classes or not images:
         return
     guessed = 1 / classes
-    limit = guessed + 1.96 * math.sqrt(guessed * (1 - guessed) / images)
+    limit = binom.ppf(0.975, images, guessed) / images
     runs = numbers.placed[~numbers.placed["diverged"].astype(bool)].drop_duplicates("run_id")
-    at_chance = runs[pd.to_numeric(runs[numbers.value]) <= limit]
+    at_chance = runs[pd.to_numeric(runs[accuracy]) <= limit]
     if len(at_chance):
         cells = listed(list(dict.fromkeys(at_chance["cell"])), most=4)
         yield (
             f"{len(at_chance)} of {plural(len(runs), 'run')} did not learn: their accuracy is that of guessing "
-            f"{classes} classes ({format_fixed(guessed, 3)}, up to {format_fixed(limit, 3)} by chance on {images:,} "
+            f"{classes} classes ({format_fixed(guessed)}, up to {format_fixed(limit)} by chance on {images:,} "
             f"images): {cells}."
         )
 
 
 def _not_converged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
-    """Compares the last eighth of the epochs with the eighth before it."""
+    """Compares the last eighth of the epochs, at least one, with as many before it.
+
+    Single epochs of short trainings go up and down. So the mean over the runs must rise, by more than two standard
+    errors, besides a quarter of the runs.
+    """
     history = numbers.source.history
-    if history.empty or not numbers.value.endswith("accuracy"):
+    if history.empty:
         return
     rows = history.merge(numbers.placed.loc[~numbers.placed["diverged"].astype(bool), ["run_id"]].drop_duplicates())
     epochs = rows.groupby("run_id")["epoch"].transform("max") + 1
-    rows = rows[epochs >= _FEWEST_EPOCHS]
+    rows = rows.assign(left=epochs - rows["epoch"], eighth=np.maximum(1, epochs // 8))[epochs >= _FEWEST_EPOCHS]
+    rows = rows[rows["left"] <= 2 * rows["eighth"]]
     if rows.empty:
         return
-    epochs = epochs[rows.index]
-    part = pd.cut(rows["epoch"] / epochs, [-1, 0.7499, 0.8749, 1], labels=["early", "before", "last"])
-    means = rows.assign(part=part).pivot_table("test_accuracy", "run_id", "part", observed=False, dropna=False)
-    rising = (means["last"] - means["before"]) > _RISE
-    if rising.mean() > 0.25:
+    part = np.where(rows["left"] <= rows["eighth"], "last", "before")
+    means = rows.assign(part=part).pivot_table("test_accuracy", "run_id", "part").reindex(columns=["before", "last"])
+    rise = means["last"] - means["before"]
+    rising = rise > _RISE
+    error = rise.std() / math.sqrt(len(rise))  # NaN of one run, which may always be said to rise
+    if rising.mean() >= 0.25 and not rise.mean() <= 2 * error:
         yield (
-            f"In {int(rising.sum())} of {plural(len(rising), 'run')} the test accuracy still rose by more than "
-            f"{_RISE:g} from the last quarter's first half to its second: longer training may order them otherwise."
+            f"In {int(rising.sum())} of {plural(len(rising), 'run')} the test accuracy still rose at the end, by more "
+            f"than {_RISE:g} from one eighth of the epochs to the next: longer training may order them otherwise."
         )
 
 
 def _weak_dense(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     """Names configurations whose dense network is worse than a sparse one of them: its training may be at fault."""
-    if numbers.of_pairs or not numbers.value.endswith("accuracy"):
+    if numbers.of_pairs:
         return
+    lower = lower_is_better(numbers.value)
     sparse = numbers.means[(numbers.means["density"] < 1) & (numbers.means["n"] > 0)]
-    best = sparse.groupby([*PLACE, "cell"], sort=False, as_index=False)["mean"].max()
+    best = sparse.groupby([*PLACE, "cell"], sort=False, as_index=False)["mean"].agg("min" if lower else "max")
     both = best.merge(dense_levels(numbers.means)[[*PLACE, "mean"]], on=PLACE, suffixes=("", "_dense"))
-    below = both[both["mean"] > both["mean_dense"]]
+    below = both[(both["mean"] < both["mean_dense"]) if lower else (both["mean"] > both["mean_dense"])]
     if len(below):
         yield (
-            f"The dense network's mean is below that of a sparser one in {len(below)} of "
+            f"The dense network's mean is {'above' if lower else 'below'} that of a sparser one in {len(below)} of "
             f"{plural(len(both), 'configuration')} ({listed(list(dict.fromkeys(below['cell'])), most=4)}): sparse "
             "networks may look good because the dense baseline is badly trained."
         )
 
 
 def _unequal_budget(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
-    """Compares the epochs of methods, or of both arms, those of a lottery ticket's earlier rounds counted."""
+    """Compares the epochs of networks, and the operations of sparse ones, a lottery ticket's earlier rounds counted.
+
+    Both arms of a pair have their own number of operations, and a dense network its own, for as many epochs.
+    """
     budget = budgets(numbers)
-    if len(budget) > 1 and budget["epochs"].max() > 1.05 * budget["epochs"].min():
-        named = ", ".join(f"{row.name} {row.epochs:g}" for row in budget.itertuples(index=False))
-        yield f"Networks were not trained for equally long; epochs in all, earlier rounds of tickets included: {named}."
+    for unit, named, compared in (
+        ("epochs in all", "epochs", budget),
+        ("floating-point operations", "flops", budget.head(0) if numbers.of_pairs else budget[budget["sparse"]]),
+    ):
+        if len(compared) > 1 and compared[named].max() > 1.05 * compared[named].min():
+            each = listed([f"{row['name']} {row[named]:.4g}" for row in compared.to_dict("records")])
+            yield f"Networks were not trained for equally long; {unit}, earlier rounds of tickets included: {each}."
+            return
 
 
 def budgets(numbers: StudyNumbers) -> pd.DataFrame:
-    """Returns how long each method, or arm, was trained: `name`, `epochs` and `flops` of its costliest network.
+    """Returns how long networks were trained: `name`, `sparse`, `epochs` and `flops` of the costliest of each name.
 
-    The rounds that a lottery ticket comes from are counted with it. `flops`, floating-point operations, are NaN where
-    the study does not record them.
+    Names are arms, or dense networks and methods; configurations where those of one name differ. The rounds that a
+    lottery ticket comes from are counted with it. `flops`, floating-point operations, are NaN where the study does not
+    record them.
     """
-    results = numbers.source.results
+    results = numbers.results if numbers.of_pairs else numbers.placed
     if "epochs" not in results:
-        return pd.DataFrame(columns=["name", "epochs", "flops"])
-    if numbers.of_pairs:
-        names = results["arm"]
-    else:
-        names = numbers.results.loc[numbers.results["density"] < 1, "method"].map(method_name)
-    whole = results.loc[names.index]
+        return pd.DataFrame(columns=["name", "sparse", "epochs", "flops"])
+    whole = numbers.source.results.loc[results.index]
     rounds = whole["earlier_densities"].map(_rounds) if "earlier_densities" in whole else 0
-    flops = numbers.source.study.get("run_flops") or {}
-    rows = pd.DataFrame(
-        {
-            "name": names,
-            "epochs": pd.to_numeric(whole["epochs"]) * (1 + rounds),
-            "flops": whole["run_id"].map(flops).astype(float),
-        }
-    )
-    return rows.groupby("name", sort=False).max().reset_index()
+    epochs = pd.to_numeric(results["epochs"]) * (1 + rounds)
+    if numbers.of_pairs:
+        names, sparse = results["arm"], results["arm"] == "sparse"
+    else:
+        sparse = results["density"] < 1
+        names = results["method"].map(method_name).where(sparse, "dense networks")
+        if epochs.groupby([names, results["density"]]).nunique().gt(1).any():
+            names = results["cell"].where(sparse, results["cell"] + ", dense")
+    flops = results["run_id"].map(numbers.source.study.get("run_flops") or {}).astype(float)
+    rows = pd.DataFrame({"name": names, "sparse": sparse, "epochs": epochs, "flops": flops})
+    return rows.groupby(["name", "sparse"], sort=False).max().reset_index()
 
 
 def _rounds(earlier: object) -> int:
@@ -189,11 +213,11 @@ def _collapsed(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
 
 def _few_pairs(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     fewest = fewest_pairs(ALPHA)
-    few = effects[(effects["pairs"] > 0) & (effects["pairs"] < fewest)]
+    few = effects[(effects["pairs"] > 0) & (effects["pairs_used"] < fewest)]
     if len(few):
         yield (
             f"{len(few)} of {plural(len(effects), 'comparison')} {'has' if len(few) == 1 else 'have'} fewer than "
-            f"{fewest} pairs, which no test can call significant: {listed(list(few['label']), most=4)}."
+            f"{fewest} pairs that differ, which no test can call significant: {listed(list(few['label']), most=4)}."
         )
 
 

@@ -22,7 +22,7 @@ ABBREVIATIONS = {
     "tost": "all four tweaks together",
     "EGF": "effective gradient flow: the gradient norm of active weights, mean over the layers",
     "tau": "Kendall's rank correlation tau-b, from -1 to 1",
-    "Holm": "corrected for the number of tests on this page, by Holm's procedure",
+    "Holm": "corrected by Holm's procedure for the number of tests: of one section, or of all claims",
     "SNIP": "masks by connection sensitivity at the start",
     "GraSP": "masks that preserve gradient flow",
     "SynFlow": "masks by synaptic flow",
@@ -118,6 +118,11 @@ def how_counted(value: str, diverged: str) -> str:
         f"In the tests a diverged run counts as the worst possible {spoken(value)} ({worst}), and a pair of which both "
         "diverged as no difference; means and curves leave diverged runs out."
     )
+
+
+def needed_note(row: Mapping[str, Any]) -> str:
+    """Returns beside a verdict how many pairs would do, where they are too few."""
+    return "" if pd.isna(row["needed"]) else f"{row['needed']:g} pairs would do"
 
 
 def spoken(column: str) -> str:

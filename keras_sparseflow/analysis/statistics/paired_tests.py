@@ -18,7 +18,7 @@ SIDES = ("line", "method", "density")
 """What is compared over densities: lines (variants, activations and tweaks), methods, and densities with dense ones."""
 
 _TEST = [("test_method" if name == "method" else name) for name in SignedRankTest.__dataclass_fields__]
-_JUDGED = ["p_holm", "verdict", "reason"]
+_JUDGED = ["p_holm", "verdict", "reason", "needed"]
 _PLACED = ["compared", "table", "method", "panel", "line", "first", "second"]
 
 
@@ -73,7 +73,7 @@ def compare_arms(
             }
         )
     columns = [*cell, *SignedRankTest.__dataclass_fields__]
-    return with_verdicts(pd.DataFrame(rows, columns=None if rows else columns), tests, value)
+    return with_verdicts(pd.DataFrame(rows, columns=None if rows else columns), tests)
 
 
 def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diverged: str = "worst") -> pd.DataFrame:
@@ -120,23 +120,22 @@ def compare_densities(results: pd.DataFrame, value: str = "test_accuracy", diver
             rows.append({**row, **fields})
             tests.append(test)
     columns = [*_PLACED, *_TEST, "diverged", "left_out"]
-    return with_verdicts(pd.DataFrame(rows, columns=columns), tests, value)
+    return with_verdicts(pd.DataFrame(rows, columns=columns), tests)
 
 
-def with_verdicts(table: pd.DataFrame, tests: Sequence[SignedRankTest], value: str) -> pd.DataFrame:
-    """Returns a table of tests with the columns `p_holm`, `verdict` and `reason`.
+def with_verdicts(table: pd.DataFrame, tests: Sequence[SignedRankTest]) -> pd.DataFrame:
+    """Returns a table of tests with the columns `p_holm`, `verdict`, `reason` and `needed`, see `Verdict`.
 
     `p_holm` is the two-sided p-value after Holm's correction over the tests of the table, see `correct`.
 
     Args:
         table: a row per test, with its fields.
         tests: the tests.
-        value: the column that was compared.
     """
     corrected, family = correct(tests)
-    decimals = 4 if value.endswith("accuracy") else 3
-    verdicts = [judge(test, p, family, decimals=decimals) for test, p in zip(tests, corrected, strict=True)]
-    return table.assign(p_holm=corrected, verdict=[v.answer for v in verdicts], reason=[v.reason for v in verdicts])
+    verdicts = [judge(test, p, family) for test, p in zip(tests, corrected, strict=True)]
+    words = {name: [getattr(v, name) for v in verdicts] for name in ("reason", "needed")}
+    return table.assign(p_holm=corrected, verdict=[v.answer for v in verdicts], **words).astype({"needed": float})
 
 
 def _test(

@@ -11,7 +11,7 @@ class BuilderSource(EncodedSource):
     Args:
         name: the dataset's name, for messages.
         builder: a `tfds.core.DatasetBuilder` with the features `image` and `label`.
-        remedy: what to do if its files cannot be read, for messages.
+        remedy: advice for messages if its files cannot be read.
 
     Raises:
         ValueError: the builder is not one of image classification, or has no test images.

@@ -25,7 +25,7 @@ def open_dataset(name: str, data_dir: str | None, builtins: list[str], prepare: 
 
     Args:
         name: `name`, `name/config` or `name/config:version`, as in `tfds.load`.
-        data_dir: where prepared datasets lie; None for TensorFlow Datasets' own default.
+        data_dir: folder of prepared datasets; None for TensorFlow Datasets' own default.
         builtins: the other names that a user may have meant.
         prepare: whether to download a dataset that is not there; if not, its description is used.
 

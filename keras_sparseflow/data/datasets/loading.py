@@ -46,7 +46,7 @@ def load_images(
               tested on its split `test`, or `validation` where there is none;
             - `"folder"`: the PNG and JPEG files in `data_dir/train/<class>/` and `data_dir/test/<class>/`, where
               `validation` or `val` may stand for `test`; or Tiny-ImageNet's, as it is unpacked.
-        data_dir: where datasets are kept; None for TensorFlow Datasets' default (the environment variable
+        data_dir: folder of datasets; None for TensorFlow Datasets' default (the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`). With `"folder"`, the image folder.
         image_size: height and width to which images are down-sampled, each pixel the mean of those it
             covers. Needed where images vary in size; never enlarges.

@@ -31,7 +31,7 @@ def write_flag_file(path: Path, words: Sequence[str]) -> None:
 
     Args:
         path: of the file.
-        words: that stand beside the flags.
+        words: words of the command line beside the flags.
     """
     given = sorted(name for name in FLAGS if FLAGS[name].name == name and FLAGS[name].present)
     lines = [*words, *(_line(FLAGS[name]) for name in given if name not in _NOT_KEPT)]

@@ -54,17 +54,17 @@ _GROUPS = {
     ),
     "absl": Group("Flags of absl", ()),
 }
-"""By the name of a part of a spec, or of what else flags decide. A field that none names is a rare one of its part."""
+"""Groups of flags, by the name of a part of a spec or of another subject. A field in no group is rare in its part."""
 
 _WIDEST = 100
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What flags have that are not given.
+    """Values of the flags that the command line leaves out.
 
     Args:
-        source: what gives these values, in words.
+        source: origin of these values, in words.
         values: by the name of a flag, as it would be typed.
     """
 
@@ -89,7 +89,7 @@ def help_page(about: str, defaults: Defaults) -> str:
     """Returns the help of a launcher, as wide as the terminal.
 
     Args:
-        about: what stands before the flags.
+        about: text before the flags.
         defaults: of flags that are not given.
     """
     width = min(shutil.get_terminal_size().columns, _WIDEST)
@@ -138,7 +138,7 @@ def spec_defaults(source: str, changed: Mapping[str, Any]) -> Defaults:
     """Returns what the flags of single networks have that are not given.
 
     Args:
-        source: what gives `changed`, in words.
+        source: origin of `changed`, in words.
         changed: fields that have another value than their default.
     """
     values = {name: shown(changed.get(name, leaf.default)) for name, leaf in LEAVES.items()}

@@ -17,8 +17,8 @@ def spread(devices: int, logs: Path, tell: Callable[[], str]) -> None:
     """Runs this command once for each device, each with its shard, and waits until all have ended.
 
     Args:
-        devices: how many processes; each sees one GPU, or has its share of the cores where there is no GPU.
-        logs: where their output goes.
+        devices: number of processes; each sees one GPU, or has its share of the cores where there is no GPU.
+        logs: folder of their output.
         tell: gives a line about what is finished, which is printed whenever it changes.
 
     Raises:

@@ -53,7 +53,7 @@ def random_mask(shape: Sequence[int], active: int, seed: int | Sequence[int]) ->
 
     Args:
         shape: the kernel's shape.
-        active: how many entries are True, in [0, product of the shape].
+        active: number of True entries, in [0, product of the shape].
         seed: an int or a sequence of ints; the mask depends on seed, shape and count only.
 
     Raises:

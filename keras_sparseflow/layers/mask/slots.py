@@ -14,10 +14,10 @@ _NO_SLOTS = ("_variables", "_trainable_variables")
 """Attributes of every Keras optimizer that are lists of variables but hold no slots."""
 
 _followed: WeakKeyDictionary[keras.optimizers.Optimizer, dict[int, int]] = WeakKeyDictionary()
-"""For each optimizer: how often each mask, by its `id`, had changed when the slots last followed it."""
+"""Count of changes of each mask, by its `id`, when the slots of an optimizer last followed it."""
 
 _first_values: WeakKeyDictionary[keras.optimizers.Optimizer, dict[tuple[str, int], float]] = WeakKeyDictionary()
-"""For each optimizer: the initial value of its slots, by attribute and rank."""
+"""Initial value of the slots of each optimizer, by attribute and rank."""
 
 # Keras offers no way from a variable to its slots; an optimizer keeps lists of slots, parallel to its list of trained
 # variables. So `_named_slots` takes every list of that length at the index of the variable, which is found by identity.

@@ -31,7 +31,7 @@ class MaskVariable(keras.Variable):
 
     kernel: "MaskedVariable"
     changes: int = 0
-    """How often the mask was assigned."""
+    """Number of assignments to the mask."""
 
     def assign(self, value: Any) -> Any:
         """Replaces the mask.

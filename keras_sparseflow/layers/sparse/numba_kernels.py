@@ -27,10 +27,13 @@ _PIECES = 4
 """Pieces of work for each thread, so that none waits long for another that was interrupted."""
 
 _LITTLE = 2_000_000
-"""Products below which one thread is done before a second has woken: of each a core takes about 8 in a nanosecond."""
+"""Multiplications of weights below which one thread has finished before a second one has woken.
+
+A core does about 8 of them in a nanosecond; another thread wakes in about a tenth of a millisecond.
+"""
 
 _MOVE = 5
-"""Products in whose time one entry is transposed."""
+"""Multiplications in the time of which one entry is transposed."""
 
 # Sums may be vectorised, which changes their order; NaN and infinity stay what they are. The kernels release Python's
 # lock and are called from threads of our own. Those of Numba's `prange` either spin after each call, on the cores that
@@ -82,7 +85,7 @@ def _in_tiles(rows: int, work: int, kernel: Any, *arguments: Any) -> None:
 
     Args:
         rows: of the result.
-        work: how many products the whole takes.
+        work: how many multiplications the whole takes.
         kernel: computes the rows from one to another.
         *arguments: of the kernel, after those rows.
     """

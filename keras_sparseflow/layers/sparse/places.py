@@ -38,7 +38,7 @@ class Places:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Where the weights of each input begin, and where the last end."""
+        """The index of the first weight of each input, then the number of weights; shape `(inputs + 1,)`."""
         return _starts(self.indices // np.int32(self.units), self.inputs)
 
     @cached_property
@@ -51,9 +51,14 @@ class Places:
         """The input of each weight, in the order of their units."""
         return (self.indices // np.int32(self.units))[self.order]
 
+    @property
+    def unit_pairs(self) -> np.ndarray:
+        """The unit and the input of each weight, in the order of their units, int64 of shape `(active, 2)`."""
+        return np.stack([self.columns[self.order], self.rows], axis=1).astype(np.int64)
+
     @cached_property
     def unit_starts(self) -> np.ndarray:
-        """Where the weights of each unit begin in `order`, and where the last end."""
+        """The index in `order` of the first weight of each unit, then their number; shape `(units + 1,)`."""
         return _starts(self.columns[self.order], self.units)
 
 

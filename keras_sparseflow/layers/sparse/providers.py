@@ -13,7 +13,7 @@ from keras_sparseflow.layers.sparse.places import Places
 from keras_sparseflow.plugins import unknown_name
 
 BREAK_EVEN = {"numba": 0.15, "tensorflow": 0.13}
-"""For each provider of kernels: the density from which on a masked layer is faster (docs/sparse_execution.md)."""
+"""For each provider of kernels: up to this density sparse layers were faster (docs/sparse_execution.md)."""
 
 _chosen: ContextVar[str | None] = ContextVar("provider", default=None)
 _operands: ContextVar[dict[int, list[tuple[Any, Any]]] | None] = ContextVar("operands", default=None)
@@ -130,11 +130,22 @@ def _served(x: Any, mask: Any) -> Any:
     import tensorflow as tf
 
     pairs, values = mask.served()
-    shape = (mask.places.units, mask.places.inputs)
-    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
-        indices=pairs, values=tf.cast(values, tf.float32), dense_shape=shape
-    )
+    matrix = _csr(pairs, tf.cast(values, tf.float32), (mask.places.units, mask.places.inputs))
     return tf.transpose(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.transpose(x)))
+
+
+def _csr(pairs: Any, values: Any, shape: tuple[int, int]) -> Any:
+    """Returns a matrix, given the row and the column of each of its values in the order of rows."""
+    import tensorflow as tf
+
+    return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
+
+
+def _by_rows(matrix: Any, x: Any) -> Any:
+    """Returns `x @ matrix.T`; oneDNN's kernels, which take what is transposed before, refuse a batch of no example."""
+    import tensorflow as tf
+
+    return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_b=True, transpose_output=True)
 
 
 def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any, Any], Any]:
@@ -167,17 +178,19 @@ def _by_numba(places: Callable[[], Places]) -> Callable[[Any, Any, Any], Any]:
 def _by_tensorflow(mask: Any) -> Callable[[Any, Any, Any], Any]:
     import tensorflow as tf
 
-    pairs, indices = mask.pair_tensor(), mask.index_tensor()  # read out here: custom gradients capture no variables
+    # Read out here: custom gradients capture no variables.
+    (pairs, unit_pairs, order), indices = mask.pair_tensors(), mask.index_tensor()
     shape = (mask.places.inputs, mask.places.units)
 
+    # The threads of a product with a transposed CSR matrix add to the same sums, in an order that changes from call to
+    # call. So each of both products has a matrix of its own.
     def product(x: Any, values: Any, bias: Any) -> Any:
-        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=pairs, values=values, dense_shape=shape)
-        y = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x, transpose_a=True, transpose_b=True, transpose_output=True)
+        y = _by_rows(_csr(unit_pairs, tf.gather(values, order), shape[::-1]), x)
 
         # TensorFlow has no product that is computed at given places alone. The whole one is, and is dropped at once: no
         # gradient of that size stays. So a step costs a third of a masked one at any density.
         def gradient(dy: Any) -> tuple[Any, Any, Any]:
-            dx = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dy, transpose_b=True, transpose_output=True)
+            dx = _by_rows(_csr(pairs, values, shape), dy)
             whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [-1])
             return tf.ensure_shape(dx, x.shape), tf.gather_nd(whole, indices), tf.reduce_sum(dy, 0)
 

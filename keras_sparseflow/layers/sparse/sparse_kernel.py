@@ -15,6 +15,9 @@ from keras_sparseflow.layers.masked import MaskedKernel
 from keras_sparseflow.layers.sparse.places import Places, check_indices, indices_of, moved
 from keras_sparseflow.layers.sparse.providers import multiply
 
+_PLACED = ("pairs", "unit_pairs", "order")
+"""Attributes of places that a layer holds as variables for TensorFlow's kernels."""
+
 
 class SparseMask:
     """The mask of a sparse kernel, as others read and set it; made of the places of active weights when it is read.
@@ -38,10 +41,11 @@ class SparseMask:
         """Changes the places of active weights."""
         self.places = places
         if hasattr(self._layer, "pairs"):
-            self._layer.pairs.assign(places.pairs)
+            for name in _PLACED:
+                getattr(self._layer, name).assign(getattr(places, name))
 
-    def pair_tensor(self) -> Any:
-        """Returns the input and the unit of each active weight as a tensor, read when a graph runs.
+    def pair_tensors(self) -> list[Any]:
+        """Returns `pairs`, `unit_pairs` and `order` of the places as tensors, read when a graph runs.
 
         TensorFlow's kernels need them, and to compute them in each call takes as long as the product.
         """
@@ -49,8 +53,9 @@ class SparseMask:
 
         if not hasattr(self._layer, "pairs"):
             with tf.init_scope():
-                self._layer.pairs = tf.Variable(self.places.pairs, trainable=False)
-        return self._layer.pairs.read_value()
+                for name in _PLACED:
+                    setattr(self._layer, name, tf.Variable(getattr(self.places, name), trainable=False))
+        return [getattr(self._layer, name).read_value() for name in _PLACED]
 
     def served(self) -> tuple[Any, Any]:
         """Returns the unit and the input of each active weight, and its value, in the order of units, as tensors.
@@ -66,8 +71,7 @@ class SparseMask:
             if held is None or held.places is not at or not np.array_equal(held.values, values):
                 held = self._layer.served = tf.Module()
                 held.places = at
-                pairs = np.stack([at.columns[at.order], at.rows], axis=1).astype(np.int64)
-                held.pairs, held.values = (tf.Variable(array, trainable=False) for array in (pairs, values))
+                held.pairs, held.values = (tf.Variable(a, trainable=False) for a in (at.unit_pairs, values))
         return held.pairs.read_value(), held.values.read_value()
 
     def index_tensor(self) -> Any:
@@ -203,7 +207,7 @@ class SparseKernel(MaskedKernel):
 
     @property
     def active_count(self) -> int:
-        """How many entries of the kernel are active; the layer must be built."""
+        """Number of active entries of the kernel; the layer must be built."""
         self._check_built("active_count")
         return int(self.values.shape[0])
 

@@ -20,7 +20,7 @@ def whole_gradient(variable: SparseValues, gradient: Any, operands: Operands) ->
     Args:
         variable: the values of a sparse layer.
         gradient: of the values; None if the loss does not depend on them.
-        operands: what `operands_of_gradients` kept in the backward pass of the gradient.
+        operands: tensors that `operands_of_gradients` kept in the backward pass of the gradient.
 
     Raises:
         ValueError: the layer was called within another graph than the backward pass, where its inputs are not known.

@@ -68,7 +68,7 @@ def _refuse_heads(model: keras.Model) -> None:
         raise ValueError(
             "`score` must be another than SynFlow, such as 'snip', for a network with attention; received "
             f"{model.name!r} with the {type(heads).__name__} {heads.name!r}. SynFlow sends ones through the network: "
-            "tokens that are alike get equal shares of attention whatever their queries and keys are, so that next to "
+            "tokens that are alike get equal shares of attention with any queries and keys, so that next to "
             "nothing flows through the kernels of these."
         )
 

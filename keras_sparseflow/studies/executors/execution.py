@@ -52,7 +52,7 @@ def execution_of(spec: RunSpec, size: DataSize, options: Options) -> Execution:
     Args:
         spec: of the run.
         size: of its dataset.
-        options: whose `execution` decides, where it can.
+        options: options; their `execution` decides, where it can.
 
     Raises:
         ValueError: "sparse" is asked for and impossible.
@@ -94,7 +94,7 @@ def least_bytes(spec: RunSpec, execution: Execution, size: DataSize) -> int:
 
     Args:
         spec: the network.
-        execution: how it is computed.
+        execution: execution of the network.
         size: of its dataset.
 
     Example:
@@ -113,7 +113,7 @@ def check_memory(specs: Sequence[RunSpec], executions: Mapping[str, Execution], 
 
     Args:
         specs: the networks that train alone.
-        executions: how each is computed, by the run's id.
+        executions: execution of each, by the run's id.
         size: of their dataset.
 
     Raises:

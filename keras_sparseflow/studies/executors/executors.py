@@ -21,7 +21,7 @@ def stacked(prepared: Prepared, data: ImageData, progress: StudyProgress) -> Non
     note of the reason.
 
     Args:
-        prepared: what is to be trained, and how.
+        prepared: the prepared study.
         data: its images.
         progress: receives every epoch and every finished run.
     """

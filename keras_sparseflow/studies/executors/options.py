@@ -30,7 +30,7 @@ CALLBACKS = Table("callback", "keras_sparseflow.callback", {}, expects="callable
 """Each is called with a run's spec and the path of its folder, and returns a Keras callback or a list of them."""
 
 EXECUTIONS = ("auto", "masked", "sparse")
-"""How networks with masks are computed: by masked layers, by layers of active weights alone, or as is faster."""
+"""Ways to compute networks with masks: by masked layers, by layers of active weights alone, or as is faster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class Options:
         jit: whether XLA compiles the training; None for the measured default, yes on a GPU and no on a CPU.
         population_memory: bytes that a population may take; None for half of what the device has free.
         checkpoint_seconds: half-finished runs are saved at the ends of epochs, so many seconds apart at least.
-        strategy: a name in `STRATEGIES`, how several devices train one network; "none" for one device.
-        devices: how many share each batch, at least 1; None for all that the strategy finds.
+        strategy: a name in `STRATEGIES`, the way in which several devices train one network; "none" for one device.
+        devices: number of devices that share each batch, at least 1; None for all that the strategy finds.
         allow_collapse: whether masks may leave a kernel without any active weight, which is refused otherwise.
         execution: a name in `EXECUTIONS`: how networks with masks are computed.
         callbacks: plugins of the kind `callback`, or functions as `module:function`; they watch each network train.
@@ -53,7 +53,7 @@ class Options:
             started here, or "ray://host:port" of another machine's.
         task_cpus: cores that a task of it takes; None for as many as the threads that the study is planned for.
         task_gpus: GPUs that a task of it takes.
-        task_retries: how often a task is tried again whose worker or node is lost.
+        task_retries: number of times that a task is tried again after its worker or node was lost.
 
     Raises:
         ValueError: an unknown strategy or execution, or a value of another type or out of its range.
@@ -125,7 +125,7 @@ def callback_maker(name: str) -> Callable[[Any, Path], Any]:
         return made
     try:
         found: Any = pkgutil.resolve_name(name)
-    except Exception as error:  # whatever somebody else's module raises
+    except Exception as error:  # somebody else's module may raise anything
         raise ValueError(f"`callbacks` must name functions; {name!r} gives {type(error).__name__}: {error}.") from error
     if not callable(found):
         raise ValueError(f"`callbacks` must name functions; {name!r} is a {type(found).__name__}.")

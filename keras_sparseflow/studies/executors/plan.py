@@ -49,7 +49,7 @@ class Setting:
         inputs: number of values of one image.
         classes: number of classes.
         slots: slot variables that the optimizer keeps for each weight.
-        chains: how many stacks run side by side.
+        chains: number of stacks that run side by side.
 
     Example:
         >>> Setting(inputs=64, classes=10, slots=2, chains=2).slots
@@ -88,7 +88,7 @@ class PlannedPopulation:
         stacks: widest first; they hold every network once that is left to train, and its passengers.
         first_epoch: epochs that its members have behind them.
         memory: estimated bytes at the peak of training.
-        setting: what stacks and memory were planned for.
+        setting: setting for which stacks and memory were planned.
         passengers: those of the specs that train along only so that the shapes of stacks, and with them last bits of
             the others, stay as planned: they are finished, or have come to another epoch.
 
@@ -139,7 +139,7 @@ class PlannedPopulation:
         Each keeps the stacks that were planned: the others are passengers of it.
 
         Args:
-            epochs: that each network which is not finished has behind it.
+            epochs: number of epochs that each unfinished network has behind it.
         """
         left = []
         for first_epoch in dict.fromkeys(epochs[spec] for spec in self.specs if spec in epochs):
@@ -172,8 +172,8 @@ def plan_populations(
         classes: number of classes.
         slots: gives the number of slot variables per weight of a network's optimizer: 0 for sgd, 2 for adam.
         memory: bytes that a population may take.
-        chains: how many stacks run side by side: 2 on a CPU, 1 on a GPU.
-        first_epochs: for each `run_id`, epochs it has behind it; 0 where it is missing.
+        chains: number of stacks that run side by side: 2 on a CPU, 1 on a GPU.
+        first_epochs: number of epochs that each `run_id` has behind it; 0 for ids that are missing.
         members_limit: networks that a population may have, at least 1.
 
     Returns:
@@ -215,7 +215,7 @@ def plan_stacks(specs: Sequence[RunSpec], *, inputs: int, classes: int, chains: 
         specs: networks that differ in `FREE_FIELDS` alone.
         inputs: number of values of one image.
         classes: number of classes.
-        chains: how many stacks run side by side.
+        chains: number of stacks that run side by side.
 
     Example:
         >>> specs = [RunSpec.of(width=width) for width in (400, 40, 400, 380)]
@@ -301,7 +301,11 @@ def _split(
         return len(members) <= members_limit and population(members).memory <= memory
 
     def cost(members: Sequence[int]) -> float:
-        """One population more outweighs any difference in the sum of squares, which is least for equal sizes."""
+        """Returns the cost of a population: a constant and the square of its size; infinite if it does not fit.
+
+        The constant of one more population outweighs any difference in the sum of squares, which is least for equal
+        sizes.
+        """
         return len(specs) ** 2 + len(members) ** 2 if fits(members) else math.inf
 
     units = itertools.chain.from_iterable([pair] if fits(pair) else _alone(pair) for pair in _pairs(specs))

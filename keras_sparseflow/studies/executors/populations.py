@@ -44,7 +44,7 @@ def run_populations(
     """Trains one population after the other; one that the device has no room for is halved.
 
     Args:
-        planned: those of the study.
+        planned: planned populations of the study.
         prepared: the study.
         data: its images.
         progress: receives every epoch and every finished run.

@@ -27,7 +27,7 @@ def train_on_ray(prepared: Prepared, data: ImageData, progress: StudyProgress) -
     going.
 
     Args:
-        prepared: what is to be trained, and how.
+        prepared: the prepared study.
         data: its images.
         progress: receives every epoch and every finished run.
 

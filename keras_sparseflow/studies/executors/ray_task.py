@@ -134,7 +134,7 @@ def train_task(
         part: the task, without a strategy.
         run_ids: of its runs, as the driver names them.
         data: the study's images.
-        planned: what the study is planned for.
+        planned: setting for which the study is planned.
         launch: of the driver.
         letters: tell the driver of the progress.
 

@@ -1,7 +1,7 @@
-"""The stored plan of a study, `plan.json`: which networks train together, decided once for every process and resume.
+"""The stored plan of a study, `plan.json`: the networks that train together, decided once for every process and resume.
 
-Networks of one stack share their operations, and the shapes of these decide last bits. So whoever trains a study, now
-or later, here or on another machine, takes the plan that lies in its folder.
+Networks of one stack share their operations, and the shapes of these decide last bits. So every process that trains a
+study, now or later, here or on another machine, takes the plan that lies in its folder.
 """
 
 import dataclasses
@@ -99,7 +99,7 @@ class Task:
     Args:
         flops: floating-point operations of its runs from their start.
         populations: one, or those it was halved into.
-        alone: how each network that trains alone is computed, by the run's id, in their order.
+        alone: execution of each network that trains alone, by the run's id, in their order.
     """
 
     flops: int
@@ -116,9 +116,9 @@ class StoredPlan:
     """The plan of a study as `plan.json` holds it.
 
     Args:
-        platform: where it was made.
+        platform: platform on which it was made.
         parts: tasks that were planned at one time; a study that grows gets another part.
-        revisions: how the plan came about, a sentence for each time that networks were planned again.
+        revisions: history of the plan, a sentence for each time that networks were planned again.
     """
 
     platform: Platform
@@ -136,7 +136,7 @@ class StoredPlan:
 
         Args:
             shard: from 0 to `shards` - 1.
-            shards: how many there are.
+            shards: number of shards.
         """
         loads, chosen = [0] * shards, []
         for part in self.parts:
@@ -194,8 +194,8 @@ def keep_halves(study_dir: Path, population: PlannedPopulation, halves: Sequence
 
     Args:
         study_dir: the study's folder, which may hold no plan.
-        population: what was left to train of a planned one; other members of that stay as they are.
-        halves: of it.
+        population: the unfinished part of a planned population; its other members stay as they are.
+        halves: the halves of it.
     """
     with _changing(study_dir):
         plan = read_plan(study_dir)

@@ -37,8 +37,8 @@ class StudyPlan:
         populations: trained as one program each.
         alone: trained one after the other.
         reasons: why, for each optimizer, activation, measure or part that can't be stacked.
-        finished: how many runs are finished already.
-        executions: how each of those that train alone is computed, by the run's id.
+        finished: number of runs that are finished already.
+        executions: execution of each run that trains alone, by the run's id.
         stored: the plan of all runs, to be kept in the study's folder; None where there is nothing to keep.
         before: the plan that lies there, which `stored` goes on with; None for none.
 

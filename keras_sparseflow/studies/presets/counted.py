@@ -36,7 +36,7 @@ def listed_costs(studies: Sequence[Study], data_dir: str | None) -> list[tuple[S
 
     Args:
         studies: presets, changed or not.
-        data_dir: where datasets are kept, see `load_images`.
+        data_dir: folder of datasets, see `load_images`.
     """
     known = {name: cost for name, cost in counted_costs().items() if name in PRESETS.builtins}
     changed = [study for study in studies if study.preset is not None or study.name not in known]

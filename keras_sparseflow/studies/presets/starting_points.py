@@ -5,7 +5,7 @@ from typing import Any
 from keras_sparseflow.studies.study import GRID_FIELDS, Grid, Study
 
 _PUBLISHED = {"variant": "SC_BN", "optimizer": "momentum", "learning_rate": 0.1, "schedule": "wide_resnet"}
-"""Of Wide ResNets: skip connections, BatchNorm, momentum and the schedule of Zagoruyko & Komodakis 2016."""
+"""Fields of Wide ResNets: skip connections, BatchNorm, momentum and the schedule of Zagoruyko & Komodakis 2016."""
 
 _SMALL = {"width": 1, "epochs": 10, "batch_size": 64}
 _PLAIN = {**_PUBLISHED, "variant": "BN", "learning_rate": 0.05, **_SMALL}

@@ -10,7 +10,7 @@ LOW, HIGH = 0.001, 0.1
 """The learning rates."""
 
 EPOCHS = {"fashion_mnist": 500, "cifar10": 1000, "cifar100": 1000}
-"""For how many epochs the paper trained on each dataset."""
+"""Number of epochs that the paper trained on each dataset."""
 
 DATASET_NAMES = {"fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 

@@ -28,11 +28,11 @@ class Diagnostics:
 
     Args:
         spec: of the run.
-        data: whose images are looked at, the same ones for each run.
+        data: dataset; the same of its images are looked at in each run.
         say: shows what is measured, where that takes long.
 
     Attributes:
-        callbacks: what measures along the training.
+        callbacks: callbacks that measure along the training.
     """
 
     def __init__(self, spec: RunSpec, data: ImageData, say: Say = lambda _: None):
@@ -55,7 +55,7 @@ class Diagnostics:
 
     @property
     def has_landscape(self) -> bool:
-        """Whether anything is measured of the trained network."""
+        """True if anything is measured of the trained network."""
         return self._spec.measurement.landscape_steps is not None
 
     def landscape(self, model: keras.Model) -> list[Row]:

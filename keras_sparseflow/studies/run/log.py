@@ -22,7 +22,7 @@ class RunLog:
 
     Args:
         spec: of the run.
-        folder: where its files go; see `keras_sparseflow.records`.
+        folder: folder of its files; see `keras_sparseflow.records`.
         tensorboard: whether to write TensorBoard events.
         first_epoch: the epoch, from 0, that the run begins in.
 
@@ -51,7 +51,7 @@ class RunLog:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to train: all epochs are done, or it diverged."""
+        """True if nothing is left to train: all epochs are done, or the run diverged."""
         return self.diverged or self.next_epoch >= self.spec.training.epochs
 
     def restore(self) -> dict[str, np.ndarray] | None:
@@ -98,7 +98,7 @@ class RunLog:
         Args:
             metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`.
             flow: its rows, none if it is not measured.
-            seconds: what it took.
+            seconds: duration of the epoch.
             diagnostics: as `flow`.
 
         Raises:

@@ -24,9 +24,9 @@ def set_scored_masks(
     """Gives the masked layers of a network the masks of the spec's score.
 
     Args:
-        model: whose masked layers are all active; stock layers stay as they are.
+        model: model whose masked layers are all active; stock layers stay as they are.
         spec: names the score, and gives the seed of what is random.
-        data: whose training images scores may look at, as they are, without augmentation.
+        data: dataset whose training images scores may look at, as they are, without augmentation.
         density: of the masked kernels together or each, as the distribution has it; None where that is counts.
         distribution: see `make_masks`.
         allow_collapse: whether a kernel may be left without any active weight.
@@ -56,7 +56,7 @@ def check_samples(specs: Iterable[RunSpec], data: ImageData) -> None:
 
     Args:
         specs: of the runs.
-        data: that they train on.
+        data: dataset on which they train.
 
     Raises:
         ValueError: a class has fewer training images.

@@ -44,8 +44,8 @@ def build_network(
     """Returns the spec's network, initialised and compiled.
 
     Args:
-        spec: what to build.
-        data: whose image shape and classes it fits.
+        spec: spec of the network to build.
+        data: dataset whose image shape and classes it fits.
         jit: whether XLA compiles its steps; None for Keras' choice.
         study_dir: the folder with the earlier rounds of a lottery ticket; other networks need none.
         allow_collapse: whether masks may leave a kernel without any active weight.
@@ -89,10 +89,10 @@ def initial_network(
     """Returns the spec's network with the weights and the masks that it begins with, before ToST's tweaks.
 
     Args:
-        spec: what to build.
-        data: whose image shape and classes it fits, and on which scores are computed.
+        spec: spec of the network to build.
+        data: dataset whose image shape and classes it fits, and on which scores are computed.
         model_class: the class to make.
-        study_dir: where the earlier rounds of a lottery ticket are; others need none.
+        study_dir: folder with the earlier rounds of a lottery ticket; other networks need none.
         allow_collapse: whether a kernel may be left without any active weight.
 
     Raises:
@@ -180,7 +180,7 @@ def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda 
 
     Args:
         specs: of runs with scores that may be refused.
-        data: that they train on.
+        data: dataset on which they train.
         say: shows which network is tried; large ones take long.
 
     Raises:

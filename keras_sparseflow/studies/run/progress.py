@@ -22,7 +22,7 @@ class StudyProgress:
 
     Args:
         specs_planned: every run of the study.
-        console: where to show it; None for standard output.
+        console: console to show it on; None for standard output.
 
     Attributes:
         done: finished runs, skipped ones included.

@@ -40,8 +40,8 @@ def learning_rates(spec: RunSpec, rate: Any, data: ImageData) -> Any:
     """Returns the learning rate of an optimizer: a number, or a schedule.
 
     Args:
-        spec: whose schedule and epochs it follows.
-        rate: what the schedule scales: a number, or an array of one for each of several networks.
+        spec: spec with the schedule and the epochs.
+        rate: rate that the schedule scales: a number, or an array of one for each of several networks.
         data: gives the steps of an epoch.
 
     Example:

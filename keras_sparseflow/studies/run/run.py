@@ -62,12 +62,12 @@ def run(
     """Trains one network and returns its result; a finished run is not trained again.
 
     Args:
-        spec: what to train.
-        folder: where its files go; see `keras_sparseflow.records`.
-        data: what `load_images` gave for the spec's dataset options.
+        spec: spec of the network to train.
+        folder: folder of its files; see `keras_sparseflow.records`.
+        data: images that `load_images` gave for the spec's dataset options.
         tensorboard: whether to write TensorBoard events.
         jit: whether XLA compiles the step; None for Keras' choice, yes on a GPU and no on a CPU.
-        strategy: whose replicas share each batch, which they must divide; None for the current one, one device
+        strategy: strategy whose replicas share each batch, which they must divide; None for the current one, one device
             unless this stands in another's scope. Of several workers, each of which calls this, the chief alone
             writes.
         on_epoch: called after each epoch with its number, from 0, and its metrics.

@@ -28,7 +28,7 @@ def begin_round(model: SparseModel, spec: RunSpec, study_dir: Path, *, allow_col
     Args:
         model: the spec's, dense; it stays so in the dense round.
         spec: of the round.
-        study_dir: where the earlier rounds' runs are.
+        study_dir: folder with the runs of earlier rounds.
         allow_collapse: whether a kernel may be left without any active weight.
 
     Raises:
@@ -63,7 +63,7 @@ def rewind_points(spec: RunSpec, folder: RunFolder, first_step: int) -> list[ker
     Args:
         spec: of the run.
         folder: of the run.
-        first_step: that it goes on from: after a checkpoint behind that point it has been kept.
+        first_step: step from which the run goes on; behind that point the state has been kept already.
     """
     tickets = spec.sparsity.tickets
     if tickets is None or spec != spec.first_round or first_step > tickets.rewind_step:

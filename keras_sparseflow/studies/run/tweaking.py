@@ -24,7 +24,7 @@ def check_tweaks(specs: Sequence[RunSpec], data: ImageData) -> None:
 
     Args:
         specs: of the runs.
-        data: that they train on.
+        data: dataset on which they train.
 
     Raises:
         ValueError: a network has no ReLU or no layer for a ghost, or LRsI wants more images.

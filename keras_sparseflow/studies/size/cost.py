@@ -24,13 +24,13 @@ class Cost:
     """The cost of training networks, summed over them; only the weights of kernels are counted.
 
     Args:
-        networks: how many.
+        networks: number of networks.
         steps: gradient steps.
         active_weights: weights that a network uses; both arms of a pair have as many.
         stored_weights: weights that are stored and computed with, inactive ones included.
         flops: floating-point operations with all stored weights: training, evaluation, gradient flow at the end of
             epochs, rescaling of initial weights, and diagnostics, of which power iteration may end sooner.
-        active_flops: those that active weights alone would need.
+        active_flops: operations that active weights alone would need.
     """
 
     networks: int = 0
@@ -175,8 +175,8 @@ def counted(number: int, noun: str) -> str:
     """Returns a number with its noun, which takes an s unless it is one.
 
     Args:
-        number: how many.
-        noun: of one.
+        number: count of the things.
+        noun: noun in the singular.
 
     Example:
         >>> counted(1, "network"), counted(3, "network")

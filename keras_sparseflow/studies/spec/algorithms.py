@@ -7,10 +7,10 @@ ALGORITHMS = {
     ("optimizer", "adagrad"): 2,  # accumulators start at 0, no longer at 0.1
     ("score", "synflow"): 2,  # keeps as many weights after each round as its authors' code
 }
-"""Versions of algorithms, by the field of a spec and the value that choose them; one that is not here is in its first.
+"""Versions of algorithms, by the field of a spec and the value that choose them; the first version is not listed.
 
-Whoever changes what a spec comes to raises the version of what was changed: its runs get other names, so that results
-of the earlier algorithm, which stay on disk, are not taken for theirs.
+A change to an algorithm that changes the results of a spec must raise its version: its runs get other names, so that
+results of the earlier algorithm, which stay on disk, are not taken for theirs.
 """
 
 

@@ -26,10 +26,10 @@ def canonical_arguments(field: str, name: str, texts: Sequence[str], table: Tabl
     """Returns the texts that concern one named thing, each in its one spelling, in order.
 
     Args:
-        field: what an error names.
-        name: whose arguments are kept; those of other names in the table change nothing about it.
+        field: field that an error names.
+        name: name whose arguments are kept; those of other names in the table change nothing about it.
         texts: each "name.argument=value"; a value is a number, true or false.
-        table: where the names stand.
+        table: table of the names.
 
     Raises:
         ValueError: a text of another form, an unknown name, or an argument that is given twice.
@@ -58,7 +58,7 @@ def check_used(field: str, texts: Iterable[str], names: Iterable[str]) -> None:
     """Raises a ValueError for an argument of a thing that nothing uses: it would change nothing, silently.
 
     Args:
-        field: what the error names.
+        field: field that the error names.
         texts: each "name.argument=value".
         names: of the things that are used.
     """

@@ -20,7 +20,7 @@ class Part:
     part that has one are trained one after the other.
 
     Args:
-        help: what it is, in words that a list can show.
+        help: its description, in words that a list can show.
         prepare: `(model, spec) -> None`, called before the network is compiled, each time that it is built. It may
             change layers, but must add and remove none, nor any variable, and must leave weights and masks as they are.
         penalty: `(kernel) -> scalar`, what each kernel, a tensor that is zero where its mask is False, adds to the
@@ -41,7 +41,7 @@ class Part:
 
     @property
     def changes_training(self) -> bool:
-        """Whether it has a hook."""
+        """True if the part or tweak has a hook that changes the training."""
         return any(hook is not None for hook in (self.prepare, self.penalty, self.callbacks))
 
 
@@ -50,8 +50,8 @@ class Combined:
     """A vocabulary of parts that a name joins by _.
 
     Args:
-        field: of a spec, whose values these names are.
-        parts: what can be joined, in the order in which a name lists them.
+        field: field of a spec that has these names as values.
+        parts: parts that can be joined, in the order in which a name lists them.
         nothing: the name that has no part.
         everything: a name that has all built-in ones; None where there is none.
     """
@@ -102,7 +102,7 @@ PARTS = Table(
 """The parts that can be combined, in the order in which a combined name lists them."""
 
 VARIANTS = Combined("variant", PARTS, nothing="NR")
-"""How the names of variants are made of their parts."""
+"""The rule by which names of variants combine parts."""
 
 
 def parse_variant(name: str) -> frozenset[str]:
@@ -133,7 +133,7 @@ TWEAKS = Table(
 """The parts that can be combined, in the order in which a combined name lists them."""
 
 COMBINED_TWEAKS = Combined("tweaks", TWEAKS, nothing="none", everything="tost")
-"""How their names are combined."""
+"""The rule by which names combine tweaks."""
 
 
 def parse_tweaks(name: str) -> frozenset[str]:

@@ -27,7 +27,7 @@ class DataSpec:
     train_size: int | None = spec_field(None, "number of training images, class-balanced; none takes all", minimum=1)
     subset_seed: int | None = spec_field(
         0,
-        "what the choice of `train_size` images depends on",
+        "seed of the choice of `train_size` images",
         when=lambda values: values["train_size"] is not None,
         minimum=0,
         maximum=LARGEST_SEED,
@@ -41,7 +41,7 @@ class DataSpec:
     )
     augment_flip: str | None = spec_field(
         "random",
-        "whether DA flips images left to right at random",
+        "flips of DA: images are mirrored left to right at random, or never",
         OURS,
         when=_augments,
         choices=("random", "never"),

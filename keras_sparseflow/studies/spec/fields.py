@@ -31,9 +31,9 @@ def spec_field(
     """A field of a part of a spec.
 
     Args:
-        default: where none is given.
-        help: what it means, in words that a flag can show.
-        source: where the default comes from.
+        default: value if none is given.
+        help: its meaning, in words that a flag can show.
+        source: origin of the default.
         when: tells from the other values whether the field means anything; None if it always does. A spec sets a field
             that means nothing to None.
         **limits: `choices`, and of a list of them `fewest`, how many it must name; or of a number any of `minimum`,

@@ -17,16 +17,16 @@ def _looks_at(*diagnostics: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class FlowSpec:
-    """Of which tensors, of whose gradient and when gradient flow is measured."""
+    """Measurement of gradient flow: its measures, tensors and gradient, and its readings of an epoch."""
 
     flow_measures: tuple[str, ...] = spec_field(
         ("grad_norm_1", "grad_norm_2", "egf_1", "egf_2"), "measures of gradient flow by name", PAPER
     )
     flow_tensors: str = spec_field(
-        "kernels", "which tensors count as layers: kernels, or every trainable weight", OURS, choices=("kernels", "all")
+        "kernels", "tensors that count as layers: kernels, or every trainable weight", OURS, choices=("kernels", "all")
     )
     flow_cost: str = spec_field(
-        "total", "whose gradient: the total cost with its L2 term, or the data's", OURS, choices=("total", "data")
+        "total", "cost whose gradient is measured: total, with L2, or the data's", OURS, choices=("total", "data")
     )
     flow_readings: tuple[str, ...] = spec_field(
         READINGS,
@@ -63,7 +63,7 @@ class MeasurementSpec:
     flow: FlowSpec | None = part(FlowSpec, lambda values: values["flow_epochs"] > 0)
     diagnostics: tuple[str, ...] = spec_field(
         (),
-        "what to measure besides flow: top_eigenvalue of the loss's Hessian and activation_sparsity, along the "
+        "measurements besides flow: top_eigenvalue of the loss's Hessian and activation_sparsity, along the "
         "training; of the trained network loss_along the top eigenvector, and loss_surface over a plane of random "
         "directions; none for none",
         TOST,

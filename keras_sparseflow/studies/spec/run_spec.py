@@ -35,7 +35,7 @@ from keras_sparseflow.studies.spec.training_spec import TrainingSpec
 __all__ = ["DataSpec", "MeasurementSpec", "ModelSpec", "RunSpec", "SparsitySpec", "TrainingSpec"]
 
 DEFAULT_WIDTH = 10
-"""Of networks for images; that of a multilayer perceptron follows the images' size."""
+"""The width of networks for images; the one of a multilayer perceptron follows from the size of the images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +49,10 @@ class RunSpec:
     Args:
         data: the images, and how they are augmented.
         model: the network.
-        sparsity: how it is sparse.
-        training: how it is trained.
-        measurement: what is measured.
-        seed: what initial values, masks, batch order and augmentation depend on.
+        sparsity: method, score and density of its masks.
+        training: optimizer, loss, epochs and tweaks.
+        measurement: measured gradient flow and diagnostics.
+        seed: seed of initial values, masks, batch order and augmentation.
 
     Raises:
         ValueError: a value is of the wrong type, out of its range, or an unknown name.
@@ -71,7 +71,7 @@ class RunSpec:
     training: TrainingSpec = part(TrainingSpec)
     measurement: MeasurementSpec = part(MeasurementSpec)
     seed: int = spec_field(
-        0, "what initial values, masks, batch order and augmentation depend on", minimum=0, maximum=LARGEST_SEED
+        0, "seed of initial values, masks, batch order and augmentation", minimum=0, maximum=LARGEST_SEED
     )
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class RunSpec:
 
     @property
     def decides_over_all(self) -> bool:
-        """Whether the score decides how many weights of each kernel are active."""
+        """True if the score decides how many weights of each kernel are active."""
         distribution = self.sparsity.distribution
         return distribution is not None and isinstance(DISTRIBUTIONS.get(distribution)([(1,)], 1.0), int)
 

@@ -106,7 +106,7 @@ class SparsitySpec:
     )
     method: str | None = spec_field(
         "static",
-        "how the network becomes sparse: static masks by the score; rigl or set, which let the masks move while it "
+        "method that makes the network sparse: static masks by the score; rigl or set, whose masks move while it "
         "trains; magnitude pruning of the network that was dense until then; or lottery, rounds of training a network, "
         "pruning it and going back to its early weights",
         PAPER,
@@ -114,7 +114,7 @@ class SparsitySpec:
     )
     distribution: str | None = spec_field(
         "uniform",
-        "how active weights are shared out: one density for every kernel, larger kernels sparser (er, erk), or by the "
+        "distribution of active weights over kernels: one density for all, larger kernels sparser (er, erk), or by the "
         "score over all kernels together",
         PAPER,
         when=_shares_out,
@@ -128,7 +128,7 @@ class SparsitySpec:
     )
     score: str | None = spec_field(
         "random",
-        "which weights are active at first: those that this score ranks highest before training, random for any",
+        "score of weights: those that it ranks highest before training are active at first; random takes any",
         PAPER,
         when=_has_score,
     )
@@ -147,10 +147,10 @@ class SparsitySpec:
 
     @property
     def is_dense(self) -> bool:
-        """Whether all weights are active to the end."""
+        """True if all weights are active to the end."""
         return self.matched_fraction is None and self.density == 1
 
     @property
     def moves(self) -> bool:
-        """Whether one of the package's own methods moves the masks."""
+        """True if one of the package's own methods moves the masks."""
         return self.moving is not None and self.method in MASK_SCHEDULES.builtins

@@ -23,7 +23,7 @@ class GhostSpec:
 
     ghost_decay: str = spec_field(
         "cosine",
-        "how the skips of GSk fade, along half a cosine or a line; none: they stay, as do the soft activations of GSw",
+        "fading of GSk's skips: along half a cosine or a line; none: they stay, as do the soft activations of GSw",
         OURS,
         choices=("cosine", "linear", "none"),
     )
@@ -36,7 +36,11 @@ class GhostSpec:
         maximum=1,
     )
     ghost_activation: str | None = spec_field(
-        "swish", "what GSw has in place of ReLU until then", TOST, when=_has("GSw"), choices=("swish", "mish")
+        "swish",
+        "activation that GSw puts in place of ReLU until then",
+        TOST,
+        when=_has("GSw"),
+        choices=("swish", "mish"),
     )
 
 
@@ -49,7 +53,7 @@ class SmoothingSpec:
     )
     smoothing_over: str = spec_field(
         "all",
-        "of LS: which classes share it, all or the others than the label's, as in the authors' code",
+        "of LS: classes that share it: all, or the others than the label's, as in the authors' code",
         TOST,
         choices=("all", "others"),
     )
@@ -97,7 +101,7 @@ class TrainingSpec:
     l2: float | None = spec_field(1e-4, "lambda of L2, on kernels only", PAPER, when=_decays, minimum=0)
     l2_form: str | None = spec_field(
         "auto",
-        "what L2 is: a loss term with gradient lambda * w, or decoupled decay by learning rate * lambda * w; "
+        "form of L2: a loss term with gradient lambda * w, or decoupled decay by learning rate * lambda * w; "
         "auto: decoupled under adamw, otherwise the loss term",
         OURS,
         when=_decays,
@@ -105,7 +109,7 @@ class TrainingSpec:
     )
     precision: str = spec_field(
         "float32",
-        "what layers compute in; weights, logits and losses are float32 in mixed precision too",
+        "type of the layers' computations; weights, logits and losses are float32 in mixed precision too",
         OURS,
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )

@@ -89,7 +89,7 @@ def take_threads(planned: int) -> None:
     """Has TensorFlow use so many threads within an operation on a CPU: their number decides last bits.
 
     Args:
-        planned: how many.
+        planned: planned number of threads.
 
     Raises:
         RuntimeError: this process may use fewer cores, or TensorFlow has started with other threads.

@@ -29,7 +29,7 @@ def drop_and_grow(weights: np.ndarray, mask: np.ndarray, growth: np.ndarray, cou
         weights: the kernel, of any shape.
         mask: boolean, of the kernel's shape.
         growth: scores of the kernel's shape, at least 0.
-        count: how many weights to drop and to grow, in [0, active weights].
+        count: number of weights to drop and to grow, in [0, active weights].
 
     Returns:
         A boolean mask of the kernel's shape with as many active weights as before.

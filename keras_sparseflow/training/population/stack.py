@@ -69,7 +69,7 @@ class Stack:
         optimizer: makes the optimizer, which must be elementwise, see `why_not_elementwise`.
         loss: mean loss of a batch, of labels and the template's outputs.
         measures: names in `flow.MEASURES`; none if flow is never measured.
-        tensors: which tensors count as layers, see `flow.flow_kernels`.
+        tensors: tensors that count as layers, see `flow.flow_kernels`.
         cost: "total" or "data", see `FlowRecorder`.
         factor: schedule of the learning rates, see `schedules.Factor`.
         steps: steps of the whole training.

@@ -21,7 +21,7 @@ def activation_curves(names: Sequence[str], low: float = -5.0, high: float = 5.0
         names: in `keras_sparseflow.layers.activations.ACTIVATIONS`, each once.
         low: the smallest input.
         high: the largest input, above `low`.
-        points: how many inputs, at least 2; the default gives steps of 0.025.
+        points: number of inputs, at least 2; the default gives steps of 0.025.
 
     Returns:
         A DataFrame with the columns `activation`, `x`, `value` and `derivative`, `points` rows for each

@@ -12,7 +12,7 @@ PAIRS = np.arange(8.0)
     [
         (Scale(), "0.5000", "+0.5000"),
         (Scale(decimals=None), "0.5", "+0.5"),
-        (Scale(ratio=True), "1.649", f"{TIMES} 1.65"),
+        (Scale(ratio=True), "1.649", f"{TIMES} 1.649"),
     ],
 )
 def test_a_scale_says_how_values_are_printed(scale, value, difference):

@@ -19,7 +19,7 @@ def _halves(judged):
 
 
 def test_pure_noise_decides_something_in_few_studies():
-    """Of all claims in `suites/report`."""
+    """This judges some claims; `suites/report` does the same with all."""
     study, rng = make_study(PAIRS, **NOISE), np.random.default_rng(0)
     decided, tests = 0, 0
     for _ in range(40):

@@ -45,8 +45,8 @@ def test_correlations_are_those_of_scipy(make_results):
         for _, cell in runs.groupby(["optimizer", "variant"])
     ]
     assert _said(axes) == [
-        f"Kendall's τ = {overall:.2f} over 60 runs".replace("-", "\N{MINUS SIGN}"),
-        f"mean |τ| = {np.mean(within):.2f} within 4 configurations",
+        f"Kendall's τ = {overall:.3f} over 60 runs".replace("-", "\N{MINUS SIGN}"),
+        f"mean |τ| = {np.mean(within):.3f} within 4 configurations",
     ]
     one = against_flow(results.query("optimizer == 'sgd' and variant == 'NR'"), ["egf_2"])
     assert all(_said(axes)[1].endswith(" within 1 configuration") for axes in one.axes)

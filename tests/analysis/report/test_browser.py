@@ -143,7 +143,7 @@ def seen_by(written, width):
 
 @pytest.fixture(scope="module")
 def seen(written):
-    """What a reader saw who clicked through the report."""
+    """Contents of the screen as a reader clicks through the report."""
     return seen_by(written, 1280)
 
 

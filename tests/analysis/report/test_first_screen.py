@@ -8,7 +8,7 @@ import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_interval, format_signed
 from keras_sparseflow.analysis.report.effects import effects
-from keras_sparseflow.analysis.report.first_screen import _verb, effect_drawing, question
+from keras_sparseflow.analysis.report.first_screen import effect_drawing, question
 from keras_sparseflow.analysis.statistics.verdicts import NO_DIFFERENCE, NOT_TESTABLE, OTHER_WAY, TOO_FEW, YES
 from tests.analysis.densities import make_densities, with_tweaks
 from tests.analysis.pairs import redrawn
@@ -43,14 +43,14 @@ def test_a_small_true_effect_is_not_seen_in_three_pairs_and_is_seen_in_thirty(an
     (few,), said = answered(3, 0.8)
     assert few == TOO_FEW and "too few pairs" in said and re.search(r"\d+ pairs would", said)
     (many,), said = answered(30, 0.8)
-    assert many == YES and re.search("sparse networks are better than dense", said, re.IGNORECASE)
-    assert "95% interval +" in said and "p = " in said and "30 pairs" in said
+    assert many == YES and re.search("sparse networks did better than dense", said, re.IGNORECASE)
+    assert "95% interval +" in said and "p <0.001" in said and "30 pairs" in said
 
 
 def test_an_effect_the_other_way_is_said_as_plainly(answered):
     (verdict,), said = answered(30, -0.8)
     assert verdict == OTHER_WAY
-    assert re.search("sparse networks are worse than dense", said, re.IGNORECASE)
+    assert re.search("sparse networks did worse than dense", said, re.IGNORECASE)
     minus = "\N{MINUS SIGN}"
     assert re.search(rf"95% interval {minus}\S+ to {minus}", said)
 
@@ -94,7 +94,23 @@ def test_of_diverged_runs_the_other_side_is_better(make_results):
     assert found["verdict"].tolist() == [OTHER_WAY] and "worse than dense" in said[0]
     assert any("15 runs diverged" in sentence for sentence in warned)
     both = first_screen(results.assign(diverged=True))
-    assert both[0]["verdict"].tolist() == [NO_DIFFERENCE] and "No difference" in both[1][0]
+    assert both[0]["verdict"].tolist() == [NOT_TESTABLE] and "no pair of networks differs" in both[1][0]
+
+
+def test_of_several_comparisons_too_small_each_names_the_pairs_that_would_do(make_results):
+    found, said = effects_and_answer(redrawn(make_results(("adam",), ("NR", "BN"), (7,), range(3)), 0.05))
+    assert set(found["verdict"]) == {TOO_FEW} and found["needed"].notna().all()
+    named = ", ".join(f"{row['label']} {row['needed']:g}" for row in found.to_dict("records"))
+    assert named.replace("adam, ", "") in said[1].replace("adam, ", "").replace(";", ",")
+
+
+def test_of_cells_that_cannot_be_told_no_difference_is_not_said(make_results):
+    results = redrawn(make_results(("adam",), ("NR", "BN"), (7,), range(3)))
+    _, said = effects_and_answer(results[(results["variant"] == "NR") | (results["arm"] == "sparse")])
+    assert said[0] == (
+        "Whether sparse networks did better than dense ones of equal capacity cannot be told in any of 2 cells; in 1 "
+        "there are too few pairs to tell, 1 can't be tested."
+    )
 
 
 def test_by_loss_the_lower_is_better_and_drop_leaves_pairs_out(answered, make_results):
@@ -142,11 +158,3 @@ def test_the_figure_of_effects_says_what_is_taken_from_what(make_results):
     drawn = effect_drawing(tweaks, "test_loss")
     assert drawn.title == "Effects: each minus no tweaks"
     assert drawn.figure.get_supxlabel() == "difference in test loss (right: better)"
-
-
-VERBS = {"random masks (uniform)": "are", "sparse networks": "are", "SNIP (global)": "is"}
-
-
-@pytest.mark.parametrize("subject", VERBS)
-def test_what_stands_in_parentheses_decides_no_verb(subject):
-    assert _verb(subject) == VERBS[subject]

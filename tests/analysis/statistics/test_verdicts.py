@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from keras_sparseflow.analysis.frames.formats import MINUS
 from keras_sparseflow.analysis.statistics.power import pairs_needed, size_found
 from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
 from keras_sparseflow.analysis.statistics.verdicts import (
@@ -32,7 +33,7 @@ def test_one_sign_in_all_pairs_decides_in_its_direction():
     differences = np.arange(1, 16) / 100
     assert _judge(differences).answer == YES
     assert _judge(-differences).answer == OTHER_WAY
-    assert re.search(r"<0\.001.*15 pairs", _judge(differences).reason)
+    assert re.search(r"p <0\.001.*15 pairs", _judge(differences).reason)
 
 
 def test_six_pairs_are_enough_where_all_say_the_same_and_five_are_not():
@@ -54,7 +55,8 @@ def test_many_pairs_without_a_difference_name_the_smallest_that_they_would_have_
     assert found.answer == NO_DIFFERENCE and f"{expected:.4f}" in found.reason
     corrected = size_found(30, 0.05 / 12) * differences.std(ddof=1)
     assert f"{corrected:.4f}" in _judge(differences, tests=12).reason and corrected > expected
-    assert f"{expected:.3f}" in _judge(differences, decimals=3).reason
+    smaller = judge(_test(differences), 0.9, show=lambda difference: f"{MINUS}{difference:.2f} nats")
+    assert f"a difference of {expected:.2f} nats" in smaller.reason, "its size, whatever its sign"
 
 
 def test_few_pairs_name_the_number_that_would_find_what_was_seen():
@@ -96,17 +98,22 @@ def test_pairs_that_no_corrected_test_could_call_significant_are_too_few():
     assert _judge(differences, tests=1000).answer == TOO_FEW  # 2 ** -11 is above 0.05 / 1000
 
 
-def test_pairs_that_are_all_equal_are_no_difference_where_there_are_enough_of_them():
+def test_pairs_of_which_none_differs_cannot_be_tested_however_many_they_are():
     found = _judge(np.zeros(30))
-    assert found.answer == NO_DIFFERENCE and "30 pairs" in found.reason and "0.0000" not in found.reason
+    assert found.answer == NOT_TESTABLE and found.reason == "no difference in any of 30 pairs"
     assert _judge(np.zeros(4)).answer == TOO_FEW
 
 
 def test_a_small_p_whose_interval_holds_zero_is_no_claim():
-    differences = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, *[0.0] * 9]
+    differences = [*np.arange(1, 13) / 100, *[0.0] * 30]
     test = _test(differences)
     assert test.p_two_sided < 0.05 and test.low <= 0
     assert judge(test, test.p_two_sided).answer == NO_DIFFERENCE
+
+
+def test_pairs_that_do_not_differ_are_no_evidence_of_no_difference():
+    found = _judge([0.01, -0.01, 0.02, *[0.0] * 12])
+    assert found.answer == TOO_FEW and "15 pairs, of which 3 differ" in found.reason
 
 
 def test_diverged_runs_count_as_losses():

@@ -72,7 +72,7 @@ def test_folder_is_tested_on_test_where_there_is_validation_too(tmp_path):
 
 
 def test_folder_has_the_order_of_tensorflow_datasets(tmp_path):
-    """So that studies begun with images in that order go on with the same."""
+    """Studies that were begun with images in that order can go on with the same."""
     data = load_images("folder", data_dir=write_folder(tmp_path, count=7))
     builder = tfds.folder_dataset.ImageFolder(str(tmp_path))
     for split, labels in (("train", data.train_labels), ("test", data.test_labels)):

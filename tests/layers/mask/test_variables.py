@@ -1,4 +1,4 @@
-"""The kernel of a masked layer as users of stock layers use it: it keeps its mask whatever they do."""
+"""The kernel of a masked layer as users of stock layers use it: it keeps its mask."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def built(density=0.4, seed=0, **options):
 
 
 def holds(layer):
-    """Whether exactly the active weights are other than zero."""
+    """Returns whether exactly the active weights are other than zero."""
     return np.array_equal(np.array(layer.stored_kernel) != 0, np.array(layer.mask))
 
 
@@ -108,7 +108,7 @@ def test_stock_weights_are_refused_with_a_way_out():
 
 
 def test_what_stock_layers_have_saved_is_loaded_through_the_mask():
-    """As in files of models whose attributes are layers."""
+    """Files of models whose attributes are layers hold such weights."""
     stock, layer = keras.layers.Dense(4), built()
     stock.build((None, 6))
     store = {}

@@ -120,6 +120,16 @@ def test_values_that_are_not_finite_reach_the_outputs(by, value):
     assert np.array_equal(~np.isfinite(y[5, 0, 0]), reached) and np.isfinite(np.delete(y, 5, 0)).all()
 
 
+@BY
+def test_a_product_of_several_threads_has_the_same_bits_each_time(by):
+    layer = SparseDense(788, density=0.05, mask_seed=0)
+    x = tf.constant(np.random.default_rng(0).normal(size=(128, 788)), tf.float32)
+    layer.build(x.shape)
+    with kernels_by(by):
+        first, *others = [computed(layer, x) for _ in range(20)]
+    assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+
+
 def test_numba_gives_the_same_bits_with_any_number_of_threads(monkeypatch):
     from keras_sparseflow.layers.sparse import numba_kernels
 

@@ -116,7 +116,7 @@ def test_a_convolution_before_batch_norm_in_either_mode(training):
 
 
 def test_hessian_products_behind_batch_norm_in_training_are_those_of_finite_differences():
-    """Where statistics are the batch's own, TensorFlow's moments lose a part of second derivatives."""
+    """TensorFlow's moments lose a part of second derivatives where statistics are the batch's own."""
     model, data = convolutional()
     own = problem(model, data)
     vectors = [np.random.default_rng(7).normal(size=kernel.shape) for kernel in own.kernels]

@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(5, 2, 3))
 
 
 def hessian(function, x):
-    """Of a function of an array, through two tapes: shape (entries, entries)."""
+    """Returns the Hessian of a function of an array, through two tapes: shape (entries, entries)."""
     x = tf.constant(x)
     with tf.GradientTape() as outer:
         outer.watch(x)

@@ -133,7 +133,7 @@ NORMS = {
 
 @pytest.mark.parametrize("name", NORMS)
 def test_layers_that_normalise_each_example_only_scale_and_shift(name):
-    """By the absolute values of their variables, whatever is ahead of them: signals stay positive."""
+    """They take the absolute values of their variables, so that signals stay positive behind any other layers."""
     first, last = keras.layers.Dense(4, use_bias=False), keras.layers.Dense(3, use_bias=False)
     norm = NORMS[name]()
     model = keras.Sequential([keras.Input((5, 4)), norm, first, NORMS[name](), last])

@@ -48,7 +48,7 @@ PREPARATION = {
     prepare_module: ("check_specs", "make_strategy", "plan_study", "cost"),
     Study: ("members",),
 }
-"""Where the parts of a study's preparation are called from."""
+"""Functions of a study's preparation, by the module or class from which they are called."""
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path, finished):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What a plan asks, in order: the memory of the device, and optimizers, each of which makes tensors."""
+    """Questions of a plan in their order: the memory of the device, and optimizers, each of which makes tensors."""
     asked, why_not, slots = [], elementwise.why_not_elementwise, elementwise.slots_per_weight
 
     def noted(name, answer):

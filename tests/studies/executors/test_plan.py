@@ -64,7 +64,7 @@ def arm(spec):
 
 
 def has_whole_pairs(population):
-    """For pairs that differ in their seeds alone."""
+    """Returns whether both arms of each pair are there; pairs must differ in their seeds alone."""
     return all(
         {arm(spec) for spec in population.specs if spec.seed == seed} == {"sparse", "dense"}
         for seed in {spec.seed for spec in population.specs}
@@ -346,7 +346,7 @@ def dense(*widths, **values):
 
 
 def stack_cost(width, members):
-    """Of a network with 100 inputs, three hidden layers and 10 classes, in batches of 64."""
+    """Returns the cost of networks with 100 inputs, three hidden layers and 10 classes, in batches of 64."""
     weights = 100 * width + 2 * width * width + width * 10
     return 5e7 + members * 6 * weights * 64
 

@@ -199,7 +199,7 @@ def test_every_file_of_a_study_is_the_same_as_from_runs_one_by_one(pair, data, t
 
 
 def test_diagnostics_are_those_of_runs_one_by_one(spec, data, tmp_path):
-    """Of each member as it stands: along the training and of the trained network."""
+    """Diagnostics look at the current weights of each member: along the training and of the trained network."""
     diagnosed = {
         "diagnostics": ("top_eigenvalue", "activation_sparsity", "loss_surface"), "diagnostic_epochs": 1,
         "diagnostic_samples": 9, "eigenvalue_iterations": 2, "landscape_steps": 3, "flow_epochs": 0, "epochs": 2,
@@ -270,7 +270,7 @@ def test_runs_that_were_interrupted_together_go_on_alone(whole, halfway, data, m
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_result_is_only_finished(whole, data, tmp_path, monkeypatch):
-    """One by one the state of the last epoch is saved; together it is not, and the last epoch is trained again."""
+    """Runs one by one save the state of the last epoch; a population does not, and trains that epoch again."""
     specs = whole.specs[:2]
     with monkeypatch.context() as patch, untraced():
         patch.setattr(RunFolder, "finish", interrupt)
@@ -299,7 +299,7 @@ def test_a_corrupt_checkpoint_is_named_before_any_training(whole, halfway, data,
 def test_a_checkpoint_of_another_network_is_refused_before_it_is_trained(
     whole, data, tmp_path, monkeypatch, index, change
 ):
-    """Of a sparse and of a dense one."""
+    """One of the two networks is sparse, the other dense."""
     own = whole.specs[index]
     other = own.but(**change)
     with untraced():
@@ -317,7 +317,7 @@ def test_a_checkpoint_of_another_network_is_refused_before_it_is_trained(
 
 
 def test_a_member_that_diverges_is_finished_as_alone_and_touches_no_other(whole, wild, data, tmp_path, monkeypatch):
-    """It leaves no epochs to wait for; weights and slots of the others are those beside a tame one, bit for bit."""
+    """Others do not wait for its epochs; their weights and slots are those beside a tame one, bit for bit."""
     wild, alone = wild
     tame, states = [whole.specs[0], *whole.specs[2:]], {}
     kept_states(monkeypatch, states)

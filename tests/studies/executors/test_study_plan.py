@@ -48,7 +48,7 @@ REASONS = {
     "activation 'mixing'": ({"activation": "mixing"}, "the value of a unit depends on other units"),
     "flow measure 'mean'": ({"flow_measures": ("egf_2", "mean")}, "its value depends on the size of a kernel, so the"),
 }
-"""By what can't be stacked, a network with it, and why it can't."""
+"""Parts that can't be stacked, each with a network that has it and the reason."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A study in TensorBoard's HParams dashboard: which columns there are, and a row for each run, whoever trains it."""
+"""A study in TensorBoard's HParams dashboard: its columns, and a row for each run of any executor."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def domains(study_dir):
 
 
 def test_a_run_shows_the_fields_that_studies_vary_and_others_that_are_not_at_their_default(spec):
-    """What does not apply is none; what may be none is text in every run."""
+    """Fields that do not apply are none; fields that may be none are text in every run."""
     shown = hyperparameters(spec(variant="L2_BN", seed=2, image_size=8))
     assert shown == {
         "optimizer": "sgd", "variant": "L2_BN", "activation": "relu", "learning_rate": 0.1, "model": "mlp",
@@ -87,7 +87,7 @@ def test_a_field_that_one_run_sets_is_a_column_with_the_default_of_the_others(sp
 
 
 def test_a_field_that_applies_to_some_runs_alone_is_a_column_of_text(spec, tmp_path):
-    """Of lists and of numbers, too."""
+    """Fields of lists and of numbers are columns of text, too."""
     rounds = {"matched_fraction": None, "density": 0.5, "method": "lottery"}
     plan(tmp_path, [spec(), spec(**rounds), spec(matched_fraction=None, method="rigl", density=0.5, move_until=0.25)])
     found = domains(tmp_path)[0]

@@ -23,7 +23,7 @@ from tests.plugins.packages import registered
 pytestmark = pytest.mark.slow
 
 STAGES = ("batches", "masks", "weights", "outputs", "first_loss", "optimizer", "losses", "flow")
-"""Of a run, each of which depends on those before it."""
+"""Stages of a run, each of which depends on those before it."""
 
 
 class Seen:
@@ -50,7 +50,7 @@ class Seen:
 
     @functools.cached_property
     def masks(self):
-        """Of each kernel; all of one without a mask is active."""
+        """The mask of each kernel; without one, all of the kernel is active."""
         return {
             kernel.path: np.ones(kernel.variable.shape, bool) if kernel.mask is None else kernel.mask.numpy()
             for kernel in kernels_of(self._network)
@@ -75,7 +75,7 @@ class Seen:
 
     @functools.cached_property
     def optimizer(self):
-        """What the optimizer is made with, and its learning rate in each step."""
+        """The optimizer's arguments, and its learning rate in each step."""
         optimizer, steps = self._network.optimizer, range(3 * self._spec.training.epochs)
         rate = optimizer._learning_rate
         rates = [float(rate(step) if callable(rate) else rate) for step in steps]
@@ -90,7 +90,7 @@ class Seen:
 
     @functools.cached_property
     def losses(self):
-        """Of each epoch."""
+        """The training loss of each epoch."""
         return pd.read_csv(self._trained / "history.csv")["loss"].to_numpy()
 
     @functools.cached_property
@@ -191,7 +191,7 @@ CHANGES = [
 """An option, another value of it, options beside it, and the first stage that it changes."""
 
 OF_THE_IMAGES = {"dataset": "digits", "image_size": 4, "train_size": 50, "subset_seed": 3}
-"""They decide which images are loaded; that those differ is tested with the data."""
+"""Options that decide which images are loaded; tests of the data show that these differ."""
 
 ELSEWHERE = {
     "epochs",  # how long it lasts

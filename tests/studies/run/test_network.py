@@ -120,7 +120,7 @@ def test_the_lowest_density_of_each_score_is_tried_once_and_tickets_are_not(spec
 # --- what it begins with ----------------------------------------------------------------------------------------
 
 FAN_INS = {"dense": (16, 200), "sparse": (16, 500), "active": (16 * 200 / 500, 200)}
-"""Of the hidden and the output kernel of 16 inputs, 3 outputs, and a pair of 200 and 500 units, by hand."""
+"""Fan-ins of the hidden and the output kernel of 16 inputs, 3 outputs, and a pair of 200 and 500 units, by hand."""
 
 
 @pytest.mark.parametrize("choice", FAN_INS)
@@ -167,7 +167,7 @@ STACKED = [
 
 @pytest.mark.parametrize("values", STACKED, ids=str)
 def test_a_population_begins_with_the_values_and_masks_of_networks_alone(spec, data, values):
-    """Where each kernel draws them for itself no network is built."""
+    """No network is built where each kernel draws its values for itself."""
     found, masks = initial_kernels(spec(**values), data)
     model = build_network(spec(**values), data)
     weights = {variable.path: variable.numpy() for variable in model.trainable_variables}

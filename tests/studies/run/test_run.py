@@ -1,4 +1,4 @@
-"""One run: what it leaves, what its flow is of, and that it survives interruption."""
+"""One run: the files that it leaves, the epochs and tensors of its flow, and interruptions that it survives."""
 
 import json
 
@@ -205,7 +205,7 @@ def test_a_run_whose_last_step_diverges_says_so(spec, folder, data, eager):
 
 
 def check_same(folder, whole):
-    """To the last bit: one thread or several make no difference to networks as small."""
+    """Checks equality to the last bit; the number of threads makes no difference to networks as small."""
     for name in ("history.csv", "flow.csv"):
         pd.testing.assert_frame_equal(rows(folder, name), rows(whole, name), check_exact=True)
     assert scalars(folder)["metrics/loss"] == scalars(whole)["metrics/loss"]

@@ -118,7 +118,7 @@ def test_what_is_gone_stays_gone_where_what_is_left_is_zero_too(series, data, tm
 
 
 def test_a_round_that_removes_nothing_trains_as_the_dense_network_did(data, tmp_path):
-    """Of the 516 weights of its kernels a share of 0.9999 is all; plain SGD has no slots to be remembered."""
+    """The share 0.9999 of the 516 weights of its kernels is rounded to all; plain SGD has no slots to be remembered."""
     specs = rounds_of(ticket(variant="DA_L2_SC_BN"), 0.9999)
     with untraced():
         train("serial", specs, tmp_path, data, tensorboard=False)

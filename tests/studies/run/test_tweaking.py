@@ -58,7 +58,7 @@ def test_initial_weights_are_rescaled_kernel_by_kernel_before_the_first_epoch_al
 
 
 def test_labels_are_smoothed_in_training_alone(data):
-    """By hand: 0.7 of the label's share and 0.3 of the mean of all, or of the others."""
+    """The expected labels are made by hand: 0.7 of the label's share and 0.3 of the mean of all, or of the others."""
     specs = [network(tweaks=tweaks, label_smoothing=0.3) for tweaks in ("none", "LS")]
     specs.append(network(tweaks="LS", label_smoothing=0.3, smoothing_over="others"))
     models = [build_network(spec, data) for spec in specs]

@@ -23,7 +23,7 @@ def sparse(**values):
 
 
 def test_run_ids_are_pinned():
-    """If one of these changes, every study on users' disks is trained again."""
+    """A change of one of these makes every study on users' disks train again."""
     assert spec().run_id == "sgd-NR-mlp_4_68-dense-s0-bba1b0df45"
     matched = {"dataset": "cifar10", "image_size": 8, "variant": "BN_L2", "optimizer": "adam", "seed": 2}
     assert spec(**matched, matched_fraction=20 / 68).run_id == "adam-L2_BN-mlp_4_68-random-m20-s2-def5f8c23d"
@@ -134,7 +134,7 @@ FIELDS = {
     "landscape_steps": (9, {"diagnostics": ("loss_along",)}, {"diagnostics": ("top_eigenvalue",)}),
     "seed": (5, {}),
 }
-"""For each field another value than its default, fields beside which it applies, and some beside which it does not."""
+"""Another value than the default of each field, fields beside which it applies, and some beside which it does not."""
 
 
 def test_every_field_and_every_condition_stands_here():
@@ -264,7 +264,7 @@ def test_order_and_spelling_of_lists_and_numbers_change_nothing():
         sparse(variant="BN_L2") == sparse(variant="L2_BN")
         and sparse(tweaks="LS_GSk_GSw_LRsI").training.tweaks == "tost"
     )
-    assert spec(flow_readings=("end", "steps")) == spec(), "both, in whatever order, are the default"
+    assert spec(flow_readings=("end", "steps")) == spec(), "both, in either order, are the default"
     assert spec(diagnostics=("none",)) == spec()
     along = ("loss_along", "top_eigenvalue")
     assert spec(diagnostics=along).measurement.diagnostics == along[::-1]

@@ -334,7 +334,7 @@ print(json.dumps(found))
 
 @pytest.mark.slow
 def test_replicas_agree_with_one_device_and_with_each_other():
-    """Of a stock model; RigL and SET, which need one, have a `SparseModel` on replicas."""
+    """The model is a stock one; RigL and SET need a `SparseModel`, and have their own test on replicas."""
     done = processes.run(REPLICAS)
     assert done.returncode == 0, done.stderr[-3000:]
     alone, two = json.loads(done.stdout.splitlines()[-1])

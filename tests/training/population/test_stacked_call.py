@@ -35,7 +35,7 @@ LAYERS = {
     ],
     layers.Flatten: [layers.Flatten],
 }
-"""For each form the ways to make its layer; those that the form leaves to `mapped` among them."""
+"""Ways to make the layer of each form, among them those that the form leaves to `mapped`."""
 
 OTHERS = [layers.LayerNormalization, PReLU, layers.UnitNormalization, lambda: layers.Rescaling(2.0, 1.0)]
 

@@ -10,13 +10,13 @@ from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Shown, table_of
 from keras_sparseflow.analysis.report.warnings import budgets
-from keras_sparseflow.analysis.report.words import slug, spoken
+from keras_sparseflow.analysis.report.words import needed_note, slug, spoken
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 
 _READ = (
     "Two-sided paired Wilcoxon signed-rank tests of runs that agree in density, seed and all but what is compared. "
     "Tweaks are compared with the training without any. Differences are positive where the first is better. "
-    "“p, Holm” is corrected for the tests of this page that could be significant at all; bold is below "
+    "“p, Holm” is corrected for the tests of this section that could be significant at all; bold is below "
     f"{ALPHA:g}. Pairs of several densities are not draws from one population: a small p says which is better over the "
     "densities trained here, not by how much at each."
 )
@@ -55,7 +55,7 @@ def _table(label: str, rows: pd.DataFrame, numbers: StudyNumbers) -> Any:
         Shown("first", "first", text=True),
         Shown("second", "second", text=True),
         Shown("company", "of", text=True),
-        Shown("verdict", "is the first better?", text=True),
+        Shown("verdict", "is the first better?", text=True, note=needed_note),
         Shown("p_holm", "p, Holm", format_p, bold=lambda row: row["p_holm"] < ALPHA),
         Shown("p_two_sided", "p", format_p),
         Shown("difference", "typical difference", format_signed),

@@ -47,9 +47,7 @@ def _in_full(label: str, rows: pd.DataFrame, numbers: StudyNumbers) -> Table:
         ),
     ]
     if rows["flow"].notna().any():
-        shown.append(
-            Shown("flow", flow_name(numbers.source.measure, numbers.reading), lambda flow: format_number(flow, 3))
-        )
+        shown.append(Shown("flow", flow_name(numbers.source.measure, numbers.reading), format_number))
     return table_of(rows, shown, slug("means-in-full", label), "", heading=f"{label}: in full")
 
 

@@ -8,8 +8,9 @@ from keras_sparseflow.analysis.statistics.verdicts import YES
 
 _READ = (
     "Each half-sentence of a claim is judged by itself, run by run: “yes” means that the difference is as the paper "
-    "says, “the other way” that it is the opposite. All p-values are two-sided and corrected together, by Holm's "
-    "procedure. The last column names conditions of the paper that this study does not meet."
+    "says, “the other way” that it is the opposite. All p-values are two-sided and corrected by Holm's procedure: for "
+    "all tests of this table, and no others, so that p-values of the same pairs are others than those further up. The "
+    "last column names conditions of the paper that this study does not meet."
 )
 _HEADINGS = ("claim", "half-sentence", "here", "numbers", "why", "other conditions here")
 

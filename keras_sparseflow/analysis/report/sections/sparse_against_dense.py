@@ -13,7 +13,7 @@ from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.pair_tables import pair_files
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
-from keras_sparseflow.analysis.report.words import number_range, slug, spoken
+from keras_sparseflow.analysis.report.words import needed_note, number_range, slug, spoken
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 
 PAPER = "Tessera, Hooker and Rosman (2021)"
@@ -94,7 +94,7 @@ def _details(label: str, cells: pd.DataFrame) -> Table:
     )
     shown = [
         Shown("cell", "cell", text=True),
-        Shown("verdict", "is sparse better?", text=True),
+        Shown("verdict", "is sparse better?", text=True, note=needed_note),
         Shown("p_holm", "p two-sided, Holm", format_p, bold=lambda row: row["p_holm"] < ALPHA),
         Shown("p_two_sided", "p two-sided", format_p),
         Shown("p_value", "p one-tailed", format_p),
