@@ -15,7 +15,6 @@ from .figures.drawing.figure_files import write_figures as write_figures
 from .figures.drawing.svg import figure_bytes as figure_bytes
 from .figures.forest import effects as effects
 from .figures.gallery import Drawing as Drawing
-from .figures.gallery import draw_figures as draw_figures
 from .figures.gallery import figure as figure
 from .figures.landscapes import densities_along as densities_along
 from .figures.landscapes import density_surfaces as density_surfaces
@@ -42,6 +41,7 @@ from .published.tessera_tables import with_published_tau as with_published_tau
 from .published.tost_accuracies import beside_published_tost as beside_published_tost
 from .published.tost_accuracies import load_tost_accuracies as load_tost_accuracies
 from .report.compared_studies import compare_studies as compare_studies
+from .report.figures_of_frames import draw_figures as draw_figures
 from .report.section import Content as Content
 from .report.tables.pair_tables import tabulate as tabulate
 from .report.tables.pair_tables import write_tables as write_tables

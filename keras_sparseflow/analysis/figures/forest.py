@@ -21,7 +21,8 @@ VERDICTS: dict[str, dict[str, Any]] = {
 }
 """The look of a verdict, told apart by marker too."""
 
-_BREADTH = 4.4  # inches: a telephone's, at letters that can be read
+_BROAD = 7.4  # inches: a page's, at letters as large as its own
+_NARROW = 4.4  # inches: a telephone's, at letters that can be read
 
 
 @figure(
@@ -30,9 +31,12 @@ _BREADTH = 4.4  # inches: a telephone's, at letters that can be read
     "Effects at a glance",
     "A row for each comparison, its mark at the effect, on the effect's interval; colour and shape say the verdict of "
     "the corrected test. In parentheses the number of pairs; a ring is the published effect.",
+    over="study",
 )
 def effects(effects: pd.DataFrame, x_label: str = "sparse minus dense, test accuracy") -> Facets:
     """Returns effects beneath each other, each on its interval, about a line at zero.
+
+    The figure is as broad as a page; one for narrow windows, which a page shows there in its place, is its `narrow`.
 
     Args:
         effects: a row for each, from above, with the columns `label`, what is compared; `effect`, and `low` and `high`,
@@ -56,14 +60,21 @@ def effects(effects: pd.DataFrame, x_label: str = "sparse minus dense, test accu
     unknown = sorted(set(effects["verdict"]) - set(VERDICTS))
     if unknown:
         raise ValueError(f"`effects['verdict']` must be one of {', '.join(VERDICTS)}; received {unknown[0]!r}.")
-    rows = effects.reset_index(drop=True).assign(place=np.arange(len(effects), dtype=float))
-    rows = rows.rename(columns={"effect": "mean"})
+    rows = effects.reset_index(drop=True).assign(
+        place=np.arange(len(effects), dtype=float), mean=effects["effect"].array
+    )
+    drawn = _drawn(rows, x_label, _BROAD)
+    drawn.narrow = _drawn(rows, x_label, _NARROW)
+    return drawn
+
+
+def _drawn(rows: pd.DataFrame, x_label: str, breadth: float) -> Facets:
     published = rows["published"].astype(float) if "published" in rows else pd.Series(dtype=float)
     around = pd.concat([rows["low"], rows["high"], published, pd.Series([0.0])]).astype(float)
     drawn = Facets(
         [""], [""], [("", "")],
         scales.of_values(rows["mean"].astype(float), around, log=False), scales.rows(_labels(rows)), (x_label, ""),
-        height=0.2 * len(rows) + 0.1, broadest=_BREADTH, width=_BREADTH, title=lambda *_: "",
+        height=0.2 * len(rows) + 0.1, broadest=breadth, width=breadth, title=lambda *_: "",
     )  # fmt: skip
     (axes,) = drawn.panels.values()
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)

@@ -54,8 +54,15 @@ class Drawing:
         return figure_bytes(self.figure)
 
     def markup(self, prefix: str) -> Any:
-        """Returns the figure as markup of a page; `prefix` tells its ids from those of other figures."""
-        return page_markup(self.svg, prefix, self.title)
+        """Returns the figure as markup of a page; `prefix` tells its ids from those of other figures.
+
+        A figure that has one for narrow windows is followed by that one; the page shows one of the two.
+        """
+        narrow = getattr(self.figure, "narrow", None)
+        if narrow is None:
+            return page_markup(self.svg, prefix, self.title)
+        other = page_markup(figure_bytes(narrow), f"{prefix}n", f"{self.title} (narrow)", "narrow")
+        return page_markup(self.svg, prefix, self.title, "broad") + other
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,9 @@ class Idea:
 
     def draw(self, available: Mapping[str, Any], prefix: str = "", table: str = "") -> Iterator[Drawing]:
         """Yields the figures of this idea, none where the data do not have what it needs."""
-        if not _needed(self.function) <= available.keys() | self.given.keys():
+        made = [value for value in self.given.values() if callable(value)]
+        needed = set().union(_needed(self.function) - self.given.keys(), *map(_needed, made))
+        if not needed <= available.keys():
             return
         try:
             own = {name: _call(value, available) if callable(value) else value for name, value in self.given.items()}
@@ -108,7 +117,7 @@ def figure(
             "density".
         title: what it shows, in a few words.
         caption: how to read it, in sentences; or a function that returns it, its parameters named likewise.
-        over: what a figure shows the runs of: "table" or "dataset".
+        over: what a figure shows the runs of: "table", "dataset" or "study".
         **given: values of the function's parameters in place of the report's; or functions that return them.
 
     Example:
@@ -152,35 +161,26 @@ def drawings(source: Source, section: str | Sequence[str], **frames: pd.DataFram
     """
     wanted = [section] if isinstance(section, str) else list(section)
     available = {name: getattr(source, name) for name in ("flow", "diagnostics", "landscape", "value", "measure")}
-    return draw_figures(wanted, source.results, **available, **frames)
+    return drawings_of(wanted, source.results, {**available, **frames})
 
 
-def draw_figures(sections: Sequence[str] | None, results: pd.DataFrame, **available: Any) -> list[Drawing]:
-    """Returns every figure of a report, or those of some sections, for which there are numbers.
+def drawings_of(sections: Sequence[str], results: pd.DataFrame, available: Mapping[str, Any]) -> list[Drawing]:
+    """Returns the figures of sections for which there are numbers.
 
     Args:
-        sections: in whose order they stand; None for all.
+        sections: in whose order they stand.
         results: one row per finished run.
-        **available: what figures are drawn from besides, by the name of their parameter: `flow`, `diagnostics` and
-            `landscape`, as `keras_sparseflow.records` reads them, `value`, `measure`, and frames of statistics.
-
-    Example:
-        >>> from keras_sparseflow.records import read_flow, read_results
-        >>> drawn = draw_figures(["flow"], read_results("runs/demo"), flow=read_flow("runs/demo"))
-        >>> drawn[0].name
-        'egf_2_of_variants'
+        available: what figures are drawn from besides, by the name of their parameter.
     """
-    available = {"value": "test_accuracy", "measure": "egf_2", **available}
-    known = ideas()
-    order = list(dict.fromkeys(idea.section for idea in known)) if sections is None else list(sections)
-    chosen = [idea for section in order for idea in known if idea.section == section]
-    tables = _tables(results)
+    chosen = [idea for section in sections for idea in ideas() if idea.section == section]
+    placed = arrange(results) if "arm" in results else arrange_densities(results)
+    whole = pd.Series("", results.index)
     found: list[Drawing] = []
-    for over in ("table", "dataset"):
-        names = tables if over == "table" else results["dataset"]
+    for over, names in {"study": whole, "table": placed["table"], "dataset": results["dataset"]}.items():
         several = names.nunique() > 1
         for label in names.unique() if any(idea.over == over for idea in chosen) else ():
-            own = {**_of_table(available, label), "results": results[names.reindex(results.index) == label]}
+            frames = available if over == "study" else _of_table(available, label)
+            own = {**frames, "results": results[names.reindex(results.index) == label]}
             for idea in chosen:
                 if idea.over == over:
                     found += idea.draw(own, label if several else "", str(label))
@@ -190,11 +190,6 @@ def draw_figures(sections: Sequence[str] | None, results: pd.DataFrame, **availa
 def write_drawings(drawn: Sequence[Drawing], folder: Path) -> list[Path]:
     """Writes figures of a report as PNG and SVG and returns their paths."""
     return write_figures({d.name: d.figure for d in drawn}, folder, drawn={d.name: d.svg for d in drawn})
-
-
-def _tables(results: pd.DataFrame) -> pd.Series:
-    """Returns the table of each run, in the order of tables."""
-    return (arrange(results) if "arm" in results else arrange_densities(results))["table"]
 
 
 def _of_table(available: Mapping[str, Any], label: str) -> dict[str, Any]:

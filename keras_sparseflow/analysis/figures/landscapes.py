@@ -76,7 +76,8 @@ def losses_along(lines: pd.DataFrame, change: bool = True) -> Facets:
         height=3.0, title=lambda *_: "",
     )  # fmt: skip
     for place, (name, style) in enumerate(line_styles(names).items()):
-        draw_line(drawn.panels["", ""], lines[lines["network"] == name], "distance", name or "_", style, place=place)
+        line = lines[lines["network"] == name]
+        draw_line(drawn.panels["", ""], line, "distance", name, style, place=place, key=bool(name))
     return drawn.finish(names)
 
 

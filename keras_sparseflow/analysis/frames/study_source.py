@@ -69,7 +69,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(_with_methods(completed(results)), reader.table("flow", categories=True))
+    results, flow = judge(with_methods(completed(results)), reader.table("flow", categories=True))
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
@@ -91,7 +91,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
     )
 
 
-def _with_methods(results: pd.DataFrame) -> pd.DataFrame:
+def with_methods(results: pd.DataFrame) -> pd.DataFrame:
     """Returns results with the columns of a method, which no run has where all networks are dense."""
     if "arm" in results or "method" in results:
         return results

@@ -1,7 +1,7 @@
 """Two or more studies side by side: what differs between them, and by how much their networks differ."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,16 @@ from keras_sparseflow import records
 from keras_sparseflow.analysis.frames.cells import describe, hashable, spec_columns
 from keras_sparseflow.analysis.frames.formats import format_interval, format_p, format_signed, plural
 from keras_sparseflow.analysis.frames.pairs import lower_is_better, match_sides
-from keras_sparseflow.analysis.frames.study_source import read_source
+from keras_sparseflow.analysis.frames.study_source import Source, read_source
+from keras_sparseflow.analysis.report.effects import effects
+from keras_sparseflow.analysis.report.first_screen import effect_drawing
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.page import FOLDER, render
 from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.pair_tables import write_csv
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
+from keras_sparseflow.analysis.report.warnings import budgets, warnings
 from keras_sparseflow.analysis.report.words import in_words, listed, spoken
 from keras_sparseflow.analysis.statistics.paired_tests import with_verdicts
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, wilcoxon_signed_rank
@@ -42,8 +46,8 @@ def compare_studies(
     Returns:
         A DataFrame with a row per study but the first and configuration: `study`, `reference` (the first study),
         `configuration` (what varies within the studies, in words), the fields of `SignedRankTest` (differences are
-        positive where the study is better than the reference), `p_holm`, `verdict` and `reason`.
-        `attrs["differences"]` is a DataFrame with a row per choice that differs and a column per study.
+        positive where the study is better than the reference), `diverged` (runs that did, of both), `p_holm`, `verdict`
+        and `reason`. `attrs["differences"]` is a DataFrame with a row per choice that differs and a column per study.
 
     Raises:
         ValueError: fewer than two studies, two of one name, or no run of one matches any of the first.
@@ -55,19 +59,26 @@ def compare_studies(
         ...
         ValueError: `study_dirs` must be two or more studies of different names; received demo.
     """
-    results = _read(study_dirs, value)
+    return _compare(
+        {name: source.results for name, source in _read(study_dirs, value, diverged).items()}, value, diverged
+    )
+
+
+def _compare(results: Mapping[str, pd.DataFrame], value: str, diverged: str) -> pd.DataFrame:
+    """Returns what `compare_studies` does, of results by the name of their study; `attrs["matched"]` are run ids."""
     reference, *others = results
     differing, shared = _choices(results)
     place = [column for column in shared if column not in _POOLED]
     named = [
         column for column in place if pd.concat([hashable(r[[column]]) for r in results.values()])[column].nunique() > 1
     ]
-    rows, tests = [], []
+    rows, tests, matched = [], [], set()
     for name in others:
         both = pd.concat([results[name].assign(study=name), results[reference].assign(study=reference)])
         once = both.loc[~hashable(both[["study", *shared]]).duplicated()].reset_index(drop=True)
         pairs = match_sides(once, "study", (name, reference), shared, value, diverged)
-        pairs = pairs[pairs["state"] == "complete"]
+        pairs = pairs[pairs["state"] != "incomplete"]
+        matched |= {*pairs[f"{name}_run_id"], *pairs[f"{reference}_run_id"]}
         if pairs.empty:
             raise ValueError(
                 f"`study_dirs` must have matching networks; of {name} none matches any of {reference}: they differ in "
@@ -76,11 +87,14 @@ def compare_studies(
         sign = -1.0 if lower_is_better(value) else 1.0
         for _, group in hashable(pairs[place]).groupby(place, dropna=False, sort=False) if place else [((), pairs)]:
             inside = pairs.loc[group.index]
-            tests.append(wilcoxon_signed_rank(sign * inside[name], sign * inside[reference]))
-            words = ", ".join(describe(column, inside[column].iloc[0]) for column in named)
-            rows.append({"study": name, "reference": reference, "configuration": words or "all", **asdict(tests[-1])})
+            whole = inside[inside["state"] == "complete"]
+            tests.append(wilcoxon_signed_rank(sign * whole[name], sign * whole[reference]))
+            words = ", ".join(describe(column, inside[column].iloc[0]) for column in named) or "all"
+            lost = int(inside[[f"{name}_diverged", f"{reference}_diverged"]].to_numpy().sum())
+            row = {"study": name, "reference": reference, "configuration": words, **asdict(tests[-1]), "diverged": lost}
+            rows.append(row)
     table = with_verdicts(pd.DataFrame(rows), tests)
-    table.attrs["differences"] = differing
+    table.attrs |= {"differences": differing, "matched": matched}
     return table
 
 
@@ -102,8 +116,14 @@ def write_comparison(
         ValueError: see `compare_studies`.
         FileNotFoundError: likewise.
     """
-    table = compare_studies(study_dirs, value, diverged)
-    names = [Path(folder).resolve().name for folder in study_dirs]
+    sources = _read(study_dirs, value, diverged)
+    names = list(sources)
+    table = _compare({name: source.results for name, source in sources.items()}, value, diverged)
+    several = len(names) > 2
+    label = table["configuration"] + (" (" + table["study"] + ")" if several else "")
+    found = table.assign(
+        kind="study", label=label, first=table["study"], second=table["reference"], effect=table["difference"]
+    )
     differences = table.attrs["differences"]
     sections = [
         MadeSection(
@@ -119,27 +139,27 @@ def write_comparison(
         "reproduces": "",
         "preset": "",
         "changes": 0,
-        "answer": [_answer(table, value)],
-        "warnings": _warnings(differences),
+        "answer": _answer(found, value),
+        "warnings": [*_warnings(differences), *_budget(sources, table.attrs["matched"]), *_of_each(sources)],
     }
     folder = Path(study_dirs[0]).resolve().parent / "_and_".join(names) if output_dir is None else Path(output_dir)
     write_csv({"comparison": table}, folder / FOLDER)
     path = folder / "report.html"
-    records.write_atomic(path, render(shown, sections, None, files=False).encode())
+    records.write_atomic(path, render(shown, sections, effect_drawing(found, value), files=False).encode())
     return path
 
 
-def _read(study_dirs: Sequence[str | Path], value: str) -> dict[str, pd.DataFrame]:
+def _read(study_dirs: Sequence[str | Path], value: str, diverged: str) -> dict[str, Source]:
     folders = [Path(folder).resolve() for folder in study_dirs]
     if len(folders) < 2 or len({folder.name for folder in folders}) < len(folders):
         raise ValueError(
             "`study_dirs` must be two or more studies of different names; received "
             f"{listed([folder.name for folder in folders])}."
         )
-    return {folder.name: read_source(folder, value, None, "worst", False).results for folder in folders}
+    return {folder.name: read_source(folder, value, None, diverged, False) for folder in folders}
 
 
-def _choices(results: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, list[str]]:
+def _choices(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, list[str]]:
     """Returns the choices that are one value in each study but not the same, and those that runs are matched by."""
     columns = list(dict.fromkeys(column for frame in results.values() for column in spec_columns(frame)))
     rows, shared = [], []
@@ -157,8 +177,9 @@ def _values(frame: pd.DataFrame, column: str) -> set[str]:
     return set(frame[column].map(in_words)) if column in frame else {in_words(None)}
 
 
-def _answer(table: pd.DataFrame, value: str) -> str:
-    counts = table["verdict"].value_counts()
+def _answer(found: pd.DataFrame, value: str) -> list[str]:
+    """Returns how many configurations have each verdict; then those of a difference, and those of too few pairs."""
+    counts = found["verdict"].value_counts()
     said = [
         f"{plural(int(counts.get(verdict, 0)), 'configuration')} {words}"
         for verdict, words in (
@@ -169,7 +190,19 @@ def _answer(table: pd.DataFrame, value: str) -> str:
         )
         if counts.get(verdict, 0)
     ]
-    return f"By {spoken(value)}: {', '.join(said) or 'nothing can be tested'}."
+    answer = [f"By {spoken(value)}: {', '.join(said) or 'nothing can be tested'}."]
+    for verdict, opening in ((YES, "Better"), (OTHER_WAY, "Worse"), (TOO_FEW, "Too few pairs to tell")):
+        rows = found[found["verdict"] == verdict]
+        if rows.empty:
+            continue
+        why = rows["reason"] if verdict == TOO_FEW else rows.apply(_effect, axis="columns")
+        named = [f"{listed(list(labels))} ({words})" for words, labels in rows["label"].groupby(why, sort=False)]
+        answer.append(f"{opening}: {listed(named)}.")
+    return answer
+
+
+def _effect(row: "pd.Series[Any]") -> str:
+    return f"{format_signed(row['effect'])}, 95% interval {format_interval(row['low'], row['high'])}"
 
 
 def _warnings(differences: pd.DataFrame) -> list[str]:
@@ -179,6 +212,27 @@ def _warnings(differences: pd.DataFrame) -> list[str]:
             "difference between their networks may come from any of them."
         ]
     return [] if len(differences) else ["The studies differ in no choice that is one value in each of them."]
+
+
+def _budget(sources: Mapping[str, Source], matched: set[str]) -> list[str]:
+    """Compares the epochs of the networks that match, those of a lottery ticket's earlier rounds counted."""
+    epochs = {}
+    for name, source in sources.items():
+        runs = source.results[source.results["run_id"].isin(matched)]
+        epochs[name] = budgets(StudyNumbers(replace(source, results=runs)))["epochs"].max()
+    if not max(epochs.values()) > 1.05 * min(epochs.values()):
+        return []
+    named = ", ".join(f"{name} {count:g}" for name, count in epochs.items())
+    return [
+        f"The studies' networks were not trained for equally long; epochs in all, earlier rounds of tickets included: "
+        f"{named}."
+    ]
+
+
+def _of_each(sources: Mapping[str, Source]) -> list[str]:
+    """Returns the warnings that the report of each study has, under its name."""
+    numbers = {name: StudyNumbers(source) for name, source in sources.items()}
+    return [f"{name}: {sentence}" for name, own in numbers.items() for sentence in warnings(own, effects(own))]
 
 
 def _table(table: pd.DataFrame) -> Table:
@@ -191,8 +245,11 @@ def _table(table: pd.DataFrame) -> Table:
         Shown("difference", "typical difference", format_signed),
         Shown("interval", "95% interval", text=True),
         Shown("pairs", "pairs", "{:g}".format),
+        Shown("diverged", "runs that diverged", "{:g}".format),
+        Shown("reason", "why", text=True),
     ]
-    return table_of(rows, shown, "comparison", "Paired two-sided Wilcoxon signed-rank tests of matching networks.")
+    caption = "Paired two-sided Wilcoxon signed-rank tests of matching networks."
+    return table_of(rows, shown, "comparison", caption, held=2)
 
 
 def _differences(differences: pd.DataFrame) -> Table:

@@ -1,5 +1,6 @@
 """The report's page: one HTML file that needs nothing else, in which every text is escaped."""
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +36,9 @@ def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: D
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["explain"] = _explain
+    read: list[str] = []  # every text that may hold an abbreviation, in the order of the page
+    environment.filters["explain"] = functools.partial(_explain, read)
+    environment.globals["legend"] = lambda: abbreviations_in(read)
     environment.tests["missing"] = lambda value: bool(pd.isna(value))
     colours = {**ON_DARK, **SEQUENCE}
     environment.globals["figure_colours"] = {colour.lstrip("#"): (colour, dark) for colour, dark in colours.items()}
@@ -45,14 +48,12 @@ def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: D
         for group, heading in GROUPS.items()
     ]
     first = None if effects is None else _figure(effects, next(numbers))
-    texts = [*shown["answer"], *shown["warnings"], *_texts(sections)]
     return environment.get_template("page.html.j2").render(
         **shown,
         groups=[group for group in groups if group["sections"]],
         effects=first,
         figure_files=files,
         folder=FOLDER,
-        legend=abbreviations_in(texts),
     )
 
 
@@ -96,14 +97,9 @@ def _figure(drawing: Drawing, number: int) -> dict[str, Any]:
     }
 
 
-def _explain(text: str) -> Any:
-    """Returns text as markup in which abbreviations say what they stand for."""
+def _explain(read: list[str], text: str) -> Any:
+    """Returns text as markup in which abbreviations say what they stand for, and notes it for the legend."""
     from markupsafe import Markup, escape
 
+    read.append(text)
     return Markup(explained(str(escape(text))))
-
-
-def _texts(sections: Sequence[MadeSection]) -> list[str]:
-    """Returns the texts of tables, in which abbreviations stand."""
-    tables = [block for one in sections if one.content for block in one.content.blocks if isinstance(block, Table)]
-    return [cell.text for table in tables for row in table.rows for cell in row]

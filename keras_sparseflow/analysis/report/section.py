@@ -40,6 +40,9 @@ class Content:
     before: str = ""
 
 
+_Make = Callable[[StudyNumbers], Content | None]
+
+
 @dataclass(frozen=True)
 class Section:
     """A section of a report.
@@ -54,7 +57,28 @@ class Section:
     help: str
     group: str
     heading: str
-    make: Callable[[StudyNumbers], Content | None]
+    make: _Make
+
+
+BUILT_IN: dict[str, Section] = {}
+"""Every section of this package whose file was imported, see `sections.index`."""
+
+
+def section(name: str, group: str, heading: str, help: str) -> Callable[[_Make], _Make]:
+    """Returns a decorator: the function makes a section of this package's reports.
+
+    Args:
+        name: its id on a page.
+        group: one of `GROUPS`.
+        heading: what stands above it.
+        help: what it shows, for lists of plugins.
+    """
+
+    def decorate(make: _Make) -> _Make:
+        BUILT_IN[name] = Section(help, group, heading, make)
+        return make
+
+    return decorate
 
 
 def tables_of(content: Content) -> list[Table]:

@@ -13,7 +13,7 @@ from keras_sparseflow.analysis import (
     loss_contours,
     over_epochs,
 )
-from keras_sparseflow.analysis.figures.gallery import draw_figures
+from keras_sparseflow.analysis.report.figures_of_frames import draw_figures
 from tests.analysis.densities import (
     LAYERS,
     TWEAKS,

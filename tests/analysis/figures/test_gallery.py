@@ -3,7 +3,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis import figure_bytes
-from keras_sparseflow.analysis.figures.gallery import IDEAS, draw_figures, figure, ideas
+from keras_sparseflow.analysis.figures.gallery import IDEAS, figure, ideas
+from keras_sparseflow.analysis.report.figures_of_frames import draw_figures
 from keras_sparseflow.analysis.report.tables.pair_tables import tabulate
 
 
@@ -38,7 +39,7 @@ def test_every_public_figure_has_all_that_a_report_needs():
         "answer", "correlations", "diagnostics", "flow", "performance", "tests",
     }  # fmt: skip
     for idea in ideas():
-        assert idea.name and idea.title and idea.caption and idea.over in ("table", "dataset")
+        assert idea.name and idea.title and idea.caption and idea.over in ("table", "dataset", "study")
 
 
 def test_a_section_has_the_figures_for_which_there_are_numbers(make_results, make_flow):
@@ -49,7 +50,6 @@ def test_a_section_has_the_figures_for_which_there_are_numbers(make_results, mak
         "egf_2_by_variant", "test_accuracy_of_variants", "test_accuracy_of_arms", "test_accuracy_by_variant",
     ]  # fmt: skip
     assert draw_figures(["flow"], results.drop(columns="egf_2"), flow=make_flow(results, (0,)).head(0)) == []
-    assert draw_figures(["tests", "answer"], results) == [], "no frame of p-values, none of effects"
 
 
 def test_each_table_has_its_own_and_a_frame_that_is_given_is_that_of_the_table(make_results):

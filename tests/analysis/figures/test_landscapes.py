@@ -44,6 +44,8 @@ def test_lines_are_changes_from_the_weights_own_loss_or_the_losses():
     (line,) = [line for line in figure.axes[0].get_lines() if line.get_label() != "_grid"]
     np.testing.assert_allclose(line.get_ydata(), 0.5 + GRID**2)
     assert not figure.legends, "one network needs no name"
+    named = losses_along(_lines().assign(network=lambda lines: "_" + lines["network"]))
+    assert [text.get_text() for text in named.legends[0].get_texts()] == ["_a", "_b"]
 
 
 def test_contours_of_all_networks_have_the_same_levels_and_pass_where_the_loss_is_theirs():

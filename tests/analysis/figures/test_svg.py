@@ -74,6 +74,13 @@ def test_markup_takes_colours_and_lettering_from_the_page(drawn):
     assert "DejaVu" not in text and "<style" not in text and "<metadata" not in text
 
 
+@pytest.mark.parametrize("inches", [3, 6, 10.4])
+def test_a_figure_is_as_broad_as_its_page_and_its_letters_stay_legible(inches):
+    style = ElementTree.fromstring(_markup(Figure(figsize=(inches, 1)))).get("style")
+    width, *ends = re.fullmatch(r"width: (.*); min-width: (\d+)px; max-width: (\d+)px", style).groups()
+    assert width == "100%" and [int(end) / (96 * inches) for end in ends] == pytest.approx([0.82, 1.4], abs=0.01)
+
+
 def test_every_colour_of_a_line_follows_the_theme(make_results):
     variants = ("NR", "DA", "L2", "SC", "BN", "DA_BN", "L2_BN", "SC_BN", "DA_SC_BN", "DA_L2_SC_BN")
     text = str(_markup(against_size(make_results(("adam",), variants, widths=(7, 20)))))

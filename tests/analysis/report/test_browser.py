@@ -7,9 +7,12 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
+from keras_sparseflow.analysis.figures.drawing.facets import Facets
+from keras_sparseflow.analysis.figures.drawing.marks import draw_line
+from keras_sparseflow.analysis.figures.drawing.scales import Scale
 from keras_sparseflow.analysis.report import page
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.writing import write_report
@@ -62,12 +65,28 @@ window.addEventListener("load", () => {
   box.dispatchEvent(new Event("input"));
   seen.unfiltered = shown();
 
+  const curve = document.querySelector("figure svg .curve[data-x] > path");
+  const corner = curve.getPointAtLength(0).matrixTransform(curve.getScreenCTM());
+  curve.closest("svg").dispatchEvent(new PointerEvent("pointermove", {clientX: corner.x + 3, clientY: corner.y}));
+  seen.tip = document.getElementById("tip").textContent.split("\\n");
+
   const theme = document.getElementById("theme");
   seen.themes = [[theme.textContent, ...look()]];
   for (let click = 0; click < 3; click++) {
     theme.click();
     seen.themes.push([theme.textContent, ...look()]);
   }
+  // Where the heads and the last cell of a row stand in their box, before and after it is scrolled to its end.
+  const claims = document.querySelector("#claim-table");
+  const lefts = () => [...claims.tBodies[0].rows[0].cells].map((cell) =>
+    Math.round(cell.getBoundingClientRect().left - claims.parentElement.getBoundingClientRect().left));
+  seen.held = [lefts()];
+  claims.parentElement.scrollLeft = 1e6;
+  seen.held.push(lefts());
+  seen.scrolled = claims.parentElement.scrollLeft;
+
+  const breadth = (found) => found.getBoundingClientRect().width;
+  seen.effects = [...document.querySelectorAll("main > figure, main > figure svg")].map(breadth);
   seen.fits = document.documentElement.scrollWidth <= window.innerWidth;
   seen.width = window.innerWidth;
   seen.asked = performance.getEntriesByType("resource").map((entry) => entry.name);
@@ -95,9 +114,10 @@ def open_page(path, folder, width=1280):
 def a_drawing(numbers, *sections):
     if sections != ("performance",):
         return []
-    figure = Figure(figsize=(11, 3))
-    figure.text(0.1, 0.5, "some text", color="#1f2429")
-    return [page.Drawing("name", "Title", "A caption.", figure)]
+    scale = Scale((0, 4), (0.0, 1.0, 2.0), ("zero", "one", "two"))
+    figure = Facets([""], [""], [("", "")], scale, scale, ("Width (units)", "Height (m)"), title=lambda *_: "a panel")
+    draw_line(figure.panels["", ""], pd.DataFrame({"x": [1.0, 2.0], "mean": [2.0, 0.0]}), "x", "line", {"color": "k"})
+    return [page.Drawing("name", "Title", "A caption.", figure.finish())]
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +199,10 @@ def brightness(colour):
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / (3 * 255)
 
 
+def test_the_pointer_is_told_line_and_panel_and_both_axes_in_full(seen):
+    assert seen["tip"] == ["line, a panel", "Width (units): 1", "Height (m): 2"]
+
+
 def test_sections_are_folded_until_a_link_leads_into_them(seen):
     assert seen["folded"] and seen["unfolded"] == ["means"]
 
@@ -187,3 +211,22 @@ def test_the_page_is_no_wider_than_its_window(seen, written):
     assert seen["fits"] and seen["width"] == 1280
     narrow = seen_by(written, 400)
     assert narrow["fits"] and narrow["width"] < 600 and narrow["errors"] == []
+
+
+def test_the_figure_of_effects_takes_the_breadth_that_there_is(seen, written):
+    page, broad, narrow = seen["effects"]
+    assert 0.95 * page < broad <= page and narrow == 0
+    page, broad, narrow = seen_by(written, 400)["effects"]
+    assert broad == 0 and 0.95 * page < narrow <= page
+
+
+def test_the_columns_that_name_a_row_stay_while_others_scroll(written):
+    medium = seen_by(written, 800)
+    before, after = medium["held"]
+    moved = [one - other for one, other in zip(before, after, strict=True)]
+    assert medium["scrolled"] > 50 and moved[:2] == [0, 0] and before[1] > 0
+    assert moved[2:] == pytest.approx([medium["scrolled"]] * 4, abs=1.5)
+    narrow = seen_by(written, 400)
+    before, after = narrow["held"]
+    assert before[:2] == after[:2] and before[2] > after[2]
+    assert before[2] < 0.62 * narrow["effects"][0], "room to scroll"

@@ -1,11 +1,14 @@
 """Sections of a report: those for which a study has what they need, and those of other packages, which may fail."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.report.made_sections import make_sections
 from keras_sparseflow.analysis.report.page import render
 from keras_sparseflow.analysis.report.section import GROUPS, Content
+from keras_sparseflow.analysis.report.sections import index
 from keras_sparseflow.analysis.report.sections.index import SECTIONS
 from keras_sparseflow.analysis.report.tables.table import Shown, table_of
 from tests.analysis.densities import make_densities
@@ -95,3 +98,8 @@ def test_one_that_is_broken_is_named_with_its_error_and_the_rest_goes_on(made, m
     assert (good.heading, good.html, good.error) == ("G", "H", "") and "p_values" in sections
     html = render(SHOWN, [failing], None, files=False)
     assert "KeyError: &#39;no such column&#39;" in html and 'role="note"' in html
+
+
+def test_every_file_of_sections_is_found_by_being_there():
+    files = {path.stem for path in Path(index.__file__).parent.glob("[a-z]*.py")} - {"index"}
+    assert {SECTIONS.get(name).make.__module__.rpartition(".")[2] for name in SECTIONS.builtins} == files

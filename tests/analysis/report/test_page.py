@@ -5,10 +5,13 @@ from importlib import resources
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from keras_sparseflow.analysis.figures.drawing.colours import p_colour
+from keras_sparseflow.analysis.figures.gallery import Drawing
 from keras_sparseflow.analysis.report.made_sections import MadeSection
 from keras_sparseflow.analysis.report.page import render
 from keras_sparseflow.analysis.report.section import GROUPS, Content
@@ -83,6 +86,13 @@ def test_a_table_keeps_numbers_notes_links_and_colours():
     assert "A paragraph & more." in [text for _, text in page.find("p")]
 
 
+def test_the_columns_that_name_a_row_are_heads_of_it():
+    for held in (1, 2):
+        page = Page(_rendered(_section(_table(held=held))))
+        assert len(page.find("th", scope="row")) == 2 * held and len(page.find("td")) == 2 * (3 - held)
+        assert len(page.find("th", class_="held")) == 3 * held
+
+
 def test_groups_of_columns_have_a_row_of_their_own():
     columns = [Column(""), Column("x", group="sparse"), Column("y", group="sparse")]
     page = Page(_rendered(_section(_table(columns=columns))))
@@ -107,3 +117,18 @@ def test_the_legend_explains_the_abbreviations_of_the_page():
     assert [text for _, text in page.find("dt")] == ["NR", "EGF"]
     assert {text for _, text in page.find("abbr")} >= {"NR", "EGF"}
     assert not Page(_rendered()).find("section", id="legend")
+
+
+@pytest.mark.parametrize("place", ["heading", "column", "group", "note", "before", "paragraph", "title", "section"])
+def test_the_legend_has_the_abbreviations_of_every_text(place):
+    text = "corrected by Holm"
+    drawing = Drawing("name", text if place == "title" else "", "", Figure(figsize=(1, 1)))
+    table = _table(
+        heading=text if place == "heading" else "",
+        columns=[Column(text if place == "column" else "", group=text if place == "group" else "")],
+        rows=[[Cell("", note=text if place == "note" else "")]],
+    )
+    blocks = [table, drawing, text if place == "paragraph" else ""]
+    content = Content(blocks, before=text if place == "before" else "")
+    page = Page(_rendered(MadeSection("one", "answer", text if place == "section" else "", content)))
+    assert [text for _, text in page.find("dt")] == ["Holm"] == [text for _, text in page.find("abbr")]

@@ -109,6 +109,7 @@ class Facets(Figure):
         panels: the panels by (row, column).
         curves: by the id that they have in an SVG file, marks of the panels that the legend names: label, panel, and
             what the pointer is told of their places.
+        narrow: the same figure for narrow windows, where scrolling alone would not do; else None.
 
     Example:
         >>> scale = Scale((0, 1), (0.0, 1.0), ("0", "1"))
@@ -135,6 +136,7 @@ class Facets(Figure):
         self.panels: dict[tuple[Any, Any], Axes] = {}
         self.curves: dict[str, dict[str, str]] = {}
         self.handles: dict[str, Artist] = {}
+        self.narrow: Facets | None = None
         self._axis_labels, self._height, self._notes = labels, height, notes
         shown = set(present)
         places = [(row, column) for row in rows for column in columns if (row, column) in shown]

@@ -17,7 +17,14 @@ _MOST_MARKERS = 8
 
 
 def draw_line(
-    axes: Axes, line: pd.DataFrame, x: str, label: str, style: Mapping[str, Any], opacity: float = 0.14, place: int = 0
+    axes: Axes,
+    line: pd.DataFrame,
+    x: str,
+    label: str,
+    style: Mapping[str, Any],
+    opacity: float = 0.14,
+    place: int = 0,
+    key: bool = True,
 ) -> None:
     """Draws `mean` against `x`, in a band from `low` to `high`; points that are not finite are left out.
 
@@ -25,10 +32,11 @@ def draw_line(
         axes: the panel.
         line: its points, with the columns `mean` and, for a band, `low` and `high`.
         x: the column along the horizontal axis.
-        label: in the legend.
+        label: of the line.
         style: arguments of matplotlib's `plot`.
         opacity: of the band.
         place: of the line among others: those of a long one have markers at places of their own, as lines may coincide.
+        key: whether the legend shows this line for `label`.
     """
     line = line[np.isfinite(line["mean"])].sort_values(x)
     if line.empty:
@@ -39,7 +47,7 @@ def draw_line(
         band = axes.fill_between(line[x], low, high, color=style["color"], alpha=opacity, linewidth=0)
         _know(axes, band, label)
     (drawn,) = axes.plot(line[x], line["mean"], label=label, **{"markevery": (place % apart, apart), **style})
-    _know(axes, drawn, label, key=not label.startswith("_"))
+    _know(axes, drawn, label, key=key)
 
 
 def draw_points(

@@ -23,7 +23,6 @@ _UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*"')
 _REFERENCE = re.compile(r'(\bid="|href="#|url\(#)([^")]+)')
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+px) 'DejaVu Sans', sans-serif|font-family: 'DejaVu Sans', sans-serif; ")
 _STYLE = re.compile(r"<defs><style.*?</style></defs>", re.DOTALL)  # it would hold for the whole page
-_SMALL = 500  # pixels: a figure narrower than this may grow
 _THEMED = re.compile(r"#(" + "|".join(colour[1:] for colour in (*ON_DARK, *SEQUENCE)) + r")\b")
 
 
@@ -50,13 +49,14 @@ def figure_bytes(figure: Figure, format: str = "svg", dpi: int = 150) -> bytes:
     return _said(content.getvalue().decode(), figure).encode()
 
 
-def page_markup(svg: bytes, prefix: str, title: str) -> Any:
+def page_markup(svg: bytes, prefix: str, title: str, window: str = "") -> Any:
     """Returns an SVG file of `figure_bytes` as markup that stands in a page: the page's colours and its lettering.
 
     Args:
         svg: the file.
         prefix: begins every id, so that those of a page's figures differ.
         title: what the figure shows, for those who do not see it.
+        window: "broad" or "narrow" for the one of two that windows of this kind show.
     """
     from markupsafe import Markup
 
@@ -67,16 +67,19 @@ def page_markup(svg: bytes, prefix: str, title: str) -> Any:
     text = _THEMED.sub(r"var(--c\1)", text)
     text = _STYLE.sub("", text)
     text = _FONT.sub(_without_family, text)
-    head = f'<svg role="img" aria-label={quoteattr(title)} style="{_breadth(text)}" '
+    shown = f' class="{window}"' if window else ""
+    head = f'<svg role="img"{shown} aria-label={quoteattr(title)} style="{_breadth(text)}" '
     return Markup(text.replace("<svg ", head, 1))
 
 
 def _breadth(text: str) -> str:
-    """Returns the style by which letters stay legible: where a window is narrow a broad figure is to be scrolled."""
+    """Returns the style by which a figure is as broad as its page, its letters neither tiny nor huge.
+
+    Where a window is narrow a broad figure is to be scrolled.
+    """
     (points,) = re.findall(r'<svg [^>]*width="([\d.]+)pt"', text)
     pixels = float(points) / 0.75
-    grows = f"; width: 100%; max-width: {pixels * 1.4:.0f}px" if pixels < _SMALL else ""
-    return f"min-width: {pixels * 0.82:.0f}px{grows}"
+    return f"width: 100%; min-width: {pixels * 0.82:.0f}px; max-width: {pixels * 1.4:.0f}px"
 
 
 def _said(text: str, figure: Figure) -> str:

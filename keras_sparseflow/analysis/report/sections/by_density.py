@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.frames.formats import NOTHING, format_fixed, format_percent, format_signed, plural
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
@@ -16,6 +16,7 @@ _READ = (
 )
 
 
+@section("densities", "answer", "Performance by density", "performance by density")
 def densities(numbers: StudyNumbers) -> Content | None:
     """Returns means by density; nothing for a study of pairs."""
     if numbers.of_pairs:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.frames.formats import format_interval, format_p, format_signed
 from keras_sparseflow.analysis.frames.method_names import method_name
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Shown, table_of
 from keras_sparseflow.analysis.report.warnings import budgets
@@ -22,6 +22,7 @@ _READ = (
 )
 
 
+@section("comparisons", "answer", "Which differences hold?", "variants, tweaks, methods and densities compared")
 def comparisons(numbers: StudyNumbers) -> Content | None:
     """Returns every comparison with its verdict; nothing for a study of pairs, or where nothing can be compared."""
     if numbers.of_pairs or numbers.comparisons.empty:
@@ -68,7 +69,7 @@ def _table(label: str, rows: pd.DataFrame, numbers: StudyNumbers) -> Any:
         f"Differences in {spoken(numbers.value)} at the same density and seed, {label}: two-sided paired Wilcoxon "
         f"signed-rank tests. Bold: corrected p < {ALPHA:g}."
     )
-    return table_of(rows, shown, slug("comparisons", label), caption, "comparisons", label)
+    return table_of(rows, shown, slug("comparisons", label), caption, "comparisons", label, held=3)
 
 
 def _company(row: dict[Any, Any]) -> str:

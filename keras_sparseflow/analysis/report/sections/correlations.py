@@ -7,7 +7,7 @@ import pandas as pd
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
 from keras_sparseflow.analysis.frames.labels import flow_name, reading_name
 from keras_sparseflow.analysis.frames.method_names import method_name
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.sections.sparse_against_dense import PAPER
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
@@ -21,6 +21,7 @@ _READ = (
 _DENSITIES = " Configurations are taken over their densities and seeds, and density moves both flow and accuracy."
 
 
+@section("correlations", "flow", "Does gradient flow go with performance?", "gradient flow against performance")
 def correlations(numbers: StudyNumbers) -> Content | None:
     """Returns correlations of flow and performance; nothing where no flow was recorded."""
     rows = numbers.correlations

@@ -7,7 +7,7 @@ import pandas as pd
 from keras_sparseflow.analysis.frames.formats import NOTHING, format_fixed, format_number, format_percent, plural
 from keras_sparseflow.analysis.frames.labels import flow_name
 from keras_sparseflow.analysis.frames.pairs import ARMS
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.sections.by_density import spread
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
@@ -19,6 +19,7 @@ _READ = (
 )
 
 
+@section("means", "numbers", "Means over the seeds", "means over the seeds")
 def means(numbers: StudyNumbers) -> Content:
     """Returns means by dense width and arm, or by density."""
     groups = list(numbers.means.groupby("table", sort=False))

@@ -1,7 +1,7 @@
 """The papers' claims, each half-sentence judged by the numbers of this study."""
 
 from keras_sparseflow.analysis.claims.claim import JudgedClaim, JudgedHalf
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Table
 from keras_sparseflow.analysis.statistics.verdicts import YES
@@ -15,13 +15,14 @@ _READ = (
 _HEADINGS = ("claim", "half-sentence", "here", "numbers", "why", "other conditions here")
 
 
+@section("claims", "paper", "What the papers claim", "the papers' claims with verdicts")
 def papers_claims(numbers: StudyNumbers) -> Content | None:
     """Returns the claims of the papers with their verdicts; nothing where the study can test none."""
     if not numbers.claims:
         return None
     rows = [_row(claim, half) for claim in numbers.claims for half in claim.halves]
     columns = [Column(heading, text=True) for heading in _HEADINGS]
-    return Content([Table("claim-table", "", columns, rows)], before=_READ)
+    return Content([Table("claim-table", "", columns, rows, held=2)], before=_READ)
 
 
 def _row(judged: JudgedClaim, half: JudgedHalf) -> list[Cell]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import spec_columns
 from keras_sparseflow.analysis.frames.formats import format_large, format_percent, plural
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import duration, in_words, scaled_down, settings
@@ -21,6 +21,7 @@ _COST = {
 }
 
 
+@section("diverged", "numbers", "Diverged runs", "runs that diverged")
 def diverged_runs(numbers: StudyNumbers) -> Content | None:
     """Returns the runs that diverged; nothing where none did."""
     placed = numbers.placed.drop_duplicates("run_id")
@@ -40,6 +41,7 @@ def diverged_runs(numbers: StudyNumbers) -> Content | None:
     return Content([table_of(lost, shown, "diverged-runs", "")], before=said)
 
 
+@section("changes", "made", "What differs from the preset", "what differs from the preset")
 def changes(numbers: StudyNumbers) -> Content | None:
     """Returns what differs from the preset; nothing where there was none."""
     study = numbers.source.study
@@ -51,6 +53,7 @@ def changes(numbers: StudyNumbers) -> Content | None:
     return Content([*said, *([_facts("overrides", ["choice", "preset", "here"], rows)] if rows else [])])
 
 
+@section("choices", "made", "Every choice made", "every choice with its source")
 def choices(numbers: StudyNumbers) -> Content:
     """Returns every choice behind a study with its source, and what its runs were set to besides."""
     made = numbers.source.study.get("choices") or []
@@ -68,6 +71,7 @@ def choices(numbers: StudyNumbers) -> Content:
     )
 
 
+@section("made", "made", "How this was made, and what it cost", "versions, machine, command and cost")
 def provenance(numbers: StudyNumbers) -> Content:
     """Returns networks, cost, command, versions and machine of a study."""
     study, results = numbers.source.study, numbers.results.drop_duplicates("run_id")

@@ -50,10 +50,11 @@ class Table:
     Attributes:
         label: names it in a file and on a page: letters, digits and dashes.
         caption: what it shows, in sentences.
-        columns: its columns; the first holds the names of rows.
+        columns: its columns; the first ones hold the names of rows.
         rows: a `Cell` for each column.
         file: the name of the Markdown and LaTeX file that it is printed in, or "" for the page alone.
         heading: above the table on a page; "" where its section has but one.
+        held: how many of the first columns name a row: they stay where they are while the others scroll.
     """
 
     label: str
@@ -62,6 +63,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     file: str = ""
     heading: str = ""
+    held: int = 1
 
     def __post_init__(self) -> None:
         columns = len(self.columns)
@@ -98,7 +100,13 @@ class Shown:
 
 
 def table_of(
-    frame: pd.DataFrame, shown: Sequence[Shown], label: str, caption: str, file: str = "", heading: str = ""
+    frame: pd.DataFrame,
+    shown: Sequence[Shown],
+    label: str,
+    caption: str,
+    file: str = "",
+    heading: str = "",
+    held: int = 1,
 ) -> Table:
     """Returns a table with a row for each row of a frame.
 
@@ -109,6 +117,7 @@ def table_of(
         caption: what it shows, in sentences.
         file: the name of the file that it is printed in, or "" for the page alone.
         heading: above the table on a page.
+        held: number of first columns that stay in sight while the others scroll.
 
     Example:
         >>> made = table_of(pd.DataFrame({"n": [2]}), [Shown("n", "pairs")], "pairs", "How many.")
@@ -116,7 +125,7 @@ def table_of(
         ('2', 2.0)
     """
     rows = [[_cell(row, column) for column in shown] for row in frame.to_dict("records")]
-    return Table(label, caption, [Column(c.heading, c.text, c.group) for c in shown], rows, file, heading)
+    return Table(label, caption, [Column(c.heading, c.text, c.group) for c in shown], rows, file, heading, held)
 
 
 def _cell(row: dict[Any, Any], shown: Shown) -> Cell:

@@ -40,9 +40,8 @@
     const { label, panel, x, y, runs } = curve.dataset;
     const [xs, ys, names] = [x, y, runs || ""].map((list) => list.split(";"));
     return placesOf(curve).map((place, at) => {
-      const across = `${svg.dataset.x.replace(/ \(.*/, "")} ${xs[at]}`;
-      const up = svg.dataset.y ? `${svg.dataset.y.replace(/ \(.*/, "")} ${ys[at]}` : ys[at];
-      return { place, curve, text: [[label, panel].filter(Boolean).join(", "), `${across}, ${up}`, names[at]] };
+      const up = svg.dataset.y ? `${svg.dataset.y}: ${ys[at]}` : ys[at];
+      return { place, curve, text: [[label, panel].filter(Boolean).join(", "), `${svg.dataset.x}: ${xs[at]}`, up, names[at]] };
     });
   });
 

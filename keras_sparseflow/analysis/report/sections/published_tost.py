@@ -7,7 +7,7 @@ import pandas as pd
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_percent, format_signed
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.published.tost_accuracies import published_table
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import slug
@@ -24,6 +24,7 @@ _SPARSITIES = (
 )
 
 
+@section("published", "paper", "Beside the published accuracies", "accuracies beside ToST's")
 def published_accuracies(numbers: StudyNumbers) -> Content | None:
     """Returns accuracies beside the published ones; nothing where the study stands beside no table of them."""
     if numbers.of_pairs or numbers.published.empty:
@@ -49,6 +50,7 @@ def published_accuracies(numbers: StudyNumbers) -> Content | None:
     )
 
 
+@section("published_sparsity", "paper", "Beside the published activation sparsity", "activation sparsity beside ToST's")
 def published_sparsities(numbers: StudyNumbers) -> Content | None:
     """Returns activation sparsities beside the published ones; nothing where none were measured."""
     if numbers.of_pairs or numbers.sparsities.empty:

@@ -5,7 +5,7 @@ import pytest
 
 from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
 from keras_sparseflow.analysis.report.section import tables_of
-from keras_sparseflow.analysis.report.sections.beside_tost import published_accuracies, published_sparsities
+from keras_sparseflow.analysis.report.sections.published_tost import published_accuracies, published_sparsities
 from keras_sparseflow.analysis.report.tables.paper_tables import latex
 from tests.analysis.densities import make_densities, make_diagnostics
 from tests.analysis.sources import numbers_of
