@@ -4,11 +4,9 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from keras_sparseflow.analysis.report.section import BUILT_IN, GROUPS, section
-from keras_sparseflow.analysis.report.sections.sparse_against_dense import p_values
+from keras_sparseflow.analysis.report.section import BUILT_IN, GROUPS
 from keras_sparseflow.plugins import Table
 
-section("p_values", "answer", "Is sparse better than dense?", "sparse against dense: p-values and verdicts")(p_values)
 for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
     if _module.name != "index":
         importlib.import_module(f"{__package__}.{_module.name}")

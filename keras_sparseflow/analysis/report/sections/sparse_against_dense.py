@@ -9,7 +9,7 @@ from keras_sparseflow.analysis.frames.cells import columns_in_order
 from keras_sparseflow.analysis.frames.formats import NOTHING, format_interval, format_p, format_signed, plural
 from keras_sparseflow.analysis.published.agreement import agreement, agreement_sentences
 from keras_sparseflow.analysis.published.conditions import published_differences
-from keras_sparseflow.analysis.report.section import Content
+from keras_sparseflow.analysis.report.section import Content, section
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.pair_tables import pair_files
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
@@ -31,6 +31,7 @@ _METHODS = {
 }
 
 
+@section("p_values", "answer", "Is sparse better than dense?", "sparse against dense: p-values and verdicts")
 def p_values(numbers: StudyNumbers) -> Content | None:
     """Returns p-values of sparse against dense; nothing for a study without pairs."""
     if not numbers.of_pairs:
