@@ -43,7 +43,7 @@ def to_sparse(
     Args:
         model: functional or sequential, built, with masked layers.
         max_density: layers with a higher density stay masked; None for the density from which on a masked layer is
-            faster with the kernels at hand: 0.15 by Numba (extra `fast`), 0.13 by TensorFlow.
+            faster with the kernels at hand: 0.15 by Numba (extra `fast`), 0.12 by TensorFlow.
         min_entries: layers whose kernel has fewer entries stay masked, too.
         inplace: whether the model itself becomes the twin; it then stays compiled, with a new optimizer of the same
             state.

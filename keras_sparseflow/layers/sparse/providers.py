@@ -12,8 +12,11 @@ import numpy as np
 from keras_sparseflow.layers.sparse.places import Places
 from keras_sparseflow.plugins import unknown_name
 
-BREAK_EVEN = {"numba": 0.15, "tensorflow": 0.13}
-"""For each provider of kernels: up to this density sparse layers were faster (docs/sparse_execution.md)."""
+BREAK_EVEN = {"numba": 0.15, "tensorflow": 0.12}
+"""For each provider of kernels: up to this density a step of both measured networks was faster by sparse layers.
+
+By Numba it would be up to 0.19: `docs/sparse_execution.md` has the measurements.
+"""
 
 _chosen: ContextVar[str | None] = ContextVar("provider", default=None)
 _operands: ContextVar[dict[int, list[tuple[Any, Any]]] | None] = ContextVar("operands", default=None)
