@@ -20,7 +20,7 @@ from keras_sparseflow.analysis.report.section import Content
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.pair_tables import write_csv
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
-from keras_sparseflow.analysis.report.warnings import budgets, warnings
+from keras_sparseflow.analysis.report.warnings import budgets, unequal_training, warnings
 from keras_sparseflow.analysis.report.words import in_words, listed, spoken
 from keras_sparseflow.analysis.statistics.paired_tests import with_verdicts
 from keras_sparseflow.analysis.statistics.signed_rank import ALPHA, wilcoxon_signed_rank
@@ -114,7 +114,7 @@ def write_comparison(
 
     Raises:
         ValueError: see `compare_studies`.
-        FileNotFoundError: likewise.
+        FileNotFoundError: see `read_study`.
     """
     sources = _read(study_dirs, value, diverged)
     names = list(sources)
@@ -220,13 +220,7 @@ def _budget(sources: Mapping[str, Source], matched: set[str]) -> list[str]:
     for name, source in sources.items():
         runs = source.results[source.results["run_id"].isin(matched)]
         epochs[name] = budgets(StudyNumbers(replace(source, results=runs)))["epochs"].max()
-    if not max(epochs.values()) > 1.05 * min(epochs.values()):
-        return []
-    named = ", ".join(f"{name} {count:g}" for name, count in epochs.items())
-    return [
-        f"The studies' networks were not trained for equally long; epochs in all, earlier rounds of tickets included: "
-        f"{named}."
-    ]
+    return list(unequal_training(pd.Series(epochs), "epochs"))
 
 
 def _of_each(sources: Mapping[str, Source]) -> list[str]:

@@ -17,7 +17,7 @@ from keras_sparseflow.analysis.statistics.signed_rank import ALPHA
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
 
 _RISE = 0.005
-"""A test accuracy that rises by more than this over the last quarter of the training has not settled."""
+"""A test accuracy that rises by more than this over the last eighth of the epochs has not settled."""
 
 _FEWEST_EPOCHS = 3
 """Shorter trainings have no end that could be compared with what was before."""
@@ -110,8 +110,8 @@ def _chance(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
 def _not_converged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     """Compares the last eighth of the epochs, at least one, with as many before it.
 
-    Single epochs of short trainings go up and down. So the mean over the runs must rise, by more than two standard
-    errors, besides a quarter of the runs.
+    Single epochs of short trainings go up and down by chance. So the mean over the runs must rise, too, by more than
+    two standard errors.
     """
     history = numbers.source.history
     if history.empty:
@@ -126,7 +126,7 @@ def _not_converged(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str
     means = rows.assign(part=part).pivot_table("test_accuracy", "run_id", "part").reindex(columns=["before", "last"])
     rise = means["last"] - means["before"]
     rising = rise > _RISE
-    error = rise.std() / math.sqrt(len(rise))  # NaN of one run, which may always be said to rise
+    error = rise.std() / math.sqrt(len(rise))  # NaN for a single run: its own rise decides
     if rising.mean() >= 0.25 and not rise.mean() <= 2 * error:
         yield (
             f"In {int(rising.sum())} of {plural(len(rising), 'run')} the test accuracy still rose at the end, by more "
@@ -154,23 +154,34 @@ def _weak_dense(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
 def _unequal_budget(numbers: StudyNumbers, effects: pd.DataFrame) -> Iterator[str]:
     """Compares the epochs of networks, and the operations of sparse ones, a lottery ticket's earlier rounds counted.
 
-    Both arms of a pair have their own number of operations, and a dense network its own, for as many epochs.
+    Arms of a pair, and dense networks beside sparse ones, differ in operations by nature: these are not compared.
     """
     budget = budgets(numbers)
-    for unit, named, compared in (
-        ("epochs in all", "epochs", budget),
-        ("floating-point operations", "flops", budget.head(0) if numbers.of_pairs else budget[budget["sparse"]]),
-    ):
-        if len(compared) > 1 and compared[named].max() > 1.05 * compared[named].min():
-            each = listed([f"{row['name']} {row[named]:.4g}" for row in compared.to_dict("records")])
-            yield f"Networks were not trained for equally long; {unit}, earlier rounds of tickets included: {each}."
-            return
+    sparse = budget.head(0) if numbers.of_pairs else budget[budget["sparse"]]
+    said = [
+        *unequal_training(budget.set_index("name")["epochs"], "epochs"),
+        *unequal_training(sparse.set_index("name")["flops"], "floating-point operations"),
+    ]
+    yield from said[:1]  # more epochs are more operations, too
+
+
+def unequal_training(amounts: "pd.Series[float]", unit: str) -> Iterator[str]:
+    """Says that networks were trained by unequal amounts, if these differ by more than 5%.
+
+    Args:
+        amounts: amount of training of each group of networks, by the name of the group.
+        unit: of the amounts, such as "epochs".
+    """
+    if len(amounts) and amounts.max() > 1.05 * amounts.min():
+        each = listed([f"{name} {amount:.4g}" for name, amount in amounts.items()])
+        yield f"Networks were trained for unequal numbers of {unit}, earlier rounds of tickets included: {each}."
 
 
 def budgets(numbers: StudyNumbers) -> pd.DataFrame:
     """Returns how long networks were trained: `name`, `sparse`, `epochs` and `flops` of the costliest of each name.
 
-    Names are arms, or dense networks and methods; configurations where those of one name differ. The rounds that a
+    Names are those of arms, else of methods and "dense networks", or of configurations where the epochs of one method
+    and density differ. The rounds that a
     lottery ticket comes from are counted with it. `flops`, floating-point operations, are NaN where the study does not
     record them.
     """

@@ -73,7 +73,7 @@ def test_several_differences_are_a_warning(tmp_path, make_results, write_study):
     page = Page(write_comparison(folders, tmp_path / "out").read_text())
     warned = page.text("section", id="warnings")
     assert "2 choices" in warned and "batch_size" in warned and "epochs" in warned
-    assert "epochs in all, earlier rounds of tickets included: a 30, b 60" in warned
+    assert "unequal numbers of epochs, earlier rounds of tickets included: a 30, b 60" in warned
     answer, table = page.text("section", id="answer"), compare_studies(folders)
     assert "too few pairs" in answer and set(table["verdict"]) == {TOO_FEW}
     assert all(reason in answer and re.search(r"\d+ pairs", reason) for reason in table["reason"])

@@ -66,7 +66,7 @@ def test_pairs_are_matched_and_reported(name, recorded):
     check_links(page, folder)
     assert f"{len(study.specs(SIZE))} of {len(study.specs(SIZE))} planned" in page.text("table", id="cost")
     assert page.sections[0] == "p_values" and {"means", "correlations"} <= set(page.sections)
-    assert "equally long" not in page.text("main", id="top")
+    assert "unequal numbers" not in page.text("main", id="top")
     cells = pd.read_csv(folder / "report" / "p_values.csv")
     assert cells["pairs"].sum() == len(pairs) and cells["incomplete_pairs"].sum() == 0
     assert set(pd.read_csv(folder / "report" / "correlations.csv")["measure"]) == {"egf_2"}
