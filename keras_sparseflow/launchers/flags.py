@@ -139,7 +139,7 @@ def define_plan_flags() -> None:
         "shard",
         None,
         "i/n, with i from 0 to n - 1: train one of n shares of the study's plan; n commands, on machines that share "
-        "runs_dir, train all of it. Whoever finishes the last network writes the report.",
+        "runs_dir, train all of it. The command that finishes the last network writes the report.",
     )
     flags.DEFINE_bool(
         "replan",

@@ -49,7 +49,7 @@ _UNREADABLE = (
     OverflowError,
     MemoryError,
 )
-"""What Python raises for archives and texts that are damaged, by where the damage is."""
+"""Exceptions that Python raises for damaged archives and texts, by the place of the damage."""
 
 
 def save_compressed(model: keras.Model, path: str | os.PathLike[str], kernel_dtype: str | None = None) -> None:
@@ -304,7 +304,7 @@ def _config(model: keras.Model) -> Any:
 
 
 def _write(path: Path, text: bytes, arrays: bytes) -> None:
-    """Puts the whole archive at `path`, or, whatever happens, nothing."""
+    """Puts the whole archive at `path`; after any failure, nothing."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:

@@ -1,4 +1,4 @@
-"""Masks as bytes: a bit for each entry, or the gaps between active entries, whichever is smaller.
+"""Masks as bytes: a bit for each entry, or the gaps between active entries, the smaller of both.
 
 Codes, each also deflated where that helps ("+deflate"):
 

@@ -1,4 +1,4 @@
-"""Values of weights as bytes, without loss: as they are, or by byte planes, whichever is smaller.
+"""Values of weights as bytes, without loss: as they are, or by byte planes, the smaller of both.
 
 Codes:
 

@@ -22,7 +22,7 @@ from keras_sparseflow.analysis.frames.labels import FLOW_NAMES, flow_name, headl
 from keras_sparseflow.analysis.frames.study_source import Source
 
 Drawn = Figure | Mapping[str, Figure]
-"""What a figure's function returns: a figure, or several by what each is of."""
+"""Result of a figure's function: a figure, or several by name."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def figure(
             measure; "quantity", which is one of these in words; "side", "arm" or "method"; and "size", "dense width" or
             "density".
         title: what it shows, in a few words.
-        caption: how to read it, in sentences; or a function that returns it, its parameters named likewise.
+        caption: how to read it, in sentences; or a function that returns it, of parameters with the same names.
         over: what a figure shows the runs of: "table", "dataset" or "study".
         **given: values of the function's parameters in place of the report's; or functions that return them.
 
@@ -142,7 +142,7 @@ def figure(
 
 
 def ideas() -> list[Idea]:
-    """Returns every figure: those of this folder, file by file whatever was imported first, then those of others."""
+    """Returns every figure: those of this folder, file by file in any order of imports, then those of others."""
     modules = [f"{figures.__name__}.{module.name}" for module in pkgutil.iter_modules(figures.__path__)]
     for module in modules:
         importlib.import_module(module)

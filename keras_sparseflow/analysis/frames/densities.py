@@ -51,7 +51,7 @@ def arrange_densities(results: pd.DataFrame) -> pd.DataFrame:
 
     The new columns are `table` (such as "cifar100, Wide ResNet-28-10, learning rate 0.1, relu"), `panel` (the
     optimizer, with the learning rate where several were taken) and `line` (variant, activation and
-    tweaks, whichever vary); the method keeps its column. Other fields of the spec that vary within a
+    tweaks, as far as they vary); the method keeps its column. Other fields of the spec that vary within a
     configuration part the tables, so that runs that were trained differently are never averaged.
 
     Args:

@@ -36,7 +36,7 @@ class StudyNumbers:
 
     @property
     def of_pairs(self) -> bool:
-        """Whether networks have arms."""
+        """True if networks have arms."""
         return "arm" in self.source.results
 
     @cached_property
@@ -99,7 +99,7 @@ class StudyNumbers:
 
     @cached_property
     def sparsities(self) -> pd.DataFrame:
-        """Activation sparsities beside those of ToST; empty likewise."""
+        """Activation sparsities beside those of ToST; empty where the study stands beside no table of it."""
         rows = self.source.diagnostics
         measured = rows.loc[rows["measure"] == "activation_sparsity", "run_id"]
         runs = self._trainings[self._trainings["run_id"].isin(measured)]
@@ -118,7 +118,7 @@ class StudyNumbers:
 
     @cached_property
     def line_heading(self) -> str:
-        """What configurations of one method and optimizer differ in, such as "variant, tweaks"."""
+        """The columns in which configurations of one method and optimizer differ, such as "variant, tweaks"."""
         return "variant" if self.of_pairs else line_heading(self.results)
 
     @cached_property
@@ -133,7 +133,7 @@ class StudyNumbers:
 
     @cached_property
     def several_methods(self) -> bool:
-        """Whether networks become sparse in several ways."""
+        """True if networks become sparse in several ways."""
         return "method" in self.results and self.results["method"].nunique() > 1
 
     def _named(self, rows: pd.DataFrame) -> list[str]:

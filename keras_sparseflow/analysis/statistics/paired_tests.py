@@ -15,7 +15,7 @@ from keras_sparseflow.analysis.statistics.signed_rank import SignedRankTest, wil
 from keras_sparseflow.analysis.statistics.verdicts import correct, judge
 
 SIDES = ("line", "method", "density")
-"""What is compared over densities: lines (variants, activations and tweaks), methods, and densities with dense ones."""
+"""Kinds of comparisons over densities: lines (variants, activations and tweaks), methods, densities with dense ones."""
 
 _TEST = [("test_method" if name == "method" else name) for name in SignedRankTest.__dataclass_fields__]
 _JUDGED = ["p_holm", "verdict", "reason", "needed"]

@@ -40,7 +40,7 @@ class Verdict:
 
     @property
     def decided(self) -> bool:
-        """Whether a difference was found, in one direction or the other."""
+        """True if a difference was found, in one direction or the other."""
         return self.answer in (YES, OTHER_WAY)
 
 

@@ -81,7 +81,7 @@ def backward(values: np.ndarray, at: Places, x: np.ndarray, dy: np.ndarray, exam
 
 
 def _in_tiles(rows: int, work: int, kernel: Any, *arguments: Any) -> None:
-    """Computes a result of so many rows, a few tiles at a time in whichever thread is free.
+    """Computes a result of so many rows, a few tiles at a time in any thread that is free.
 
     Args:
         rows: of the result.

@@ -38,7 +38,7 @@ SEQUENCE = {
 }
 """The colours of a quantity that grows, each with the one for a dark page: more stands out more on either.
 
-From matplotlib's plasma, whose lightness alone orders them, whatever one's colour vision.
+From matplotlib's plasma, whose lightness alone orders them, for every kind of colour vision.
 """
 
 ARM_STYLES: dict[str, dict[str, Any]] = {

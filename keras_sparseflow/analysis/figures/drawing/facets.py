@@ -1,6 +1,6 @@
 """Facets: the grid of panels that every figure here is, laid out by arithmetic, its style and its legend.
 
-Figures are drawn with matplotlib's own defaults and the style below, whatever the user's settings are,
+Figures are drawn with matplotlib's own defaults and the style below, not with the user's settings,
 and nothing of pyplot's global state is touched: the same data give the same bytes.
 """
 
@@ -73,7 +73,7 @@ class NotApplicableError(ValueError):
 
 
 def styled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns `function`, run under the style of this module whatever the user's own is."""
+    """Returns `function`, run under the style of this module in place of the user's."""
 
     @functools.wraps(function)
     def inside(*args: Any, **kwargs: Any) -> Any:
@@ -97,7 +97,7 @@ class Facets(Figure):
         present: the combinations to draw; the places of others stay empty.
         x: the scale of the horizontal axes, or a function that returns it for a row and a column. Panels with equal
             scales have labels at the edge of the grid alone.
-        y: likewise, of the vertical axes.
+        y: scale of the vertical axes, or a function that returns it.
         labels: of the horizontal and the vertical axes of all panels.
         height: of a panel in inches.
         broadest: a panel's greatest breadth in inches.
@@ -173,7 +173,7 @@ class Facets(Figure):
 
     @property
     def axis_labels(self) -> tuple[str, str]:
-        """What stands along the horizontal and the vertical axes."""
+        """The labels along the horizontal and the vertical axes."""
         return self._axis_labels
 
     def scales_of(self, axes: Axes) -> tuple[Scale, ...]:

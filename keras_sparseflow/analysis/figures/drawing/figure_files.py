@@ -19,7 +19,7 @@ def write_figures(
 
     Args:
         figures: the figures by name. A file is named after it, in lower case, with an underscore for
-            whatever is no letter, digit, dot or hyphen: "EGF (2-norm), table 1" becomes `egf_2-norm_table_1.png`.
+            all but letters, digits, dots and hyphens: "EGF (2-norm), table 1" becomes `egf_2-norm_table_1.png`.
         folder: where to write; it is made if it is not there.
         dpi: dots per inch of the PNG.
         drawn: the content of SVG files by name, where there is one already.

@@ -57,8 +57,8 @@ def draw_points(
 
     Args:
         axes: the panel.
-        x: where the points stand.
-        y: likewise.
+        x: horizontal positions of the points.
+        y: their vertical positions.
         label: of the line or group that they belong to.
         style: arguments of matplotlib's `plot`.
         runs: the name of each run, told under the pointer.

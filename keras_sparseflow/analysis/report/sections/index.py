@@ -16,7 +16,7 @@ _PLACES = {group: place for place, group in enumerate(GROUPS)}
 SECTIONS = Table(
     "report section",
     "keras_sparseflow.report_section",
-    # group by group, in a group file by file, whatever was imported first
+    # group by group, in a group file by file, in any order of imports
     dict(sorted(BUILT_IN.items(), key=lambda item: (_PLACES[item[1].group], item[1].make.__module__))),
     expects="callable",
 )
