@@ -1,0 +1,185 @@
+"""Writes the tables of docs/results/README.md from the rows of the studies that stand beside it.
+
+    PYTHONPATH=. python docs/make_results.py
+
+A folder of docs/results that holds `runs.npz` is a study. Each table stands between two comments that name it, and is
+written in place of the one that was there; the words around them are written by hand.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_sparseflow.analysis import bootstrap_mean, compare_arms, correlate_cells, judge_claims, with_published
+from keras_sparseflow.analysis.claims import tessera, tost
+from keras_sparseflow.analysis.frames import readings
+from keras_sparseflow.analysis.frames.cells import completed
+from keras_sparseflow.analysis.frames.study_source import read_source
+from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
+from keras_sparseflow.records import read_flow, read_results
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = RESULTS / "README.md"
+BECAUSE = "why_"
+"""First letters of the studies that change one thing each of `why_base`."""
+
+TABLES_OF_P = ("3a", "3b", "3c", "4", "5a", "5b", "5c", "6a", "6b")
+READINGS = {"end": "end of epoch", "steps": "mean over steps"}
+MEASURES = {
+    "grad_norm_1": "gradient 1-norm",
+    "egf_1": "EGF, 1-norm",
+    "grad_norm_2": "gradient 2-norm",
+    "egf_2": "EGF, 2-norm",
+}
+
+
+def studies() -> list[str]:
+    """Returns the names of the studies whose rows are here."""
+    return sorted(path.parent.name for path in RESULTS.glob("*/runs.npz"))
+
+
+def table_of(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Returns a Markdown table."""
+    headings = list(headings)
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def claims(names: list[str]) -> pd.DataFrame:
+    """Returns a row for each verdict on a half-sentence of the papers, and one for each that no study can test."""
+    judged = {name: _judged(name) for name in names}
+    rows: list[dict[str, Any]] = []
+    for claim in (*tessera.CLAIMS, *tost.CLAIMS):
+        for half in claim.halves:
+            place = {"paper": claim.paper, "claim": claim.text, "half": half.text}
+            found = [{**place, **row} for name in names for row in judged[name].get((claim.text, half.text), [])]
+            rows += found or [{**place, "answer": NOT_TESTABLE}]
+    return pd.DataFrame(rows)
+
+
+def _judged(name: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Returns the verdicts of a study by claim and half-sentence, without those that it can't test."""
+    source = read_source(RESULTS / name, "test_accuracy", None, "worst", figures=False)
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for judged in judge_claims(source.results, source.diagnostics):
+        for half in judged.halves:
+            if half.verdict.answer != NOT_TESTABLE:
+                row = {"study": name, "case": half.case, "answer": half.verdict.answer, "as_claimed": half.as_claimed}
+                row |= {"numbers": half.numbers, "why": half.verdict.reason, "otherwise": "; ".join(half.outside)}
+                found.setdefault((judged.claim.text, half.text), []).append(row)
+    return found
+
+
+def claims_table(verdicts: pd.DataFrame) -> str:
+    """Returns a row for each half-sentence and study: the answers, each with its cases."""
+    groups = verdicts.fillna("").groupby(["claim", "half", "study"], sort=False)
+    rows = [[*map(str, place), _answers(inside)] for place, inside in groups]
+    return table_of(["claim", "half-sentence", "study", "verdicts"], rows)
+
+
+def _answers(cases: pd.DataFrame) -> str:
+    said = [
+        f"**{answer}** in {len(inside)} of {len(cases)}: {'; '.join(inside['case'])}"
+        for answer, inside in cases.groupby("answer", sort=False)
+        if inside["case"].any()
+    ]
+    return "; ".join(said) or NOT_TESTABLE
+
+
+def sides_table(names: list[str]) -> str:
+    """Returns how many cells of each published table lie on the published side of 0.05, and those that do not."""
+    rows = []
+    for name in names:
+        results = read_results(RESULTS / name)
+        if "arm" not in results or name.startswith(BECAUSE):
+            continue
+        cells = with_published(compare_arms(completed(results)))
+        cells = cells[cells["published_p"].notna() & cells["p_value"].notna()]
+        if cells.empty:
+            continue
+        same = (cells["p_value"] < 0.05) == (cells["published_p"] < 0.05)
+        missed = [
+            f"{row.optimizer} {row.variant} {row.activation}: {row.p_value:.3f} ({row.published_p:.3f})".replace(
+                " relu", ""
+            )
+            for row in cells[~same].itertuples()
+        ]
+        rows.append([name, f"{same.sum()} of {len(cells)}", "; ".join(missed) or "none"])
+    return table_of(["study", "on the published side", "misses: our one-tailed p (the published)"], rows)
+
+
+def correlation_table(names: list[str]) -> str:
+    """Returns table 1 of the paper: the mean signed tau of each measure, by arm, reading and kind of points."""
+    rows = []
+    for name in names:
+        results, flow = read_results(RESULTS / name), read_flow(RESULTS / name)
+        if "arm" not in results or name.startswith(BECAUSE):
+            continue
+        for reading, words in READINGS.items():
+            chosen = flow[flow["reading"] == reading]
+            if chosen.empty:
+                continue
+            judged, _ = readings.judge(completed(results), chosen)
+            each = correlate_cells(judged, [measure for measure in MEASURES if measure in judged])
+            for (arm, target), inside in each.groupby(["arm", "target"], sort=False):
+                taus = inside.groupby("measure")["tau"]
+                cells = [
+                    _with_interval(taus.get_group(measure)) if measure in taus.groups else "" for measure in MEASURES
+                ]
+                rows.append([name, words, str(arm), str(target).replace("_", " "), *cells])
+    return table_of(["study", "reading", "networks", "with", *MEASURES.values()], rows)
+
+
+def _with_interval(taus: pd.Series) -> str:
+    low, high = bootstrap_mean(taus)
+    return f"{taus.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def reasons_table(names: list[str]) -> str:
+    """Returns sparse against dense in each study that changes one thing of the base."""
+    columns: dict[tuple[str, str], None] = {}
+    found: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for name in names:
+        if not name.startswith(BECAUSE):
+            continue
+        results = completed(read_results(RESULTS / name))
+        for value, words in (("test_accuracy", "last"), ("best_test_accuracy", "best")):
+            for row in compare_arms(results, value).to_dict("records"):
+                column = (str(row["optimizer"]), str(row["variant"]))
+                columns[column] = None
+                found.setdefault((name.removeprefix(BECAUSE), words), {})[column] = _cell(row)
+    rows = [[name, words, *(cells.get(column, "") for column in columns)] for (name, words), cells in found.items()]
+    return table_of(["changed", "accuracy", *(" ".join(column) for column in columns)], rows)
+
+
+def _cell(row: Mapping[Any, Any]) -> str:
+    return f"{row['p_value']:.3f} ({row['median_difference']:+.4f})" if np.isfinite(row["p_value"]) else ""
+
+
+def write(tables: Mapping[str, str]) -> None:
+    """Writes each table between its comments in the page."""
+    text = PAGE.read_text()
+    for name, table in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if begin not in text:
+            raise ValueError(f"{PAGE} must hold {begin} and {end}; received neither.")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+    PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    every = studies()
+    verdicts = claims(every)
+    verdicts.to_csv(RESULTS / "claims.csv", index=False)
+    write(
+        {
+            "claims": claims_table(verdicts),
+            "sides": sides_table(every),
+            "correlations": correlation_table(every),
+            "reasons": reasons_table(every),
+        }
+    )
