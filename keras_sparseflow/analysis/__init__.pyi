@@ -31,6 +31,8 @@ from .frames.pairs import pair_arms as pair_arms
 from .frames.study_source import Source as Source
 from .published.agreement import Agreement as Agreement
 from .published.agreement import agreement_sentences as agreement_sentences
+from .published.tessera_first_version import beside_published_means as beside_published_means
+from .published.tessera_first_version import load_published_means as load_published_means
 from .published.tessera_tables import PublishedCell as PublishedCell
 from .published.tessera_tables import load_kendall_tau as load_kendall_tau
 from .published.tessera_tables import load_p_values as load_p_values

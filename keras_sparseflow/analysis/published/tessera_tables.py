@@ -250,5 +250,5 @@ def _text(name: str) -> str:
 
 
 def load_published(name: str) -> pd.DataFrame:
-    """Returns a table of published numbers by the name of its file; the column `table` is text."""
+    """Returns a table of published numbers by the name of its file; a column `table` is text."""
     return pd.read_csv(io.StringIO(_text(name)), dtype={"table": str})
