@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import completed, spec_columns
-from keras_sparseflow.analysis.frames.readings import judge
+from keras_sparseflow.analysis.frames.readings import by_other_reading, judge
 from keras_sparseflow.records.row_cache import with_texts
 from keras_sparseflow.records.study_file import read_revisions
 from keras_sparseflow.records.study_reader import StudyReader
@@ -34,6 +34,8 @@ class Source:
         diverged: "worst" or "drop", see `pair_arms`.
         figure_files: whether the figures are to stand beside the page as files too.
         damaged: the fault of each finished run that is left out, by its id.
+        other_results: the results with flow of the reading by which the study is not judged; None unless every run has
+            both.
         revisions: each version of the plan of which runs train together; more than one where it was changed.
 
     Example:
@@ -54,6 +56,7 @@ class Source:
     figure_files: bool
     damaged: Mapping[str, str] = field(default_factory=dict)
     revisions: Sequence[str] = ()
+    other_results: pd.DataFrame | None = None
 
 
 def read_source(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Source:
@@ -69,7 +72,8 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(with_methods(completed(results)), reader.table("flow", categories=True))
+    results, rows = with_methods(completed(results)), reader.table("flow", categories=True)
+    other, (results, flow) = by_other_reading(results, rows), judge(results, rows)
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
@@ -88,6 +92,7 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
         figure_files=figures,
         damaged=damaged,
         revisions=read_revisions(study_dir),
+        other_results=other,
     )
 
 
