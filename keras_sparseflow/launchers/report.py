@@ -55,6 +55,8 @@ def main(argv: list[str]) -> None:
         folders, options = argv[1:], given_report_options()
         if not folders:
             raise ValueError("Name the folder of a study, such as runs/demo, or of several; received none.")
+        if len(folders) > 1 and "tau_over" in options:
+            raise ValueError("--tau_over is for one study; received several.")
         if FLAGS.export and (len(folders) > 1 or FLAGS.watch or FLAGS.output_dir):
             raise ValueError("--export is for one study, without --watch and --output_dir; received others with it.")
         if len(folders) > 1:

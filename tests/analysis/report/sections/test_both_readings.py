@@ -8,7 +8,7 @@ from keras_sparseflow.analysis.claims.judging import judge_claims
 from keras_sparseflow.analysis.frames.readings import by_other_reading, judge
 from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.report.section import tables_of
-from keras_sparseflow.analysis.report.sections.readings import readings, turned
+from keras_sparseflow.analysis.report.sections.both_readings import readings, turned
 from keras_sparseflow.analysis.statistics.correlation import correlate_flow
 from keras_sparseflow.analysis.statistics.verdicts import OTHER_WAY, YES
 from keras_sparseflow.records import read_flow, read_results
