@@ -3,6 +3,7 @@ from .claims.claim import JudgedClaim as JudgedClaim
 from .claims.claim import JudgedHalf as JudgedHalf
 from .claims.effect import effect_of as effect_of
 from .claims.judging import judge_claims as judge_claims
+from .claims.skew import batchnorm_skew as batchnorm_skew
 from .figures.activation_functions import activation_functions as activation_functions
 from .figures.against_flow import against_flow as against_flow
 from .figures.against_size import against_size as against_size

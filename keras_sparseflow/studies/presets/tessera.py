@@ -195,6 +195,26 @@ def _norm_figures(first: int, table: str, rate: str) -> list[Study]:
     ]
 
 
+def _first_versions_figure() -> Study:
+    """Returns the study of the first version's figure of variants and activations at the high rate."""
+    promising = _each_its_best(HIGH, ("swish", "prelu"))
+    return dataclasses.replace(
+        TABLES["table_3b"],
+        name="figure_v1_2",
+        title=f"{_EFFECT.format('regularization and promising activations', 'high')}, on CIFAR-100",
+        reproduces="Figures 2 and 13 of the first version",
+        grids=[*TABLES["table_3b"].grids, *promising],
+        notes=[
+            "The figure of the paper's first version shows variants and “promising” activations, which its section 4.1 "
+            "says are Swish and PReLU. Which variants is not told by its text: here are those of Table 3b.",
+            "Its Figure 2 shows some optimizers; here are all of them, as in its Figure 13.",
+            "Figures 11 and 12 of the first version are about all activations. Its text does not give their rate, and "
+            "names them with Table 3c, whose networks are those of `figure_22`.",
+            _NAMED,
+        ],
+    )
+
+
 def _depth_figure() -> Study:
     deep = TABLES["table_6a"]
     shallow = _grid(LOW, OPTIMIZERS, tuple(v for v in _LOW_6A if "SC" not in v), hidden_layers=(1, 2))
@@ -242,7 +262,8 @@ _FIGURES = [
     _figure(21, _EFFECT.format("regularization", "high"), "table_3b"),
     _figure(22, _EFFECT.format("activation", "high"), "table_3c"),
     _weight_decay_figure(),
+    _first_versions_figure(),
 ]
 
 FIGURES = {study.name: study for study in _FIGURES}
-"""Figures 2, 3, 8 to 13 and 15 to 23, at full size."""
+"""Figures 2, 3, 8 to 13 and 15 to 23, and figure 2 of the first version, at full size."""

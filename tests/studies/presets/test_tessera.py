@@ -123,6 +123,16 @@ def test_figure_2_is_both_learning_rates_each_with_its_own_variants():
     assert set(specs) == set(specs_of("table_6a")) | set(specs_of("table_3b"))
 
 
+def test_figure_2_of_the_first_version_has_the_promising_activations_at_the_high_rate():
+    specs = specs_of("figure_v1_2")
+    soft = {spec for spec in specs if spec.model.activation != "relu"}
+    assert set(specs) - soft == set(specs_of("table_3b"))
+    assert soft == {spec for spec in specs_of("table_3c") if spec.model.activation in ("swish", "prelu")}
+    assert values_of(specs, "learning_rate") == {(0.1,)}
+    notes = PRESETS.get("figure_v1_2").notes
+    assert any("`figure_22`" in note for note in notes) and any("Swish and PReLU" in note for note in notes)
+
+
 def test_figure_19_is_three_depths_with_skip_connections_where_there_is_room():
     specs = specs_of("figure_19")
     deep = {variant for (variant,) in values_of(specs_of("table_6a"), "variant")}
