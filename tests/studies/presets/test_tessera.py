@@ -161,3 +161,11 @@ def test_table_1_is_the_union_of_the_tables_of_each_dataset():
 def test_an_unknown_preset_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="Unknown preset 'table_3d'.* Did you mean 'table_3"):
         studies_of("table_3d")
+
+
+def test_table_1_of_fashion_mnist_says_which_networks_the_first_version_names():
+    notes = PRESETS.get("table_1_fashion_mnist").notes
+    assert any("450 networks" in note for note in notes)
+    specs = specs_of("table_1_fashion_mnist")
+    named = [spec for spec in specs if spec.training.variant in ("NR", "BN", "SC", "L2", "DA")]
+    assert len(named) == 450 < len(specs)
