@@ -3,6 +3,7 @@ from .claims.claim import JudgedClaim as JudgedClaim
 from .claims.claim import JudgedHalf as JudgedHalf
 from .claims.effect import effect_of as effect_of
 from .claims.judging import judge_claims as judge_claims
+from .claims.skew import batchnorm_skew as batchnorm_skew
 from .figures.activation_functions import activation_functions as activation_functions
 from .figures.against_flow import against_flow as against_flow
 from .figures.against_size import against_size as against_size
@@ -31,6 +32,8 @@ from .frames.pairs import pair_arms as pair_arms
 from .frames.study_source import Source as Source
 from .published.agreement import Agreement as Agreement
 from .published.agreement import agreement_sentences as agreement_sentences
+from .published.tessera_first_version import beside_published_means as beside_published_means
+from .published.tessera_first_version import load_published_means as load_published_means
 from .published.tessera_tables import PublishedCell as PublishedCell
 from .published.tessera_tables import load_kendall_tau as load_kendall_tau
 from .published.tessera_tables import load_p_values as load_p_values

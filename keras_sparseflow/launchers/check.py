@@ -12,7 +12,8 @@ from absl import flags
 
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.terminal import plain_errors
-from keras_sparseflow.records import RunFolder, damaged_runs, read_study
+from keras_sparseflow.records import RunFolder, damaged_runs, read_results, read_study
+from keras_sparseflow.records.study_file import packed_file
 from keras_sparseflow.studies.spec.saved import saved_spec
 
 FLAGS = flags.FLAGS
@@ -32,6 +33,10 @@ def main(argv: list[str]) -> None:
         if len(argv) != 2:
             raise ValueError(f"Name one study's folder, such as runs/demo; received {len(argv) - 1} arguments.")
         study_dir = Path(argv[1])
+        if packed_file(study_dir) is not None:
+            damaged_runs(study_dir)  # it raises a ValueError if the file is damaged
+            print(f"{len(set(read_results(study_dir)['run_id']))} packed runs are whole.")
+            return
         runs = read_study(study_dir)["run_ids"]
         folders = [RunFolder(study_dir, run_id) for run_id in runs]
         finished = [folder for folder in folders if folder.finished]

@@ -7,6 +7,7 @@ from typing import Any
 
 from absl import flags
 
+from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.checks import check_number
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.terminal import load_training_quietly
@@ -237,16 +238,24 @@ def define_report_flags() -> None:
         ("worst", "drop"),
         "treatment of a diverged run in a report: worst counts it as the worst of its pair, drop leaves out the pair.",
     )
+    flags.DEFINE_enum(
+        "tau_over",
+        None,
+        POINTS,
+        "the points between which a report ranks flow and performance: the runs of a configuration, or the measured "
+        "epochs of each run (default: runs).",
+    )
 
 
 def given_report_options() -> dict[str, Any]:
     """Returns the options of `write_report` that the flags of `define_report_flags` give.
 
     Returns:
-        `value` and `diverged`, and `measure` if it was given: the study may name another one than the report.
+        `value` and `diverged`, and `measure` and `tau_over` if they were given.
     """
     options = {"value": FLAGS.compare_by, "diverged": FLAGS.diverged}
-    return options if FLAGS.measure is None else {**options, "measure": FLAGS.measure}
+    given = {name: getattr(FLAGS, name) for name in ("measure", "tau_over")}  # the study may name another measure
+    return options | {name: value for name, value in given.items() if value is not None}
 
 
 def define_preview_flags(*, presets: bool = True) -> None:

@@ -3,10 +3,12 @@
     python launchers/report.py runs/demo
     python launchers/report.py runs/demo --compare_by=test_loss --diverged=drop --measure=egf_1
     python launchers/report.py runs/demo --watch
+    python launchers/report.py runs/demo --export=results/demo
     python launchers/report.py runs/a runs/b
 
 Nothing is trained; flags say what is compared and drawn. With --watch the page is written anew as runs finish. Of
-several studies a page is written that compares the others with the first.
+several studies a page is written that compares the others with the first. With --export the rows of all runs go to one
+compressed file, small enough for a repository, and the page is written beside it, from it.
 """
 
 import time
@@ -22,7 +24,8 @@ from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options
 from keras_sparseflow.launchers.terminal import plain_errors, working
-from keras_sparseflow.records import read_study
+from keras_sparseflow.records import pack_study, read_study
+from keras_sparseflow.records.study_file import packed_file
 
 FLAGS = flags.FLAGS
 
@@ -37,6 +40,11 @@ def define_flags() -> None:
     flags.DEFINE_string("output_dir", None, "where to write (default: the study's folder; of several, a new one).")
     flags.DEFINE_bool("figures", True, "write the figures as PNG and SVG too; the page holds them either way.")
     flags.DEFINE_bool("watch", False, "write the page anew whenever runs have finished, until all have.")
+    flags.DEFINE_string(
+        "export",
+        None,
+        "a folder: pack the rows of all runs into its file runs.npz, and write the report there, from it.",
+    )
     flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
     define_report_flags()
 
@@ -47,9 +55,17 @@ def main(argv: list[str]) -> None:
         folders, options = argv[1:], given_report_options()
         if not folders:
             raise ValueError("Name the folder of a study, such as runs/demo, or of several; received none.")
+        if len(folders) > 1 and "tau_over" in options:
+            raise ValueError("--tau_over is for one study; received several.")
+        if FLAGS.export and (len(folders) > 1 or FLAGS.watch or FLAGS.output_dir):
+            raise ValueError("--export is for one study, without --watch and --output_dir; received others with it.")
         if len(folders) > 1:
             _compare(folders, options)
-        elif FLAGS.watch:
+        elif FLAGS.export:
+            packed = pack_study(folders[0], FLAGS.export)
+            print(f"Rows: {packed.resolve()} ({packed.stat().st_size:,} bytes)")
+            _report(FLAGS.export, options)
+        elif FLAGS.watch and packed_file(folders[0]) is None:  # no run of a packed study is still to come
             watch(Path(folders[0]), lambda: _report(folders[0], options))
         else:
             _report(folders[0], options)

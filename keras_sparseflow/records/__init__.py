@@ -14,6 +14,7 @@
     runs/<study>/<run_id>/result.json        written last: its presence means finished; with a digest of every file
     runs/<study>/<run_id>/events/            TensorBoard
     runs/<study>/events/                     TensorBoard: the columns of the study's runs
+    <folder>/runs.npz                        a packed study: the rows of all its finished runs in one compressed file
     runs/<study>/.cache/                     rows of many runs, read at once the next time; may be removed
 
 Every file is written under another name and then renamed, so a reader sees a whole file or none, even if
@@ -25,6 +26,7 @@ from keras_sparseflow.records.files import read_json, write_atomic, write_json
 from keras_sparseflow.records.folder import RunFolder, study_lock
 from keras_sparseflow.records.reading import (
     damaged_runs,
+    pack_study,
     read_diagnostics,
     read_flow,
     read_history,
@@ -40,6 +42,7 @@ __all__ = [
     "LANDSCAPE_COLUMNS",
     "RunFolder",
     "damaged_runs",
+    "pack_study",
     "read_diagnostics",
     "read_flow",
     "read_history",

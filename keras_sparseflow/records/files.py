@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import lzma
 import os
 import platform
 import re
@@ -27,7 +28,7 @@ PLAN_REMEDY = "Give --replan to plan anew all networks that are not finished."
 
 UNREADABLE = (
     *(OSError, ValueError, LookupError, TypeError, SyntaxError, EOFError, MemoryError, OverflowError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
 )
 """Exceptions that NumPy and zipfile raise for files of arrays that are damaged, or claim an absurd size."""
 

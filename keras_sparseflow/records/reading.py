@@ -1,11 +1,13 @@
-"""Functions that read studies as DataFrames."""
+"""Functions that read studies as DataFrames, and pack them in one file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_sparseflow.records import files
+from keras_sparseflow.records.columns import TABLES
 from keras_sparseflow.records.folder import RunFolder
 from keras_sparseflow.records.integrity import damage_of
-from keras_sparseflow.records.study_file import read_study
+from keras_sparseflow.records.study_file import PACKED, packed_file, read_revisions, read_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,19 +122,65 @@ def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> "pd.Data
 def damaged_runs(study_dir: str | Path, *, arrays: bool = False) -> dict[str, str]:
     """Returns what is wrong with each finished run whose files are not as they were written, by its id.
 
-    All files are read, also where a cache holds their rows.
+    All files are read, also where a cache holds their rows. Of a packed study no run is damaged, or the whole file is.
 
     Args:
         study_dir: the study's folder.
         arrays: whether stored arrays, which may be large, are looked at too.
 
+    Raises:
+        ValueError: a packed study's file is damaged.
+
     Example:
         >>> damaged_runs("runs/demo")
         {}
     """
+    if packed_file(study_dir) is not None:
+        reader = _reader(study_dir, "raise")
+        for name in ("results", *TABLES):
+            reader.rows(name)
+        return {}
     folders = [RunFolder(Path(study_dir), run_id) for run_id in read_study(study_dir)["run_ids"]]
     found = {folder.run_id: damage_of(folder.path, arrays=arrays) for folder in folders if folder.finished}
     return {run_id: damage for run_id, damage in found.items() if damage}
+
+
+def pack_study(study_dir: str | Path, output_dir: str | Path, *, every_layer: bool = False) -> Path:
+    """Writes the rows of a study's finished runs to the file `runs.npz` in a folder, and returns that file.
+
+    The folder is then read and reported on as that of the study: all numbers are kept to the last bit. Results,
+    histories, diagnostics, losses around trained weights and flow of whole networks are kept of every run. Flow of
+    single layers, most of what a study holds, is kept of the study's measure and of the reading that reports judge by.
+
+    Args:
+        study_dir: the study's folder; a study of which a run is damaged is refused.
+        output_dir: the folder to write to; it is made if it does not exist.
+        every_layer: whether flow of single layers is kept of all measures and readings, which takes twice the room.
+
+    Raises:
+        FileNotFoundError: `study_dir` holds no study.
+        ValueError: no run is finished, or a file is damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = pack_study("runs/demo", folder)
+        ...     read_results(folder).equals(read_results("runs/demo"))
+        True
+    """
+    from keras_sparseflow.records.packed import thinned, write_packed
+
+    reader = _reader(study_dir, "raise")
+    tables = {name: reader.rows(name) for name in ("results", *TABLES)}
+    if not tables["results"].runs:
+        raise ValueError(f"{study_dir} has no finished run to pack: expected one or more. Run the study first.")
+    if not every_layer:
+        tables["flow"] = thinned(tables["flow"], reader.study.get("measure") or "egf_2")
+    path = Path(output_dir) / PACKED
+    with files.written_or_named(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_packed(path, reader.study, read_revisions(study_dir), tables)
+    return path
 
 
 def _reader(study_dir: str | Path, damaged: str) -> Any:

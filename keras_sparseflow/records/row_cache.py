@@ -64,7 +64,7 @@ class Rows:
     def with_runs(self) -> pd.DataFrame:
         """Returns the frame with the column `run_id` before the others."""
         runs = np.repeat(_smallest(np.arange(len(self.runs))), self.counts)
-        return as_frame({"run_id": _categories(self.runs, runs), **dict(self.frame.items())})
+        return as_frame({"run_id": categories(self.runs, runs), **dict(self.frame.items())})
 
 
 class RowCache:
@@ -128,7 +128,7 @@ class RowCache:
 
     def _column(self, values: np.ndarray, texts: Mapping[str, Any], name: str) -> Any:
         if self._columns[name] == "text":
-            return _categories(texts[name], values)
+            return categories(texts[name], values)
         return values.astype(self._columns[name])
 
 
@@ -158,7 +158,7 @@ def _as_texts(column: pd.Series) -> Any:
     return pd.Series(column.cat.categories.array.take(column.cat.codes.to_numpy()), column.index)
 
 
-def _categories(names: Sequence[str], codes: np.ndarray) -> Any:
+def categories(names: Sequence[str], codes: np.ndarray) -> Any:
     """Returns a column of texts from codes that number its names."""
     return pd.Categorical.from_codes(codes, pd.Index(list(names), dtype=str))
 

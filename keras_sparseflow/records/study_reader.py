@@ -12,11 +12,9 @@ import pandas as pd
 from keras_sparseflow.records.columns import KINDS, OPTIONAL, TABLES, read_table
 from keras_sparseflow.records.files import REMEDY, read_json
 from keras_sparseflow.records.integrity import damage_of, state_of, without_digests
+from keras_sparseflow.records.packed import RESULT_COLUMNS, read_packed
 from keras_sparseflow.records.row_cache import FEWEST, RowCache, Rows, empty, with_categories, with_texts
-from keras_sparseflow.records.study_file import read_study
-
-_RESULT_COLUMNS = {"field": "text", "value": "text"}
-"""Columns of the table of results: a row for each field of a run's spec and result, its value as JSON."""
+from keras_sparseflow.records.study_file import packed_file, read_study
 
 _SPEC, _RESULT = "spec", "result"
 """First words of a `field` in the table of results; a dot and the name of the field follow."""
@@ -26,7 +24,8 @@ class StudyReader:
     """Reads the finished runs of a study's plan, all tables of the same runs.
 
     The files of each run are looked at once, when the reader is made. Runs that are in a cache, and whose files have
-    the sizes and modification times that they had then, are not read again; of others all digests are checked.
+    the sizes and modification times that they had then, are not read again; of others all digests are checked. A packed
+    study is read as the one that was packed.
 
     Args:
         study_dir: the study's folder.
@@ -52,6 +51,7 @@ class StudyReader:
         self.damage: dict[str, str] = {}
         self._study_dir = Path(study_dir)
         self._raises = damaged == "raise"
+        self._packed = packed_file(study_dir)
         states = {run_id: state_of(self._study_dir / run_id) for run_id in self.study["run_ids"]}
         self._states = {
             run_id: state for run_id, state in states.items() if any(name == "result.json" for name, _, _ in state)
@@ -67,6 +67,22 @@ class StudyReader:
         Raises:
             ValueError: a file is damaged; the message names it.
         """
+        rows = self.rows(name).with_runs()
+        return rows if categories else with_texts(rows)
+
+    def rows(self, name: str) -> Rows:
+        """Returns the rows of one table of all runs, or of "results", by run.
+
+        Args:
+            name: a name in `TABLES`, or "results".
+
+        Raises:
+            ValueError: a file is damaged; the message names it.
+        """
+        if self._packed is not None:
+            return read_packed(self._packed, name)
+        if name == "results":
+            return self._rows(name, RESULT_COLUMNS, self._read_results)
         columns = {column: KINDS[column] for column in TABLES[name]}
 
         def read(runs: Iterable[str]) -> tuple[pd.DataFrame, list[int]]:
@@ -79,8 +95,7 @@ class StudyReader:
             whole = pd.concat(filled, ignore_index=True) if filled else empty(columns)
             return whole, [len(frame) for frame in frames]
 
-        rows = self._rows(name, columns, read).with_runs()
-        return rows if categories else with_texts(rows)
+        return self._rows(name, columns, read)
 
     def results(self) -> pd.DataFrame:
         """Returns a row for each member of the study whose run is finished: see `read_results`.
@@ -106,7 +121,7 @@ class StudyReader:
 
     def _runs(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """Returns the fields of each run's spec and those of its result, by its id."""
-        rows = self._rows("results", _RESULT_COLUMNS, self._read_results)
+        rows = self.rows("results")
         names, values = (rows.frame[column].cat for column in ("field", "value"))
         parts = [name.split(".", 1) for name in names.categories]
         parsed = json.loads(f"[{','.join(values.categories)}]")

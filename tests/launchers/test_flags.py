@@ -161,13 +161,16 @@ def test_a_report_compares_test_accuracy_and_leaves_the_measure_to_the_study(rep
         ("--compare_by=best_test_accuracy", {"value": "best_test_accuracy"}),
         ("--diverged=drop", {"diverged": "drop"}),
         ("--measure=egf_1", {"measure": "egf_1"}),
+        ("--tau_over=epochs", {"tau_over": "epochs"}),
     ],
 )
 def test_each_report_flag_sets_its_option(report_options, argument, option):
     assert report_options(argument) == {"value": "test_accuracy", "diverged": "worst", **option}
 
 
-@pytest.mark.parametrize("argument", ["--compare_by=accuracy", "--diverged=best", "--measure=egf_3"])
+@pytest.mark.parametrize(
+    "argument", ["--compare_by=accuracy", "--diverged=best", "--measure=egf_3", "--tau_over=seeds"]
+)
 def test_a_bad_report_flag_is_refused(report_options, argument):
     with pytest.raises(flags.IllegalFlagValueError):
         report_options(argument)

@@ -37,3 +37,23 @@ def test_several_studies_are_compared_with_the_first(tmp_path, launch):
     assert "b compared with a" in (tmp_path / "a_and_b" / "report.html").read_text()
     refused = launch("report", str(tmp_path / "a"), str(tmp_path / "b"), "--watch")
     assert refused.returncode == 1 and "--watch and --measure are for one study" in refused.stderr
+
+
+def test_a_study_is_exported_as_one_file_and_the_report_that_is_made_of_it(tmp_path, launch):
+    write_study(tmp_path / "a", make_results(("adam",), ("NR",), (7,), (0, 1)))
+    done = launch("report", str(tmp_path / "a"), f"--export={tmp_path}/kept", "--nofigures")
+    assert done.returncode == 0, done.stderr
+    packed = tmp_path / "kept" / "runs.npz"
+    assert f"Rows: {packed} ({packed.stat().st_size:,} bytes)" in done.stdout
+    assert f"Report: {tmp_path}/kept/report.html" in done.stdout and not (tmp_path / "a" / "report.html").exists()
+    page = (tmp_path / "kept" / "report.html").read_bytes()
+    again = launch("report", str(tmp_path / "kept"), "--nofigures", "--watch")
+    assert again.returncode == 0 and (tmp_path / "kept" / "report.html").read_bytes() == page
+    checked = launch("check", str(tmp_path / "kept"))
+    assert (checked.returncode, checked.stdout) == (0, "4 packed runs are whole.\n")
+
+
+@pytest.mark.parametrize("other", ["--watch", "--output_dir=elsewhere", "runs/b"])
+def test_an_export_is_of_one_study_alone(tmp_path, launch, other):
+    refused = launch("report", str(tmp_path), f"--export={tmp_path}/kept", other)
+    assert refused.returncode == 1 and "--export is for one study" in refused.stderr

@@ -108,6 +108,9 @@ class JudgedHalf:
         numbers: means of both sides, and the difference with its interval; "" where nothing was tested.
         outside: conditions of the paper that the study does not meet, each as a phrase.
         as_claimed: whether the answer agrees with the half-sentence.
+        difference: the typical difference, the first side minus the second; of ratios, of their logarithms. NaN where
+            nothing was tested.
+        of_flow: whether gradient flow decides it.
 
     Example:
         >>> from keras_sparseflow.analysis import judge_claims
@@ -123,6 +126,8 @@ class JudgedHalf:
     numbers: str
     outside: tuple[str, ...]
     as_claimed: bool
+    difference: float = float("nan")
+    of_flow: bool = False
 
 
 @dataclass(frozen=True)

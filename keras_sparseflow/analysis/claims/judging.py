@@ -73,14 +73,16 @@ def judge_claims(
         halves = []
         for one in cases:
             if one.case is None:
-                verdict, numbers = Verdict(NOT_TESTABLE, one.missing), ""
+                verdict, numbers, measured = Verdict(NOT_TESTABLE, one.missing), "", (float("nan"), False)
             else:
                 test, p_value = next(verdicts)
                 verdict = judge(test, float(p_value), family, show=one.case.show)
                 numbers = one.case.numbers(test)
+                of_flow = bool(evidence.reading) and evidence.reading in one.case.note
+                measured = one.case.claimed * test.difference, of_flow
             as_claimed = verdict.answer == YES or (one.half.denies and verdict.answer == NO_DIFFERENCE)
             name = one.case.name if one.case else ""
-            halves.append(JudgedHalf(one.half.text, name, verdict, numbers, one.outside, as_claimed))
+            halves.append(JudgedHalf(one.half.text, name, verdict, numbers, one.outside, as_claimed, *measured))
         judged.append(JudgedClaim(claim, tuple(halves)))
     return judged
 

@@ -14,6 +14,10 @@ _DIAGNOSTICS = {
 }
 
 
+POINTS = ("runs", "epochs")
+"""The points between which flow and performance are ranked: the runs of a configuration, as in the paper's table 1, or
+the measured epochs of each run."""
+
 READING_NAMES = {"end": "end of epoch", "steps": "mean over steps"}
 
 

@@ -42,9 +42,36 @@ def judge(results: pd.DataFrame, flow: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     chosen = flow[flow["reading"] == reading]
     if set(results["flow_reading"].dropna()) == {reading}:
         return results, chosen
-    means = chosen[chosen["layer"] == TOTAL].pivot_table("value", "run_id", "measure", aggfunc="mean")
+    return _with_means(results, chosen, reading), chosen
+
+
+def by_other_reading(results: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame | None:
+    """Returns results whose flow is of the reading by which a study is not judged; None unless every run has both.
+
+    Args:
+        results: as `keras_sparseflow.records.read_results` returns it.
+        flow: as `keras_sparseflow.records.read_flow` returns it.
+
+    Example:
+        >>> from keras_sparseflow.records import read_flow, read_results
+        >>> by_other_reading(read_results("runs/demo"), read_flow("runs/demo")) is None
+        True
+    """
+    if flow.empty:
+        return None
+    other = flow[flow["reading"] != judged_reading(flow)]
+    if {*other["run_id"].unique()} != {*flow["run_id"].unique()} or other["reading"].nunique() != 1:
+        return None
+    return _with_means(results, other, str(other["reading"].iloc[0]))
+
+
+def _with_means(results: pd.DataFrame, flow: pd.DataFrame, reading: str) -> pd.DataFrame:
+    """Returns results with the mean over the measured epochs of each measure of flow, of rows of one reading."""
+    means = flow[flow["layer"] == TOTAL].pivot_table("value", "run_id", "measure", aggfunc="mean", observed=True)
     columns = {str(measure): results["run_id"].map(means[measure]) for measure in means}
-    return results.assign(flow_reading=reading, **columns), chosen
+    made = results.assign(flow_reading=reading, **columns)
+    made.attrs = results.attrs
+    return made
 
 
 def reading_of(frame: pd.DataFrame) -> str:

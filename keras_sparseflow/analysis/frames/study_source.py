@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import completed, spec_columns
-from keras_sparseflow.analysis.frames.readings import judge
+from keras_sparseflow.analysis.frames.labels import POINTS
+from keras_sparseflow.analysis.frames.readings import by_other_reading, judge
+from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.records.row_cache import with_texts
 from keras_sparseflow.records.study_file import read_revisions
 from keras_sparseflow.records.study_reader import StudyReader
@@ -34,6 +36,11 @@ class Source:
         diverged: "worst" or "drop", see `pair_arms`.
         figure_files: whether the figures are to stand beside the page as files too.
         damaged: the fault of each finished run that is left out, by its id.
+        totals: one row per run, measured epoch, reading and measure: flow of whole networks; None where `tau_over` is
+            "runs", which needs no such rows.
+        tau_over: the points between which flow and performance are ranked, "runs" or "epochs".
+        other_results: the results with flow of the reading by which the study is not judged; None unless every run has
+            both.
         revisions: each version of the plan of which runs train together; more than one where it was changed.
 
     Example:
@@ -54,10 +61,17 @@ class Source:
     figure_files: bool
     damaged: Mapping[str, str] = field(default_factory=dict)
     revisions: Sequence[str] = ()
+    other_results: pd.DataFrame | None = None
+    totals: pd.DataFrame | None = None
+    tau_over: str = "runs"
 
 
-def read_source(study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool) -> Source:
+def read_source(
+    study_dir: Path, value: str, measure: str | None, diverged: str, figures: bool, tau_over: str = "runs"
+) -> Source:
     """Returns a study on disk; arguments and errors are those of `write_report`."""
+    if tau_over not in POINTS:
+        raise ValueError(f"`tau_over` must be 'runs' or 'epochs'; received {tau_over!r}.")
     if not study_dir.is_dir():
         raise FileNotFoundError(f"`study_dir` must be the folder of a study; received {study_dir}, which is no folder.")
     reader = StudyReader(study_dir)
@@ -69,7 +83,8 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
         )
-    results, flow = judge(with_methods(completed(results)), reader.table("flow", categories=True))
+    results, rows = with_methods(completed(results)), reader.table("flow", categories=True)
+    other, (results, flow) = by_other_reading(results, rows), judge(results, rows)
     if "spec_columns" not in results.attrs:  # a measure that a plugin added is no part of the spec
         measured = set(flow["measure"])
         results.attrs["spec_columns"] = [column for column in spec_columns(results) if column not in measured]
@@ -88,6 +103,9 @@ def read_source(study_dir: Path, value: str, measure: str | None, diverged: str,
         figure_files=figures,
         damaged=damaged,
         revisions=read_revisions(study_dir),
+        other_results=other,
+        totals=with_texts(rows[rows["layer"] == TOTAL]) if tau_over == "epochs" else None,
+        tau_over=tau_over,
     )
 
 

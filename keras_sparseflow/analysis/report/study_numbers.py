@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -78,7 +79,7 @@ class StudyNumbers:
     def correlations(self) -> pd.DataFrame:
         """Mean correlations of flow and performance; empty where no flow was recorded."""
         if self.of_pairs:
-            return with_published_tau(correlate_flow(self.results)).assign(reading=self.reading)
+            return with_published_tau(correlate_flow(self.results, **self._points)).assign(reading=self.reading)
         return self._density_correlations[1].assign(reading=self.reading)
 
     @cached_property
@@ -123,7 +124,16 @@ class StudyNumbers:
 
     @cached_property
     def _density_correlations(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return correlate_densities(self.results)
+        return correlate_densities(self.results, **self._points)
+
+    @property
+    def _points(self) -> dict[str, Any]:
+        """The points that correlations rank, and the rows that these need."""
+        source = self.source
+        if source.totals is None:
+            return {}
+        rows = source.totals[source.totals["reading"] == self.reading]
+        return {"points": source.tau_over, "flow": rows, "history": source.history}
 
     @cached_property
     def _trainings(self) -> pd.DataFrame:

@@ -31,6 +31,7 @@ def write_report(
     measure: str | None = None,
     diverged: str = "worst",
     figures: bool = True,
+    tau_over: str = "runs",
 ) -> Path:
     """Writes a study's report and returns the path of its page.
 
@@ -48,12 +49,13 @@ def write_report(
         measure: the gradient flow measure to draw; default, the one that the study names, else "egf_2".
         diverged: how diverged runs count in the tests, "worst" or "drop": see `pair_arms`.
         figures: whether the figures are written as files too; the page holds them either way.
+        tau_over: the points between which flow and performance are ranked, "runs" or "epochs": see `correlate_cells`.
 
     Raises:
         FileNotFoundError: the folder is not there, or holds no study.
-        ValueError: no run of the study is finished, or a file is corrupt (the message names it).
+        ValueError: no run of the study is finished, a file is corrupt (the message names it), or `tau_over` is unknown.
     """
-    source = read_source(Path(study_dir), value, measure, diverged, figures)
+    source = read_source(Path(study_dir), value, measure, diverged, figures, tau_over)
     numbers = StudyNumbers(source)
     found = effects(numbers)
     sections = make_sections(numbers)

@@ -17,6 +17,7 @@ from keras_sparseflow.analysis.frames.cells import (
     spec_columns,
 )
 from keras_sparseflow.analysis.frames.densities import PLACE, arrange_densities, one_run_each
+from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.readings import of_one_reading
 from keras_sparseflow.flow.measure_table import TOTAL
 
@@ -95,7 +96,7 @@ def correlate_cells(
         >>> rows[["variant", "arm", "target", "tau"]].round(2).values.tolist()[0]
         ['NR', 'sparse', 'test_loss', 0.73]
     """
-    if points not in ("runs", "epochs"):
+    if points not in POINTS:
         raise ValueError(f"`points` must be 'runs' or 'epochs'; received {points!r}.")
     results = completed(results) if configuration is None else results
     if points == "runs":
@@ -150,11 +151,19 @@ def correlate_flow(
     return table.reset_index()
 
 
-def correlate_densities(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def correlate_densities(
+    results: pd.DataFrame,
+    points: str = "runs",
+    flow: pd.DataFrame | None = None,
+    history: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns Kendall's tau-b of flow with performance over densities and seeds: per configuration, and averaged.
 
     Args:
         results: one row per finished run of a density study.
+        points: "runs" or "epochs", see `correlate_cells`.
+        flow: for "epochs" alone.
+        history: for "epochs" alone.
 
     Returns:
         Two DataFrames. The first has the columns of `correlate_cells`, a row per `table`, `method`, `panel`, `line`,
@@ -173,8 +182,8 @@ def correlate_densities(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
         [['egf_2', 'test_loss', -1.0, -1.0], ['egf_2', 'test_accuracy', 1.0, 1.0]]
     """
     placed = one_run_each(arrange_densities(results))
-    each = correlate_cells(placed, configuration=PLACE)
-    mean = correlate_flow(placed, configuration=PLACE, by=("table", "method"))
+    each = correlate_cells(placed, None, points, flow, history, PLACE)
+    mean = correlate_flow(placed, None, points, flow, history, PLACE, by=("table", "method"))
     overall = [_overall(placed, row) for row in mean.to_dict("records")]
     return each, mean.assign(overall_tau=[tau for tau, _ in overall], overall_runs=[runs for _, runs in overall])
 

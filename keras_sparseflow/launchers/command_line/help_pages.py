@@ -46,7 +46,9 @@ _GROUPS = {
             *("deterministic", "shard", "replan", "ray_address", "task_cpus", "task_gpus", "task_retries"),
         ),
     ),
-    "report": Group("Report", ("compare_by", "measure", "diverged", "output_dir", "figures", "watch")),
+    "report": Group(
+        "Report", ("compare_by", "measure", "diverged", "tau_over", "output_dir", "figures", "watch", "export")
+    ),
     "other": Group("Other flags", ()),
     "first": Group(
         "Without training, and command lines kept",

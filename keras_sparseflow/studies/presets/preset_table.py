@@ -75,6 +75,21 @@ _OWN = {
         grid={"density": (0.1,), "tweaks": ("none", "tost")},
         base={"rescale_iterations": 20},
     ),
+    "bn_skew": Study(
+        name="bn_skew",
+        title="Does BatchNorm move the gradients of sparse networks more than those of dense ones?",
+        grids=[
+            {"optimizer": ("adam", "rmsprop"), "variant": ("NR", "BN"), "learning_rate": (LOW,)},
+            {"optimizer": ("adagrad", "sgd", "momentum"), "variant": ("NR", "BN"), "learning_rate": (0.01,)},
+        ],
+        base={"dataset": "cifar10", "image_size": 8, "train_size": 10_000, "epochs": 30},
+        notes=[
+            "The report answers it by layer, in the section on flow by layer with and without BatchNorm: the change by "
+            "BatchNorm in a sparse network over that in the dense one of equal capacity and seed.",
+            "Rates are low, so that networks train without BatchNorm too. The study is small, so that two cores can "
+            "train it within an hour: other flags make it larger.",
+        ],
+    ),
     "masks": Study(
         name="masks",
         comparison="densities",
@@ -112,6 +127,7 @@ _OWN = {
     ),
 }
 """Studies that repeat nothing. `single`, `single_density` and `single_tweaks` are small, and where launchers begin;
+`bn_skew` asks of BatchNorm and gradients, layer by layer;
 `masks` and `masks_mlp` are all ways in which networks become sparse, each with the distribution that its authors use;
 `lottery` is fifteen rounds of tickets."""
 

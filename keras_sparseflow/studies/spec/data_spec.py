@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from keras_sparseflow.checks import LARGEST_SEED
 from keras_sparseflow.studies.spec.combined import parse_variant
-from keras_sparseflow.studies.spec.fields import OURS, Values, spec_field
+from keras_sparseflow.studies.spec.fields import OURS, PAPER, Values, spec_field
 
 
 def _augments(values: Values) -> bool:
@@ -42,7 +42,7 @@ class DataSpec:
     augment_flip: str | None = spec_field(
         "random",
         "flips of DA: images are mirrored left to right at random, or never",
-        OURS,
+        PAPER,
         when=_augments,
         choices=("random", "never"),
     )

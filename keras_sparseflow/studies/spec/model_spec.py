@@ -85,7 +85,7 @@ class ModelSpec:
     skip_span: int | None = spec_field(
         2,
         "of an mlp: hidden layers that a connection of SC spans, from the first on",
-        OURS,
+        f"{PAPER}, first version, 2.3",
         when=_has_skips,
         minimum=1,
     )

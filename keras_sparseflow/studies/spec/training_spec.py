@@ -84,7 +84,9 @@ class TrainingSpec:
         PAPER,
     )
     optimizer_options: tuple[str, ...] = spec_field(
-        (), "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0.1", OURS
+        (),
+        "arguments of Keras' optimizers, such as rmsprop.rho=0.99 or adagrad.initial_accumulator_value=0.1",
+        f"Adagrad's sum from 0 on: {PAPER}, equation 13; the rest: Keras",
     )
     learning_rate: float = spec_field(0.001, "learning rate, the first where a schedule changes it", PAPER, above=0)
     schedule: str = spec_field(
@@ -103,7 +105,7 @@ class TrainingSpec:
         "auto",
         "form of L2: a loss term with gradient lambda * w, or decoupled decay by learning rate * lambda * w; "
         "auto: decoupled under adamw, otherwise the loss term",
-        OURS,
+        f"the two forms: {PAPER}, 4.1.2; the factor of lambda * w: ours",
         when=_decays,
         choices=("auto", "loss", "decoupled"),
     )

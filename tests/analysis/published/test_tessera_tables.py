@@ -106,29 +106,41 @@ def test_a_loaded_table_may_be_changed_without_harm():
     assert load_p_values()["p_value"].nunique() > 1
 
 
-@pytest.mark.parametrize("table", ["5c", "6b"])
-def test_every_number_whose_variant_is_unknown_stands_beside_the_assumed_one_and_says_so(table):
+def test_every_number_of_table_5c_stands_beside_the_assumed_variant_and_says_so():
     ours = {theirs: name for name, theirs in OPTIMIZERS.items()}
-    for row in load_p_values().query("table == @table").to_dict("records"):
+    for row in load_p_values().query("table == '5c'").to_dict("records"):
         place = (row["dataset"], 4, row["learning_rate"], ASSUMED_VARIANT, ours[row["optimizer"]], row["variant"])
         cell = published_cell(*place, axis="activation")
-        assert cell.p_value == row["p_value"]
-        assert table in cell.tables
-        assert cell.assumed == (len(cell.tables) == 1)
+        assert (cell.p_value, cell.tables, cell.assumed) == (row["p_value"], ("5c",), True)
+
+
+@pytest.mark.parametrize("table", ["3c", "6b"])
+def test_every_number_of_activations_on_cifar100_stands_beside_the_variant_that_the_first_version_names(table):
+    ours = {theirs: name for name, theirs in OPTIMIZERS.items()}
+    for row in load_p_values().query("table == @table").to_dict("records"):
+        adaptive = row["optimizer"] in ("Adagrad", "Adam", "RMSProp")
+        named, other = ("DA_SC_BN", "DA_L2_SC_BN") if adaptive else ("DA_L2_SC_BN", "DA_SC_BN")
+        place = (row["dataset"], 4, row["learning_rate"])
+        rest = (ours[row["optimizer"]], row["variant"])
+        cell = published_cell(*place, named, *rest, axis="activation")
+        assert (cell.p_value, table in cell.tables) == (row["p_value"], True)
+        # The text speaks of SGD; that momentum is meant too is a reading, which the numbers of 3c confirm.
+        assert cell.assumed == (table == "6b" and row["optimizer"] == "Mom")
+        other_cell = published_cell(*place, other, *rest, axis="activation")
+        assert other_cell is None or table not in other_cell.tables
 
 
 def test_all_tables_that_print_a_number_are_named():
     assert published_cell("cifar100", 4, 0.001, "SC", "sgd") == PublishedCell(0.248, ("3a", "6a"), False, {})
     assert published_cell("cifar100", 4, 0.1, "DA_SC_BN", "adam") == PublishedCell(0.191, ("3b", "3c"), False, {})
-    # Tables 6a and 6b print the same: whatever 6b was trained with, 6a says that this is the number of our cell.
     mom = published_cell("cifar100", 4, 0.001, "DA_SC_BN", "momentum", axis="activation")
-    assert mom == PublishedCell(0.001, ("6a", "6b"), False, {})
+    assert mom == PublishedCell(0.001, ("6a",), False, {})
 
 
 def test_what_two_tables_print_differently_is_said():
     place = ("cifar100", 4, 0.001, "DA_SC_BN", "rmsprop")
     assert published_cell(*place) == PublishedCell(0.096, ("6a",), False, {"6b": 0.104})
-    assert published_cell(*place, axis="activation") == PublishedCell(0.104, ("6b",), True, {"6a": 0.096})
+    assert published_cell(*place, axis="activation") == PublishedCell(0.104, ("6b",), False, {"6a": 0.096})
 
 
 def test_axis_must_be_known():
@@ -144,8 +156,8 @@ def _null_distribution(pairs):
     return counts
 
 
-def test_table_6b_has_the_exact_p_values_of_rank_sums_that_6a_approximates():
-    # Which variant 6b was trained with: the one of whose column in 6a most numbers come from the same rank sums.
+def test_table_6b_has_exact_p_values_of_the_rank_sums_of_the_named_variants_but_of_sgds():
+    # The text names the variants; the numbers of SGD with and without momentum do not confirm it, as a note says.
     counts = _null_distribution(15)
     exact = counts[::-1].cumsum()[::-1].round() / counts.sum()
     sums = np.arange(len(counts))
@@ -154,13 +166,13 @@ def test_table_6b_has_the_exact_p_values_of_rank_sums_that_6a_approximates():
     table = load_p_values()
     relu = table.query("table == '6b' and variant == 'relu'").set_index("optimizer")["p_value"]
     same = {
-        variant: sum((relu[row["optimizer"]], row["p_value"]) in ties for row in column.to_dict("records"))
+        variant: {
+            row["optimizer"] for row in column.to_dict("records") if (relu[row["optimizer"]], row["p_value"]) in ties
+        }
         for variant, column in table.query("table == '6a'").groupby("variant")
     }
-    assert same.pop("DA_SC_BN") == 4
-    assert max(same.values()) <= 2
-    distance = table.query("table == '6a'").pivot(index="optimizer", columns="variant", values="p_value")
-    assert distance.sub(relu, axis=0).abs().max().idxmin() == "DA_SC_BN"
+    assert same["DA_SC_BN"] == {"Adagrad", "Adam", "RMSProp", "Mom"}
+    assert same["DA_L2_SC_BN"] == set()
 
 
 def _cells(make_results, variants, activations, **spec):
@@ -184,7 +196,7 @@ def test_a_study_of_activations_is_held_against_the_tables_of_activations(make_r
     rows = table.set_index("activation").loc[["relu", "swish", "tanh"]]
     assert rows["published_p"].tolist()[:2] == [0.042, 0.003]
     assert np.isnan(rows["published_p"].iloc[2])
-    assert rows["published_assumed"].tolist() == [True, True, False]
+    assert rows["published_assumed"].tolist() == [False, False, False]
     assert rows["published_elsewhere"].tolist() == ["6a: 0.039", "", ""]
 
 
@@ -205,4 +217,5 @@ def test_each_cell_of_a_tables_preset_has_its_number_of_that_table(name):
     assert len(table) == (load_p_values()["table"] == name).sum()
     assert table["published_table"].str.split(", ").map(lambda tables: name in tables).all()
     assumed = table["published_assumed"]
-    assert assumed.any() if name in ("5c", "6b") else not assumed.any()
+    expected = {"5c": len(cells), "6b": 6}.get(name, 0)
+    assert assumed.sum() == expected, "momentum's row of 6b, and all of 5c"

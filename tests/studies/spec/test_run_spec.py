@@ -453,3 +453,17 @@ def test_skip_connections_need_more_layers_than_they_span(span):
 def test_a_sparsity_in_place_of_a_density_is_answered_with_the_density():
     with pytest.raises(TypeError, match=r"write density = 1 - sparsity, here density=0\.1\."):
         RunSpec.of(width=9, sparsity=0.9)
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ("flow_readings", "section 3.1"),
+        ("optimizer_options", "equation 13"),
+        ("skip_span", "first version, 2.3"),
+        ("l2_form", "4.1.2"),
+        ("augment_flip", "Tessera et al. 2021"),
+    ],
+)
+def test_a_choice_of_which_the_text_speaks_names_its_place(field, place):
+    assert place in LEAVES[field].source and "left open" not in LEAVES[field].source

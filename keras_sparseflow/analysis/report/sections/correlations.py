@@ -13,8 +13,14 @@ from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.table import Cell, Column, Shown, Table, table_of
 from keras_sparseflow.analysis.report.words import number_range, slug, spoken
 
+_OVER = {
+    "runs": "Kendall's tau between the average flow of a run and its result after the last epoch, within each "
+    "configuration. ",
+    "epochs": "Kendall's tau between the flow of a measured epoch and the result after it, over the epochs of each "
+    "run; the tau of a configuration is the mean over its runs. It says how the two move along a training, where the "
+    "tau over runs says which trainings have more of both. Figures show runs. ",
+}
 _READ = (
-    "Kendall's tau between the average flow of a run and its result after the last epoch, within each configuration. "
     "“mean |tau|” is the mean of its absolute value over the configurations, “mean tau” keeps the sign. A tau does not "
     "say that one causes the other. Runs that diverged are no part of this."
 )
@@ -27,15 +33,19 @@ def correlations(numbers: StudyNumbers) -> Content | None:
     rows = numbers.correlations
     if rows.empty:
         return None
-    read = _READ + ("" if numbers.of_pairs else _DENSITIES)
+    over = numbers.source.tau_over
+    read = _OVER[over] + _READ + ("" if numbers.of_pairs or over == "epochs" else _DENSITIES)
     if numbers.reading:
         read += f" Flow: {reading_name(numbers.reading)}."
     if numbers.of_pairs:
-        printed = [_table_1(str(name), inside, numbers.reading) for name, inside in rows.groupby("dataset", sort=False)]
+        groups = rows.groupby("dataset", sort=False)
+        printed = [_table_1(str(name), inside, numbers.reading, over) for name, inside in groups]
         drawn = numbers.drawings("correlations")
         return Content([*printed, *drawn, _in_full(rows, numbers)], {"correlations": rows}, before=read)
     printed = [
-        table for label, inside in numbers.taus.groupby("table", sort=False) for table in _taus(str(label), inside)
+        table
+        for label, inside in numbers.taus.groupby("table", sort=False)
+        for table in _taus(str(label), inside, over)
     ]
     blocks = [_in_full(rows, numbers), *numbers.drawings("correlations"), *printed]
     return Content(blocks, {"correlations": numbers.taus.drop(columns="cell")}, before=read)
@@ -77,7 +87,7 @@ def _in_full(rows: pd.DataFrame, numbers: StudyNumbers) -> Table:
     return table_of(rows, shown, "correlations-in-full", "", heading="Over all configurations")
 
 
-def _table_1(dataset: str, taus: pd.DataFrame, reading: str) -> Table:
+def _table_1(dataset: str, taus: pd.DataFrame, reading: str, over: str) -> Table:
     """Returns correlations in the layout of table 1: a row for each measure, a column for each arm and target."""
     places = list(dict.fromkeys(zip(taus["arm"], taus["target"], strict=True)))
     at = {(row["measure"], row["arm"], row["target"]): row for row in taus.to_dict("records")}
@@ -88,7 +98,7 @@ def _table_1(dataset: str, taus: pd.DataFrame, reading: str) -> Table:
     counts = sorted(set(taus["configurations"]))
     caption = (
         f"Gradient flow and performance on {dataset}: mean absolute Kendall correlation over {number_range(counts)} "
-        "configurations."
+        f"configurations{', over the measured epochs of each run' if over == 'epochs' else ''}."
     )
     if taus["published_tau"].notna().any():
         caption += f" In parentheses: the number of {PAPER}."
@@ -104,7 +114,7 @@ def _tau(tau: dict[Any, Any] | None) -> Cell:
     return Cell(format_fixed(tau["mean_abs_tau"], 3), note, sort=tau["mean_abs_tau"])
 
 
-def _taus(label: str, taus: pd.DataFrame) -> list[Table]:
+def _taus(label: str, taus: pd.DataFrame, over: str) -> list[Table]:
     """Returns a table for each target: a row for each configuration, a column for each measure."""
     tables = []
     for target, inside in taus.groupby("target", sort=False):
@@ -114,9 +124,13 @@ def _taus(label: str, taus: pd.DataFrame) -> list[Table]:
             at = row.set_index("measure")["tau"]
             rows.append([Cell(str(cell)), *(Cell(format_signed(at[m], 3), sort=at[m]) for m in measures)])
         counts = sorted(set(inside.loc[inside["points"] > 0, "points"])) or [0]
+        points = {
+            "runs": "over densities and seeds, of {} runs each",
+            "epochs": "over the epochs of runs, of {} points",
+        }
         caption = (
-            f"Gradient flow and {spoken(str(target))}, {label}: Kendall's rank correlation over densities and seeds, "
-            f"of {number_range(counts)} runs each."
+            f"Gradient flow and {spoken(str(target))}, {label}: Kendall's rank correlation "
+            f"{points[over].format(number_range(counts))}."
         )
         columns = [Column("configuration", text=True), *(Column(flow_name(measure)) for measure in measures)]
         name = slug(f"tau-{spoken(str(target)).replace(' ', '-')}", label)

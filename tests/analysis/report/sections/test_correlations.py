@@ -1,13 +1,17 @@
 """Gradient flow against performance: the layout of table 1, every number in full, and each configuration's tau."""
 
+import pandas as pd
 import pytest
 
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.sections.correlations import correlations
 from keras_sparseflow.analysis.report.tables.paper_tables import latex
+from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities, correlate_flow
 from tests.analysis.densities import make_densities
+from tests.analysis.folders import write_folder
+from tests.analysis.pairs import make_flow
 from tests.analysis.sources import numbers_of
 
 FLOW = ["grad_norm_1", "grad_norm_2", "egf_1", "egf_2"]
@@ -71,3 +75,59 @@ def test_without_flow_there_is_no_section(make_results):
     assert correlations(numbers_of(make_results(("adam",), ("NR",)).drop(columns=FLOW))) is None
     bare = make_densities(("sgd",), ("NR",), (0.1, 1.0), (0,)).drop(columns=["egf_2", "grad_norm_2"])
     assert correlations(numbers_of(bare)) is None
+
+
+def _along_epochs(results):
+    """Returns flow rows that fall with the epochs, and a history whose accuracy rises in half of the runs."""
+    flow = make_flow(results, epochs=(0, 10, 20, 29))
+    history = [
+        {
+            "run_id": run["run_id"],
+            "epoch": epoch,
+            "test_accuracy": sign * epoch / 100 + 0.5,
+            "test_loss": 1 - epoch / 100,
+        }
+        for number, run in enumerate(results.to_dict("records"))
+        for sign in (1 if number % 2 else -1,)
+        for epoch in range(30)
+    ]
+    return {"totals": flow[flow["layer"] == "total"], "history": pd.DataFrame(history), "tau_over": "epochs"}
+
+
+def test_over_epochs_a_tau_is_that_along_each_training(make_results):
+    results = make_results(("adam",), ("BN",), dataset="cifar10", widths=(7, 20))
+    content = correlations(numbers_of(results, **_along_epochs(results)))
+    rows = content.files["correlations"].set_index(["arm", "target"])
+    assert set(rows["measure"]) == {"egf_2"}
+    # The arms alternate, so that accuracy falls with the epochs in one and rises in the other, as flow always falls.
+    assert rows["mean_tau"].to_dict() == {
+        ("sparse", "test_loss"): 1.0, ("sparse", "test_accuracy"): 1.0,
+        ("dense", "test_loss"): 1.0, ("dense", "test_accuracy"): -1.0,
+    }  # fmt: skip
+    table = tables_of(content)[0]
+    assert "over the measured epochs of each run" in table.caption and "0.332" in table.rows[0][2].note
+    assert content.before.startswith("Kendall's tau between the flow of a measured epoch and the result after it")
+
+
+def test_over_densities_epochs_may_be_the_points_too():
+    results = make_densities(("sgd",), ("NR",), (0.1, 1.0), (0, 1), ("random",))
+    content = correlations(numbers_of(results, **_along_epochs(results)))
+    assert set(content.files["correlations"]["points"]) == {len(results) * 4}
+    assert any("over the epochs of runs, of 16 points" in table.caption for table in tables_of(content))
+
+
+def test_a_report_ranks_epochs_where_it_is_asked_to(tmp_path, make_results):
+    results = make_results(("adam",), ("BN",), widths=(7, 20))
+    rows = _along_epochs(results)
+    history = rows["history"].assign(loss=1.0, accuracy=0.5)
+    study_dir = write_folder(
+        tmp_path, {"comparison": "pairs", "name": "s"}, results, flow=make_flow(results), history=history
+    )
+    taus = {}
+    for over in ("runs", "epochs"):
+        write_report(study_dir, tmp_path / over, figures=False, tau_over=over)
+        table = pd.read_csv(tmp_path / over / "report" / "correlations.csv").query("measure == 'egf_2'")
+        taus[over] = table.set_index(["arm", "target"])["mean_tau"]
+    assert (taus["epochs"].abs() == 1).all() and (taus["runs"].abs() < 1).any()
+    with pytest.raises(ValueError, match="`tau_over` must be 'runs' or 'epochs'; received 'seeds'"):
+        write_report(study_dir, tau_over="seeds")

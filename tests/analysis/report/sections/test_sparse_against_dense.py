@@ -133,7 +133,8 @@ def test_published_p_values_stand_in_parentheses(make_results):
 
 def test_numbers_of_variants_that_were_not_published_have_a_star(make_results):
     results = pd.concat(
-        [make_results(("adam",), ("DA_SC_BN",), activation=name) for name in ("relu", "swish")], ignore_index=True
+        [make_results(("momentum",), ("DA_L2_SC_BN",), activation=name) for name in ("relu", "swish")],
+        ignore_index=True,
     ).assign(dataset="cifar100", hidden_layers=4)
     content = _section(results)
     notes = [cell.note for row in tables_of(content)[0].rows for cell in row]
