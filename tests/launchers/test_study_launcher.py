@@ -156,7 +156,7 @@ def test_presets_are_listed_with_their_cost_or_what_refuses_them(launch):
     assert done.returncode == 0 and set(rows) == set(PRESETS.names()), done.stderr
     assert rows["lottery"][-3] == "3", "rounds are of tickets alone"
     assert rows["demo"][-3] == "8"
-    assert "tost_3 can't be so changed: Dataset 'folder' needs `data_dir`" in done.stdout
+    assert done.stdout.endswith("\ntost_3: Dataset 'folder' needs `data_dir`, an existing directory.\n")
     refused = " ".join(launch("scsdc", "--list_presets", "--image_size=99").stdout.split())
     assert refused.count("received 99") == len(PRESETS.names()) - 1 and refused.count("needs `data_dir`") == 1
 

@@ -1,17 +1,24 @@
 """The plan of a study: which of its networks train together, and which alone."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keras_sparseflow.data import DataSize
-from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, plan_populations
+from keras_sparseflow.studies.executors.stackable import (
+    answers_known,
+    slots,
+    why_not_activation,
+    why_not_measure,
+    why_not_optimizer,
+)
 from keras_sparseflow.studies.executors.stored_plan import (
     FILE,
     Platform,
@@ -98,11 +105,13 @@ def plan_study(
         >>> [len(population.specs) for population in planned.populations], planned.alone
         ([1], ())
     """
-    from keras_sparseflow.training.distributed.device import take_threads
+    from keras_sparseflow.training.distributed import device
 
     before = read_plan(study_dir) if stored and not replan else None
     if before is not None and before.platform.threads is not None and executor != "ray":  # it only hands tasks over
-        take_threads(before.platform.threads)
+        # TensorFlow takes its threads when it starts. What plans without it leaves them to the training.
+        without = not device.tensorflow_is_loaded() and all(map(answers_known, specs))
+        (device.check_cores if without else device.take_threads)(before.platform.threads)
     left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
     tasks = [] if before is None else before.tasks
     known = {run_id for task in tasks for run_id in task.run_ids}
@@ -160,9 +169,7 @@ def _planned_anew(
 
     if executor not in STACKING:
         return plan((), left, {})
-    from keras_sparseflow.studies.run.recipe import optimizer_factory
     from keras_sparseflow.training.distributed.device import on_gpu, parallel_stacks, population_memory
-    from keras_sparseflow.training.population.elementwise import slots_per_weight
 
     if executor == "ray" and options.strategy != "none":
         raise ValueError(f"`strategy` must be 'none' for --executor=ray; received {options.strategy!r}.")
@@ -189,7 +196,7 @@ def _planned_anew(
         [spec for spec in left if spec not in alone],
         input_shape=size.input_shape,
         classes=size.classes,
-        slots=lambda spec: slots_per_weight(optimizer_factory(spec)),
+        slots=slots,
         memory=memory,
         chains=1 if executor == "ray" and options.task_gpus else parallel_stacks(),
         first_epochs={spec.run_id: len(RunFolder(study_dir, spec.run_id).checkpoint_rows()) for spec in left},
@@ -318,10 +325,6 @@ def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str 
 
 def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
-    from keras_sparseflow.models.keras_network import activation_layer
-    from keras_sparseflow.studies.run.recipe import optimizer_factory
-    from keras_sparseflow.training.population.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
-
     model, training, measurement = spec.model, spec.training, spec.measurement
     if model.architecture != "mlp":
         return {f"model {model.architecture!r}": lambda: "only multilayer perceptrons can be stacked"}
@@ -335,18 +338,14 @@ def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     if model.dropout:
         parts["dropout"] = lambda: "each network would drop others than it does alone"
     for name in () if measurement.flow is None else measurement.flow.flow_measures:
-        parts[f"flow measure {name!r}"] = lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
+        parts[f"flow measure {name!r}"] = functools.partial(why_not_measure, name)
     return {
         **parts,
         f"precision {training.precision!r}": lambda: (
             None if training.precision == "float32" else "a population's is float32"
         ),
-        _named("optimizer", training.optimizer, training.optimizer_options): lambda: why_not_elementwise(
-            optimizer_factory(spec)
-        ),
-        _named("activation", model.activation, model.activation_options): lambda: why_not_unitwise(
-            lambda: activation_layer(model.activation, arguments=model.activation_arguments)
-        ),
+        _named("optimizer", training.optimizer, training.optimizer_options): lambda: why_not_optimizer(spec),
+        _named("activation", model.activation, model.activation_options): lambda: why_not_activation(spec),
     }
 
 
