@@ -80,6 +80,30 @@ def test_dense_widths_are_fractions_of_the_maximum_width(arguments, dense, wide,
     assert {spec.model.width for spec in specs if not spec.sparsity.is_dense} == {wide}
 
 
+@pytest.mark.parametrize(
+    ("name", "flags", "changed"),
+    [
+        ("wide_resnet", ["--model=resnet"], {"depth": "8"}),
+        ("wide_resnet", ["--model=vgg", "--depth=13"], {"depth": "13", "variant": "BN", "learning_rate": "0.05"}),
+        (
+            "scsdc",
+            ["--model=resnet", "--epochs=3"],
+            {"max_width": "1", "depth": "8", "variant": "SC_BN", "epochs": "3"},
+        ),
+        ("scsdc", ["--preset=table_4", "--model=resnet"], {"max_width": "1", "depth": "8", "model": "resnet"}),
+        ("wide_resnet", ["--preset=lottery", "--model=resnet"], {"depth": "8", "width": "1", "model": "resnet"}),
+    ],
+)
+def test_another_architecture_has_its_own_depth_and_width_and_where_nothing_is_said_its_recipe(
+    name, flags, changed, launched
+):
+    study = study_of(launched, name, *flags)
+    here = {row["choice"]: row["here"] for row in study.overrides()}
+    assert here.items() >= changed.items() and study.specs(SIZE)
+    if "preset" in flags[0]:
+        assert {*here} == {*changed}, "the recipe of a paper stays"
+
+
 def test_rounds_and_densities_are_those_of_the_flags(launched):
     tickets = study_of(launched, "wide_resnet", "--preset=lottery", "--rounds=2", "--fraction=0.5", "--seeds=0")
     assert [spec.sparsity.density for spec in tickets.specs(SIZE)] == [1.0, 0.5, 0.25]
@@ -179,6 +203,8 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
         (["--optimizer=sdg"], "flag --optimizer=sdg: Unknown optimizer 'sdg'; expected one of sgd, momentum, adam"),
         (["--epochs=ten"], "flag --epochs=ten: `epochs` must be a whole number of at least 1; received 'ten'"),
         (["--variant=NR,BM"], "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
+        (["--sparsity=0.9,0.5"], "--sparsity is not a flag: write density = 1 - sparsity, here --density=0.1,0.5."),
+        (["--final_sparsity", "0.9"], "write density = 1 - final_sparsity, here --density=0.1."),
         (["--density=0.1,90"], "`density` must be a number above 0 and at most 1; received 90.0"),
         (["--method=snap"], "Unknown mask schedule 'snap'; expected one of static, magnitude"),
         (["--tweaks=none,GSx"], "Unknown tweak 'GSx'; expected one of none, tost, GSk"),
