@@ -75,15 +75,19 @@ def new_environment(folder: Path) -> Path:
         ROOT / "constraints.txt",
         wheel,
     ]
-    subprocess.run(pip, check=True)
+    subprocess.run(pip, check=True, env=_variables())
     return folder / "venv" / "bin"
+
+
+def _variables() -> dict[str, str]:
+    """Returns the environment's variables without those that lead Python to packages elsewhere, such as a checkout."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def played(command: str, folder: Path, binaries: Path) -> Outcome:
     """Runs a command on a terminal, and returns what was seen of it."""
     ours, theirs = pty.openpty()
     paths = os.pathsep.join([str(binaries), os.environ["PATH"]])
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # of the wheel alone
     began = last = time.monotonic()
     process = subprocess.Popen(
         ["sh", "-c", command],
@@ -91,7 +95,7 @@ def played(command: str, folder: Path, binaries: Path) -> Outcome:
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
-        env={**environment, "PATH": paths, "COLUMNS": "80", "TERM": "xterm"},
+        env={**_variables(), "PATH": paths, "COLUMNS": "80", "TERM": "xterm"},
     )
     os.close(theirs)
     said, first, silent, after = "", 0.0, 0.0, ""

@@ -245,8 +245,8 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
             "`rewind_step` 1000; give --rewind_step too.",
         ),
         (
-            ["--preset=single_density", "--model=resnet"],
-            "received 10. From preset single_density: `depth` 10; give --depth too.",
+            ["--preset=single_density", "--model=resnet", "--depth=10"],
+            "error: `depth` must be 18, 34, 50, 101, 152 or 6 n + 2",
         ),
         (["--dataset=cifar11"], "Unknown dataset 'cifar11'; expected one of digits, folder"),
     ],
