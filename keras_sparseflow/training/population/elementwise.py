@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_sparseflow.flow.measures import FlowMeasure
-from keras_sparseflow.training.population.stackable import OF_OTHER_UNITS
 from keras_sparseflow.training.schedules import Scheduled, constant
 
 OptimizerFactory = Callable[..., keras.optimizers.Optimizer]
@@ -78,7 +77,7 @@ def why_not_unitwise(make_layer: Callable[[], keras.layers.Layer]) -> str | None
     padded = make_layer()(tf.pad(units, ((0, 0), (0, 2))))[:, :6]
     if np.allclose(padded, make_layer()(units), rtol=1e-6):
         return None
-    return OF_OTHER_UNITS
+    return "the value of a unit depends on other units, so the padding of narrower networks would change it"
 
 
 def why_not_unpadded(measure: FlowMeasure) -> str | None:
