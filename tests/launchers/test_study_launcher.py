@@ -246,7 +246,7 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
         ),
         (
             ["--preset=single_density", "--model=resnet", "--depth=10"],
-            "error: `depth` must be 18, 34, 50, 101, 152 or 6 n + 2",
+            "error: `depth` must be one of 18, 34, 50, 101, 152, or 6 n + 2",
         ),
         (["--dataset=cifar11"], "Unknown dataset 'cifar11'; expected one of digits, folder"),
     ],
