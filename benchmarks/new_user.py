@@ -58,9 +58,11 @@ def _installed(launcher: re.Match[str]) -> str:
     return f"sparseflow-{launcher[1].replace('_', '-')}"
 
 
-def environment(folder: Path) -> Path:
+def new_environment(folder: Path) -> Path:
     """Makes an environment of the built wheel in a folder, and returns where its commands are."""
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder / "dist", ROOT], check=True)
+    print("Building the wheel and installing it into an empty environment.", file=sys.stderr, flush=True)
+    build: list[str | Path] = ["-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", ROOT]
+    subprocess.run([sys.executable, *build], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     (wheel,) = (folder / "dist").glob("*.whl")
     pip: list[str | Path] = [
@@ -73,8 +75,13 @@ def environment(folder: Path) -> Path:
         ROOT / "constraints.txt",
         wheel,
     ]
-    subprocess.run(pip, check=True)
+    subprocess.run(pip, check=True, env=_variables())
     return folder / "venv" / "bin"
+
+
+def _variables() -> dict[str, str]:
+    """Returns the environment's variables without those that lead Python to packages elsewhere, such as a checkout."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def played(command: str, folder: Path, binaries: Path) -> Outcome:
@@ -88,7 +95,7 @@ def played(command: str, folder: Path, binaries: Path) -> Outcome:
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "PATH": paths, "COLUMNS": "80", "TERM": "xterm"},
+        env={**_variables(), "PATH": paths, "COLUMNS": "80", "TERM": "xterm"},
     )
     os.close(theirs)
     said, first, silent, after = "", 0.0, 0.0, ""
@@ -113,15 +120,19 @@ def played(command: str, folder: Path, binaries: Path) -> Outcome:
 def outcomes(binaries: Path) -> list[Outcome]:
     """Plays every command in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
-        chosen = [command for command in commands() if command not in WITHOUT.value]
-        return [played(command, Path(folder), binaries) for command in chosen]
+        found = []
+        for command in commands():
+            if command not in WITHOUT.value:
+                print(f"Playing: {command}", file=sys.stderr, flush=True)
+                found.append(played(command, Path(folder), binaries))
+        return found
 
 
 def main(argv: list[str]) -> None:
     """Prints the table; the exit status is that of the worst command."""
     del argv
     with tempfile.TemporaryDirectory() as folder:
-        found = outcomes(Path(sys.executable).parent if HERE.value else environment(Path(folder)))
+        found = outcomes(Path(sys.executable).parent if HERE.value else new_environment(Path(folder)))
     table = Table("command", "status", "first line, s", "end, s", "longest silence, s", "after")
     for one in found:
         numbers = (f"{value:.1f}" for value in (one.first, one.whole, one.silent))

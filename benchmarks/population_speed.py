@@ -33,7 +33,7 @@ from rich.table import Table
 from keras_sparseflow.data import DataSize, ImageData, load_images, steps_per_epoch
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.options import Options, make_strategy
+from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.presets.preset_table import PRESETS
@@ -163,7 +163,6 @@ def prepared(executor: str, specs: list[RunSpec], size: DataSize, folder: Path) 
         size=size,
         cost=cost(specs, size),
         plan=plan_study(specs, folder, size, executor, options),
-        strategy=make_strategy(options),
         options=options,
     )
 

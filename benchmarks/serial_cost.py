@@ -59,7 +59,6 @@ def measured(specs: list[RunSpec], data: ImageData, *, tidy: bool) -> tuple[floa
             size=size_of(data),
             cost=cost(specs, size_of(data)),
             plan=plan_study(specs, Path(folder), size_of(data), "serial", Options()),
-            strategy=None,
             options=Options(),
         )
         resident, clock, processor = _resident(), time.perf_counter(), time.process_time()

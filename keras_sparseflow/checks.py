@@ -1,9 +1,11 @@
 """Checks of arguments that many functions take: numbers, names, seeds, and `sparsity` where `density` is expected."""
 
 import functools
+import inspect
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
@@ -128,27 +130,68 @@ def check_seed(seed: Any, name: str = "seed") -> int:
     return int(seed)
 
 
-def refuse_sparsity(arguments: Mapping[str, Any]) -> None:
-    """Refuses the keyword argument `sparsity` of a function that takes `density`, and says which density to write.
+_SPARSITY = re.compile(r"(\w+_)?sparsit(?:y|ies)")
+"""Names under which other libraries take the share of weights that are zero: sparsity, final_sparsity, sparsities."""
+
+
+def refuse_sparsity(arguments: Mapping[str, Any], taken: Collection[str] = ("density",)) -> None:
+    """Refuses keyword arguments such as `sparsity` where a density is taken, and says which density to write.
+
+    Args:
+        arguments: the keyword arguments, by name.
+        taken: names of arguments that the function takes; `final_sparsity` is answered by `final_density` if that is
+            among them.
 
     Raises:
-        TypeError: `sparsity` is among the arguments.
+        TypeError: `sparsity`, or a name that ends in it, is among the arguments, and is none that the function takes.
 
     Example:
-        >>> refuse_sparsity({"sparsity": 0.75})
+        >>> refuse_sparsity({"target_sparsity": 0.75})
         Traceback (most recent call last):
-        TypeError: `sparsity` is not an argument: write density = 1 - sparsity, here density=0.25.
+        TypeError: `target_sparsity` is not an argument: write density = 1 - target_sparsity, here density=0.25.
+        >>> refuse_sparsity({"sparsity": (0.5, 0.9)}, ["final_density"])
+        Traceback (most recent call last):
+        TypeError: `sparsity` is not an argument: write final_density = 1 - sparsity, here final_density=(0.5, 0.1).
     """
-    if "sparsity" not in arguments:
-        return
-    sparsity = arguments["sparsity"]
-    fraction = isinstance(sparsity, (int, float)) and 0 <= sparsity <= 1
-    write = f", here density={1 - sparsity:.6g}" if fraction else f"; received {sparsity!r}"
-    raise TypeError(f"`sparsity` is not an argument: write density = 1 - sparsity{write}.")
+    for name in set(arguments) - set(taken):
+        if answer := density_for(name, arguments[name], taken):
+            raise TypeError(f"`{name}` is not an argument: {answer}")
+
+
+def density_for(name: str, value: Any, taken: Collection[str] = ("density",), *, flag: bool = False) -> str:
+    """Returns what to write in place of a sparsity, in words that end a sentence; "" for another argument.
+
+    Args:
+        name: name of the argument.
+        value: its value, a number or several.
+        taken: names of arguments that are taken.
+        flag: whether to write a flag of a command line.
+
+    Example:
+        >>> density_for("sparsity", (0.9, 0.5), flag=True)
+        'write density = 1 - sparsity, here --density=0.1,0.5.'
+        >>> density_for("epochs", 3)
+        ''
+    """
+    found = _SPARSITY.fullmatch(name)
+    if not found:
+        return ""
+    densities = [each for each in taken if "density" in each]
+    density = next((each for each in (f"{found[1] or ''}density", "density", *densities) if each in taken), "density")
+    write = "write" if densities else "give the layers"
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    values = [*value] if several else [value]
+    if not values or not all(isinstance(each, int | float) and 0 <= each <= 1 for each in values):
+        return f"{write} {density} = 1 - {name}; received {shown(value)}."
+    texts = [f"{1 - each:.6g}" for each in values]
+    tuples = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})" if several else texts[0]
+    return f"{write} {density} = 1 - {name}, here " + (
+        f"--{density}={','.join(texts)}." if flag else f"{density}={tuples}."
+    )
 
 
 def takes_density(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Returns a function with the argument `density` that refuses `sparsity`, see `refuse_sparsity`.
+    """Returns a function with a `density`, or of layers that have one, that refuses `sparsity`: see `refuse_sparsity`.
 
     Example:
         >>> @takes_density
@@ -157,10 +200,11 @@ def takes_density(function: Callable[Arguments, Result]) -> Callable[Arguments, 
         >>> count(10, density=0.25)
         2
     """
+    taken = inspect.signature(function).parameters
 
     @functools.wraps(function)
     def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        refuse_sparsity(kwargs)
+        refuse_sparsity(kwargs, taken)
         return function(*args, **kwargs)
 
     return checked

@@ -1,15 +1,19 @@
 """Seeds and densities: wrong ones are refused where they are given, by every function that takes one."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 
-from keras_sparseflow import MaskedDense, layers, load_images, make_masks, models, sparsify
+from keras_sparseflow import GradualMagnitude, MaskedDense, RigL, layers, load_images, make_masks, models, sparsify
 from keras_sparseflow.analysis.statistics.intervals import bootstrap_mean
 from keras_sparseflow.checks import check_seed, takes_density
 from keras_sparseflow.data import training_batches
 from keras_sparseflow.diagnostics import Hessian, TopEigenvalue, loss_surface, random_directions
-from keras_sparseflow.masks import samples_per_class
+from keras_sparseflow.masks import erk, samples_per_class
+from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training import SET, rescale_init
 
 EXAMPLES = np.eye(6, 4, dtype="float32"), np.arange(6) % 2
@@ -88,6 +92,30 @@ def test_a_function_that_takes_a_density_says_what_to_write_for_a_sparsity(model
         TAKE_A_DENSITY[taker](model, sparsity=0.75)
     with pytest.raises(TypeError, match=r"write density = 1 - sparsity; received 90\."):
         TAKE_A_DENSITY[taker](model, sparsity=90)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sparsify(None, target_sparsity=0.9), "write density = 1 - target_sparsity, here density=0.1."),
+        (lambda: MaskedDense(4, final_sparsity=0.9), "write density = 1 - final_sparsity, here density=0.1."),
+        (lambda: erk([(2, 3)], sparsity=0.5), "write density = 1 - sparsity, here density=0.5."),
+        (
+            lambda: GradualMagnitude(final_sparsity=0.9),
+            "write final_density = 1 - final_sparsity, here final_density=0.1.",
+        ),
+        (lambda: GradualMagnitude(sparsity=0.9), "write final_density = 1 - sparsity, here final_density=0.1."),
+        (lambda: RigL(sparsity=0.9), "give the layers density = 1 - sparsity, here density=0.1."),
+        (lambda: SET(target_sparsity=0.9), "give the layers density = 1 - target_sparsity, here density=0.1."),
+        (lambda: RunSpec.of(target_sparsity=0.75), "write density = 1 - target_sparsity, here density=0.25."),
+        (lambda: Study(name="s", title="", grids=[{"sparsity": (0.9, 0.5)}]), "here density=(0.1, 0.5)."),
+        (lambda: Study(name="s", title="", base={"final_sparsity": 0.9}), "here density=0.1."),
+        (lambda: Study(name="s", title="").with_choices({"sparsity": (0.9,)}), "here density=(0.1,)."),
+    ],
+)
+def test_a_sparsity_by_any_name_is_answered_by_the_density_to_write(call, message):
+    with pytest.raises(TypeError, match=f"sparsity` is not an argument: .*{re.escape(message)}$"):
+        call()
 
 
 def test_refusing_a_sparsity_changes_nothing_else():

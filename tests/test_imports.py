@@ -110,6 +110,29 @@ for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28
 """
 
 
+# What launchers print without training, on a machine without a GPU.
+TELL = """
+from importlib import import_module
+from keras_sparseflow.layers import backend
+from keras_sparseflow.launchers.command_line import previews
+backend.may_have_gpu = previews.may_have_gpu = lambda: False
+try:
+    import_module(f"keras_sparseflow.launchers.{sys.argv[0]}").run()
+except SystemExit as end:
+    assert not end.code
+"""
+TOLD = [
+    "scsdc demo --dry_run",
+    "scsdc --preset=table_5b --image_size=8 --epochs=12 --dry_run",
+    "scsdc --list_presets --epochs=3",
+    "wide_resnet --dry_run",
+    "wide_resnet masks_mlp --scale=small --dry_run",
+    "tost --preset=tost_4 --scale=small --dry_run",
+    "train --model=vit --density=0.1 --dry_run",
+    "train --help",
+]
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -121,6 +144,7 @@ for name, depth in {"wide_resnet": 28, "resnet": 104, "vgg": 16, "mobilenet": 28
         "from keras_sparseflow.launchers import study_launcher, scsdc; import keras_sparseflow.studies.printing\n"
         "from keras_sparseflow.studies.presets.counted import PRESETS, listed_costs\n"
         "listed_costs([PRESETS.get('demo')], None)",
+        *(f"import sys; sys.argv = {argv.split()}{TELL}" for argv in TOLD),
         "from keras_sparseflow.launchers import flags; flags.define_spec_flags(); flags.define_run_flags()",
         "from keras_sparseflow.data import load_images; load_images('digits')",
         COUNTING,
@@ -135,7 +159,8 @@ def test_the_package_itself_loads_nothing_else():
 
 
 def test_a_launcher_says_what_it_loads_before_pandas_and_scipy_are_loaded():
-    assert not loaded_by("from keras_sparseflow.launchers import scsdc") & {"pandas", "scipy", "matplotlib"}
+    code = "from keras_sparseflow.launchers import activation_figures, check, report, scsdc, tost, train, wide_resnet"
+    assert not loaded_by(code) & {"pandas", "scipy", "matplotlib"}
 
 
 def test_public_names_load_when_used_and_unknown_ones_are_refused():

@@ -1,5 +1,6 @@
 """The checks of `make docs` itself: links of the built site, and which files it has pages of."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def test_links_that_lead_nowhere_are_found(dead_links, tmp_path):
         '<a href="report/gone.md"></a><img src=missing.svg><script src="/gone.js"></script>'
     )
     assert dead_links(tmp_path) == ["page.html: /gone.js", "page.html: missing.svg", "page.html: report/gone.md"]
+
+
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [("load_model", "layers"), ("TFLite", "deploy"), ("prune_low_magnitude", "coming_from"), ("wandb", "tracking")],
+)
+def test_the_search_finds_what_users_of_others_look_for(word, page):
+    """It looks for words that begin with what is typed, in text that is cut into words by the separator."""
+    separator = re.search(r"^ +separator: '(.*)'$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)[1]
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    assert any(part.lower().startswith(word.lower()) for part in re.split(separator, text))
 
 
 BUILT = """

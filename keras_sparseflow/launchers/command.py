@@ -6,6 +6,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from keras_sparseflow.checks import density_for
 from keras_sparseflow.launchers.command_line.flag_files import define_flag_file_flags, write_flag_file
 from keras_sparseflow.launchers.command_line.help_pages import Defaults, asked_for_help, define_help_flags, help_page
 from keras_sparseflow.launchers.flags import define_plugin_flag
@@ -57,6 +58,8 @@ def parsed(arguments: list[str], help: str, defaults: Callable[[list[str]], Defa
         help: text before the flags in the help.
         defaults: see `start`.
     """
+    with plain_errors():
+        refuse_sparsity_flags(arguments)
     program, *words = app.parse_flags_with_usage(arguments)
     with plain_errors():
         if asked_for_help():
@@ -65,6 +68,27 @@ def parsed(arguments: list[str], help: str, defaults: Callable[[list[str]], Defa
         if FLAGS.write_flagfile is not None and not FLAGS.only_check_args:
             write_flag_file(Path(FLAGS.write_flagfile), words)
     return [program, *words]
+
+
+def refuse_sparsity_flags(arguments: list[str]) -> None:
+    """Raises ValueError for a flag such as --sparsity of a launcher that has --density, and says what to write.
+
+    Args:
+        arguments: the command line.
+    """
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, text = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name not in FLAGS and "density" in FLAGS:
+            values = [_number(each) for each in (text if equals else following).split(",")]
+            if answer := density_for(name, values if len(values) > 1 else values[0], flag=True):
+                raise ValueError(f"--{name} is not a flag: {answer}")
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def called(help: str, program: str) -> str:

@@ -258,24 +258,6 @@ def given_report_options() -> dict[str, Any]:
     return options | {name: value for name, value in given.items() if value is not None}
 
 
-def define_preview_flags(*, presets: bool = True) -> None:
-    """Defines the flags that only print what a launcher would do.
-
-    Args:
-        presets: whether it has presets to list.
-    """
-    flags.DEFINE_bool(
-        "dry_run",
-        False,
-        "only print what would be trained, how, and what it costs.",
-    )
-    flags.DEFINE_bool("estimate", False, "as dry_run, and how long it would take: some steps are trained for that.")
-    if presets:
-        flags.DEFINE_bool(
-            "list_presets", False, "only print every preset, changed by the other flags, and what it costs."
-        )
-
-
 def define_name(flag: str, default: str | None, kind: str, names: Sequence[str], help: str) -> flags.FlagHolder:
     """Defines a flag that takes one of several names; another one is refused with these, and the nearest.
 

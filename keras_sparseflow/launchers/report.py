@@ -18,9 +18,6 @@ from typing import Any
 
 from absl import flags
 
-from keras_sparseflow.analysis.report.compared_studies import write_comparison
-from keras_sparseflow.analysis.report.page import FOLDER
-from keras_sparseflow.analysis.report.writing import write_report
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.flags import define_report_flags, given_report_options
 from keras_sparseflow.launchers.terminal import plain_errors, working
@@ -96,12 +93,17 @@ def _compare(folders: Sequence[str], options: dict[str, Any]) -> None:
     if FLAGS.watch or "measure" in options:
         raise ValueError("--watch and --measure are for one study; received several.")
     with working("Comparing the studies."):
+        from keras_sparseflow.analysis.report.compared_studies import write_comparison
+
         page = write_comparison(folders, FLAGS.output_dir, **options).resolve()
     print(f"Report: {page}")
 
 
 def _report(folder: str, options: dict[str, Any]) -> None:
-    with working("Writing the report."):
+    with working("Writing the report."):  # its modules, pandas and Matplotlib among them, take seconds to load
+        from keras_sparseflow.analysis.report.page import FOLDER
+        from keras_sparseflow.analysis.report.writing import write_report
+
         page = write_report(folder, FLAGS.output_dir, figures=FLAGS.figures, **options).resolve()
     print(f"Tables: {page.parent / FOLDER} (.csv, .md, .tex)")
     if FLAGS.figures:

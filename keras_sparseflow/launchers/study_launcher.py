@@ -7,6 +7,7 @@ from typing import Any
 from absl import flags
 
 from keras_sparseflow.launchers.command_line.help_pages import Defaults, study_defaults
+from keras_sparseflow.launchers.command_line.previews import define_preview_flags, needs_tensorflow, only_told
 from keras_sparseflow.launchers.command_line.spread import LOGS, spread
 from keras_sparseflow.launchers.flags import (
     NameParser,
@@ -14,7 +15,6 @@ from keras_sparseflow.launchers.flags import (
     define_mask_flags,
     define_numbers,
     define_plan_flags,
-    define_preview_flags,
     define_report_flags,
     define_run_flags,
     define_spec_flags,
@@ -31,6 +31,7 @@ from keras_sparseflow.studies.executors.shards import missing
 from keras_sparseflow.studies.executors.stored_plan import planned_threads
 from keras_sparseflow.studies.presets.preset_table import PRESETS, papers_and_presets, preset_names, studies_of
 from keras_sparseflow.studies.presets.small_sizes import small
+from keras_sparseflow.studies.presets.starting_points import fields_of_model
 from keras_sparseflow.studies.study import GRID_FIELDS, Study
 
 FLAGS = flags.FLAGS
@@ -112,18 +113,12 @@ def train_and_report(argv: list[str]) -> None:
             return
         studies, shard = given_studies(), given_shard()
         folders = [Path(FLAGS.runs_dir) / study.name for study in studies]
-        if spreads() and shard is None and not (FLAGS.dry_run or FLAGS.estimate):
+        if spreads() and shard is None and not only_told():
             spread(FLAGS.devices, Path(FLAGS.runs_dir) / LOGS, lambda: _finished(folders))
             print(*(f"Report: {(folder / 'report.html').resolve()}" for folder in folders), sep="\n")
             return
-        load_training_as_given(None if FLAGS.replan or FLAGS.executor == "ray" else planned_threads(folders))
-        from keras_sparseflow.analysis.report.writing import write_report
-        from keras_sparseflow.studies.executors.options import is_chief
-        from keras_sparseflow.studies.executors.timing import print_time
-        from keras_sparseflow.studies.prepare import prepare
-        from keras_sparseflow.studies.printing import print_study
-        from keras_sparseflow.studies.run_study import check_data, run_study
-
+        if needs_tensorflow():
+            load_training_as_given(None if FLAGS.replan or FLAGS.executor == "ray" else planned_threads(folders))
         how = {
             "runs_dir": FLAGS.runs_dir,
             "data_dir": FLAGS.data_dir,
@@ -131,14 +126,16 @@ def train_and_report(argv: list[str]) -> None:
             "options": given_options(),
             "replan": FLAGS.replan,
         }
-        only_told = FLAGS.dry_run or FLAGS.estimate
-        if len(studies) > 1 and not only_told:
+        if only_told():
+            _tell(studies, how, shard)
+            return
+        from keras_sparseflow.analysis.report.writing import write_report
+        from keras_sparseflow.studies.executors.options import is_chief
+        from keras_sparseflow.studies.run_study import check_data, run_study
+
+        if len(studies) > 1:
             check_data(studies, data_dir=FLAGS.data_dir)
         for study in studies:
-            if only_told:
-                print_study(prepared := prepare(study, **how), cut=FLAGS.executor == "ray", shard=shard)
-                print_time(prepared, FLAGS.executor, FLAGS.estimate)
-                continue
             if is_chief(how["options"]):
                 print(f"{study.name}: {study.title}", flush=True)
             study_dir = run_study(study, **how, repair=FLAGS.repair, shard=shard)
@@ -149,6 +146,17 @@ def train_and_report(argv: list[str]) -> None:
                 with working("Tests, tables and figures."):
                     page = write_report(study_dir, **given_report_options())
                 print(f"Report: {page.resolve()}")
+
+
+def _tell(studies: Sequence[Study], how: dict[str, Any], shard: tuple[int, int] | None) -> None:
+    """Prints what would be trained, and how long it would take."""
+    from keras_sparseflow.studies.executors.timing import print_time
+    from keras_sparseflow.studies.prepare import prepare
+    from keras_sparseflow.studies.printing import print_study
+
+    for study in studies:
+        print_study(prepared := prepare(study, **how), cut=FLAGS.executor == "ray", shard=shard)
+        print_time(prepared, FLAGS.executor, FLAGS.estimate)
 
 
 def _finished(folders: Sequence[Path]) -> str:
@@ -197,6 +205,9 @@ def _changed(study: Study, name: str | None = None, taken: bool = False) -> Stud
         own = {field: value for field, value in own.items() if not _other_kind(study, field)}
     if taken and not values and not own:
         return study
+    if "model" in values:
+        taken_over, of_study = fields_of_model(study, values["model"])
+        values, own = {**taken_over, **values}, {**of_study, **own}
     for field in own:
         if kind := _other_kind(study, field):
             raise ValueError(f"`{field}` is of {kind}; received --preset={study.name}.")

@@ -17,9 +17,9 @@ from absl import flags
 
 from keras_sparseflow.launchers.command import start
 from keras_sparseflow.launchers.command_line.help_pages import Defaults, spec_defaults
+from keras_sparseflow.launchers.command_line.previews import define_preview_flags, needs_tensorflow, only_told
 from keras_sparseflow.launchers.flags import (
     define_executor_flags,
-    define_preview_flags,
     define_run_flags,
     define_spec_flags,
     given_options,
@@ -63,7 +63,8 @@ def main(argv: list[str]) -> None:
     """Trains the network that the flags describe and prints its result."""
     with plain_errors(FLAGS.debug):
         refuse_arguments(argv)
-        load_training_as_given()
+        if needs_tensorflow():
+            load_training_as_given()
         from keras_sparseflow.studies.executors.options import is_chief
         from keras_sparseflow.studies.executors.timing import print_time
         from keras_sparseflow.studies.printing import print_result, print_study
@@ -77,7 +78,7 @@ def main(argv: list[str]) -> None:
             "executor": FLAGS.executor,
             "options": options,
         }
-        if FLAGS.dry_run or FLAGS.estimate:
+        if only_told():
             print_study(prepared := prepare_network(network_values(), **how))
             print_time(prepared, FLAGS.executor, FLAGS.estimate)
             return

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.layers.mask.arrays import active_count, check_density
 
 if TYPE_CHECKING:
     import keras
 
 
+@takes_density
 def uniform(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     """Returns round(density * size) for each kernel: every kernel has the same density.
 
@@ -30,6 +32,7 @@ def uniform(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     return [active_count(density, math.prod(shape)) for shape in shapes]
 
 
+@takes_density
 def erk(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     """Returns active counts by the Erdos-Renyi-kernel rule: larger kernels are sparser.
 
@@ -52,6 +55,7 @@ def erk(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     return _in_proportion(shapes, [sum(shape) / math.prod(shape) for shape in shapes], density)
 
 
+@takes_density
 def er(shapes: Sequence[Sequence[int]], density: float) -> list[int]:
     """Returns active counts by the Erdos-Renyi rule: as `erk`, but the height and width of kernels do not count.
 

@@ -1,6 +1,7 @@
 """Prepares a study: networks, size of the data, checks, devices, plan and cost, all before the first step."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ class Prepared:
         size: of its dataset.
         cost: of all its networks, from their start.
         plan: unfinished networks that train together, and those that train alone.
-        strategy: the `tf.distribute.Strategy` that trains them.
         options: options of their execution.
         writer: numbers of the launch and the attempt that write its runs on a cluster; None where the study is locked.
 
@@ -50,9 +50,13 @@ class Prepared:
     size: DataSize
     cost: Cost
     plan: StudyPlan
-    strategy: Any
     options: Options
     writer: tuple[int, int] | None = None
+
+    @functools.cached_property
+    def strategy(self) -> Any:
+        """The `tf.distribute.Strategy` that trains them, made when it is first asked for."""
+        return make_strategy(self.options)
 
     def folder(self, spec: RunSpec) -> RunFolder:
         """Returns the folder of a run."""
@@ -105,10 +109,11 @@ def prepare(
         raise
     for name in options.callbacks:
         callback_maker(name)
-    strategy = make_strategy(options, {spec.training.batch_size for spec in specs})
+    if options.strategy != "none" or options.devices is not None:  # one device takes any batch, without TensorFlow
+        make_strategy(options, {spec.training.batch_size for spec in specs})
     study_dir = Path(runs_dir) / study.name
     planned = plan_study(specs, study_dir, size, executor, options, replan=replan, stored=members is None)
-    return Prepared(study, study_dir, chosen, specs, size, total, planned, strategy, options)
+    return Prepared(study, study_dir, chosen, specs, size, total, planned, options)
 
 
 def _check_folder(runs_dir: str | Path) -> None:

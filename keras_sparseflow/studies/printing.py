@@ -1,6 +1,7 @@
 """Printed summaries: a finished run, the plan of a study, the costs of studies."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from rich import filesize
 from rich.box import SIMPLE_HEAD
@@ -108,14 +109,14 @@ def print_presets(papers: Mapping[str, Sequence[tuple[Study, Cost | str]]], cons
         lines.append(Text(f"{paper:<{names + titles - 4}} networks   FLOP", "bold"))
         for study, cost in costs:
             if isinstance(cost, str):
-                refused[study.name] = cost
+                refused[study.name] = cost.partition(": ")[0].rstrip(".")  # all of it is said where it is to be trained
             numbers = ("-", "-") if isinstance(cost, str) else (str(cost.networks), short(cost.flops))
             title = study.title if len(study.title) <= titles else f"{study.title[: titles - 1]}\N{HORIZONTAL ELLIPSIS}"
             lines.append(Text(f"{study.name:<{names}}{title:<{titles}} {numbers[0]:>4} {numbers[1]:>6}"))
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
     for name, reason in refused.items():
-        console.print(f"{name} can't be so changed: {reason}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{name}: {reason}.", soft_wrap=True, highlight=False, markup=False)
 
 
 _TOLD = (
@@ -149,8 +150,14 @@ def _network_table(study: Study, specs: Sequence[RunSpec]) -> Table:
 
 
 def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
-    """Returns a plan as a table, a row for each population."""
+    """Returns a plan as a table, a row for each population, without what all of them share with the study."""
     networks = sum(len(population.training) for population in plan)
+    columns = {name: [tell(population) for population in plan] for name, tell in _POPULATION.items()}
+    if not any(population.first_epoch for population in plan):
+        columns.pop("epochs left")
+    for name in ("hidden layers", "activation"):
+        if len({*columns[name]}) == 1:
+            columns.pop(name)
     table = Table(
         box=SIMPLE_HEAD,
         collapse_padding=True,
@@ -158,22 +165,37 @@ def _plan_table(plan: Sequence[PlannedPopulation]) -> Table:
         title="Networks that train together",
         caption=f"{counted(networks, 'network')} in {counted(len(plan), 'population')}",
     )
-    for name in ("", "networks"):
-        table.add_column(name, justify="right")
-    for name in ("optimizer", "hidden\nlayers", "variant", "activation", "stacks", "epochs\nleft", "memory"):
-        table.add_column(name, no_wrap=name not in ("variant", "stacks"))
-    for number, population in enumerate(plan, start=1):
-        first = population.specs[0]
-        left = first.training.epochs - population.first_epoch
-        table.add_row(
-            str(number),
-            str(len(population.training)),
-            first.training.optimizer,
-            str(first.model.hidden_layers),
-            ", ".join(dict.fromkeys(spec.training.variant for spec in population.specs)),
-            first.model.activation,
-            ", ".join(f"{len(stack.members)} x {stack.width}" for stack in population.stacks),
-            f"{left} of {first.training.epochs}" if population.first_epoch else str(left),
-            filesize.decimal(population.memory),
-        )
+    table.add_column("", justify="right")
+    for name in columns:
+        head = name if name == "networks x width" else name.replace(" ", "\n")
+        right, whole = name in ("networks", "memory"), name not in ("variant", "networks x width")
+        table.add_column(head, justify="right" if right else "left", no_wrap=whole)
+    for number, values in enumerate(zip(*columns.values(), strict=True), start=1):
+        table.add_row(str(number), *values)
     return table
+
+
+def _widths(population: PlannedPopulation) -> str:
+    """Returns how many networks a population computes at each width, those in stacks of one width together."""
+    widths: Counter[int] = Counter()
+    for stack in population.stacks:
+        widths[stack.width] += len(stack.members)
+    return ", ".join(f"{networks}x{width}" for width, networks in widths.items())
+
+
+def _epochs_left(population: PlannedPopulation) -> str:
+    epochs = population.specs[0].training.epochs
+    return f"{epochs - population.first_epoch} of {epochs}" if population.first_epoch else str(epochs)
+
+
+_POPULATION: dict[str, Callable[[PlannedPopulation], str]] = {
+    "networks": lambda population: str(len(population.training)),
+    "optimizer": lambda population: population.specs[0].training.optimizer,
+    "hidden layers": lambda population: str(population.specs[0].model.hidden_layers),
+    "variant": lambda population: ", ".join(dict.fromkeys(spec.training.variant for spec in population.specs)),
+    "activation": lambda population: population.specs[0].model.activation,
+    "networks x width": _widths,
+    "epochs left": _epochs_left,
+    "memory": lambda population: filesize.decimal(population.memory),
+}
+"""Columns of a plan, each with what tells its value."""

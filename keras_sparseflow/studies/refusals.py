@@ -12,22 +12,22 @@ from keras_sparseflow.studies.spec.run_spec import RunSpec
 Concerns = Callable[[RunSpec], bool]
 
 _OF_SIZE: tuple[tuple[Concerns, str], ...] = (
-    (lambda spec: True, "recipe:check_arguments"),
-    (lambda spec: spec.data.augment_pad is not None, "recipe:check_padding"),
-    (lambda spec: spec.sparsity.method not in (None, "static"), "mask_changes:check_mask_changes"),
+    (lambda spec: bool(spec.training.optimizer_options or spec.model.activation_options), "run.recipe:check_arguments"),
+    (lambda spec: spec.data.augment_pad is not None, "size.fitting:check_padding"),
+    (lambda spec: spec.sparsity.method not in (None, "static"), "size.fitting:check_mask_changes"),
 )
-"""Checks called with runs and the size of their dataset."""
+"""Checks called with runs and the size of their dataset. All but the first need no TensorFlow."""
 
 _OF_IMAGES: tuple[tuple[Concerns, str], ...] = (
-    (lambda spec: spec.sparsity.score_samples is not None, "masking:check_samples"),
-    (lambda spec: spec.training.ghosts is not None or spec.training.rescaling is not None, "tweaking:check_tweaks"),
+    (lambda spec: spec.sparsity.score_samples is not None, "run.masking:check_samples"),
+    (lambda spec: spec.training.ghosts is not None or spec.training.rescaling is not None, "run.tweaking:check_tweaks"),
 )
 """Checks called with runs and their images."""
 
 _OF_MASKS: tuple[tuple[Concerns, str], ...] = (
     (
         lambda spec: spec.sparsity.tickets is None and (spec.decides_over_all or spec.sparsity.score == "synflow"),
-        "network:check_collapse",
+        "run.network:check_collapse",
     ),
 )
 """Checks that compute masks, called with runs, their images, and a function that shows which network is tried."""
@@ -78,7 +78,7 @@ def _check(checks: Sequence[tuple[Concerns, str]], specs: Sequence[RunSpec], *ar
         concerned = [spec for spec in specs if concerns(spec)]
         if concerned:
             module, _, function = check.partition(":")
-            getattr(import_module(f"keras_sparseflow.studies.run.{module}"), function)(concerned, *arguments)
+            getattr(import_module(f"keras_sparseflow.studies.{module}"), function)(concerned, *arguments)
 
 
 def _check_workers(specs: Sequence[RunSpec]) -> None:

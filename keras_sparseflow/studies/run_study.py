@@ -222,8 +222,12 @@ def train(
         RuntimeError: another process is running this study.
         MemoryError: a network is larger than the memory that is free.
     """
+    from keras_sparseflow.training.distributed.device import take_threads
     from keras_sparseflow.training.distributed.multiworker import check_agreement, is_chief, lost_workers_named
 
+    stored = prepared.plan.stored
+    if stored is not None and stored.platform.threads is not None and executor != "ray":
+        take_threads(stored.platform.threads)
     check_memory(prepared.plan.alone, prepared.plan.executions, prepared.size)
     specs, study_dir, options, strategy = prepared.specs, prepared.study_dir, prepared.options, prepared.strategy
     train_all = EXECUTORS.get(executor)

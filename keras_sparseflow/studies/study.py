@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from keras_sparseflow.checks import check_number, check_seed, shown
+from keras_sparseflow.checks import check_number, check_seed, refuse_sparsity, shown
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.plugins import unknown_name
@@ -157,6 +157,8 @@ class Study:
                 raise unknown_name(f"`{field}`", value, table.names())
         if not self.grids:
             raise ValueError("`grids` must list at least one grid; received none.")
+        for fields in (*self.grids, self.base):
+            refuse_sparsity(fields)
         varied, derived = {*GRID_FIELDS}, {*self.derived_fields}
         given = [*(("grids", grid, varied - derived) for grid in self.grids)]
         given.append(("base", self.base, {*LEAVES} - varied - derived))

@@ -12,15 +12,12 @@ from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.layers.mask.optimizer_copies import that_train, unbuilt_copy
 from keras_sparseflow.layers.mask.slots import reset_inactive_slots, slots_of
 from keras_sparseflow.layers.mask.variables import MaskedVariable
-from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, provider
+from keras_sparseflow.layers.sparse.providers import BREAK_EVEN, MIN_ENTRIES, provider
 from keras_sparseflow.layers.sparse.sparse_kernel import SparseKernel, SparseValues
 from keras_sparseflow.layers.structure import Kernel, holds_configs, masked_kernels_of
 from keras_sparseflow.twins.copying import copy_model, layers_of
 from keras_sparseflow.twins.in_place import forget_traces, make_masked, make_sparse
 from keras_sparseflow.twins.kinds import MASKED_OF, SPARSE_OF, own_class
-
-MIN_ENTRIES = 2**14
-"""Kernels with fewer entries stay masked by default: calls of sparse kernels cost more than their dense products."""
 
 _COMPARES_ENTRIES = (
     keras.optimizers.Adafactor,

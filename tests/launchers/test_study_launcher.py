@@ -80,6 +80,30 @@ def test_dense_widths_are_fractions_of_the_maximum_width(arguments, dense, wide,
     assert {spec.model.width for spec in specs if not spec.sparsity.is_dense} == {wide}
 
 
+@pytest.mark.parametrize(
+    ("name", "flags", "changed"),
+    [
+        ("wide_resnet", ["--model=resnet"], {"depth": "8"}),
+        ("wide_resnet", ["--model=vgg", "--depth=13"], {"depth": "13", "variant": "BN", "learning_rate": "0.05"}),
+        (
+            "scsdc",
+            ["--model=resnet", "--epochs=3"],
+            {"max_width": "1", "depth": "8", "variant": "SC_BN", "epochs": "3"},
+        ),
+        ("scsdc", ["--preset=table_4", "--model=resnet"], {"max_width": "1", "depth": "8", "model": "resnet"}),
+        ("wide_resnet", ["--preset=lottery", "--model=resnet"], {"depth": "8", "width": "1", "model": "resnet"}),
+    ],
+)
+def test_another_architecture_has_its_own_depth_and_width_and_where_nothing_is_said_its_recipe(
+    name, flags, changed, launched
+):
+    study = study_of(launched, name, *flags)
+    here = {row["choice"]: row["here"] for row in study.overrides()}
+    assert here.items() >= changed.items() and study.specs(SIZE)
+    if "preset" in flags[0]:
+        assert {*here} == {*changed}, "the recipe of a paper stays"
+
+
 def test_rounds_and_densities_are_those_of_the_flags(launched):
     tickets = study_of(launched, "wide_resnet", "--preset=lottery", "--rounds=2", "--fraction=0.5", "--seeds=0")
     assert [spec.sparsity.density for spec in tickets.specs(SIZE)] == [1.0, 0.5, 0.25]
@@ -156,7 +180,7 @@ def test_presets_are_listed_with_their_cost_or_what_refuses_them(launch):
     assert done.returncode == 0 and set(rows) == set(PRESETS.names()), done.stderr
     assert rows["lottery"][-3] == "3", "rounds are of tickets alone"
     assert rows["demo"][-3] == "8"
-    assert "tost_3 can't be so changed: Dataset 'folder' needs `data_dir`" in done.stdout
+    assert done.stdout.endswith("\ntost_3: Dataset 'folder' needs `data_dir`, an existing directory.\n")
     refused = " ".join(launch("scsdc", "--list_presets", "--image_size=99").stdout.split())
     assert refused.count("received 99") == len(PRESETS.names()) - 1 and refused.count("needs `data_dir`") == 1
 
@@ -179,6 +203,8 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
         (["--optimizer=sdg"], "flag --optimizer=sdg: Unknown optimizer 'sdg'; expected one of sgd, momentum, adam"),
         (["--epochs=ten"], "flag --epochs=ten: `epochs` must be a whole number of at least 1; received 'ten'"),
         (["--variant=NR,BM"], "Unknown variant part 'BM'; expected one of NR, DA, L2, SC, BN"),
+        (["--sparsity=0.9,0.5"], "--sparsity is not a flag: write density = 1 - sparsity, here --density=0.1,0.5."),
+        (["--final_sparsity", "0.9"], "write density = 1 - final_sparsity, here --density=0.1."),
         (["--density=0.1,90"], "`density` must be a number above 0 and at most 1; received 90.0"),
         (["--method=snap"], "Unknown mask schedule 'snap'; expected one of static, magnitude"),
         (["--tweaks=none,GSx"], "Unknown tweak 'GSx'; expected one of none, tost, GSk"),
@@ -219,8 +245,8 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
             "`rewind_step` 1000; give --rewind_step too.",
         ),
         (
-            ["--preset=single_density", "--model=resnet"],
-            "received 10. From preset single_density: `depth` 10; give --depth too.",
+            ["--preset=single_density", "--model=resnet", "--depth=10"],
+            "error: `depth` must be one of 18, 34, 50, 101, 152, or 6 n + 2",
         ),
         (["--dataset=cifar11"], "Unknown dataset 'cifar11'; expected one of digits, folder"),
     ],

@@ -15,7 +15,7 @@ from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.records.integrity import without_digests
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.executors import EXECUTORS
-from keras_sparseflow.studies.executors.options import Options, make_strategy
+from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.study_plan import plan_study
 from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.log import RunLog
@@ -52,7 +52,6 @@ def train_with(progress, executor, specs, study_dir, data, **options):
         size=size_of(data),
         cost=cost(specs, size_of(data)),
         plan=plan(executor, specs, study_dir, data, **options),
-        strategy=make_strategy(Options(**options)),
         options=Options(**options),
     )
     EXECUTORS.get(executor)(prepared, data, progress)

@@ -51,7 +51,8 @@ def test_the_plan_is_a_table_of_populations(tmp_path):
     shown = text(print_study, prepared(tmp_path))
     assert "Networks that train together" in shown and "8 networks in 2 populations" in shown
     rows = [line.split() for line in shown.splitlines() if line.strip()[:1].isdigit()]
-    assert [row[:5] for row in rows[:2]] == [["1", "4", "sgd", "1", "NR"], ["2", "4", "sgd", "1", "BN"]]
+    assert [row[:4] for row in rows[:2]] == [["1", "4", "sgd", "NR"], ["2", "4", "sgd", "BN"]]
+    assert [row[4:-2] for row in rows[:2]] == [["2x20,", "2x10"]] * 2, "widths, and how many networks have each"
     assert "One after the other" not in shown and "Finished before" not in shown
 
 
@@ -71,12 +72,12 @@ def test_networks_alone_finished_ones_and_reasons_are_told(tmp_path):
 
 def test_presets_stand_by_paper_a_line_each_and_a_refused_one_says_why():
     good = Cost(30, 1500, 2 * 10**6, 3 * 10**6, 10**15, 10**14)
-    papers = {"A paper": [(STUDY, good), (Study(name="other", title="t"), "`image_size` must be [1, 8]")]}
+    papers = {"A paper": [(STUDY, good), (Study(name="other", title="t"), "`image_size` must be [1, 8]; received 9.")]}
     lines = text(print_presets, papers, width=80).splitlines()
     assert lines[0].startswith("A paper")
     assert lines[1].split() == ["table_9", *["Which", "is", "better", "[here]"], "30", "1", "P"]
     assert lines[2].split() == ["other", "t", "-", "-"]
-    assert lines[3:] == ["other can't be so changed: `image_size` must be [1, 8]"]
+    assert lines[3:] == ["other: `image_size` must be [1, 8]; received 9."]
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_sparseflow.layers.backend import has_gpu
 from keras_sparseflow.layers.sparse.places import Places
 from keras_sparseflow.plugins import unknown_name
 
@@ -17,6 +18,9 @@ BREAK_EVEN = {"numba": 0.15, "tensorflow": 0.12}
 
 By Numba it would be up to 0.19: `docs/sparse_execution.md` has the measurements.
 """
+
+MIN_ENTRIES = 2**14
+"""Kernels with fewer entries stay masked by default: calls of sparse kernels cost more than their dense products."""
 
 _chosen: ContextVar[str | None] = ContextVar("provider", default=None)
 _operands: ContextVar[dict[int, list[tuple[Any, Any]]] | None] = ContextVar("operands", default=None)
@@ -27,12 +31,10 @@ _NO_FUNCTIONS = ("keras.src.export", "tensorflow.python.saved_model")
 
 def provider() -> str:
     """Returns what computes sparse layers: "numba" where it is installed and there is no GPU, else "tensorflow"."""
-    import tensorflow as tf
-
     chosen = _chosen.get()
     if chosen is not None:
         return chosen
-    if importlib.util.find_spec("numba") is None or tf.config.list_physical_devices("GPU"):
+    if importlib.util.find_spec("numba") is None or has_gpu():
         return "tensorflow"
     return "numba"
 

@@ -135,7 +135,7 @@ def check_memory(specs: Sequence[RunSpec], executions: Mapping[str, Execution], 
 
 def _may_be_sparse(kernel: CountedKernel, limit: float) -> bool:
     """Returns whether a kernel becomes sparse: of a dense layer or a convolution of size 1x1, large and sparse."""
-    from keras_sparseflow.twins.sparse_twins import MIN_ENTRIES
+    from keras_sparseflow.layers.sparse.providers import MIN_ENTRIES
 
     matrix = all(side == 1 for side in kernel.shape[:-2]) and len(kernel.shape) in (2, 4)
     return matrix and math.prod(kernel.shape) >= MIN_ENTRIES and kernel.active < limit * kernel.size + 1

@@ -64,6 +64,7 @@ def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, s
         for spec in skip_finished(specs, prepared.study_dir, progress):
             keras.utils.clear_session()  # graphs of the networks before; without it memory grows with every run
             execution = prepared.plan.executions[spec.run_id]
+            progress.say_of(spec)("building the network")
             try:
                 with (
                     gradients_end_with_graphs(),

@@ -60,7 +60,7 @@ def tasks_of(prepared: Prepared) -> list[Prepared]:
         specs = [spec for spec in prepared.specs if spec.run_id in runs]
         if specs:
             plan = replace(prepared.plan.of(runs), reasons={}, stored=None, before=None)
-            tasks.append(replace(prepared, specs=specs, plan=plan, members=[], strategy=None))
+            tasks.append(replace(prepared, specs=specs, plan=plan, members=[]))
     return sorted(tasks, key=lambda task: -sum(whole_flops(spec, task.size) for spec in task.specs))
 
 

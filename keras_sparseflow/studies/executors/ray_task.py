@@ -5,14 +5,13 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.records import read_json, write_json
 from keras_sparseflow.studies.executors.executors import stacked
-from keras_sparseflow.studies.executors.options import make_strategy
 from keras_sparseflow.studies.executors.stored_plan import Platform
 from keras_sparseflow.studies.executors.study_plan import platform_here
 from keras_sparseflow.studies.prepare import Prepared
@@ -131,7 +130,7 @@ def train_task(
     """Trains one task of a study, in a process that Ray has started for it.
 
     Args:
-        part: the task, without a strategy.
+        part: the task.
         run_ids: of its runs, as the driver names them.
         data: the study's images.
         planned: setting for which the study is planned.
@@ -155,7 +154,7 @@ def train_task(
         )
     if unlike := planned.unlike(platform_here(options)):
         letters.note(f"Last bits may differ on {socket.gethostname()} from those of the plan: {unlike}.")
-    stacked(replace(part, strategy=make_strategy(options)), data, letters)  # type: ignore[arg-type]
+    stacked(part, data, letters)  # type: ignore[arg-type]
 
 
 @functools.cache

@@ -1,12 +1,16 @@
 """The plan of a study: which of its networks train together, and which alone."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.flow.measure_table import MEASURES
+from keras_sparseflow.layers.activations import ACTIVATIONS
+from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
@@ -21,7 +25,9 @@ from keras_sparseflow.studies.executors.stored_plan import (
     read_plan,
 )
 from keras_sparseflow.studies.size.cost import cost, counted
+from keras_sparseflow.studies.spec.name_tables import OPTIMIZERS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
+from keras_sparseflow.training.population import stackable
 
 STILL_METHODS = (None, "static")
 """Methods under which masks stay as they are from the first step on."""
@@ -98,11 +104,13 @@ def plan_study(
         >>> [len(population.specs) for population in planned.populations], planned.alone
         ([1], ())
     """
-    from keras_sparseflow.training.distributed.device import take_threads
+    from keras_sparseflow.training.distributed import device
 
     before = read_plan(study_dir) if stored and not replan else None
     if before is not None and before.platform.threads is not None and executor != "ray":  # it only hands tasks over
-        take_threads(before.platform.threads)
+        # TensorFlow takes its threads when it starts. What plans without it leaves them to the training.
+        without = not device.tensorflow_is_loaded() and all(map(_nothing_tried, specs))
+        (device.check_cores if without else device.take_threads)(before.platform.threads)
     left = [spec for spec in specs if not RunFolder(study_dir, spec.run_id).finished]
     tasks = [] if before is None else before.tasks
     known = {run_id for task in tasks for run_id in task.run_ids}
@@ -160,9 +168,7 @@ def _planned_anew(
 
     if executor not in STACKING:
         return plan((), left, {})
-    from keras_sparseflow.studies.run.recipe import optimizer_factory
     from keras_sparseflow.training.distributed.device import on_gpu, parallel_stacks, population_memory
-    from keras_sparseflow.training.population.elementwise import slots_per_weight
 
     if executor == "ray" and options.strategy != "none":
         raise ValueError(f"`strategy` must be 'none' for --executor=ray; received {options.strategy!r}.")
@@ -189,7 +195,7 @@ def _planned_anew(
         [spec for spec in left if spec not in alone],
         input_shape=size.input_shape,
         classes=size.classes,
-        slots=lambda spec: slots_per_weight(optimizer_factory(spec)),
+        slots=_slots,
         memory=memory,
         chains=1 if executor == "ray" and options.task_gpus else parallel_stacks(),
         first_epochs={spec.run_id: len(RunFolder(study_dir, spec.run_id).checkpoint_rows()) for spec in left},
@@ -318,10 +324,6 @@ def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str 
 
 def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     """Returns the parts of a network that stacking depends on, each with what tells why it can't be."""
-    from keras_sparseflow.models.keras_network import activation_layer
-    from keras_sparseflow.studies.run.recipe import optimizer_factory
-    from keras_sparseflow.training.population.elementwise import why_not_elementwise, why_not_unitwise, why_not_unpadded
-
     model, training, measurement = spec.model, spec.training, spec.measurement
     if model.architecture != "mlp":
         return {f"model {model.architecture!r}": lambda: "only multilayer perceptrons can be stacked"}
@@ -335,19 +337,61 @@ def _stacked_parts(spec: RunSpec) -> dict[str, Callable[[], str | None]]:
     if model.dropout:
         parts["dropout"] = lambda: "each network would drop others than it does alone"
     for name in () if measurement.flow is None else measurement.flow.flow_measures:
-        parts[f"flow measure {name!r}"] = lambda name=name: why_not_unpadded(MEASURES.get(name))  # type: ignore[misc]
+        parts[f"flow measure {name!r}"] = functools.partial(
+            stackable.why_not_measure, _own(MEASURES, name), functools.partial(MEASURES.get, name)
+        )
     return {
         **parts,
         f"precision {training.precision!r}": lambda: (
             None if training.precision == "float32" else "a population's is float32"
         ),
-        _named("optimizer", training.optimizer, training.optimizer_options): lambda: why_not_elementwise(
-            optimizer_factory(spec)
+        _named("optimizer", training.optimizer, training.optimizer_options): lambda: stackable.why_not_optimizer(
+            _own_optimizer(spec), lambda: _factory(spec)
         ),
-        _named("activation", model.activation, model.activation_options): lambda: why_not_unitwise(
-            lambda: activation_layer(model.activation, arguments=model.activation_arguments)
+        _named("activation", model.activation, model.activation_options): lambda: stackable.why_not_activation(
+            _own_activation(spec), lambda: _activation(spec)
         ),
     }
+
+
+def _nothing_tried(spec: RunSpec) -> bool:
+    """Returns whether all that stacking a run depends on is the package's own, so that TensorFlow is not asked."""
+    flow = spec.measurement.flow
+    own = [
+        _own_optimizer(spec),
+        _own_activation(spec),
+        *(_own(MEASURES, n) for n in (flow.flow_measures if flow else ())),
+    ]
+    return all(own)
+
+
+def _own(table: Table, name: str, options: Sequence[str] = ()) -> str:
+    """Returns the name of what is the package's own and has no options; "" for anything else."""
+    return name if not options and table.plugin(name).origin.built_in else ""
+
+
+def _own_optimizer(spec: RunSpec) -> str:
+    return _own(OPTIMIZERS, spec.training.optimizer, spec.training.optimizer_options)
+
+
+def _own_activation(spec: RunSpec) -> str:
+    return _own(ACTIVATIONS, spec.model.activation, spec.model.activation_options)
+
+
+def _slots(spec: RunSpec) -> int:
+    return stackable.slots(_own_optimizer(spec), lambda: _factory(spec))
+
+
+def _factory(spec: RunSpec) -> Any:
+    from keras_sparseflow.studies.run.recipe import optimizer_factory
+
+    return optimizer_factory(spec)
+
+
+def _activation(spec: RunSpec) -> Any:
+    from keras_sparseflow.models.keras_network import activation_layer
+
+    return activation_layer(spec.model.activation, arguments=spec.model.activation_arguments)
 
 
 def _named(kind: str, name: str, options: Sequence[str]) -> str:

@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
+import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,9 @@ from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 EPOCHS = 3
 """Epochs that are trained to judge the time; the first, in which programs are compiled, counts apart."""
+
+MOST_APART = 1.5
+"""Ratio of the most to the least seconds, judged by earlier runs, up to which their mean is told."""
 
 MOST_FLOPS = 1e11
 """Floating-point operations that each of them may take, unless two steps take more."""
@@ -43,7 +49,11 @@ def time_line(prepared: Prepared, executor: str, train: bool) -> str:
     seconds = by_earlier_runs(_left(prepared.plan), prepared.size, rows)
     if seconds is None:
         return ""
-    return f"Time: about {in_words(seconds)}, judged by {counted(len(rows), 'earlier run')} on this machine."
+    judged = f"judged by {counted(len(rows), 'earlier run')} on this machine"
+    if seconds[1] <= MOST_APART * seconds[0]:
+        return f"Time: about {in_words(sum(seconds) / 2)}, {judged}."
+    words = " to ".join(map(in_words, seconds))
+    return f"Time: {words}, {judged}, which are of another size; --estimate trains some steps to tell it better."
 
 
 def print_time(prepared: Prepared, executor: str, train: bool) -> None:
@@ -52,8 +62,28 @@ def print_time(prepared: Prepared, executor: str, train: bool) -> None:
         print(line)
 
 
-def earlier_runs(runs_dir: Path) -> list[tuple[str, float, float]]:
-    """Returns architecture, floating-point operations and seconds of each run that finished on a machine like this."""
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run that finished: architecture, floating-point operations, steps and seconds.
+
+    Example:
+        >>> EarlierRun("mlp", flops=6e9, steps=600, seconds=0.3).a_step
+        10000000.0
+    """
+
+    architecture: str
+    flops: float
+    steps: int
+    seconds: float
+
+    @property
+    def a_step(self) -> float:
+        """The floating-point operations of a step."""
+        return self.flops / self.steps
+
+
+def earlier_runs(runs_dir: Path) -> list[EarlierRun]:
+    """Returns each run of all studies in a folder that finished on a machine like this."""
     rows = []
     for file in sorted(runs_dir.glob("*/study.json")):
         study = read_json(file)
@@ -61,12 +91,18 @@ def earlier_runs(runs_dir: Path) -> list[tuple[str, float, float]]:
             result = file.parent / run_id / "result.json"
             if result.is_file():
                 spec = read_json(result.with_name("spec.json"))["spec"]
-                rows.append((spec["model"]["model"], float(flops), float(read_json(result)["seconds"])))
+                training, seconds = spec["training"], float(read_json(result)["seconds"])
+                steps = training["epochs"] * (study["data"]["train_images"] // training["batch_size"])
+                rows.append(EarlierRun(spec["model"]["model"], float(flops), steps, seconds))
     return rows
 
 
-def by_earlier_runs(specs: Iterable[RunSpec], size: DataSize, rows: Sequence[tuple[str, float, float]]) -> float | None:
-    """Returns the seconds of networks, each in proportion to the run of its architecture that is nearest in size.
+def by_earlier_runs(specs: Iterable[RunSpec], size: DataSize, rows: Sequence[EarlierRun]) -> tuple[float, float] | None:
+    """Returns the least and the most seconds of networks, judged by the runs whose steps are nearest in size.
+
+    A step of few operations takes as long as a smaller one, since starting them takes the time; a step of many takes
+    time in proportion to them. So the truth lies between as many seconds a step, and as many an operation, as those
+    runs took.
 
     Args:
         specs: the networks.
@@ -77,20 +113,28 @@ def by_earlier_runs(specs: Iterable[RunSpec], size: DataSize, rows: Sequence[tup
         None where an architecture was never run.
 
     Example:
-        >>> size, spec = DataSize((8, 8, 1), 10, 1438, 359), RunSpec.of(width=20)
-        >>> flops = cost([spec], size).flops
-        >>> by_earlier_runs([spec, spec], size, [("mlp", flops / 2, 3.0), ("mlp", 100 * flops, 30.0)])
-        12.0
+        >>> size, spec = DataSize((8, 8, 1), 10, 1438, 359), RunSpec.of(width=20, batch_size=100, epochs=10)
+        >>> flops = cost([spec], size).flops  # in 140 steps
+        >>> rows = [EarlierRun("mlp", flops / 4, 70, 3.0), EarlierRun("mlp", 9e15, 1, 9.0)]
+        >>> by_earlier_runs([spec, spec], size, rows)
+        (12.0, 24.0)
     """
-    seconds = 0.0
-    for spec in specs:
-        flops = cost([spec], size).flops
-        alike = [row for row in rows if row[0] == spec.model.architecture]
+    least = most = 0.0
+    sizes = Counter(
+        (spec.model.architecture, cost([spec], size).flops, spec.training.epochs * steps_an_epoch(spec, size))
+        for spec in specs
+    )
+    for (architecture, flops, steps), networks in sizes.items():
+        alike = [row for row in rows if row.architecture == architecture]
         if not alike:
             return None
-        _, measured, took = min(alike, key=lambda row: abs(math.log(row[1] / flops)))
-        seconds += took * flops / measured
-    return seconds
+        distances = [abs(math.log(row.a_step * steps / flops)) for row in alike]
+        near = [row for row, distance in zip(alike, distances, strict=True) if distance <= min(distances) + 1e-6]
+        by_steps = statistics.median(row.seconds / row.steps for row in near) * steps
+        by_flops = statistics.median(row.seconds / row.flops for row in near) * flops
+        least += networks * min(by_steps, by_flops)
+        most += networks * max(by_steps, by_flops)
+    return least, most
 
 
 def timed(prepared: Prepared, executor: str) -> float:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from keras_sparseflow.studies.study import GRID_FIELDS, Grid, Study
+from keras_sparseflow.studies.spec.run_spec import LEAVES
+from keras_sparseflow.studies.study import GRID_FIELDS, Grid, Study, values_of
 
 _PUBLISHED = {"variant": "SC_BN", "optimizer": "momentum", "learning_rate": 0.1, "schedule": "wide_resnet"}
 """Fields of Wide ResNets: skip connections, BatchNorm, momentum and the schedule of Zagoruyko & Komodakis 2016."""
@@ -24,6 +25,10 @@ STARTING_POINTS: dict[str, dict[str, Any]] = {
 """Values of fields by architecture; with each the bundled digits are learned in one to four minutes of two cores."""
 
 
+_SHAPE = ("depth", "width", "patch_size", "heads")
+"""Fields of starting points that say how large a network is."""
+
+
 def starting_point(model: str) -> dict[str, Any]:
     """Returns the values that a network of an architecture is trained with where none are given.
 
@@ -35,6 +40,43 @@ def starting_point(model: str) -> dict[str, Any]:
         'SC_BN'
     """
     return dict(STARTING_POINTS.get(model, {}))
+
+
+def fields_of_model(study: Study, model: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what a study takes over where its networks become those of another architecture.
+
+    Depth and width mean something else in each architecture, so they are those of its starting point. A study that
+    begins at the starting point of its own architecture has the whole recipe from there; that of a paper stays.
+
+    Args:
+        study: study of any architecture.
+        model: the other one by name.
+
+    Returns:
+        Values of fields of specs, those of grids as tuples, and of the study's own fields; none for the architecture
+        that it has.
+
+    Example:
+        >>> study = study_from("wide_resnet", name="s", title="", comparison="densities", grid={"density": (0.1, 1.0)})
+        >>> values, _ = fields_of_model(study, "vgg")
+        >>> values["depth"], values["variant"], values["learning_rate"], "density" in values
+        (11, ('BN',), (0.05,), False)
+    """
+    if study.value("model") == model:
+        return {}, {}
+    before, here = starting_point(study.value("model")), starting_point(model)
+    usual = {field: LEAVES[field].default for field in {*before, *here}}
+    has = {f: values_of(study.grids, f, usual[f]) if f in GRID_FIELDS else (study.value(f),) for f in usual}
+    recipe = [field for field in before if field not in _SHAPE]
+    begins_there = any(before[f] != usual[f] for f in recipe) and all(has[f] == (before[f],) for f in recipe)
+    values: dict[str, Any] = {}
+    for field in usual if begins_there else _SHAPE:
+        if field in _SHAPE or has[field] == (before.get(field, usual[field]),):
+            new = here.get(field, LEAVES[field].default)
+            values[field] = (new,) if field in GRID_FIELDS else new
+    if study.comparison == "pairs":
+        return values, {"max_width": values.pop("width", None)}
+    return values, {}
 
 
 def study_from(model: str, *, grid: Grid | None = None, base: dict[str, Any] | None = None, **fields: Any) -> Study:

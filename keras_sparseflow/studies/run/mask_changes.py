@@ -1,14 +1,11 @@
-"""Masks that change while a network trains: the callbacks of each method, and the checks of its schedule."""
-
-from collections.abc import Sequence
+"""Masks that change while a network trains: the callbacks of each method."""
 
 import keras
 
-from keras_sparseflow.data import DataSize, ImageData, steps_per_epoch
-from keras_sparseflow.studies.size.cost import steps_an_epoch
+from keras_sparseflow.data import ImageData, steps_per_epoch
+from keras_sparseflow.studies.size.fitting import last_move, moving_of, pruning_steps
 from keras_sparseflow.studies.spec.name_tables import MASK_SCHEDULES
 from keras_sparseflow.studies.spec.run_spec import RunSpec
-from keras_sparseflow.studies.spec.sparsity_spec import MovingSpec, PruningSpec
 from keras_sparseflow.training.dynamic.pruning import MagnitudePruning
 from keras_sparseflow.training.dynamic.rigl import RigL
 from keras_sparseflow.training.dynamic.set import SET
@@ -46,7 +43,7 @@ def magnitude(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Pruning of a network that is dense until then, of its smallest weights, at once or gradually."""
     pruning, density = spec.sparsity.pruning, spec.sparsity.density
     assert pruning is not None and density is not None
-    first, last = _pruning_steps(pruning, steps)
+    first, last = pruning_steps(pruning, steps)
     schedules = import_tfmot().sparsity.keras
     if pruning.prune_frequency is None:
         return [MagnitudePruning(schedules.ConstantSparsity(1 - density, begin_step=first, end_step=first))]
@@ -58,10 +55,10 @@ def magnitude(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
 
 def rigl(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks that move: the smallest weights make place for those whose gradient is largest."""
-    moving = _moving(spec)
+    moving = moving_of(spec)
     return [
         RigL(
-            end_step=_last_move(moving, steps),
+            end_step=last_move(moving, steps),
             frequency=moving.move_frequency,
             drop_fraction=moving.move_fraction,
         )
@@ -70,61 +67,12 @@ def rigl(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
 
 def set_(spec: RunSpec, steps: int) -> list[keras.callbacks.Callback]:
     """Masks that move: the smallest weights make place for random ones."""
-    moving = _moving(spec)
+    moving = moving_of(spec)
     return [
         SET(
-            end_step=_last_move(moving, steps),
+            end_step=last_move(moving, steps),
             frequency=moving.move_frequency,
             drop_fraction=moving.move_fraction,
             seed=spec.seed,
         )
     ]
-
-
-def check_mask_changes(specs: Sequence[RunSpec], size: DataSize) -> None:
-    """Refuses runs too short for their masks to change as their method says.
-
-    Args:
-        specs: of the runs.
-        size: of their dataset.
-
-    Raises:
-        ValueError: no update of RigL or SET falls into a run, or no step is left after the pruning, or for the later
-            rounds of a lottery ticket.
-        ImportError: a run is to be pruned by tfmot, and that is missing.
-    """
-    if any(spec.sparsity.pruning is not None for spec in specs):
-        import_tfmot()
-    for spec in specs:
-        epochs, sparsity = spec.training.epochs, spec.sparsity
-        steps = epochs * steps_an_epoch(spec, size)
-        if sparsity.pruning is not None and _pruning_steps(sparsity.pruning, steps)[1] > steps:
-            raise ValueError(
-                f"`prune_until` must leave at least one of the {steps} steps of {epochs} epochs after it; received "
-                f"{sparsity.pruning.prune_until}."
-            )
-        if sparsity.tickets is not None and sparsity.tickets.rewind_step >= steps:
-            raise ValueError(
-                f"`rewind_step` must be below {steps}, the steps of {epochs} epochs; received "
-                f"{sparsity.tickets.rewind_step}."
-            )
-        if sparsity.moves and _moving(spec).move_frequency >= _last_move(_moving(spec), steps):
-            raise ValueError(
-                f"`move_frequency` must be below {_last_move(_moving(spec), steps)}, the steps in which "
-                f"{sparsity.method} moves masks in {epochs} epochs (`move_until` {_moving(spec).move_until}); received "
-                f"{_moving(spec).move_frequency}."
-            )
-
-
-def _moving(spec: RunSpec) -> MovingSpec:
-    assert spec.sparsity.moving is not None
-    return spec.sparsity.moving
-
-
-def _last_move(moving: MovingSpec, steps: int) -> int:
-    return max(1, round(moving.move_until * steps))
-
-
-def _pruning_steps(pruning: PruningSpec, steps: int) -> tuple[int, int]:
-    """Returns the steps, counted from 1, before which the first and the last weights are pruned."""
-    return round(pruning.prune_from * steps) + 1, round(pruning.prune_until * steps) + 1

@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_sparseflow.data import DataSize, ImageData, steps_per_epoch
-from keras_sparseflow.data.images import check_pad
+from keras_sparseflow.data import ImageData, steps_per_epoch
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.models.keras_network import activation_layer
 from keras_sparseflow.studies.spec.name_tables import LOSSES, OPTIMIZERS, SCHEDULES
@@ -117,12 +116,6 @@ def l2_decay(spec: RunSpec) -> float:
         [0.0, 0.001]
     """
     return spec.training.l2 if spec.training.l2 is not None and _decoupled(spec) else 0.0
-
-
-def check_padding(specs: Iterable[RunSpec], size: DataSize) -> None:
-    """Raises ValueError for a padding of training images that is larger than they are."""
-    for spec in specs:
-        check_pad(spec.data.augment_pad, *size.input_shape[:2], "augment_pad")
 
 
 def check_arguments(specs: Iterable[RunSpec], size: object = None) -> None:

@@ -1,13 +1,16 @@
-"""The device that populations train on: its memory, its cores and its settings."""
+"""The device that populations train on: its memory, its cores and its settings.
+
+TensorFlow is imported where it is used: to plan a study on a machine without a GPU needs none of it.
+"""
 
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
-import tensorflow as tf
-
 from keras_sparseflow.data.memory import available_memory
+from keras_sparseflow.layers.backend import has_gpu
 
 MEMORY_SHARE = 0.5
 """Share of the free memory that a population may take: its need is estimated, and images need memory too."""
@@ -17,7 +20,7 @@ CPU_CHAINS = 2
 
 def on_gpu() -> bool:
     """Returns whether TensorFlow trains on a GPU, without taking any of its memory."""
-    return bool(tf.config.list_physical_devices("GPU"))
+    return has_gpu()
 
 
 def default_jit() -> bool:
@@ -68,10 +71,17 @@ def use_cores_for_stacks() -> bool:
     Returns:
         Whether the number of threads was set.
     """
+    import tensorflow as tf
+
     if "TF_NUM_INTRAOP_THREADS" in os.environ or tf.config.list_physical_devices("GPU"):
         return False
     tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // CPU_CHAINS))
     return True
+
+
+def tensorflow_is_loaded() -> bool:
+    """Returns whether this process has imported TensorFlow, and so may have set it up."""
+    return "tensorflow" in sys.modules
 
 
 def cores() -> int:
@@ -80,9 +90,26 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Returns how many threads TensorFlow uses within an operation on a CPU."""
-    chosen = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS")
-    return int(chosen or cores())
+    """Returns how many threads TensorFlow uses within an operation on a CPU, or would if it were loaded now."""
+    chosen = 0
+    if tensorflow_is_loaded():
+        import tensorflow as tf
+
+        chosen = tf.config.threading.get_intra_op_parallelism_threads()
+    return int(chosen or os.environ.get("TF_NUM_INTRAOP_THREADS") or cores())
+
+
+def check_cores(planned: int) -> None:
+    """Raises RuntimeError where this process may use fewer cores than a study is planned for.
+
+    Args:
+        planned: planned number of threads.
+    """
+    if cores() < planned:
+        raise RuntimeError(
+            f"The study is planned for {planned} threads; this process may use {cores()} cores. Give it more cores, or "
+            "--replan to plan anew all networks that are not finished."
+        )
 
 
 def take_threads(planned: int) -> None:
@@ -94,13 +121,11 @@ def take_threads(planned: int) -> None:
     Raises:
         RuntimeError: this process may use fewer cores, or TensorFlow has started with other threads.
     """
-    if cores() < planned:
-        raise RuntimeError(
-            f"The study is planned for {planned} threads; this process may use {cores()} cores. Give it more cores, or "
-            "--replan to plan anew all networks that are not finished."
-        )
+    check_cores(planned)
     if threads() == planned:
         return
+    import tensorflow as tf
+
     try:
         tf.config.threading.set_intra_op_parallelism_threads(planned)
     except RuntimeError as error:
@@ -127,6 +152,8 @@ def instructions() -> str:
 
 def grow_memory() -> None:
     """Lets each GPU take memory as it is needed, not all at once. Call it before TensorFlow uses one."""
+    import tensorflow as tf
+
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
@@ -136,6 +163,8 @@ def make_deterministic() -> None:
 
     TensorFlow then takes slower algorithms for some, and refuses random operations without a seed.
     """
+    import tensorflow as tf
+
     tf.config.experimental.enable_op_determinism()
 
 

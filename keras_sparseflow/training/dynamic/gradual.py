@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_sparseflow.checks import check_number
+from keras_sparseflow.checks import check_number, takes_density
 from keras_sparseflow.layers.structure import Kernel
 from keras_sparseflow.masks.selection import top_mask
 from keras_sparseflow.training.dynamic.mask_updates import MaskUpdates
@@ -55,6 +55,7 @@ class GradualMagnitude(MaskUpdates):
 
     columns = ("step", "layer", "sparsity", "density")
 
+    @takes_density
     def __init__(
         self,
         final_density: float,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_sparseflow.checks import takes_density
 from keras_sparseflow.training.counting import batches_per_step
 from keras_sparseflow.training.dynamic.drop_grow import DropAndGrow
 from keras_sparseflow.training.model import SparseModel
@@ -53,6 +54,7 @@ class RigL(DropAndGrow):
         Evci, Gale, Menick, Castro & Elsen 2020, Rigging the Lottery: Making All Tickets Winners, algorithm 1.
     """
 
+    @takes_density
     def __init__(
         self,
         end_step: int | None = None,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_sparseflow.checks import check_seed
+from keras_sparseflow.checks import check_seed, takes_density
 from keras_sparseflow.layers.structure import masked_kernels_of
 from keras_sparseflow.training.dynamic.drop_grow import DropAndGrow
 
@@ -48,6 +48,7 @@ class SET(DropAndGrow):
         Evci et al. 2020, Rigging the Lottery, table 1.
     """
 
+    @takes_density
     def __init__(
         self,
         end_step: int | None = None,

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+_PACKAGES = ("tensorflow_model_optimization", "tf_keras")
 _PRUNING = "tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl"
 
 
@@ -32,10 +33,25 @@ def import_tfmot() -> ModuleType:
         with _keras_stays():
             return importlib.import_module("tensorflow_model_optimization")
     except ModuleNotFoundError as error:
-        raise ImportError(
-            "Magnitude pruning needs tensorflow-model-optimization and tf-keras, which this package "
-            f"requires; `pip install tensorflow-model-optimization` brings both. ({error})"
-        ) from error
+        raise _missing(str(error)) from error
+
+
+def check_tfmot() -> None:
+    """Raises ImportError where tfmot is not installed, without importing it or TensorFlow.
+
+    Example:
+        >>> check_tfmot()
+    """
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise _missing(f"No module named {package!r}")
+
+
+def _missing(why: str) -> ImportError:
+    return ImportError(
+        "Magnitude pruning needs tensorflow-model-optimization and tf-keras, which this package "
+        f"requires; `pip install tensorflow-model-optimization` brings both. ({why})"
+    )
 
 
 def tfmot_mask(
@@ -59,9 +75,12 @@ def tfmot_mask(
 
     Example:
         >>> schedule = import_tfmot().sparsity.keras.ConstantSparsity(0.5, begin_step=1)
+        >>> import tensorflow as tf
         >>> tfmot_mask(tf.constant([[1.0, -3.0], [2.0, 0.5]]), 1, schedule).tolist()
         [[False, True], [True, False]]
     """
+    import tensorflow as tf
+
     weight = tf.convert_to_tensor(kernel)
     mask, threshold = tf.Variable(tf.ones_like(weight)), tf.Variable(tf.zeros((), weight.dtype))
     pruning = importlib.import_module(_PRUNING).Pruning(
@@ -79,6 +98,8 @@ def tfmot_mask(
 @contextlib.contextmanager
 def _keras_stays() -> Iterator[None]:
     """Keeps `tf.keras` and the environment's choice of Keras unchanged by imports inside the context."""
+    import tensorflow as tf
+
     dir(tf.keras)  # on the first use TensorFlow chooses a Keras for good
     name = "TF_USE_LEGACY_KERAS"
     chosen = os.environ.get(name)

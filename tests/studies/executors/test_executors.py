@@ -264,6 +264,10 @@ def test_a_checkpoint_left_beside_a_result_is_removed(tmp_path, finished):
 # --- plans ------------------------------------------------------------------------------------------------------
 
 
+TRIED = {"optimizer_options": ("sgd.nesterov=true",)}
+"""An optimizer about which nothing is written down."""
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Questions of a plan in their order: the memory of the device, and optimizers, each of which makes tensors."""
@@ -280,16 +284,21 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize("executor", ["auto", "population"])
 def test_memory_is_asked_for_before_an_optimizer_is_tried(tmp_path, spec, data, asked, executor):
-    plan(executor, [spec()], tmp_path, data)
+    plan(executor, [spec(**TRIED)], tmp_path, data)
     assert asked[0] == "memory" and asked.count("memory") == 1 and {"optimizer", "slots"} < set(asked)
 
 
 def test_memory_that_is_said_is_not_asked_for(tmp_path, spec, data, asked):
-    plan("auto", [spec()], tmp_path, data, population_memory=10**9)
+    plan("auto", [spec(**TRIED)], tmp_path, data, population_memory=10**9)
     assert "memory" not in asked and asked
     asked.clear()
-    plan("serial", [spec()], tmp_path, data)
+    plan("serial", [spec(**TRIED)], tmp_path, data)
     assert asked == []
+
+
+def test_an_optimizer_of_the_package_is_not_tried(tmp_path, spec, data, asked):
+    plan("population", [spec(optimizer="adam")], tmp_path, data)
+    assert asked == ["memory"]
 
 
 def test_what_is_finished_is_not_tried(trained_by, asked):

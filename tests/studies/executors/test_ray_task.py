@@ -23,7 +23,7 @@ def part(tmp_path):
     study = Study(name="tiny", title="", grids=grids, base=BASE, width_fractions=(0.5,), seeds=(0,))
     prepared = prepare(study, runs_dir=tmp_path, options=Options(tensorboard=False))
     prepared.study_dir.mkdir()
-    return dataclasses.replace(prepared, strategy=None, writer=(1, 1))
+    return dataclasses.replace(prepared, writer=(1, 1))
 
 
 def work(part, launch, run_ids=None, platform=None):

@@ -1,15 +1,19 @@
 """The time that a study would take: by earlier runs, and by steps that are trained."""
 
 import json
+import re
 import shutil
 
 import pytest
 
+from keras_sparseflow.data import DataSize
 from keras_sparseflow.studies.executors import timing
 from keras_sparseflow.studies.executors.options import Options
-from keras_sparseflow.studies.executors.timing import earlier_runs, time_line, timed
+from keras_sparseflow.studies.executors.timing import EarlierRun, by_earlier_runs, earlier_runs, time_line, timed
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.run_study import run_study
+from keras_sparseflow.studies.size.cost import cost
+from keras_sparseflow.studies.spec.run_spec import RunSpec
 from keras_sparseflow.studies.study import Study
 
 OPTIONS = Options(tensorboard=False)
@@ -60,13 +64,33 @@ def trained(trained_once, tmp_path):
 def test_earlier_runs_of_this_machine_tell_the_time(trained, tmp_path):
     again = prepare(PAIRS.with_choices({"epochs": 8}, name="again"), runs_dir=tmp_path, options=OPTIONS)
     rows = earlier_runs(tmp_path)
-    assert len(rows) == 4 and {row[0] for row in rows} == {"mlp"}
+    assert len(rows) == 4 and {row.architecture for row in rows} == {"mlp"}
+    assert {row.steps for row in rows} == {4 * (200 // 32)}
     line = time_line(again, "auto", train=False)
     assert line.startswith("Time: about ") and line.endswith(", judged by 4 earlier runs on this machine.")
+    wide = prepare(PAIRS.with_choices({}, name="wide", max_width=200), runs_dir=tmp_path, options=OPTIONS)
+    assert re.fullmatch(
+        r"Time: .* to .*, judged by 4 earlier runs on this machine, which are of another size; --estimate .*",
+        time_line(wide, "auto", train=False),
+    )
     assert time_line(prepare(PAIRS, runs_dir=tmp_path, options=OPTIONS), "auto", train=False) == "", "all is trained"
     study = json.loads((trained / "study.json").read_text())
     (trained / "study.json").write_text(json.dumps({**study, "machine": {"processor": "another"}}))
     assert earlier_runs(tmp_path) == [] and time_line(again, "auto", train=False) == ""
+
+
+def test_the_truth_lies_between_as_many_seconds_a_step_and_as_many_an_operation():
+    size = DataSize((4, 4, 1), 10, 200, 100)
+    specs = [
+        RunSpec.of(width=width, batch_size=50, epochs=5, optimizer=name) for width, name in ((8, "sgd"), (80, "adam"))
+    ]
+    small, large = (cost([spec], size).flops for spec in specs)
+    rows = [EarlierRun("mlp", small, 20, seconds) for seconds in (1.0, 2.0, 9.0)] + [EarlierRun("vgg", large, 20, 1e6)]
+    assert by_earlier_runs(specs[:1], size, rows) == pytest.approx((2.0, 2.0)), "the median of equal ones"
+    assert by_earlier_runs(specs, size, rows) == pytest.approx((4.0, 2.0 + 2.0 * large / small))
+    assert by_earlier_runs(specs[:1], size, [EarlierRun("mlp", large, 20, 3.0)]) == pytest.approx(
+        (3 * small / large, 3.0)
+    )
 
 
 def test_other_architectures_tell_nothing(trained, tmp_path):

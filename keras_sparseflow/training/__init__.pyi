@@ -1,0 +1,15 @@
+from .callbacks import GradientFlow as GradientFlow
+from .dynamic.gradual import GradualMagnitude as GradualMagnitude
+from .dynamic.pruning import MagnitudePruning as MagnitudePruning
+from .dynamic.rewinding import RewindPoint as RewindPoint
+from .dynamic.rewinding import rewind as rewind
+from .dynamic.rewinding import weights_of as weights_of
+from .dynamic.rigl import RigL as RigL
+from .dynamic.set import SET as SET
+from .losses import SmoothedCrossEntropy as SmoothedCrossEntropy
+from .model import SparseModel as SparseModel
+from .probe import measure_flow as measure_flow
+from .recorder import flow_of_gradients as flow_of_gradients
+from .tost.ghost_schedule import GhostSchedule as GhostSchedule
+from .tost.rescaling import Rescaling as Rescaling
+from .tost.rescaling import rescale_init as rescale_init
