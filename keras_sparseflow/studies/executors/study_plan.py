@@ -160,7 +160,9 @@ def options_as_planned(specs: Sequence[RunSpec], study_dir: Path, executor: str,
     if here.xla == planned.xla:
         return options
     if options.jit is not None:
-        given = f"--jit={str(options.jit).lower()}" + (", by --deterministic or itself" if options.deterministic else "")
+        given = f"--jit={str(options.jit).lower()}" + (
+            ", by --deterministic or itself" if options.deterministic else ""
+        )
         raise ValueError(
             f"{study_dir / FILE} plans networks for --jit={str(planned.xla).lower()}, which decides last bits; "
             f"received {given}. Leave that out, or give --replan to plan anew."

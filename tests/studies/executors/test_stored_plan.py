@@ -290,7 +290,9 @@ def test_xla_comes_from_it_and_another_choice_is_refused(tmp_path, started, caps
         return prepare(study(), runs_dir=tmp_path, executor=executor, options=given, **how).options
 
     assert options().jit is True and options(Options(jit=True)).jit is True
-    with pytest.raises(ValueError, match=r"plan\.json plans networks for --jit=true, .*received --jit=false\. .*--replan"):
+    with pytest.raises(
+        ValueError, match=r"plan\.json plans networks for --jit=true, .*received --jit=false\. .*--replan"
+    ):
         options(Options(jit=False))
     with pytest.raises(ValueError, match=r"received --jit=false, by --deterministic or itself\. "):
         options(Options(jit=False, deterministic=True))
