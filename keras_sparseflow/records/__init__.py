@@ -14,7 +14,7 @@
     runs/<study>/<run_id>/result.json        written last: its presence means finished; with a digest of every file
     runs/<study>/<run_id>/events/            TensorBoard
     runs/<study>/events/                     TensorBoard: the columns of the study's runs
-    runs/<study>/.cache/                     rows of many runs, read at once the next time; may be removed
+    runs/<study>/.cache/rows.sqlite          rows of many runs, read at once the next time; may be removed
 
 Every file is written under another name and then renamed, so a reader sees a whole file or none, even if
 the writer is killed. Files are JSON, CSV and plain arrays, never pickles. Reading them needs no TensorFlow.
