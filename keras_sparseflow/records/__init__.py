@@ -15,7 +15,7 @@
     runs/<study>/<run_id>/events/            TensorBoard
     runs/<study>/events/                     TensorBoard: the columns of the study's runs
     <folder>/runs.npz                        a packed study: the rows of all its finished runs in one compressed file
-    runs/<study>/.cache/                     rows of many runs, read at once the next time; may be removed
+    runs/<study>/.cache/rows.sqlite          rows of many runs, read at once the next time; may be removed
 
 Every file is written under another name and then renamed, so a reader sees a whole file or none, even if
 the writer is killed. Files are JSON, CSV and plain arrays, never pickles. Reading them needs no TensorFlow.

@@ -230,8 +230,9 @@ def study_lock(study_dir: Path, shard: tuple[int, int] | None = None) -> Iterato
 
 def _locked(study_dir: Path, name: str) -> AbstractContextManager[Any]:
     """Returns the lock of a study, or of a shard by the end of its file's name, held from now to the context's end."""
+    lock = study_dir / f".lock{name}"
     try:
-        return FileLock(study_dir / f".lock{name}").acquire(timeout=0)
+        return FileLock(lock).acquire(timeout=0)
     except Timeout as error:
         holder = study_dir / f".holder{name}"
         known = holder.read_text() if holder.is_file() else "unknown"
@@ -239,3 +240,6 @@ def _locked(study_dir: Path, name: str) -> AbstractContextManager[Any]:
         raise RuntimeError(
             f"Another process ({known}) is running {what} in {study_dir}; wait for it, or choose another --study name."
         ) from error
+    except OSError as error:
+        with files.written_or_named(lock):
+            raise error

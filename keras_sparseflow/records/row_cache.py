@@ -1,14 +1,16 @@
-"""Caches of a study's tables: the rows that many runs had when they were last read, to be read again at once.
+"""The cache of a study's tables: the rows that many runs had when they were last read, to be read again at once.
 
-A cache holds runs that were whole, each with a signature of its files' sizes and modification times. It stands for a
-run while these are the same. One that is missing, damaged or in a folder that can't be written to costs time, and
-changes nothing.
+It is one SQLite file, and holds runs that were whole, each with a signature of its files' sizes and modification times.
+It stands for a run while these are the same. One that is missing, damaged or in a folder that can't be written to costs
+time, and changes nothing.
 """
 
-import io
+import contextlib
 import json
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ from pandas.api.types import union_categoricals
 from keras_sparseflow.records import files
 from keras_sparseflow.records.integrity import State, signature
 
-FOLDER = ".cache"
-"""The folder of caches in a study's folder."""
+FILE = Path(".cache", "rows.sqlite")
+"""The cache in a study's folder, in a folder of its own: SQLite writes a journal beside it."""
 
 FEWEST = 100
 """Runs that must have been read from their own files before a cache is written: fewer take no time."""
@@ -29,7 +31,21 @@ FEWEST = 100
 SETTLED = 2 * 10**9
 """Nanoseconds for which a file must be unchanged: two writes within a tick of the file system's clock look the same."""
 
-_FORMAT = 1
+_FORMAT = 2
+
+_COLUMNS = "name TEXT, part TEXT, kind TEXT, content BLOB, sum INT, PRIMARY KEY (name, part)"
+"""The columns of tables and their texts, each whole: a row of its own for each value would take 50 times as long."""
+
+_PAGE = 2**16
+"""Bytes that SQLite reads at once; its own 4096 are slow for long columns."""
+
+_PATIENCE = 5.0
+"""Seconds that a process waits for another one to write."""
+
+_TEXTS = "texts"
+"""The part that holds the runs, their signatures and the texts of columns, as JSON."""
+
+_UNREADABLE = (sqlite3.Error, *files.UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,8 @@ class RowCache:
     """
 
     def __init__(self, study_dir: Path, name: str, columns: Mapping[str, str]):
-        self._path = study_dir / FOLDER / f"{name}.npz"
+        self._path = study_dir / FILE
+        self._name = name
         self._columns = columns
 
     def read(self, states: Mapping[str, State]) -> Rows:
@@ -85,17 +102,20 @@ class RowCache:
 
         Args:
             states: of the files of each run that is wanted, by its id.
+
+        Returns:
+            Rows whose numbers may not be changed in place: they are not copied.
         """
         try:
-            with open(self._path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-                texts = json.loads(bytes(stored["texts"]))
-                known = dict(zip(texts["runs"], texts["signatures"], strict=True))
-                if texts["format"] != _FORMAT or len(known) != len(stored["counts"]):
-                    raise ValueError("another format")
-                runs = [run_id for run_id, state in states.items() if known.get(run_id) == signature(state)]
-                columns = {name: self._column(stored[name], texts, name) for name in self._columns}
-                return Rows(list(known), stored["counts"], as_frame(columns)).of(runs)
-        except files.UNREADABLE:
+            stored = self._stored()
+            texts = json.loads(stored[_TEXTS].tobytes())
+            known = dict(zip(texts["runs"], texts["signatures"], strict=True))
+            if texts["format"] != _FORMAT or len(known) != len(stored["counts"]):
+                raise ValueError("another format")
+            runs = [run_id for run_id, state in states.items() if known.get(run_id) == signature(state)]
+            columns = {name: self._column(stored[f".{name}"], texts, name) for name in self._columns}
+            return Rows(list(known), stored["counts"], as_frame(columns)).of(runs)
+        except _UNREADABLE:
             return Rows([], np.zeros(0, int), empty(self._columns))
 
     def write(self, rows: Rows, states: Mapping[str, State]) -> None:
@@ -115,21 +135,60 @@ class RowCache:
         for name, kind in self._columns.items():
             values = kept.frame[name]
             if kind == "text":
-                texts[name], arrays[name] = list(values.cat.categories), _smallest(values.cat.codes.to_numpy())
+                texts[name], arrays[f".{name}"] = list(values.cat.categories), _smallest(values.cat.codes.to_numpy())
             else:
-                arrays[name] = _smallest(values.to_numpy())
-        content = io.BytesIO()
-        np.savez(content, allow_pickle=False, texts=np.frombuffer(json.dumps(texts).encode(), np.uint8), **arrays)
-        try:
+                arrays[f".{name}"] = _smallest(values.to_numpy())
+        arrays[_TEXTS] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
+        # Another process at work, a folder that is read-only or full: all files are read again the next time.
+        with contextlib.suppress(OSError, sqlite3.OperationalError):
             self._path.parent.mkdir(exist_ok=True)
-            files.write_atomic(self._path, content.getvalue())
-        except OSError:
-            return  # a process that may not write here, or has no room, reads all files again the next time
+            try:
+                self._store(arrays)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                self._path.unlink()  # damaged
+                self._store(arrays)
+
+    def _stored(self) -> dict[str, np.ndarray]:
+        """Returns what the file holds of the table; raises one of `_UNREADABLE` where that is not what was written."""
+        found = {}
+        with _opened(f"{self._path.absolute().as_uri()}?mode=ro") as database:
+            for part, kind, content, check in database.execute(
+                "SELECT part, kind, content, sum FROM arrays WHERE name = ?", [self._name]
+            ):
+                if zlib.crc32(content, zlib.crc32(f"{part} {kind}".encode())) != check:
+                    raise ValueError(f"{part} is damaged")
+                found[part] = np.frombuffer(content, np.dtype(kind))
+        return found
+
+    def _store(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Puts arrays in the place of what the file holds of the table."""
+        with _opened(self._path.absolute().as_uri()) as database:
+            database.execute(f"PRAGMA page_size = {_PAGE}")
+            with database:
+                database.execute(f"CREATE TABLE IF NOT EXISTS arrays ({_COLUMNS})")
+                database.execute("DELETE FROM arrays WHERE name = ?", [self._name])
+                for part, array in arrays.items():
+                    kind, content = array.dtype.str, array.tobytes()
+                    check = zlib.crc32(content, zlib.crc32(f"{part} {kind}".encode()))
+                    database.execute(
+                        "INSERT INTO arrays VALUES (?, ?, ?, ?, ?)", [self._name, part, kind, content, check]
+                    )
 
     def _column(self, values: np.ndarray, texts: Mapping[str, Any], name: str) -> Any:
         if self._columns[name] == "text":
             return categories(texts[name], values)
-        return values.astype(self._columns[name])
+        return values.astype(self._columns[name], copy=False)
+
+
+@contextlib.contextmanager
+def _opened(address: str) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(address, uri=True, timeout=_PATIENCE)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:

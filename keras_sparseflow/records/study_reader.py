@@ -62,13 +62,14 @@ class StudyReader:
 
         Args:
             name: a name in `TABLES`.
-            categories: whether texts are categories, from which rows are chosen sooner; see `with_texts`.
+            categories: whether texts are categories, from which rows are chosen sooner, and numbers may not be changed
+                in place; see `with_texts`.
 
         Raises:
             ValueError: a file is damaged; the message names it.
         """
         rows = self.rows(name).with_runs()
-        return rows if categories else with_texts(rows)
+        return rows if categories else with_texts(rows).copy()
 
     def rows(self, name: str) -> Rows:
         """Returns the rows of one table of all runs, or of "results", by run.
@@ -110,7 +111,8 @@ class StudyReader:
         results = [runs[member["run_id"]][1] for member in members]
         columns = dict.fromkeys(name for fields in specs for name in fields)
         defaults, others = self.study.get("defaults", {}), dict.fromkeys(name for row in results for name in row)
-        values = {name: [row.get(name, defaults.get(name)) for row in specs] for name in columns if name not in others}
+        of_specs = {name: defaults.get(name) for name in columns if name not in others}
+        values = {name: [row.get(name, default) for row in specs] for name, default in of_specs.items()}
         values |= {name: [row.get(name, np.nan) for row in results] for name in others}
         spec_columns = [name for name in columns if name != "run_id"]
         constant = [name for name in spec_columns if name in values and _is_constant(values[name])]

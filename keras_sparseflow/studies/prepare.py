@@ -13,7 +13,7 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.comparisons import Member
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options, callback_maker, make_strategy
 from keras_sparseflow.studies.executors.stored_plan import read_plan
-from keras_sparseflow.studies.executors.study_plan import StudyPlan, plan_study
+from keras_sparseflow.studies.executors.study_plan import StudyPlan, options_as_planned, plan_study
 from keras_sparseflow.studies.refusals import check_specs
 from keras_sparseflow.studies.size.cost import Cost, cost
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -112,6 +112,8 @@ def prepare(
     if options.strategy != "none" or options.devices is not None:  # one device takes any batch, without TensorFlow
         make_strategy(options, {spec.training.batch_size for spec in specs})
     study_dir = Path(runs_dir) / study.name
+    if members is None and not replan:
+        options = options_as_planned(specs, study_dir, executor, options)
     planned = plan_study(specs, study_dir, size, executor, options, replan=replan, stored=members is None)
     return Prepared(study, study_dir, chosen, specs, size, total, planned, options)
 
@@ -161,5 +163,6 @@ def as_stored(prepared: Prepared, executor: str) -> Prepared:
     plan, study_dir = prepared.plan, prepared.study_dir
     if plan.stored is None or read_plan(study_dir) == plan.before:
         return prepared
-    planned = plan_study(prepared.specs, study_dir, prepared.size, executor, prepared.options)
-    return dataclasses.replace(prepared, plan=planned)
+    options = options_as_planned(prepared.specs, study_dir, executor, prepared.options)
+    planned = plan_study(prepared.specs, study_dir, prepared.size, executor, options)
+    return dataclasses.replace(prepared, plan=planned, options=options)

@@ -1,5 +1,7 @@
 """The state that training resumes from: variables of the network and its optimizer, by stable names."""
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ def network_state(model: keras.Model) -> dict[str, Any]:
 
     Those of sparse layers read, and are assigned, as those of masked ones.
     """
-    named = {**_unique([v.path for v in model.variables], model.variables), **optimizer_state(model.optimizer)}
+    named = {**_unique(_paths(model.variables), model.variables), **optimizer_state(model.optimizer)}
     return _as_masked(model, named)
 
 
@@ -94,6 +96,21 @@ def restore_state(variables: Mapping[str, Any], state: Mapping[str, np.ndarray],
     check_state(state, {name: tuple(variable.shape) for name, variable in variables.items()}, where)
     for name, variable in variables.items():
         variable.assign(state[name])
+
+
+_GENERATOR = re.compile(r"seed_generator(_\d+)?(?=/seed_generator_state$)")
+
+
+def _paths(variables: Sequence[keras.Variable]) -> list[str]:
+    """Returns the paths of a model's variables, seed generators numbered by their order in the model.
+
+    Keras numbers them by how many a process has made before, and a network that is resumed may be built by fewer.
+    """
+    paths, generators = [], itertools.count()
+    for path in (variable.path for variable in variables):
+        number = next(generators) if _GENERATOR.search(path) else 0
+        paths.append(_GENERATOR.sub(f"seed_generator_{number}" if number else "seed_generator", path))
+    return paths
 
 
 def _unique(names: Sequence[str], variables: Sequence[keras.Variable]) -> dict[str, keras.Variable]:

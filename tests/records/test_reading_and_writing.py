@@ -21,6 +21,7 @@ from keras_sparseflow.records import (
     RunFolder,
     files,
 )
+from keras_sparseflow.records import folder as folder_module
 from keras_sparseflow.records.columns import TABLES
 
 HISTORY = [{"epoch": 0, "loss": 1.5, "accuracy": 0.25, "test_loss": 1.0, "test_accuracy": 0.5}]
@@ -347,6 +348,16 @@ def test_an_epoch_that_is_no_whole_number_is_named(study_dir, unsealed):
     (finish(study_dir, "a").path / "flow.csv").write_text(f"{','.join(FLOW_COLUMNS)}\n0.5,end,egf_2,total,1\n")
     with pytest.raises(ValueError, match=r"flow\.csv is corrupt: expected whole numbers in the column `epoch`"):
         records.read_flow(study_dir)
+
+
+def test_a_lock_that_cannot_be_written_is_named_with_what_to_do(tmp_path, monkeypatch):
+    def refused(lock):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(folder_module.FileLock, "_acquire", refused)
+    message = rf"^{tmp_path}/\.lock can't be written: .*a disk that can be written to"
+    with pytest.raises(OSError, match=message), records.study_lock(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import time
 
 import numpy as np
@@ -58,6 +59,21 @@ def same(frames, others):
         assert frame.attrs == other.attrs
 
 
+def stored(study_dir, query):
+    """Returns what the cache holds."""
+    database = sqlite3.connect(study_dir / row_cache.FILE)
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
+
+
+def texts(study_dir, name="flow"):
+    """Returns the texts of a table in the cache."""
+    ((content,),) = stored(study_dir, f"SELECT content FROM arrays WHERE name = '{name}' AND part = 'texts'")
+    return json.loads(content)
+
+
 def read(study_dir):
     return [each(study_dir, damaged="leave_out") for each in READS]
 
@@ -75,7 +91,8 @@ def files_closed(monkeypatch):
 
 def test_the_second_reading_opens_no_file_of_a_run_and_gives_the_same_frames(study_dir, request):
     first = read(study_dir)
-    assert {path.stem for path in (study_dir / ".cache").iterdir()} == {"results", *records.columns.TABLES}
+    assert [path.name for path in (study_dir / ".cache").iterdir()] == ["rows.sqlite"]
+    assert {name for (name,) in stored(study_dir, "SELECT name FROM arrays")} == {"results", *records.columns.TABLES}
     request.getfixturevalue("files_closed")
     same(read(study_dir), first)
     assert first[2]["layer"].unique().tolist() == ["=1+1", "total"]
@@ -115,32 +132,66 @@ def test_a_run_that_has_since_finished_is_added(study_dir):
     assert all(len(frame) > len(before) for frame, before in zip(read(study_dir), first, strict=True))
 
 
-@pytest.mark.parametrize("name", ["results", "history", "flow"])
-def test_a_cache_that_is_damaged_in_any_way_changes_nothing(study_dir, name):
-    first = read(study_dir)
-    path = study_dir / ".cache" / f"{name}.npz"
-    content = path.read_bytes()
+def damages(content):
+    """Yields a file's content, damaged in many ways."""
     rng = np.random.default_rng(0)
-    broken = [b"", b"PK", content[:-1], content[: len(content) // 2], b"x" * 1000]
-    for place in rng.integers(len(content), size=40):
-        broken.append(content[:place] + bytes([content[place] ^ 1 << rng.integers(8)]) + content[place + 1 :])
-    for each in broken:
-        path.write_bytes(each)
+    yield from (b"", b"PK", content[:-1], content[: len(content) // 2], b"x" * 1000, content + b"x" * 1000)
+    written = np.flatnonzero(np.frombuffer(content, np.uint8))  # the rest of a page is empty
+    for place in rng.choice(written, size=100, replace=False):
+        yield content[:place] + bytes([content[place] ^ 1 << rng.integers(8)]) + content[place + 1 :]
+
+
+def test_a_cache_that_is_damaged_in_any_way_changes_nothing_and_is_made_anew(study_dir):
+    first = read(study_dir)
+    path = study_dir / row_cache.FILE
+    for broken in damages(path.read_bytes()):
+        path.write_bytes(broken)
+        same(read(study_dir), first)
+    path.write_bytes(b"x" * 1000)
+    read(study_dir)
+    assert texts(study_dir)["runs"] == RUNS
+
+
+def test_columns_whose_parts_are_exchanged_are_noticed(study_dir):
+    first = read(study_dir)
+    for part, other in ((".loss", ".test_loss"), (".epoch", ".loss")):
+        database = sqlite3.connect(study_dir / row_cache.FILE)
+        with database:
+            for old, new in ((part, "x"), (other, part), ("x", other)):
+                database.execute("UPDATE arrays SET part = ? WHERE name = 'history' AND part = ?", [new, old])
+        database.close()
         same(read(study_dir), first)
 
 
 def test_a_cache_of_another_format_is_not_used(study_dir, monkeypatch):
     first = read(study_dir)
-    monkeypatch.setattr(row_cache, "_FORMAT", 2)
+    monkeypatch.setattr(row_cache, "_FORMAT", 3)
     same(read(study_dir), first)
-    assert json.loads(bytes(np.load(study_dir / ".cache" / "flow.npz")["texts"]))["format"] == 2
+    assert texts(study_dir)["format"] == 3
 
 
-def test_a_folder_that_cannot_be_written_to_is_read(study_dir, monkeypatch):
-    def refused(path, content):
-        raise PermissionError(f"{path} can't be written")
+def test_another_process_that_writes_is_not_waited_for_long_and_nothing_is_lost(study_dir, monkeypatch):
+    first = read(study_dir)
+    monkeypatch.setattr(row_cache, "_PATIENCE", 0.1)
+    database = sqlite3.connect(study_dir / row_cache.FILE)
+    database.execute("BEGIN EXCLUSIVE")
+    same(read(study_dir), first)
+    database.close()
+    assert texts(study_dir)["runs"] == RUNS
 
-    monkeypatch.setattr(row_cache.files, "write_atomic", refused)
+
+def test_numbers_of_frames_that_readers_return_can_be_changed(study_dir):
+    for history in (records.read_history(study_dir), records.read_history(study_dir)):
+        history.loc[0, "loss"] = 5.0
+        assert history["loss"].iloc[0] == 5.0
+
+
+@pytest.mark.parametrize("error", [PermissionError, sqlite3.OperationalError("disk I/O error")])
+def test_a_folder_that_cannot_be_written_to_is_read(study_dir, monkeypatch, error):
+    def refused(*given):
+        raise error
+
+    monkeypatch.setattr(row_cache.RowCache, "_store", refused)
     first = read(study_dir)
     assert not [*(study_dir / ".cache").iterdir()]
     same(read(study_dir), first)
@@ -149,8 +200,7 @@ def test_a_folder_that_cannot_be_written_to_is_read(study_dir, monkeypatch):
 def test_files_that_have_only_just_been_written_are_not_trusted(study_dir):
     os.utime(study_dir / RUNS[0] / "flow.csv")
     read(study_dir)
-    known = json.loads(bytes(np.load(study_dir / ".cache" / "flow.npz")["texts"]))["runs"]
-    assert known == RUNS[1:]
+    assert texts(study_dir)["runs"] == RUNS[1:]
 
 
 def test_a_small_study_has_no_cache(study_dir, monkeypatch):

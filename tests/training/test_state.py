@@ -91,3 +91,20 @@ def test_the_first_name_that_differs_is_told(stored, odd):
         return
     with pytest.raises(ValueError, match=f"expected '{odd}' to have the shape"):
         check_state(stored, {"a": (2,), "b": (3,)}, "here")
+
+
+def test_seed_generators_are_named_by_their_order_in_the_model_and_not_by_those_made_before():
+    def dropping():
+        layers = [keras.layers.Dropout(0.5, seed=0), keras.layers.Dense(3, name="output"), keras.layers.Dropout(0.5)]
+        model = SparseModel(inputs := keras.Input((5,)), keras.Sequential(layers, name="all")(inputs))
+        model.compile("sgd", "mse")
+        return model
+
+    first, second = dropping(), dropping()
+    names = [name for name in network_state(first) if "generator" in name]
+    assert names == ["seed_generator/seed_generator_state", "seed_generator_1/seed_generator_state"]
+    assert network_state(second).keys() == network_state(first).keys()
+    first(np.ones((2, 5), "float32"), training=True)
+    restore_state(network_state(second), arrays(first), "here")
+    for name in names:
+        np.testing.assert_array_equal(arrays(second)[name], arrays(first)[name])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_sparseflow.data import ImageData
-from keras_sparseflow.data.memory import room_for
+from keras_sparseflow.data.memory import SMALLER, room_for
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.prepare import Prepared
@@ -68,7 +68,7 @@ def _train_alone(prepared: Prepared, data: ImageData, progress: StudyProgress, s
             try:
                 with (
                     gradients_end_with_graphs(),
-                    room_for(spec.name, "A smaller --batch_size takes less."),
+                    room_for(f"the network {spec.run_id}", SMALLER),
                     kernels_by(execution.by) if execution.by else contextlib.nullcontext(),
                 ):
                     result = run(

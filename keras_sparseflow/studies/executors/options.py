@@ -35,7 +35,7 @@ EXECUTIONS = ("auto", "masked", "sparse")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The way in which runs are executed. No option changes their results, but `execution` may in the last bits.
+    """The way in which runs are executed. No option changes their results, but for last bits: `execution` and `jit`.
 
     Args:
         tensorboard: whether to write TensorBoard events.

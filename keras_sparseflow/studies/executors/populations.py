@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.data.equal_batches import EqualBatches
-from keras_sparseflow.data.memory import room_for
+from keras_sparseflow.data.memory import SMALLER, room_for
 from keras_sparseflow.data.streams import BatchStreams, Stream
 from keras_sparseflow.flow import measured_epochs
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
@@ -37,6 +37,8 @@ from keras_sparseflow.training.state import network_state, restore_state
 EVALUATION_BATCH = 250
 """Test images that every network of a population evaluates at once: few, so that they stay in the cache."""
 
+_HALVED = "Going on with half as many networks at once."
+
 
 def run_populations(
     planned: Iterable[PlannedPopulation], prepared: Prepared, data: ImageData, progress: StudyProgress
@@ -55,18 +57,18 @@ def run_populations(
     waiting = [part for population in planned for part in left_of(population, prepared.study_dir)]
     while waiting:
         population = waiting.pop(0)
+        last = len(population.training) == 1 and not population.passengers
+        what = f"the network {population.specs[0].run_id}" if last else "this population"
         try:
-            with gradients_end_with_graphs(), room_for("this population"):
+            with gradients_end_with_graphs(), room_for(what, SMALLER if last else _HALVED):
                 _PopulationRun(population, prepared, data, progress).train()
         except MemoryError as error:
-            if len(population.training) == 1 and not population.passengers:
+            if last:
                 raise
             halves = population.halves()
             revision = keep_halves(prepared.study_dir, population, halves)
             waiting[:0] = [part for half in halves for part in left_of(half, prepared.study_dir)]
-            reason = str(error) or "Memory has run out"
-            noted = f" This is {revision}." if revision else ""
-            progress.note(f"{reason}. Going on with half as many networks at once.{noted}")
+            progress.note(f"{error} This is {revision}." if revision else str(error))
         keras.utils.clear_session()  # the graph of the population before
 
 

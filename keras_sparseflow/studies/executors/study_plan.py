@@ -147,6 +147,37 @@ def plan_study(
     )
 
 
+def options_as_planned(specs: Sequence[RunSpec], study_dir: Path, executor: str, options: Options) -> Options:
+    """Returns options with the choice of XLA that the plan in a study's folder was made for: it decides last bits.
+
+    On another kind of device than the planned one, XLA compiles by default what it does there; see `Platform.unlike`.
+
+    Args:
+        specs: the study's.
+        study_dir: its folder, which may not exist.
+        executor: a name in `EXECUTORS`.
+        options: options of the execution.
+
+    Raises:
+        ValueError: `jit` is given and says otherwise of runs that are not finished, or the plan is damaged.
+    """
+    before = read_plan(study_dir) if options.strategy == "none" else None
+    if before is None or all(RunFolder(study_dir, spec.run_id).finished for spec in specs):
+        return options
+    here, planned = _platform(executor, options), before.platform
+    if here.xla == planned.xla:
+        return options
+    if options.jit is not None:
+        given = f"--jit={str(options.jit).lower()}" + (
+            ", by --deterministic or itself" if options.deterministic else ""
+        )
+        raise ValueError(
+            f"{study_dir / FILE} plans networks for --jit={str(planned.xla).lower()}, which decides last bits; "
+            f"received {given}. Leave that out, or give --replan to plan anew."
+        )
+    return replace(options, jit=planned.xla) if here.device == planned.device else options
+
+
 def left_of(population: PlannedPopulation, study_dir: Path) -> list[PlannedPopulation]:
     """Returns what is left of a population, runs that stand at other epochs apart; finished ones only train along."""
     folders = {spec: RunFolder(study_dir, spec.run_id) for spec in population.training}
@@ -293,7 +324,8 @@ def platform_here(options: Options) -> Platform:
 
     on_gpu = device.on_gpu()
     threads = None if on_gpu else device.threads()
-    xla = device.default_jit() if options.jit is None else options.jit
+    # Under a strategy it compiles nothing, see `compiles`.
+    xla = options.strategy == "none" and (device.default_jit() if options.jit is None else options.jit)
     return Platform("GPU" if on_gpu else "CPU", threads, device.instructions(), versions()["tensorflow"], xla)
 
 

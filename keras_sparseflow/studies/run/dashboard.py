@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.records import read_study
+from keras_sparseflow.records.files import written_or_named
 from keras_sparseflow.studies.spec.fields import Leaf
 from keras_sparseflow.studies.spec.run_spec import LEAVES, RunSpec
 from keras_sparseflow.studies.spec.saved import saved_specs
@@ -77,9 +78,10 @@ def write_experiment(study_dir: Path, specs: Sequence[RunSpec]) -> None:
     )
     shutil.rmtree(study_dir / "events", ignore_errors=True)
     writer = ScalarWriter(str(study_dir / "events"))
-    writer.write_summary(summary)
-    writer.write_summary(pinned(_metric_columns(specs)))
-    writer.close()
+    with written_or_named(study_dir / "events"):
+        writer.write_summary(summary)
+        writer.write_summary(pinned(_metric_columns(specs)))
+        writer.close()
 
 
 def _metric_columns(specs: Sequence[RunSpec]) -> dict[str, str]:

@@ -3,12 +3,14 @@
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from keras_sparseflow.flow.measure_table import READINGS, TOTAL
 from keras_sparseflow.records import HISTORY_COLUMNS, RunFolder
+from keras_sparseflow.records.files import written_or_named
 from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.run.dashboard import hyperparameters
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -73,7 +75,8 @@ class RunLog:
         """
         shutil.rmtree(self.folder.events, ignore_errors=True)
         if self._events is not None:
-            self._events.write_summary(session_start(self.spec.run_id, hyperparameters(self.spec)))
+            with self._named():
+                self._events.write_summary(session_start(self.spec.run_id, hyperparameters(self.spec)))
         for row in self.history:
             self._write_epoch(row)
         self.folder.start(
@@ -126,8 +129,9 @@ class RunLog:
             landscape: rows with the keys `LANDSCAPE_COLUMNS`.
         """
         if self._events is not None:
-            self._write_landscape(self._events, landscape)
-            self._events.write_summary(session_end(success=not self.diverged))
+            with self._named():
+                self._write_landscape(self._events, landscape)
+                self._events.write_summary(session_end(success=not self.diverged))
         self.close()
         result = self._result(active_weights)
         self.folder.finish(result, {**self._tables(), "landscape": landscape})
@@ -136,7 +140,12 @@ class RunLog:
     def close(self) -> None:
         """Closes the events file."""
         if self._events is not None:
-            self._events.close()
+            with self._named():
+                self._events.close()
+
+    def _named(self) -> AbstractContextManager[None]:
+        """Returns the context in which an error of writing names the folder of events, and says what to do."""
+        return written_or_named(self.folder.events)
 
     def _tables(self) -> dict[str, list[dict[str, Any]]]:
         return {"history": self.history, "flow": self.flow, "diagnostics": self.diagnostics}
@@ -186,7 +195,8 @@ class RunLog:
         epoch = row["epoch"]
         flow, diagnostics = ([r for r in rows if r["epoch"] == epoch] for rows in (self.flow, self.diagnostics))
         metrics = {name: value for name, value in row.items() if name != "epoch"}
-        self._events.write(epoch, {**metric_tags(metrics), **flow_tags(flow), **diagnostic_tags(diagnostics)})
+        with self._named():
+            self._events.write(epoch, {**metric_tags(metrics), **flow_tags(flow), **diagnostic_tags(diagnostics)})
 
 
 class FollowerLog(RunLog):

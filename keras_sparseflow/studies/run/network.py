@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_sparseflow.data import DataSize, ImageData
+from keras_sparseflow.data.memory import SMALLER, room_for
 from keras_sparseflow.flow.tensors import flow_kernels
 from keras_sparseflow.layers.structure import Kernel, kernels_of
 from keras_sparseflow.masks import CollapseError
@@ -193,7 +194,7 @@ def check_collapse(specs: Iterable[RunSpec], data: ImageData, say: Say = lambda 
         lowest[alike] = min(lowest.get(alike, spec), spec, key=_share)
     for spec in lowest.values():
         say(f"Looking whether {spec.name} leaves a kernel without any weight.")
-        with precision_policy(spec.training.precision):
+        with room_for(f"the masks of the network {spec.run_id}", SMALLER), precision_policy(spec.training.precision):
             initial_network(spec, data, SparseModel)
 
 

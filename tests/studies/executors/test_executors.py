@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 from keras_sparseflow import records
+from keras_sparseflow.data import memory
 from keras_sparseflow.studies import prepare as prepare_module
 from keras_sparseflow.studies import run_study as run_study_module
 from keras_sparseflow.studies.executors.executors import EXECUTORS
@@ -170,14 +171,32 @@ def test_a_failure_keeps_what_was_finished(tmp_path, monkeypatch, executor):
     assert len(trained) == 1 and len(records.read_results(tmp_path / "tiny")) == 2
 
 
-def test_a_device_without_room_for_one_network_is_an_error_that_names_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more"), "OOM when allocating"),
+        (tf.errors.InternalError(None, None, "Dst tensor is not initialized."), "Dst tensor is not initialized"),
+        (MemoryError("Unable to allocate 7.28 TiB"), "Unable to allocate 7.28 TiB"),
+        (MemoryError(), "memory has run out"),
+    ],
+)
+def test_memory_that_one_network_exhausts_is_an_error_that_names_it(tmp_path, monkeypatch, error, why):
     def full(*arguments, **options):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmuch more")
+        raise error
 
     monkeypatch.setattr(keras.Model, "fit", full)
-    with pytest.raises(
-        MemoryError, match=r"^The device has no room for .+: OOM when allocating\. A smaller --batch_size takes less\.$"
-    ):
+    with pytest.raises(MemoryError) as refusal:
+        run_study(study({}), runs_dir=tmp_path, executor="serial")
+    run_id = records.read_study(tmp_path / "tiny")["run_ids"][0]
+    assert str(refusal.value) == f"There is no room for the network {run_id}: {why}. {memory.SMALLER}"
+
+
+def test_other_internal_errors_stay_as_they_are(tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise tf.errors.InternalError(None, None, "a defect")
+
+    monkeypatch.setattr(keras.Model, "fit", broken)
+    with pytest.raises(tf.errors.InternalError, match="a defect"):
         run_study(study({}), runs_dir=tmp_path, executor="serial")
 
 

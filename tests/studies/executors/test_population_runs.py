@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import ops
 from rich.console import Console
 
+from keras_sparseflow.data import memory
 from keras_sparseflow.flow import MEASURES, FlowMeasure
 from keras_sparseflow.records import RunFolder, read_json
 from keras_sparseflow.records.checkpoint_clock import CheckpointClock
@@ -355,7 +356,7 @@ def test_a_population_without_room_is_halved_down_to_one_network_and_comes_to_th
     trained = trained_epochs(monkeypatch)
     lines = train("population", two, tmp_path, data)
     assert lines.count("Going on with half") == 1 and (
-        "The device has no room for this population: OOM when allocating tensor. Going on with half as many networks "
+        "There is no room for this population: OOM when allocating tensor. Going on with half as many networks "
         "at once.\n" in lines
     )
     assert trained == {spec.run_id: list(range(EPOCHS)) for spec in two}
@@ -400,8 +401,12 @@ def test_no_room_for_a_single_network_is_an_error_and_finished_runs_stay(whole, 
     specs = whole.specs
     take(specs[0], whole, tmp_path)
     room_for(0)
-    with pytest.raises(MemoryError, match=r"The device has no room for this population: OOM when allocating tensor"):
+    with pytest.raises(MemoryError) as refusal:
         train("population", specs, tmp_path, data)
+    (named,) = [spec for spec in specs[1:] if spec.run_id in str(refusal.value)]
+    assert str(refusal.value) == (
+        f"There is no room for the network {named.run_id}: OOM when allocating tensor. {memory.SMALLER}"
+    )
     assert [RunFolder(tmp_path, spec.run_id).finished for spec in specs] == [True, False, False, False]
 
 

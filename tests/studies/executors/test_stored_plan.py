@@ -17,7 +17,7 @@ from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.stored_plan import FILE, Platform, planned_threads, read_plan
 from keras_sparseflow.studies.executors.study_plan import platform_here
-from keras_sparseflow.studies.prepare import prepare
+from keras_sparseflow.studies.prepare import as_stored, prepare
 from keras_sparseflow.studies.run_study import run_network, run_study
 from keras_sparseflow.studies.study import Study
 from keras_sparseflow.training.distributed import device
@@ -265,14 +265,53 @@ def test_kernels_that_are_not_installed_are_refused_before_anything_is_trained(t
     assert planned(tmp_path, wide, executor="serial").finished == 2
 
 
+def changed_platform(study_dir, **values):
+    """Writes other values into the platform of a stored plan."""
+    content = json.loads((study_dir / FILE).read_text())
+    content["platform"] |= values
+    (study_dir / FILE).write_text(json.dumps(content))
+
+
 def test_another_platform_is_told(tmp_path, started, capsys):
     study_dir = started()
-    path, content = study_dir / FILE, json.loads((study_dir / FILE).read_text())
-    content["platform"] |= {"tensorflow": "2.0", "xla": True}
-    path.write_text(json.dumps(content))
+    changed_platform(study_dir, tensorflow="2.0", device="GPU", threads=None, xla=True)
     started()
-    here = f"tensorflow 2.0 (here {platform_here(DEFAULT_OPTIONS).tensorflow}), xla True (here False)"
-    assert here in " ".join(capsys.readouterr().out.split())
+    here = platform_here(DEFAULT_OPTIONS)
+    unlike = f"device GPU (here CPU), threads None (here {here.threads}), tensorflow 2.0 (here {here.tensorflow})"
+    assert f"{unlike}, xla True (here False)." in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("executor", ["auto", "ray"])
+def test_xla_comes_from_it_and_another_choice_is_refused(tmp_path, started, capsys, executor):
+    study_dir = started(options=Options(jit=True))
+    assert read_plan(study_dir).platform.xla
+
+    def options(given=DEFAULT_OPTIONS, **how):
+        return prepare(study(), runs_dir=tmp_path, executor=executor, options=given, **how).options
+
+    assert options().jit is True and options(Options(jit=True)).jit is True
+    with pytest.raises(
+        ValueError, match=r"plan\.json plans networks for --jit=true, .*received --jit=false\. .*--replan"
+    ):
+        options(Options(jit=False))
+    with pytest.raises(ValueError, match=r"received --jit=false, by --deterministic or itself\. "):
+        options(Options(jit=False, deterministic=True))
+    assert options(Options(jit=False), replan=True).jit is False and options(replan=True).jit is None
+    capsys.readouterr()
+    started()
+    assert "Last bits may differ" not in capsys.readouterr().out, "XLA compiles as planned"
+
+
+def test_xla_is_asked_of_what_is_left_to_train_alone(tmp_path, started):
+    study_dir = started()
+    finish(study_dir, *(spec.run_id for spec in study().specs(prepare(study()).size)))
+    assert planned(tmp_path, options=Options(jit=True)).finished == 4
+
+
+def test_a_shard_that_was_prepared_before_the_plan_takes_its_xla(tmp_path, started):
+    early = prepare(study(), runs_dir=tmp_path, options=PLAIN)
+    started(options=Options(jit=True))
+    assert early.options.jit is None and as_stored(early, "auto").options.jit is True
 
 
 def test_single_networks_have_none(tmp_path, monkeypatch):

@@ -2,14 +2,17 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from keras_sparseflow.records import FLOW_COLUMNS, HISTORY_COLUMNS, RunFolder
 from keras_sparseflow.studies.run.dashboard import hyperparameters
 from keras_sparseflow.studies.run.log import RunLog
+from keras_sparseflow.training.tensorboard import scalars as scalar_writer
 from tests.studies.executing import scalars
 from tests.training.dashboard import Dashboard
 
@@ -169,3 +172,14 @@ def test_a_metric_that_is_missing_is_an_error_and_adds_nothing(log):
     with pytest.raises(KeyError, match="test_loss"):
         log.add({name: value for name, value in METRICS.items() if name != "test_loss"}, [], 1.0)
     assert log.next_epoch == 0
+
+
+def test_a_full_disk_names_the_folder_of_events_and_what_to_do(log, monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    monkeypatch.setattr(scalar_writer, "_open_event_file", lambda log_dir: tf.io.TFRecordWriter("/dev/full"))
+    made = log()
+    with pytest.raises(
+        OSError, match=f"^{made.folder.events} can't be written: .*No space left.* Free space on that disk"
+    ):
+        made.start([5])

@@ -197,3 +197,15 @@ def test_what_is_going_to_be_restored_is_not_rescaled(spec, data):
     found, _ = initial_kernels(spec(**values, tweaks="LRsI"), data, initialise=False, say=words.append)
     expected, _ = initial_kernels(spec(**values), data)
     assert words == [] and all(np.array_equal(found[path], array) for path, array in expected.items())
+
+
+def test_masks_that_have_no_room_name_their_network(spec, data, monkeypatch):
+    def full(*given, **options):
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    monkeypatch.setattr(network_module, "initial_network", full)
+    scored = spec(matched_fraction=None, density=0.5, score="snip")
+    with pytest.raises(
+        MemoryError, match=f"no room for the masks of the network {scored.run_id}: Unable to .* takes less"
+    ):
+        network_module.check_collapse([scored], data)

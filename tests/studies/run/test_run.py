@@ -229,6 +229,34 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(whole, folder, data):
     check_same(broken, whole)
 
 
+KINDS = {
+    "dropout": {"dropout": 0.3},
+    "rigl": {"method": "rigl", "move_frequency": 2},
+    "set": {"method": "set", "move_frequency": 2},
+    "magnitude": {"method": "magnitude", "prune_from": 0.0, "prune_until": 0.9, "prune_frequency": 1},
+    "ghosts": {"tweaks": "GSk_GSw", "hidden_layers": 2},
+    "sparse": {"optimizer": "momentum"},
+    "vit": {"model": "vit", "width": 8, "depth": 1, "heads": 2, "patch_size": 2},
+}
+"""Networks with a state of every kind."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_network_alone_goes_on_to_the_same_bytes(spec, folder, data, kind):
+    size = {"matched_fraction": None, "density": 0.5}
+    chosen = spec(**size, **{"epochs": 4, "batch_size": 12, "flow_epochs": 2, **KINDS[kind]})
+    how = {"tensorboard": False, "max_density": 1.0 if kind == "sparse" else None}
+    run(chosen, folder(chosen, "whole"), data, **how)
+    for epoch in (0, 2):
+        with pytest.raises(InterruptionError):
+            run(chosen, folder(chosen, "broken"), data, on_epoch=interrupt_after(epoch), checkpoint_seconds=0, **how)
+        assert len(folder(chosen, "broken").checkpoint_rows()) == epoch + 1
+    run(chosen, folder(chosen, "broken"), data, **how)
+    for name in ("history.csv", "flow.csv"):
+        broken, whole = ((folder(chosen, study).path / name).read_bytes() for study in ("broken", "whole"))
+        assert broken == whole, name
+
+
 def test_events_after_the_last_checkpoint_are_not_counted_twice(spec, folder, data, monkeypatch, eager):
     """Events reach the disk every epoch, checkpoints now and then: here after the first epoch alone."""
     spec, save = spec(epochs=4, flow_epochs=0), RunLog.save

@@ -1,9 +1,11 @@
 """Scalars as TensorBoard reads them: what `tf.summary.scalar` writes, in one record a step."""
 
+import errno
 import itertools
 import os
 import re
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -173,6 +175,30 @@ def test_a_summary_of_any_kind_stands_among_the_values_at_step_0(tmp_path, monke
 
 
 # --- tags -------------------------------------------------------------------------------------------------------
+
+
+FULL = Path("/dev/full")
+"""A disk without any room, as Linux has it."""
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    if not FULL.exists():
+        pytest.skip("no /dev/full on this system")
+    monkeypatch.setattr(scalars, "_open_event_file", lambda log_dir: tf.io.TFRecordWriter(str(FULL)))
+
+
+def test_a_full_disk_is_an_error_of_the_folder_and_not_of_memory(tmp_path, full_disk):
+    writer = ScalarWriter(str(tmp_path))
+    with pytest.raises(OSError, match=re.escape(str(tmp_path))) as error:
+        writer.write(0, {"a": 1.0})
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_a_folder_that_cannot_be_made_is_pythons_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=rf"{tmp_path}/file is not a directory: '{tmp_path}/file/events'"):
+        ScalarWriter(str(tmp_path / "file/events")).write(0, {"a": 1.0})
 
 
 def test_tags_name_the_metric_or_the_measure_and_its_layer():
