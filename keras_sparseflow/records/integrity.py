@@ -95,7 +95,7 @@ def _damage(run_dir: Path, arrays: bool, state: State) -> str:
             found = _sha256((run_dir / name).read_bytes()) if (run_dir / name).is_file() else "no such file"
             if found != expected:
                 return f"{run_dir / name}: expected the digest {expected[:12]}; found {found[:12]}"
-    return _out_of_range(path, result)
+    return _out_of_range(path, result) or _other_rows(run_dir, result)
 
 
 def _out_of_range(path: Path, result: Mapping[str, Any]) -> str:
@@ -104,6 +104,15 @@ def _out_of_range(path: Path, result: Mapping[str, Any]) -> str:
         if value is not None and not 0 <= value <= 1:
             return f"{path}: expected `{name}` in [0, 1]; found {value}"
     return ""
+
+
+def _other_rows(run_dir: Path, result: Mapping[str, Any]) -> str:
+    """Returns what is wrong where the history has not a row for each epoch that the result counts."""
+    expected, path = result.get("epochs_run"), run_dir / "history.csv"
+    if expected is None or path.name not in result[FILES]:
+        return ""
+    found = path.read_bytes().count(b"\n") - 1  # the names of its columns come first
+    return f"{path}: expected {expected} rows, as many as `epochs_run`; found {found}" if found != expected else ""
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -19,8 +19,7 @@ from keras_sparseflow.studies.executors.execution import check_memory
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.shards import Shard, check_shard, share
-from keras_sparseflow.studies.executors.stored_plan import keep_plan
-from keras_sparseflow.studies.executors.study_plan import platform_here
+from keras_sparseflow.studies.executors.stored_plan import keep_plan, platform_here
 from keras_sparseflow.studies.prepare import Prepared, as_stored, prepare
 from keras_sparseflow.studies.refusals import check_images, check_masks
 from keras_sparseflow.studies.run.progress import StudyProgress

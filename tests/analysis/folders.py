@@ -16,7 +16,7 @@ def write_folder(study_dir, study, results, **frames):
         study_dir: the folder.
         study: what `study.json` says, besides runs and members.
         results: a row per run, as `keras_sparseflow.records` returns them.
-        **frames: tables by name, with the column `run_id`; None for none.
+        **frames: tables by name, with the column `run_id`; None for none. A run without history gets one that is level.
     """
     first_result = list(results.columns).index("test_accuracy")
     rows = [list(run.items()) for run in json.loads(results.to_json(orient="records", double_precision=15))]
@@ -30,7 +30,9 @@ def write_folder(study_dir, study, results, **frames):
         folder = records.RunFolder(study_dir, run_id)
         folder.start({"run_id": run_id, "spec": _parts({n: value for n, value in own.items() if n not in LABELS})})
         tables = {name: _rows_of(frame, run_id) for name, frame in frames.items()}
-        folder.finish(dict(values[first_result:]), {"history": [], "flow": [], **tables})
+        result = dict(values[first_result:])
+        tables["history"] = tables.get("history") or _level(result)
+        folder.finish(result, {"flow": [], **tables})
     return study_dir
 
 
@@ -46,3 +48,9 @@ def _parts(fields):
 
 def _rows_of(frame, run_id):
     return [] if frame is None else frame[frame["run_id"] == run_id].drop(columns="run_id").to_dict("records")
+
+
+def _level(result):
+    """Returns a history whose every epoch is like the last one."""
+    last = {name: result.get(name) for name in ("test_loss", "test_accuracy")}
+    return [{"epoch": epoch, "loss": 1.0, "accuracy": 0.5, **last} for epoch in range(result.get("epochs_run") or 0)]

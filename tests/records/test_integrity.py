@@ -72,6 +72,14 @@ def test_values_out_of_range_are_damage_also_under_a_digest(folder):
     assert damage_of(folder.path) == f"{path}: expected `test_accuracy` in [0, 1]; found 5.0"
 
 
+def test_another_number_of_rows_than_of_epochs_is_damage_also_under_a_digest(folder):
+    path = folder.path / "result.json"
+    files = {name: (folder.path / name).read_bytes() for name in ("spec.json", "history.csv", "flow.csv")}
+    for epochs, wrong in ((1, ""), (2, "history.csv: expected 2 rows, as many as `epochs_run`; found 1")):
+        records.write_json(path, sealed({"test_accuracy": 0.5, "epochs_run": epochs}, files))
+        assert damage_of(folder.path) == (wrong and f"{folder.path}/{wrong}")
+
+
 def test_damaged_runs_are_left_out_where_that_is_asked(folder):
     change(folder.path / "result.json", test_accuracy=0.9)
     study_dir = folder.path.parent

@@ -11,7 +11,7 @@ from keras_sparseflow.data import ImageData
 from keras_sparseflow.studies.executors.executors import skip_finished
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.ray_task import Launch, Letter, Letters, UnsharedError, train_task
-from keras_sparseflow.studies.executors.study_plan import platform_here
+from keras_sparseflow.studies.executors.stored_plan import platform_here
 from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import counted, whole_flops

@@ -12,8 +12,7 @@ from typing import Any
 from keras_sparseflow.data import ImageData
 from keras_sparseflow.records import read_json, write_json
 from keras_sparseflow.studies.executors.executors import stacked
-from keras_sparseflow.studies.executors.stored_plan import Platform
-from keras_sparseflow.studies.executors.study_plan import platform_here
+from keras_sparseflow.studies.executors.stored_plan import Platform, platform_here
 from keras_sparseflow.studies.prepare import Prepared
 from keras_sparseflow.studies.spec.fields import load_plugins
 from keras_sparseflow.studies.spec.run_spec import RunSpec

@@ -7,7 +7,7 @@ study, now or later, here or on another machine, takes the plan that lies in its
 import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from filelock import FileLock
 
 from keras_sparseflow.records import read_json, write_json
 from keras_sparseflow.records.files import PLAN_REMEDY
+from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.executors.execution import Execution
+from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import (
     PlannedPopulation,
     PlannedStack,
@@ -57,6 +59,35 @@ class Platform:
         """Returns in words what differs here; "" where nothing does."""
         both = zip(dataclasses.asdict(self).items(), dataclasses.asdict(here).values(), strict=True)
         return ", ".join(f"{name} {planned} (here {found})" for (name, planned), found in both if planned != found)
+
+
+def platform_here(options: Options) -> Platform:
+    """Returns what decides last bits in this process."""
+    from keras_sparseflow.training.distributed import device
+
+    on_gpu = device.on_gpu()
+    threads = None if on_gpu else device.threads()
+    # Under a strategy it compiles nothing, see `compiles`.
+    xla = options.strategy == "none" and (device.default_jit() if options.jit is None else options.jit)
+    return Platform("GPU" if on_gpu else "CPU", threads, device.instructions(), versions()["tensorflow"], xla)
+
+
+def planned_platform(executor: str, options: Options) -> Platform:
+    """Returns what decides last bits where an executor trains.
+
+    Args:
+        executor: a name in `EXECUTORS`.
+        options: options of the execution.
+    """
+    from keras_sparseflow.training.distributed.device import CPU_CHAINS
+
+    here = platform_here(options)
+    if executor != "ray":
+        return here
+    if options.task_gpus:
+        return replace(here, device="GPU", threads=None, xla=options.jit is not False)
+    threads = here.threads if options.task_cpus is None else max(1, options.task_cpus // CPU_CHAINS)
+    return replace(here, device="CPU", threads=threads or 1, xla=options.jit is True)
 
 
 @dataclass(frozen=True)
@@ -167,6 +198,24 @@ def read_plan(study_dir: Path) -> StoredPlan | None:
         return _plan_of(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}). {PLAN_REMEDY}") from error
+
+
+def first_revisions(study_dir: Path, left: int, *, replan: bool) -> tuple[str, ...]:
+    """Returns the revisions of a plan that is made anew, after those of the one that it replaces.
+
+    Args:
+        study_dir: the study's folder.
+        left: number of networks that are planned.
+        replan: whether a plan may be there that it replaces.
+    """
+    if not replan or not (study_dir / FILE).is_file():
+        return (f"{counted(left, 'network')} planned.",)
+    try:
+        before = read_plan(study_dir)
+    except ValueError:
+        before = None
+    earlier = ("A plan that can't be read any more.",) if before is None else before.revisions
+    return (*earlier, f"{counted(left, 'network')} planned anew by --replan.")
 
 
 def keep_plan(study_dir: Path, plan: StoredPlan, before: StoredPlan | None, *, replan: bool) -> None:

@@ -12,16 +12,16 @@ from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.layers.activations import ACTIVATIONS
 from keras_sparseflow.plugins import Table
 from keras_sparseflow.records import RunFolder
-from keras_sparseflow.records.provenance import versions
 from keras_sparseflow.studies.executors.execution import Execution, execution_of, faster_alone
 from keras_sparseflow.studies.executors.options import Options
 from keras_sparseflow.studies.executors.plan import PlannedPopulation, plan_populations
 from keras_sparseflow.studies.executors.stored_plan import (
     FILE,
-    Platform,
     StoredPlan,
     StoredPopulation,
     Task,
+    first_revisions,
+    planned_platform,
     read_plan,
 )
 from keras_sparseflow.studies.size.cost import cost, counted
@@ -143,7 +143,10 @@ def plan_study(
     if not tasks_now:
         return plan
     return replace(
-        plan, stored=StoredPlan(_platform(executor, options), (tasks_now,), _why(study_dir, len(left), replan))
+        plan,
+        stored=StoredPlan(
+            planned_platform(executor, options), (tasks_now,), first_revisions(study_dir, len(left), replan=replan)
+        ),
     )
 
 
@@ -164,7 +167,7 @@ def options_as_planned(specs: Sequence[RunSpec], study_dir: Path, executor: str,
     before = read_plan(study_dir) if options.strategy == "none" else None
     if before is None or all(RunFolder(study_dir, spec.run_id).finished for spec in specs):
         return options
-    here, planned = _platform(executor, options), before.platform
+    here, planned = planned_platform(executor, options), before.platform
     if here.xla == planned.xla:
         return options
     if options.jit is not None:
@@ -303,42 +306,6 @@ def _tasks(plan: StudyPlan, size: DataSize) -> tuple[Task, ...]:
         for chain in chains.values()
     ]
     return (*together, *alone)
-
-
-def _platform(executor: str, options: Options) -> Platform:
-    """Returns what decides last bits where an executor trains."""
-    from keras_sparseflow.training.distributed.device import CPU_CHAINS
-
-    here = platform_here(options)
-    if executor != "ray":
-        return here
-    if options.task_gpus:
-        return replace(here, device="GPU", threads=None, xla=options.jit is not False)
-    threads = here.threads if options.task_cpus is None else max(1, options.task_cpus // CPU_CHAINS)
-    return replace(here, device="CPU", threads=threads or 1, xla=options.jit is True)
-
-
-def platform_here(options: Options) -> Platform:
-    """Returns what decides last bits in this process."""
-    from keras_sparseflow.training.distributed import device
-
-    on_gpu = device.on_gpu()
-    threads = None if on_gpu else device.threads()
-    # Under a strategy it compiles nothing, see `compiles`.
-    xla = options.strategy == "none" and (device.default_jit() if options.jit is None else options.jit)
-    return Platform("GPU" if on_gpu else "CPU", threads, device.instructions(), versions()["tensorflow"], xla)
-
-
-def _why(study_dir: Path, left: int, replan: bool) -> tuple[str, ...]:
-    """Returns the revisions of a plan that is made anew."""
-    if not replan or not (study_dir / FILE).is_file():
-        return (f"{counted(left, 'network')} planned.",)
-    try:
-        before = read_plan(study_dir)
-    except ValueError:
-        before = None
-    earlier = ("A plan that can't be read any more.",) if before is None else before.revisions
-    return (*earlier, f"{counted(left, 'network')} planned anew by --replan.")
 
 
 def _not_stackable(specs: Sequence[RunSpec], options: Options) -> dict[str, str | None]:

@@ -49,9 +49,10 @@ def recorded(tmp_path):
             measured = {"epoch": 0, "reading": "end", "measure": "egf_2", "value": flow}
             rows = [{**measured, "layer": layer} for layer in ("hidden_1", "output", "total")]
             result = {"test_accuracy": rng.uniform(0.5, 1), "test_loss": rng.uniform(), "diverged": False}
-            result |= {"best_test_accuracy": 1.0, "train_loss": 0.1, "train_accuracy": 1.0, "epochs_run": 100}
+            result |= {"best_test_accuracy": 1.0, "train_loss": 0.1, "train_accuracy": 1.0, "epochs_run": 1}
             result |= {"seconds": 1.0, "active_weights": 30, "flow_reading": "end", "egf_2": flow}
-            folder.finish(result, {"history": [], "flow": rows})
+            last = {"loss": 0.1, "accuracy": 1.0} | {name: result[name] for name in ("test_loss", "test_accuracy")}
+            folder.finish(result, {"history": [{"epoch": 0, **last}], "flow": rows})
         return study, tmp_path / name
 
     return write

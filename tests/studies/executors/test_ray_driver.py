@@ -9,7 +9,7 @@ from keras_sparseflow.records import RunFolder
 from keras_sparseflow.studies.executors import ray_driver
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.ray_driver import tasks_of
-from keras_sparseflow.studies.executors.study_plan import platform_here
+from keras_sparseflow.studies.executors.stored_plan import platform_here
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.run_study import run_study
 from keras_sparseflow.studies.size.cost import cost

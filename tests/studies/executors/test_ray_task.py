@@ -7,7 +7,7 @@ import pytest
 from keras_sparseflow.studies.executors import ray_task
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
 from keras_sparseflow.studies.executors.ray_task import Launch, Letters, UnsharedError, train_task
-from keras_sparseflow.studies.executors.study_plan import platform_here
+from keras_sparseflow.studies.executors.stored_plan import platform_here
 from keras_sparseflow.studies.prepare import prepare
 from keras_sparseflow.studies.run_study import run_study
 from keras_sparseflow.studies.study import Study

@@ -15,8 +15,7 @@ from keras_sparseflow.records.checkpoint_clock import CheckpointClock
 from keras_sparseflow.studies.executors import populations
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import DEFAULT_OPTIONS, Options
-from keras_sparseflow.studies.executors.stored_plan import FILE, Platform, planned_threads, read_plan
-from keras_sparseflow.studies.executors.study_plan import platform_here
+from keras_sparseflow.studies.executors.stored_plan import FILE, Platform, planned_threads, platform_here, read_plan
 from keras_sparseflow.studies.prepare import as_stored, prepare
 from keras_sparseflow.studies.run_study import run_network, run_study
 from keras_sparseflow.studies.study import Study
@@ -235,6 +234,9 @@ def test_threads_come_from_it_and_fewer_cores_are_refused(tmp_path, started, mon
 
 
 def test_threads_that_tensorflow_has_started_with_are_not_changed_silently(tmp_path, started, monkeypatch):
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()  # now it has started
     study_dir = started()
     (study_dir / FILE).write_text(
         re.sub(r'"threads": \d+', f'"threads": {device.threads() + 1}', (study_dir / FILE).read_text())
