@@ -237,8 +237,8 @@ def test_value_measure_and_diverged_are_those_asked_for(tmp_path, make_results, 
 
 def test_networks_are_compared_at_their_best_validation_epoch(tmp_path, make_results, write_study):
     results = make_results(("adam",), ("BN",), widths=(7, 20))
-    gap = 0.1 * (results["arm"] == "dense")
-    held = results.assign(selected_test_accuracy=results["test_accuracy"] - gap, best_validation_epoch=3)
+    gap = 0.5 * (results["arm"] == "dense")
+    held = results.assign(selected_test_accuracy=results["test_accuracy"] + gap, best_validation_epoch=3)
     page = page_of(write_study(tmp_path / "study", held), value="selected_test_accuracy")
     ((attrs, _),) = page.find("td", class_="filled")
     expected = compare_arms(held, value="selected_test_accuracy")["p_value"].item()

@@ -154,6 +154,7 @@ MAY_NOT_DIFFER = [
     ("diagnostics", ("top_eigenvalue",), {}),
     ("diagnostic_epochs", 3, {"diagnostics": ("top_eigenvalue",)}),
     ("diagnostic_samples", 3, {"diagnostics": ("top_eigenvalue",)}),
+    ("near_zero", 0.01, {"diagnostics": ("activation_sparsity",)}),
     ("eigenvalue_iterations", 3, {"diagnostics": ("top_eigenvalue",)}),
     ("landscape_steps", 3, {"diagnostics": ("loss_surface",)}),
 ]
