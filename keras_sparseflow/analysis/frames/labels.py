@@ -20,7 +20,7 @@ POINTS = ("runs", "epochs")
 the measured epochs of each run."""
 
 
-_VALUES = {"selected_test_accuracy": "Test accuracy at the best validation epoch"}
+VALUE_NAMES = {"selected_test_accuracy": "Test accuracy at the best validation epoch"}
 """Columns of results that a reader would not understand by their names."""
 
 
@@ -72,4 +72,4 @@ def value_label(value: str, reading: str = "") -> str:
 
 def headline(name: str) -> str:
     """Returns a column's name to begin a heading with: `headline("test_accuracy")` is "Test accuracy"."""
-    return _VALUES.get(name) or name.replace("_", " ").capitalize()
+    return VALUE_NAMES.get(name) or name.replace("_", " ").capitalize()
