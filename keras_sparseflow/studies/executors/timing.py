@@ -19,7 +19,6 @@ from keras_sparseflow.records.provenance import machine
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.study_plan import StudyPlan, plan_study
 from keras_sparseflow.studies.prepare import Prepared
-from keras_sparseflow.studies.run.network import size_of
 from keras_sparseflow.studies.run.progress import StudyProgress
 from keras_sparseflow.studies.size.cost import cost, counted, steps_an_epoch
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -189,7 +188,8 @@ def _trained(prepared: Prepared, executor: str, specs: Sequence[RunSpec]) -> tup
     an_epoch = cost(specs, size).flops / first.training.epochs
     steps = max(2, min(steps, round(steps * MOST_FLOPS / an_epoch)))
     data = _images(size, steps * first.training.batch_size)
-    small = size_of(data)
+    counts = len(data.train_images), len(data.test_images), data.validation_count
+    small = DataSize(size.input_shape, size.classes, *counts)
     short = [_brief(spec) for spec in specs]
     options = dataclasses.replace(prepared.options, tensorboard=False, checkpoint_seconds=1e9)
     with tempfile.TemporaryDirectory() as folder:
