@@ -12,20 +12,27 @@ TOLERANCE = 1e-5
 
 
 def fingerprint(data: ImageData) -> dict[str, Any]:
-    """Returns how many images there are, their statistics, a digest of their labels, and two projections.
+    """Returns how many images there are, their statistics, a digest of their labels, and a projection of each part.
 
     Args:
         data: the images.
     """
-    labels = zlib.crc32(np.concatenate([data.train_labels, data.test_labels]).astype("<i8").tobytes())
+    all_labels, projected = [data.train_labels, data.test_labels], [data.train_images, data.test_images]
+    held: dict[str, Any] = {}
+    if data.validation_images is not None and data.validation_labels is not None:
+        all_labels.append(data.validation_labels)
+        projected.append(data.validation_images)
+        held["validation_images"] = data.validation_count
+    labels = zlib.crc32(np.concatenate(all_labels).astype("<i8").tobytes())
     return {
         "name": data.name,
         "train_images": len(data.train_images),
         "test_images": len(data.test_images),
+        **held,
         "mean": [float(value) for value in data.mean],
         "std": [float(value) for value in data.std],
         "labels": f"{labels:08x}",
-        "projections": [_projection(data.train_images), _projection(data.test_images)],
+        "projections": [_projection(images) for images in projected],
     }
 
 
@@ -36,8 +43,8 @@ def same_images(before: dict[str, Any], now: dict[str, Any]) -> bool:
         before: a fingerprint; keys that it lacks count as other images.
         now: another.
     """
-    exact = ("name", "train_images", "test_images", "labels")
-    return all(before.get(key) == now[key] for key in exact) and np.allclose(
+    exact = ("name", "train_images", "test_images", "validation_images", "labels")
+    return all(before.get(key) == now.get(key) for key in exact) and np.allclose(
         before.get("projections", [np.nan, np.nan]), now["projections"], rtol=TOLERANCE
     )
 

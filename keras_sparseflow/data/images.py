@@ -82,6 +82,8 @@ class ImageData:
         class_names: one name per class, in label order.
         mean: per channel, the mean that was subtracted from images in [0, 1].
         std: per channel, the standard deviation that they were then divided by; 1 for a constant channel.
+        validation_images: as `test_images`, held out from the training images; None where none are.
+        validation_labels: int32 of shape `(count,)`, or None.
 
     Example:
         >>> from keras_sparseflow import load_images
@@ -98,10 +100,19 @@ class ImageData:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    validation_images: np.ndarray | None = None
+    validation_labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
-            array.setflags(write=False)
+        held = self.validation_images, self.validation_labels
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels, *held):
+            if array is not None:
+                array.setflags(write=False)
+
+    @property
+    def validation_count(self) -> int:
+        """The number of images that are held out for validation."""
+        return 0 if self.validation_images is None else len(self.validation_images)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

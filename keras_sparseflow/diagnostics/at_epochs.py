@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import keras
 import pandas as pd
 
-from keras_sparseflow.checks import check_seed
+from keras_sparseflow.checks import check_number, check_seed
 from keras_sparseflow.diagnostics.example_batches import batches_of
 from keras_sparseflow.diagnostics.hessian import Hessian
 from keras_sparseflow.diagnostics.sparse_activations import activation_sparsity
@@ -17,6 +17,9 @@ from keras_sparseflow.layers.backend import check_tensorflow
 from keras_sparseflow.training.tensorboard.scalars import ScalarWriter, diagnostic_tags
 
 Row = dict[str, Any]
+
+NEAR_ZERO = "near_zero_activations"
+"""The measure of activation sparsity that counts activations near zero."""
 
 
 class AtEpochs(keras.callbacks.Callback, abc.ABC):
@@ -32,7 +35,7 @@ class AtEpochs(keras.callbacks.Callback, abc.ABC):
     """
 
     columns: ClassVar[tuple[str, ...]]
-    measure: ClassVar[str]
+    measure: str
     """Name of the measure; logs and TensorBoard have the network's value as `<measure>/total`."""
 
     def __init__(self, epochs: Sequence[int] | None, log_dir: str | None):
@@ -159,7 +162,8 @@ class ActivationSparsity(AtEpochs):
     """Measures each layer's activation sparsity over the epochs of `fit`, see `activation_sparsity`.
 
     TensorBoard scalars are `activation_sparsity/<layer>`. The epoch's logs get the network's, of all activations
-    together, as `activation_sparsity/total` (NaN in epochs that are not measured).
+    together, as `activation_sparsity/total` (NaN in epochs that are not measured). With `near_zero` the measure is
+    `near_zero_activations` instead.
 
     Args:
         data: as `Hessian` takes it; read once.
@@ -167,6 +171,7 @@ class ActivationSparsity(AtEpochs):
         training: whether layers such as BatchNorm and dropout run in training mode.
         batch_size: examples in a batch where data are arrays.
         log_dir: folder for TensorBoard scalars; None for nowhere.
+        near_zero: largest size of an activation that counts as zero, at least 0.
 
     Attributes:
         rows: list of dicts with `epoch`, `layer` and `sparsity`.
@@ -191,13 +196,17 @@ class ActivationSparsity(AtEpochs):
         training: bool = False,
         batch_size: int = 256,
         log_dir: str | None = None,
+        near_zero: float = 0.0,
     ):
         super().__init__(epochs, log_dir)
         self._batches = batches_of(data, batch_size)
         self._training = training
+        self._near_zero = float(check_number("near_zero", near_zero, minimum=0))
+        if self._near_zero:
+            self.measure = NEAR_ZERO
 
     def _measure(self, epoch: int) -> list[Row]:
-        return activation_sparsity(self.model, self._batches, self._training, epoch=epoch)
+        return activation_sparsity(self.model, self._batches, self._training, epoch=epoch, near_zero=self._near_zero)
 
     def _by_measure(self, row: Mapping[str, Any]) -> list[Row]:
         return [{"epoch": row["epoch"], "measure": self.measure, "layer": row["layer"], "value": row["sparsity"]}]

@@ -1,4 +1,4 @@
-"""The share of a network's activations that are exactly zero."""
+"""The share of a network's activations that are zero, exactly or nearly."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras.src.models.functional import Functional
 from keras.src.ops.operation import Operation
 
+from keras_sparseflow.checks import check_number
 from keras_sparseflow.diagnostics.example_batches import batches_of
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.layers.activations import ACTIVATIONS
@@ -32,9 +33,14 @@ _LOOPS = (keras.layers.RNN, keras.layers.TimeDistributed, keras.layers.Bidirecti
 
 
 def activation_sparsity(
-    model: keras.Model, data: Any, training: bool = False, batch_size: int = 256, epoch: int = 0
+    model: keras.Model,
+    data: Any,
+    training: bool = False,
+    batch_size: int = 256,
+    epoch: int = 0,
+    near_zero: float = 0.0,
 ) -> list[dict[str, Any]]:
-    """Returns the share of exact zeros among the outputs of each activation, over all examples.
+    """Returns the share of zeros among the outputs of each activation, over all examples; of exact ones by default.
 
     An activation is a layer such as `Activation`, `ReLU`, `PReLU` or a ghost, a layer whose own `activation` is not
     linear, such as `Dense(8, "relu")`, or an operation such as `keras.ops.relu` in a functional model. Nested models
@@ -47,6 +53,7 @@ def activation_sparsity(
         training: whether layers such as BatchNorm and dropout run in training mode.
         batch_size: examples in a batch where data are arrays.
         epoch: entry `epoch` of the rows.
+        near_zero: largest size of an output that counts as zero, at least 0; ToST's authors take 0.01.
 
     Returns:
         Rows with `epoch`, `layer` (its path; "total" for all activations together) and `sparsity` in [0, 1],
@@ -54,19 +61,24 @@ def activation_sparsity(
         one that the forward pass leaves out has none.
 
     Raises:
-        ValueError: the model has no activation, or `data` does not fit.
+        ValueError: the model has no activation, `data` does not fit, or `near_zero` is negative.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.ReLU(name="rectified")])
         >>> rows = activation_sparsity(model, (np.array([[-1.0, 2.0], [3.0, 4.0]]), np.zeros(2)))
         >>> [(row["layer"], row["sparsity"]) for row in rows]
         [('rectified', 0.25), ('total', 0.25)]
+        >>> few = (np.array([[-1.0, 0.005], [0.01, 0.02]]), np.zeros(2))
+        >>> [activation_sparsity(model, few, near_zero=size)[-1]["sparsity"] for size in (0, 0.01)]
+        [0.25, 0.75]
 
     References:
         Jaiswal et al. 2022, Training Your Sparse Neural Network Better with Any Mask, table 1, which gives a mean for
-        each of ResNet-18's four groups.
+        each of ResNet-18's four groups; `soft_activation/activation_analysis.py` of the authors' code counts outputs of
+        at most 0.01 in size, on test images.
     """
     check_tensorflow("activation_sparsity")
+    near_zero = float(check_number("near_zero", near_zero, minimum=0))
     batches, found = batches_of(data, batch_size), activations_of(model)
     if not found:
         raise ValueError(f"`model` must have an activation; received {model.name!r}, which has only linear ones.")
@@ -74,7 +86,7 @@ def activation_sparsity(
 
     def count(path: str, outputs: Any) -> None:
         for tensor in keras.tree.flatten(outputs):
-            zeros = int(tf.math.count_nonzero(tf.equal(tensor, 0)))
+            zeros = int(tf.math.count_nonzero(tf.abs(tensor) <= tf.cast(near_zero, tensor.dtype)))
             counts[path] = counts[path] + (zeros, int(tf.size(tensor)))
 
     with _outputs_of(found, count), keras.StatelessScope():

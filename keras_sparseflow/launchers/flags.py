@@ -12,6 +12,7 @@ from keras_sparseflow.checks import check_number
 from keras_sparseflow.flow.measure_table import MEASURES
 from keras_sparseflow.launchers.terminal import load_training_quietly
 from keras_sparseflow.plugins import unknown_name
+from keras_sparseflow.records.columns import HELD_OUT
 from keras_sparseflow.studies.executors.executors import EXECUTORS
 from keras_sparseflow.studies.executors.options import EXECUTIONS, STRATEGIES, Options
 from keras_sparseflow.studies.spec.fields import Leaf, check_value, valid_names
@@ -221,9 +222,10 @@ def define_report_flags() -> None:
     flags.DEFINE_enum(
         "compare_by",
         "test_accuracy",
-        ("test_accuracy", "best_test_accuracy", "test_loss"),
+        ("test_accuracy", "best_test_accuracy", "test_loss", *HELD_OUT),
         "the result by which a report compares the arms: the test accuracy or loss after the last epoch, or the best "
-        "test accuracy of all epochs.",
+        "test accuracy of all epochs; with --validation_size also selected_test_accuracy, the test accuracy after the "
+        "epoch of the best validation accuracy, and the validation accuracy itself, after the last epoch or the best.",
     )
     define_name(
         "measure",

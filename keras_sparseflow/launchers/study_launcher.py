@@ -27,6 +27,7 @@ from keras_sparseflow.launchers.flags import (
 )
 from keras_sparseflow.launchers.terminal import plain_errors, refuse_arguments, working
 from keras_sparseflow.records import read_study
+from keras_sparseflow.records.columns import HELD_OUT
 from keras_sparseflow.studies.executors.shards import missing
 from keras_sparseflow.studies.executors.stored_plan import planned_threads
 from keras_sparseflow.studies.presets.preset_table import PRESETS, papers_and_presets, preset_names, studies_of
@@ -112,6 +113,7 @@ def train_and_report(argv: list[str]) -> None:
             _list_presets()
             return
         studies, shard = given_studies(), given_shard()
+        _check_compared(studies)
         folders = [Path(FLAGS.runs_dir) / study.name for study in studies]
         if spreads() and shard is None and not only_told():
             spread(FLAGS.devices, Path(FLAGS.runs_dir) / LOGS, lambda: _finished(folders))
@@ -157,6 +159,16 @@ def _tell(studies: Sequence[Study], how: dict[str, Any], shard: tuple[int, int] 
     for study in studies:
         print_study(prepared := prepare(study, **how), cut=FLAGS.executor == "ray", shard=shard)
         print_time(prepared, FLAGS.executor, FLAGS.estimate)
+
+
+def _check_compared(studies: Sequence[Study]) -> None:
+    """Refuses a report by accuracies on images held out of studies that hold none out."""
+    for study in studies:
+        if FLAGS.compare_by in HELD_OUT and study.value("validation_size") is None:
+            raise ValueError(
+                f"--compare_by={FLAGS.compare_by} needs --validation_size, a number of images held out from training; "
+                f"received none for {study.name}."
+            )
 
 
 def _finished(folders: Sequence[Path]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keras_sparseflow.models.counted_network import Features, KernelUse, Network
-from keras_sparseflow.models.kernel_densities import kernel_densities
+from keras_sparseflow.models.kernel_densities import dense_kernels, kernel_densities
 
 if TYPE_CHECKING:
     import keras
@@ -87,6 +87,7 @@ class Architecture:
         *,
         density: float | Mapping[str, float] | None = None,
         dense_ends: bool = False,
+        dense_classifier: bool = False,
         skip_connections: bool = False,
         batch_norm: bool = False,
         fraction: float = 1.0,
@@ -103,6 +104,7 @@ class Architecture:
             density: share of active weights in (0, 1], for every kernel or by name for each; masks are random. None for
                 stock layers.
             dense_ends: whether the layers of the first and the last kernel are stock layers, without a density.
+            dense_classifier: whether the layer of the last kernel is one.
             skip_connections: whether the network has skip connections.
             batch_norm: whether the network has BatchNorm.
             fraction: see `kernels`.
@@ -119,7 +121,7 @@ class Architecture:
 
         size: dict[str, Any] = {"skip_connections": skip_connections, "batch_norm": batch_norm, "fraction": fraction}
         kernels = self.kernels(input_shape, classes, depth, width, details=details, **size)
-        stock = (kernels[0].name, kernels[-1].name) if dense_ends else ()
+        stock = dense_kernels([kernel.name for kernel in kernels], dense_ends, dense_classifier)
         return keras_model(
             f"{self.name}_{depth}_{width:g}",
             lambda net, images: self.describe(net, images, classes, depth, width, **(details or {})),

@@ -1,6 +1,6 @@
 """Densities of a network's kernels, from one density for all or one for each kernel."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
 from keras_sparseflow.layers.mask.arrays import active_count, check_density
@@ -47,3 +47,20 @@ def kernel_densities(
                 f"{prod(shapes[name])} of {name!r}."
             )
     return {name: float(density[name]) for name in names}
+
+
+def dense_kernels(names: Sequence[str], dense_ends: bool, dense_classifier: bool) -> tuple[str, ...]:
+    """Returns the names of the kernels that never have a mask.
+
+    Args:
+        names: of all kernels, from the first to the classifier.
+        dense_ends: whether the first and the last have none.
+        dense_classifier: whether the last has none.
+
+    Example:
+        >>> dense_kernels(["stem", "conv", "output"], dense_ends=False, dense_classifier=True)
+        ('output',)
+    """
+    if dense_ends:
+        return names[0], names[-1]
+    return (names[-1],) if dense_classifier else ()

@@ -10,6 +10,7 @@
     runs/<study>/<run_id>/history.csv        a row per epoch
     runs/<study>/<run_id>/flow.csv           a row per measured epoch, reading, measure and layer
     runs/<study>/<run_id>/diagnostics.csv    a row per measured epoch, measure and layer, if the spec names diagnostics
+    runs/<study>/<run_id>/validation.csv     a row per epoch, if images are held out for validation
     runs/<study>/<run_id>/landscape.csv      a row per point at which the trained network's loss was computed
     runs/<study>/<run_id>/result.json        written last: its presence means finished; with a digest of every file
     runs/<study>/<run_id>/events/            TensorBoard
@@ -21,7 +22,13 @@ Every file is written under another name and then renamed, so a reader sees a wh
 the writer is killed. Files are JSON, CSV and plain arrays, never pickles. Reading them needs no TensorFlow.
 """
 
-from keras_sparseflow.records.columns import DIAGNOSTICS_COLUMNS, FLOW_COLUMNS, HISTORY_COLUMNS, LANDSCAPE_COLUMNS
+from keras_sparseflow.records.columns import (
+    DIAGNOSTICS_COLUMNS,
+    FLOW_COLUMNS,
+    HISTORY_COLUMNS,
+    LANDSCAPE_COLUMNS,
+    VALIDATION_COLUMNS,
+)
 from keras_sparseflow.records.files import read_json, write_atomic, write_json
 from keras_sparseflow.records.folder import RunFolder, study_lock
 from keras_sparseflow.records.reading import (
@@ -32,6 +39,7 @@ from keras_sparseflow.records.reading import (
     read_history,
     read_landscape,
     read_results,
+    read_validation,
 )
 from keras_sparseflow.records.study_file import read_revisions, read_study
 
@@ -40,6 +48,7 @@ __all__ = [
     "FLOW_COLUMNS",
     "HISTORY_COLUMNS",
     "LANDSCAPE_COLUMNS",
+    "VALIDATION_COLUMNS",
     "RunFolder",
     "damaged_runs",
     "pack_study",
@@ -51,6 +60,7 @@ __all__ = [
     "read_results",
     "read_revisions",
     "read_study",
+    "read_validation",
     "study_lock",
     "write_atomic",
     "write_json",

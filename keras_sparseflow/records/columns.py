@@ -12,16 +12,21 @@ HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy")
 FLOW_COLUMNS = ("epoch", "reading", "measure", "layer", "value")
 DIAGNOSTICS_COLUMNS = ("epoch", "measure", "layer", "value")
 LANDSCAPE_COLUMNS = ("diagnostic", "x", "y", "loss")
+VALIDATION_COLUMNS = ("epoch", "loss", "accuracy")
+
+HELD_OUT = ("selected_test_accuracy", "validation_accuracy", "best_validation_accuracy")
+"""Accuracies in the results of runs that hold training images out for validation, by which networks are compared."""
 
 TABLES = {
     "history": HISTORY_COLUMNS,
     "flow": FLOW_COLUMNS,
     "diagnostics": DIAGNOSTICS_COLUMNS,
     "landscape": LANDSCAPE_COLUMNS,
+    "validation": VALIDATION_COLUMNS,
 }
 """The tables of a run and their columns; each is a file of that name."""
 
-OPTIONAL = ("diagnostics", "landscape")
+OPTIONAL = ("diagnostics", "landscape", "validation")
 """Tables that only some runs have."""
 
 _TEXTS = ("reading", "measure", "layer", "diagnostic")

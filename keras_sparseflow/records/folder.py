@@ -141,8 +141,8 @@ class RunFolder:
 
         Args:
             result: content of `result.json`.
-            tables: rows by table: "history", "flow", and "diagnostics" and "landscape", which are written only if
-                there are rows.
+            tables: rows by table: "history", "flow", and "diagnostics", "landscape" and "validation", which are
+                written only if there are rows.
         """
         self.check_writer()
         for name, rows in tables.items():

@@ -18,7 +18,10 @@ DIGEST, FILES = "digest", "files"
 State = tuple[tuple[str, int, int], ...]
 """Name, size and modification time in nanoseconds of each file of a run that is looked at."""
 
-_SHARES = ("test_accuracy", "best_test_accuracy", "train_accuracy")
+_SHARES = (
+    *("test_accuracy", "best_test_accuracy", "train_accuracy"),
+    *("validation_accuracy", "best_validation_accuracy", "selected_test_accuracy"),
+)
 
 
 def sealed(result: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def read_flow(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame
 def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
     """Returns a row per measured epoch, measure and layer of each finished run that has diagnostics.
 
-    Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, and `activation_sparsity`.
+    Measures are `top_eigenvalue`, its `top_eigenvalue_residual`, `activation_sparsity`, and `near_zero_activations`.
 
     Args:
         study_dir: the study's folder.
@@ -97,6 +97,23 @@ def read_diagnostics(study_dir: str | Path, *, damaged: str = "raise") -> "pd.Da
         ['run_id', 'epoch', 'measure', 'layer', 'value']
     """
     return _reader(study_dir, damaged).table("diagnostics")
+
+
+def read_validation(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":
+    """Returns a row per epoch of each finished run that held images out: `run_id` and `VALIDATION_COLUMNS`.
+
+    Args:
+        study_dir: the study's folder.
+        damaged: "raise" or "leave_out", see `read_results`.
+
+    Raises:
+        ValueError: a file is damaged; the message names it.
+
+    Example:
+        >>> read_validation("runs/demo").columns.tolist()
+        ['run_id', 'epoch', 'loss', 'accuracy']
+    """
+    return _reader(study_dir, damaged).table("validation")
 
 
 def read_landscape(study_dir: str | Path, *, damaged: str = "raise") -> "pd.DataFrame":

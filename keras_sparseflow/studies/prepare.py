@@ -133,7 +133,7 @@ def size_of(study: Study, data_dir: str | None) -> DataSize:
     Raises:
         ValueError: the dataset can't be had, or not so reduced.
     """
-    reduced = {name: study.value(name) for name in ("image_size", "train_size")}
+    reduced = {name: study.value(name) for name in ("image_size", "train_size", "validation_size")}
     return data_size(study.value("dataset"), data_dir=data_dir, **reduced)
 
 

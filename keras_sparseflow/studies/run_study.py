@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from keras_sparseflow.studies.spec.saved import saved_specs
 from keras_sparseflow.studies.study import Study
 
 __all__ = ["check_data", "prepare_network", "run_network", "run_study"]
+
+_OF_IMAGES = ("image_size", "train_size", "subset_seed", "validation_size", "validation_seed")
+"""Fields of a spec that choose images of its dataset."""
 
 
 def run_study(
@@ -146,15 +149,17 @@ def _alone(values: dict[str, Any], study: str | None, data_dir: str | None) -> t
     """Returns a study for a single network, and its spec; for the arguments see `run_network`."""
     given = {**{name: leaf.default for name, leaf in LEAVES.items()}, **values}
     if given["width"] is None and given["model"] == "mlp":
-        reduced = {name: given[name] for name in ("image_size", "train_size")}
+        reduced = {name: given[name] for name in ("image_size", "train_size", "validation_size")}
         values = {
             **values,
             "width": default_max_width(data_size(given["dataset"], data_dir=data_dir, **reduced).inputs),
         }
     spec = RunSpec.of(**values)
-    of_data = {name: spec.values[name] for name in ("dataset", "image_size", "train_size", "subset_seed")}
+    of_data = {name: spec.values[name] for name in ("dataset", *_OF_IMAGES)}
     images = [of_data["dataset"], of_data["image_size"] and f"{of_data['image_size']}px", of_data["train_size"]]
     images.append(of_data["subset_seed"] or None)
+    images.append(of_data["validation_size"] and f"validation_{of_data['validation_size']}")
+    images.append(of_data["validation_seed"] or None)
     name = study or "-".join(["networks", *(re.sub(r"[^\w.-]", "_", str(part)) for part in images if part is not None)])
     alone = Study(
         name=name,
@@ -192,9 +197,14 @@ def check_data(studies: Sequence[Study], *, data_dir: str | None) -> None:
     Example:
         >>> check_data([Study(name="s", title="", base={"dataset": "digits"})], data_dir=None)
     """
-    names = ("dataset", "image_size", "train_size", "subset_seed")
+    names = ("dataset", *_OF_IMAGES)
     for dataset, *others in dict.fromkeys(tuple(study.value(name) for name in names) for study in studies):
-        load_images(dataset, data_dir=data_dir, **dict(zip(names[1:], others, strict=True)))
+        load_images(dataset, data_dir=data_dir, **_as_loaded(dict(zip(_OF_IMAGES, others, strict=True))))
+
+
+def _as_loaded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those fields of a spec that choose images as `load_images` takes them: seeds that do not apply are 0."""
+    return {name: (values[name] or 0) if name.endswith("_seed") else values[name] for name in _OF_IMAGES}
 
 
 def train(
@@ -236,9 +246,7 @@ def train(
     data = load_images(
         of_data.dataset,
         data_dir=data_dir,
-        image_size=of_data.image_size,
-        train_size=of_data.train_size,
-        subset_seed=of_data.subset_seed or 0,
+        **_as_loaded(vars(of_data)),
     )
     check_images(specs, data)
     images = fingerprint(data)

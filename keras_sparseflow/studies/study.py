@@ -81,7 +81,8 @@ def choose(grids: Sequence[Grid], chosen: Grid, defaults: Mapping[str, Any]) -> 
 
 
 GRID_FIELDS = (
-    *("hidden_layers", "method", "score", "distribution", "density", "tweaks", "ghost_activation"),
+    *("hidden_layers", "method", "score", "distribution", "density"),
+    *("tweaks", "ghost_decay", "ghost_until", "ghost_activation"),
     *("variant", "activation", "optimizer", "learning_rate"),
 )
 """The fields of a spec that a grid can vary; a configuration is one value of each."""

@@ -77,6 +77,19 @@ def test_nothing_of_the_model_changes(training):
     assert (once["total"] > 0.6) == training
 
 
+@pytest.mark.parametrize(("size", "expected"), [(0, 1 / 4), (0.01, 2 / 4), (0.5, 3 / 4), (2, 1)])
+def test_outputs_up_to_a_size_count_as_zero_below_and_above(size, expected):
+    model = keras.Sequential([keras.Input((2,)), layers.Activation("linear"), layers.Activation("elu", name="act")])
+    values = np.array([[0.0, 0.01], [np.log(0.5), 0.6]], "float32")  # an ELU's outputs: 0, 0.01, -0.5, 0.6
+    assert shares(model, (values, np.zeros(2)), near_zero=size)["act"] == expected
+
+
+@pytest.mark.parametrize("size", [-0.1, "much", float("nan")])
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match="`near_zero` must be a"):
+        shares(convolutional(), near_zero=size)
+
+
 def test_a_model_of_smooth_activations_has_no_zeros_and_one_without_any_is_refused():
     rng = np.random.default_rng(0)
     assert shares(convolutional(), (rng.normal(size=(3, 4, 4, 2)), np.zeros(3))) == {"softplus": 0, "total": 0}

@@ -159,6 +159,7 @@ def test_a_report_compares_test_accuracy_and_leaves_the_measure_to_the_study(rep
     [
         ("--compare_by=test_loss", {"value": "test_loss"}),
         ("--compare_by=best_test_accuracy", {"value": "best_test_accuracy"}),
+        ("--compare_by=selected_test_accuracy", {"value": "selected_test_accuracy"}),
         ("--diverged=drop", {"diverged": "drop"}),
         ("--measure=egf_1", {"measure": "egf_1"}),
         ("--tau_over=epochs", {"tau_over": "epochs"}),

@@ -88,7 +88,9 @@ def test_the_size_is_that_of_the_usual_network_for_cifar(name, depth, width, cla
     assert parameters(found, conv_bias=name == "vgg") == count
 
 
-@pytest.mark.parametrize(("depth", "width", "count"), [(32, 1, 466_906), (32, 2, 1_860_522), (104, 2, 6_516_138)])
+@pytest.mark.parametrize(
+    ("depth", "width", "count"), [(32, 1, 466_906), (32, 2, 1_860_522), (104, 1, 1_633_498), (104, 2, 6_516_138)]
+)
 def test_the_size_of_three_groups_is_that_counted_by_hand(depth, width, count):
     """At width 1 He et al. have 0.46 million in ResNet-32: theirs lacks the two projections, 2,752 parameters."""
     n, c = (depth - 2) // 6, 16 * width

@@ -20,6 +20,7 @@ READS = [
     records.read_flow,
     records.read_diagnostics,
     records.read_landscape,
+    records.read_validation,
 ]
 
 
@@ -33,6 +34,7 @@ def finish(study_dir, run_id, seed):
     tables = {"history": history, "flow": flow if seed % 3 else []}
     if seed % 2:
         tables["diagnostics"] = [{"epoch": 2, "measure": "top_eigenvalue", "layer": "total", "value": 1.5}]
+        tables["validation"] = [{"epoch": 2, "loss": 0.25, "accuracy": 0.75}]
         tables["landscape"] = [{"diagnostic": "loss_along", "x": 0.5, "y": 0.0, "loss": float("inf")}]
     folder = RunFolder(study_dir, run_id)
     spec = {"training": {"variant": "BN" if seed % 2 else None, "flow_measures": ["egf_1"]}, "seed": seed}

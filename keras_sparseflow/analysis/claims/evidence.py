@@ -100,7 +100,7 @@ def gather(results: pd.DataFrame, diagnostics: pd.DataFrame | None, value: str, 
         coupled=_coupled(runs),
         odd_padding=_odd_padding(runs),
         other_size=_changed(runs, "image_size", _SIDES, "{:g} pixels a side"),
-        fewer_images=_changed(runs, "train_size", _IMAGES, "{:.0f}"),
+        fewer_images=_fewer_images(runs),
     )
     reading = reading_of(results)
     found = Evidence(runs, tuple(spec), diverged, f"flow: {reading_name(reading)}" if reading else "")
@@ -155,6 +155,15 @@ def _odd_padding(runs: pd.DataFrame) -> str:
     sides = pd.to_numeric(size).fillna(padded["dataset"].map(_SIDES)).dropna()
     pads = sorted(set(zip(padded.loc[sides.index, "augment_pad"], sides, strict=True)))
     return ", ".join(f"{pad:g} pixels of {side:g}" for pad, side in pads if pad != max(1, round(side / 8)))
+
+
+def _fewer_images(runs: pd.DataFrame) -> pd.Series:
+    """Returns how many training images runs have, in words, if not all: some are left out or held out."""
+    fewer = _changed(runs, "train_size", _IMAGES, "{:.0f}")
+    if "validation_size" not in runs:
+        return fewer
+    held = _numbers(runs["validation_size"])
+    return fewer.where((fewer != "") | held.isna(), "all but " + held.map("{:.0f}".format))
 
 
 def _changed(runs: pd.DataFrame, column: str, whole: dict[str, int], words: str) -> pd.Series:

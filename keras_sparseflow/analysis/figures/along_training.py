@@ -51,6 +51,7 @@ _MEANINGS = {
     "training images, by power iteration: how sharply the loss bends at the weights in the direction in which it does "
     "so most.",
     "activation_sparsity": "The share of activations that are exactly zero, through which no gradient passes back.",
+    "near_zero_activations": "The share of activations on test images that are no larger than `near_zero`.",
 }
 
 
@@ -104,6 +105,10 @@ def diagnostics_of(measure: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     "diagnostics", "{measure}_over_epochs", "{Measure} over the epochs", _caption,
     flow=diagnostics_of("activation_sparsity"), measure="activation_sparsity",
 )  # fmt: skip
+@figure(
+    "diagnostics", "{measure}_over_epochs", "{Measure} over the epochs", _caption,
+    flow=diagnostics_of("near_zero_activations"), measure="near_zero_activations",
+)  # fmt: skip
 def over_epochs(
     flow: pd.DataFrame, results: pd.DataFrame, measure: str = "egf_2", lines: Lines | None = None
 ) -> Facets:
@@ -148,6 +153,10 @@ def over_epochs(
 @figure(
     "diagnostics", "{measure}_by_layer", "{Measure} layer by layer", _caption,
     flow=diagnostics_of("activation_sparsity"), measure="activation_sparsity", epochs="last",
+)  # fmt: skip
+@figure(
+    "diagnostics", "{measure}_by_layer", "{Measure} layer by layer", _caption,
+    flow=diagnostics_of("near_zero_activations"), measure="near_zero_activations", epochs="last",
 )  # fmt: skip
 def by_layer(
     flow: pd.DataFrame,

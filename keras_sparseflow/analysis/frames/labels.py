@@ -11,12 +11,18 @@ FLOW_NAMES = {
 _DIAGNOSTICS = {
     "top_eigenvalue": "Top Hessian eigenvalue",
     "activation_sparsity": "Activation sparsity",
+    "near_zero_activations": "Activations near zero",
 }
 
 
 POINTS = ("runs", "epochs")
 """The points between which flow and performance are ranked: the runs of a configuration, as in the paper's table 1, or
 the measured epochs of each run."""
+
+
+VALUE_NAMES = {"selected_test_accuracy": "Test accuracy at the best validation epoch"}
+"""Columns of results that a reader would not understand by their names."""
+
 
 READING_NAMES = {"end": "end of epoch", "steps": "mean over steps"}
 
@@ -48,7 +54,7 @@ def measure_label(measure: str, reading: str = "") -> str:
 
 def is_share(measure: str) -> bool:
     """Returns whether a measure is a share, in [0, 1]."""
-    return measure.endswith("_sparsity")
+    return measure in ("activation_sparsity", "near_zero_activations")
 
 
 def value_label(value: str, reading: str = "") -> str:
@@ -61,9 +67,9 @@ def value_label(value: str, reading: str = "") -> str:
     if value in FLOW_NAMES:
         return f"Average {flow_name(value, reading)}"
     unit = {"accuracy": " (fraction)", "loss": " (nats)"}.get(value.rsplit("_", 1)[-1], "")
-    return value.replace("_", " ").capitalize() + unit
+    return headline(value) + unit
 
 
 def headline(name: str) -> str:
     """Returns a column's name to begin a heading with: `headline("test_accuracy")` is "Test accuracy"."""
-    return name.replace("_", " ").capitalize()
+    return VALUE_NAMES.get(name) or name.replace("_", " ").capitalize()

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from keras_sparseflow.analysis.frames.cells import spec_columns
+from keras_sparseflow.analysis.frames.ghost_schedules import schedule_words
 
 _METHOD_NAMES = {
     "random": "random masks",
@@ -58,9 +59,10 @@ def method_name(method: str) -> str:
 
 
 def name_tweaks(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns runs with the soft activation of GSw named in `tweaks`, where a study has several.
+    """Returns runs with the soft activation of GSw, or the schedule of ghosts, named in `tweaks`, where it has several.
 
-    The column `ghost_activation` is then no part of the spec. Runs without GSw keep the name of their tweaks.
+    The columns `ghost_activation`, or `ghost_decay` and `ghost_until`, are then no part of the spec. Runs without GSw,
+    or without ghosts, keep the name of their tweaks.
 
     Args:
         results: one row per finished run, as `keras_sparseflow.records.read_results` returns it.
@@ -70,15 +72,29 @@ def name_tweaks(results: pd.DataFrame) -> pd.DataFrame:
         >>> name_tweaks(frame)["tweaks"].tolist()
         ['none', 'GSw (swish)', 'GSw (mish)']
     """
-    if not {"tweaks", "ghost_activation"} <= set(results.columns):
+    if "tweaks" not in results:
         return results
-    soft = results["tweaks"].fillna("none").map(lambda name: bool({"GSw", "tost"} & set(name.split("_"))))
-    if results.loc[soft, "ghost_activation"].nunique() < 2:
+    words: list[tuple[list[str], pd.Series]] = []
+    if "ghost_activation" in results:
+        words.append((["ghost_activation"], results["ghost_activation"].where(_has(results, "GSw", "tost"))))
+    if {"ghost_decay", "ghost_until"} <= set(results):
+        schedules = map(schedule_words, results["ghost_decay"], pd.to_numeric(results["ghost_until"]))
+        haunted = _has(results, "GSk", "GSw", "tost")
+        words.append((["ghost_decay", "ghost_until"], pd.Series(list(schedules), results.index).where(haunted)))
+    several = [(columns, said) for columns, said in words if said.nunique() > 1]
+    if not several:
         return results
-    names = results["tweaks"].where(~soft, results["tweaks"] + " (" + results["ghost_activation"] + ")")
-    named = results.assign(tweaks=names).drop(columns="ghost_activation")
+    details = pd.concat([said for _, said in several], axis="columns")
+    inside = details.apply(lambda run: ", ".join(run.dropna()), axis="columns")
+    names = results["tweaks"].where(inside == "", results["tweaks"] + " (" + inside + ")")
+    named = results.assign(tweaks=names).drop(columns=[column for columns, _ in several for column in columns])
     named.attrs = {**results.attrs, "spec_columns": [c for c in spec_columns(results) if c in named]}
     return named
+
+
+def _has(results: pd.DataFrame, *tweaks: str) -> pd.Series:
+    """Returns which runs have one of some tweaks."""
+    return results["tweaks"].fillna("none").map(lambda name: bool(set(tweaks) & set(name.split("_")))).astype(bool)
 
 
 def method_rank(method: str) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from keras_sparseflow.analysis.frames.cells import completed, spec_columns
 from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.readings import by_other_reading, judge
 from keras_sparseflow.flow.measure_table import TOTAL
+from keras_sparseflow.records.columns import HELD_OUT
 from keras_sparseflow.records.row_cache import with_texts
 from keras_sparseflow.records.study_file import read_revisions
 from keras_sparseflow.records.study_reader import StudyReader
@@ -82,6 +83,10 @@ def read_source(
         raise ValueError(
             f"{study_dir} has no finished run to report on: expected a result.json in the folder of at least one "
             f"of its {study.get('runs_planned', 'planned')} runs; found none. Run the study first."
+        )
+    if value in HELD_OUT and value not in results:
+        raise ValueError(
+            f"`value` {value} needs images held out from training (--validation_size); {study_dir} has held out none."
         )
     results, rows = with_methods(completed(results)), reader.table("flow", categories=True)
     other, (results, flow) = by_other_reading(results, rows), judge(results, rows)

@@ -27,6 +27,9 @@ def published_differences(results: pd.DataFrame, comparison: pd.DataFrame) -> li
     if "train_size" in runs and runs["train_size"].notna().any():
         sizes = ", ".join(f"{size:g}" for size in sorted(runs["train_size"].dropna().unique()))
         said.append(f"{sizes} training images (paper: all)")
+    if "validation_size" in runs and runs["validation_size"].notna().any():
+        sizes = ", ".join(f"{size:g}" for size in sorted(runs["validation_size"].dropna().unique()))
+        said.append(f"{sizes} training images held out (paper: none)")
     if "image_size" in runs and runs["image_size"].notna().any():
         sizes = ", ".join(f"{size:g} x {size:g}" for size in sorted(runs["image_size"].dropna().unique()))
         said.append(f"images of {sizes} pixels (paper: the original size)")

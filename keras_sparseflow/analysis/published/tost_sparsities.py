@@ -11,7 +11,10 @@ from keras_sparseflow.analysis.published.tost_accuracies import load_tost_others
 ACTIVATIONS = ("ReLU", "Swish", "Mish")
 """The activations that the table compares, in its order."""
 
-_COLUMNS = ["mask", "density", "group", "activation", "mean", "std", "n", "published"]
+EXACT, NEAR_ZERO = "activation_sparsity", "near_zero_activations"
+"""The measures: exact zeros on training images, and, as the authors count, activations near zero on test images."""
+
+_COLUMNS = ["mask", "density", "group", "activation", "measure", "mean", "std", "n", "lowest", "highest", "published"]
 
 
 def beside_published_sparsity(
@@ -29,10 +32,11 @@ def beside_published_sparsity(
         study: the content of `study.json`; its `published` must name table 1.
 
     Returns:
-        A row for each `mask`, `density`, `group` (an int from 1) and `activation`, in percent: `mean`, `std` and `n`
-        (runs) of ours, and `published`, which is always of 90% sparse lottery tickets of ResNet-18 on CIFAR-100; it is
-        NaN for a group that the paper lacks. Empty where the study names another table, or no activation sparsity was
-        measured.
+        A row for each `mask`, `density`, `group` (an int from 1), `activation` and `measure`, in percent: `mean`, `std`
+        and `n` (runs) of ours; `lowest` and `highest` of the means of single activations of the group, since the
+        authors count one that they do not name; and `published`, which is always of 90% sparse lottery tickets of
+        ResNet-18 on CIFAR-100; it is NaN for a group that the paper lacks. Empty where the study names another table,
+        or no activation sparsity was measured.
     """
     if published_table(study) != "1" or diagnostics.empty:
         return pd.DataFrame(columns=_COLUMNS)
@@ -42,7 +46,7 @@ def beside_published_sparsity(
     beside = ours.merge(published[["group", "activation", "published"]], on=["group", "activation"], how="left")
     rank = {name: place for place, name in enumerate(ACTIVATIONS)}
     order = beside.assign(activation=beside["activation"].map(rank))
-    order = order.sort_values(["mask", "density", "group", "activation"], kind="stable")
+    order = order.sort_values(["mask", "density", "group", "activation", "measure"], kind="stable")
     return beside.loc[order.index, _COLUMNS].reset_index(drop=True)
 
 
@@ -64,9 +68,12 @@ def _runs(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ours(runs: pd.DataFrame, diagnostics: pd.DataFrame) -> pd.DataFrame:
-    rows = last_epochs(diagnostics[diagnostics["measure"] == "activation_sparsity"]).merge(runs, on="run_id")
+    rows = last_epochs(diagnostics[diagnostics["measure"].isin((EXACT, NEAR_ZERO))]).merge(runs, on="run_id")
     group = rows["layer"].astype(str).str.extract(r"(?:^|/)group(\d+)_", expand=False)
-    rows = rows.assign(group=group, percent=100 * rows["value"].astype(float))[group.notna()]
-    key = ["mask", "density", "group", "activation"]
-    by_run = rows.astype({"group": int}).groupby([*key, "run_id"], sort=False)["percent"].mean()
-    return by_run.groupby(key, sort=False).agg(mean="mean", std="std", n="count").reset_index()
+    rows = rows.assign(group=group, percent=100 * rows["value"].astype(float))[group.notna()].astype({"group": int})
+    rows = rows.astype({"measure": str})
+    key = ["mask", "density", "group", "activation", "measure"]
+    by_run = rows.groupby([*key, "run_id"], sort=False)["percent"].mean().groupby(key, sort=False)
+    by_layer = rows.groupby([*key, "layer"], sort=False, observed=True)["percent"].mean().groupby(key, sort=False)
+    ours = by_run.agg(mean="mean", std="std", n="count")
+    return ours.join(by_layer.agg(lowest="min", highest="max")).reset_index()

@@ -17,7 +17,8 @@ from keras_sparseflow.analysis.frames.readings import reading_of
 from keras_sparseflow.analysis.frames.study_source import Source
 from keras_sparseflow.analysis.published.tessera_tables import with_published_tau
 from keras_sparseflow.analysis.published.tost_accuracies import beside_published_tost
-from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
+from keras_sparseflow.analysis.published.tost_ghosts import beside_published_ghosts
+from keras_sparseflow.analysis.published.tost_sparsities import EXACT, NEAR_ZERO, beside_published_sparsity
 from keras_sparseflow.analysis.report.tables.pair_tables import tabulate, tabulate_means
 from keras_sparseflow.analysis.statistics.correlation import correlate_densities, correlate_flow
 from keras_sparseflow.analysis.statistics.paired_tests import compare_densities
@@ -102,9 +103,15 @@ class StudyNumbers:
     def sparsities(self) -> pd.DataFrame:
         """Activation sparsities beside those of ToST; empty where the study stands beside no table of it."""
         rows = self.source.diagnostics
-        measured = rows.loc[rows["measure"] == "activation_sparsity", "run_id"]
+        measured = rows.loc[rows["measure"].isin((EXACT, NEAR_ZERO)), "run_id"]
         runs = self._trainings[self._trainings["run_id"].isin(measured)]
         return beside_published_sparsity(rows, runs, self.source.study)
+
+    @cached_property
+    def ghosts(self) -> pd.DataFrame:
+        """The cost of schedules of ghosts beside that of ToST; empty where the study repeats another part of it."""
+        study = self.source.study if self.value == "test_accuracy" else {}
+        return beside_published_ghosts(self._trainings, study)
 
     @cached_property
     def claims(self) -> tuple[JudgedClaim, ...]:

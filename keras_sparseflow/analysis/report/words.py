@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from keras_sparseflow.analysis.frames.formats import plural
+from keras_sparseflow.analysis.frames.labels import VALUE_NAMES
 from keras_sparseflow.analysis.frames.pairs import worst_value
 
 ABBREVIATIONS = {
@@ -127,7 +128,8 @@ def needed_note(row: Mapping[str, Any]) -> str:
 
 def spoken(column: str) -> str:
     """Returns a column's name in words."""
-    return column.replace("_", " ")
+    name = VALUE_NAMES.get(column)
+    return column.replace("_", " ") if name is None else name[0].lower() + name[1:]
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

@@ -31,6 +31,8 @@ def load_images(
     image_size: int | None = None,
     train_size: int | None = None,
     subset_seed: int = 0,
+    validation_size: int | None = None,
+    validation_seed: int = 0,
 ) -> ImageData:
     """Returns a dataset as standardised float32 images in memory.
 
@@ -51,14 +53,17 @@ def load_images(
         image_size: height and width to which images are down-sampled, each pixel the mean of those it
             covers. Needed where images vary in size; never enlarges.
         train_size: number of training images to keep, equal for all classes.
-        subset_seed: int, at least 0, seed of that choice; nothing else decides it.
+        subset_seed: int, at least 0, seed of that choice; besides the images held out, nothing else decides it.
+        validation_size: number of training images, equal for all classes, to hold out for validation; they are the
+            same ones whatever `train_size` is. None for none.
+        validation_seed: int, at least 0, seed of that choice; nothing else decides it.
 
     Returns:
         An `ImageData`.
 
     Raises:
-        ValueError: an unknown name, a dataset that is not one of image classification, or an `image_size`
-            or `train_size` that the dataset cannot give.
+        ValueError: an unknown name, a dataset that is not one of image classification, or an `image_size`,
+            `train_size` or `validation_size` that the dataset cannot give.
         RuntimeError: the dataset cannot be downloaded, or its files are damaged.
         MemoryError: the images would take more than half of the available memory.
 
@@ -66,27 +71,35 @@ def load_images(
         >>> digits = load_images("digits", image_size=4, train_size=200)
         >>> digits.train_images.shape, digits.test_images.shape, digits.num_classes
         ((200, 4, 4, 1), (359, 4, 4, 1), 10)
+        >>> digits = load_images("digits", validation_size=100)
+        >>> len(digits.train_images), digits.validation_images.shape
+        (1338, (100, 8, 8, 1))
     """
     subset_seed = check_seed(subset_seed, "subset_seed")
-    if train_size is not None:
-        check_number("train_size", train_size, whole=True)
+    validation_seed = check_seed(validation_seed, "validation_seed")
+    for argument, size in (("train_size", train_size), ("validation_size", validation_size)):
+        if size is not None:
+            check_number(argument, size, whole=True)
     source = _open(name, data_dir)
     shape = _final_shape(source, image_size)
     counts = {"train": source.count("train"), "test": source.count("test")}
     num_classes = len(source.class_names)
-    check_train_size(name, train_size, num_classes, counts["train"])
-    if train_size is not None:
-        counts["train"] = train_size
-    require_memory(name, sum(counts.values()), shape)
+    check_train_size(name, train_size, num_classes, counts["train"], validation_size)
+    held = validation_size or 0
+    kept = counts["train"] - held if train_size is None else train_size
+    require_memory(name, kept + held + counts["test"], shape)
 
-    subset = None
-    if train_size is not None:
-        subset = balanced_subset(source.labels("train"), train_size, subset_seed)
-    train_images, train_labels = _read(source, "train", subset, counts["train"], image_size, shape)
+    subset, validation = _split(source, train_size, subset_seed, held, validation_seed)
+    train_images, train_labels = _read(source, "train", subset, kept, image_size, shape)
     test_images, test_labels = _read(source, "test", None, counts["test"], image_size, shape)
+    validation_images = validation_labels = None
+    if validation is not None:
+        validation_images, validation_labels = _read(source, "train", validation, held, image_size, shape)
     mean, std = channel_statistics(train_images)
     std = np.where(std < _CONSTANT, 1.0, std)
-    for images in (train_images, test_images):
+    for images in (train_images, test_images, validation_images):
+        if images is None:
+            continue
         np.subtract(images, mean.astype(np.float32), out=images)
         np.divide(images, std.astype(np.float32), out=images)
     return ImageData(
@@ -98,7 +111,33 @@ def load_images(
         source.class_names,
         tuple(mean.tolist()),
         tuple(std.tolist()),
+        validation_images,
+        validation_labels,
     )
+
+
+def _split(
+    source: ImageSource, train_size: int | None, subset_seed: int, held: int, validation_seed: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Returns the indices of the images to train on, None for all, and of those held out, None for none.
+
+    Images are held out first: so they are the same beside any choice of the others.
+
+    Raises:
+        ValueError: a class has no image left to train on.
+    """
+    if train_size is None and not held:
+        return None, None
+    labels = source.labels("train")
+    validation = balanced_subset(labels, held, validation_seed)
+    left = np.setdiff1d(np.arange(len(labels)), validation)
+    if missing := sorted(set(np.unique(labels).tolist()) - set(np.unique(labels[left]).tolist())):
+        raise ValueError(
+            f"`validation_size` must leave each class an image to train on; {held} leave none of "
+            f"{', '.join(source.class_names[label] for label in missing[:10])}."
+        )
+    kept = left if train_size is None else left[balanced_subset(labels[left], train_size, subset_seed)]
+    return kept, (validation if held else None)
 
 
 def describe(
@@ -136,6 +175,7 @@ def data_size(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
     train_size: int | None = None,
+    validation_size: int | None = None,
 ) -> DataSize:
     """Returns the number of images that `load_images` would give, and their shape.
 
@@ -146,13 +186,14 @@ def data_size(
         data_dir: as for `load_images`.
         image_size: as for `load_images`.
         train_size: as for `load_images`.
+        validation_size: as for `load_images`.
 
     Raises:
         ValueError: as `load_images`.
 
     Example:
         >>> data_size("cifar10", image_size=8, train_size=5000)
-        DataSize(input_shape=(8, 8, 3), classes=10, train_images=5000, test_images=10000)
+        DataSize(input_shape=(8, 8, 3), classes=10, train_images=5000, test_images=10000, validation_images=0)
     """
     if name in KNOWN and name not in DATASETS:
         known = KNOWN[name]
@@ -163,8 +204,8 @@ def data_size(
         source = _open(name, data_dir)
         counts = source.count("train"), source.count("test")
         size = DataSize(_final_shape(source, image_size), len(source.class_names), *counts)
-    check_train_size(name, train_size, size.classes, size.train_images)
-    return size.subset(train_size)
+    check_train_size(name, train_size, size.classes, size.train_images, validation_size)
+    return size.subset(train_size, validation_size)
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ class Group(NamedTuple):
 
 _GROUPS = {
     "": Group("Study", ("preset", "scale", "study", "seeds", "seed")),
-    "data": Group("Data", ("dataset", "data_dir", "image_size", "train_size")),
+    "data": Group("Data", ("dataset", "data_dir", "image_size", "train_size", "validation_size")),
     "model": Group("Model", ("model", "hidden_layers", "depth", "width", "max_width", "width_fractions", "activation")),
     "sparsity": Group(
         "Sparsity",

@@ -117,6 +117,9 @@ class _PopulationRun:
         stacks = [self._stack(stack, streams, saved) for stack in planned.stacks]
         test = EqualBatches.of(data.test_images, data.test_labels, EVALUATION_BATCH)
         self._population = Population(stacks, self._batches, test, options.jit)
+        self._validation: EqualBatches | None = None
+        if data.validation_images is not None:
+            self._validation = EqualBatches.of(data.validation_images, data.validation_labels, EVALUATION_BATCH)
 
     def train(self) -> None:
         """Trains all epochs that are left, and finishes every run."""
@@ -153,12 +156,16 @@ class _PopulationRun:
         """Returns metrics and flow rows of the epoch just trained, by member."""
         trained = self._population.train_means()
         tested = self._population.evaluate()
+        held = None if self._validation is None else self._population.evaluate(self._validation)
         tables = self._flow_tables(epoch, [flow for _, flow in trained]) if measured else {}
         metrics, rows = {}, {}
         for place, (stack, members) in enumerate(zip(self._population.stacks, self._stacked, strict=True)):
             for position, member in enumerate(members):
                 values = map(float, (*trained[place][0][position], *tested[place][position]))
                 metrics[member] = dict(zip(("loss", "accuracy", "test_loss", "test_accuracy"), values, strict=True))
+                if held is not None:
+                    names = "validation_loss", "validation_accuracy"
+                    metrics[member] |= zip(names, map(float, held[place][position]), strict=True)
                 rows[member] = [
                     row
                     for reading, of_stacks in tables.items()

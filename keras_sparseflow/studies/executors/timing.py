@@ -188,7 +188,8 @@ def _trained(prepared: Prepared, executor: str, specs: Sequence[RunSpec]) -> tup
     an_epoch = cost(specs, size).flops / first.training.epochs
     steps = max(2, min(steps, round(steps * MOST_FLOPS / an_epoch)))
     data = _images(size, steps * first.training.batch_size)
-    small = DataSize(size.input_shape, size.classes, len(data.train_images), len(data.test_images))
+    counts = len(data.train_images), len(data.test_images), data.validation_count
+    small = DataSize(size.input_shape, size.classes, *counts)
     short = [_brief(spec) for spec in specs]
     options = dataclasses.replace(prepared.options, tensorboard=False, checkpoint_seconds=1e9)
     with tempfile.TemporaryDirectory() as folder:
@@ -212,11 +213,13 @@ def _brief(spec: RunSpec) -> RunSpec:
 def _images(size: DataSize, count: int) -> ImageData:
     """Returns random images of a dataset's shape, as many for training as given, and as large a share of others."""
     rng = np.random.default_rng(0)
-    counts = (count, max(1, round(count * size.test_images / size.train_images)))
+    others = (size.test_images, size.validation_images)
+    counts = (count, *(max(1, round(count * images / size.train_images)) for images in others if images))
     arrays = [rng.standard_normal((number, *size.input_shape), "float32") for number in counts]
     labels = [rng.integers(0, size.classes, number, "int32") for number in counts]
     names = tuple(map(str, range(size.classes)))
-    return ImageData("random", arrays[0], labels[0], arrays[1], labels[1], names, (0.0,), (1.0,))
+    held = (arrays[2], labels[2]) if size.validation_images else ()
+    return ImageData("random", arrays[0], labels[0], arrays[1], labels[1], names, (0.0,), (1.0,), *held)
 
 
 class _Clock(StudyProgress):

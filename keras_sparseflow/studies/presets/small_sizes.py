@@ -16,7 +16,8 @@ _LOOKS = {"diagnostic_epochs": 2, "diagnostic_samples": 50, "eigenvalue_iteratio
 def small(study: Study) -> Study:
     """Returns a study that asks the same of smaller networks, on digits, for a few epochs and one seed.
 
-    Its grids are those of the study, but densities: of these it keeps the smallest and the largest of at least 0.1.
+    Its grids are those of the study, but densities: of these it keeps the smallest and the largest of at least 0.1, or
+    it has 0.1 alone where a grid has lower ones only.
 
     Args:
         study: a preset.
@@ -36,6 +37,8 @@ def small(study: Study) -> Study:
         fields |= {"rounds": 2, "fraction": 0.5}
     elif study.comparison != "pairs":
         kept = [density for density in values_of(study.grids, "density", 1.0) if density >= _LOWEST]
-        values["density"] = tuple(dict.fromkeys((min(kept), max(kept)))) if kept else (_LOWEST,)
+        # A grid whose densities are all lower would vanish: then every grid has the lowest one instead.
+        each = all(max(grid.get("density", (1.0,))) >= _LOWEST for grid in study.grids)
+        values["density"] = tuple(dict.fromkeys((min(kept), max(kept)))) if each else (_LOWEST,)
     derived = {*study.derived_fields}
     return study.with_choices({field: v for field, v in values.items() if field not in derived}, **fields)

@@ -88,7 +88,9 @@ def _metric_columns(specs: Sequence[RunSpec]) -> dict[str, str]:
     """Returns names of columns by the tags of the scalars in them."""
     measured = [spec.measurement.flow for spec in specs if spec.measurement.flow is not None]
     flow = {(measure, reading) for each in measured for measure in each.flow_measures for reading in each.flow_readings}
-    return {metric_tag(name): shown for name, shown in METRICS.items()} | {
+    held = any(spec.data.validation_size is not None for spec in specs)
+    metrics = {**METRICS, **({"validation_accuracy": "validation accuracy"} if held else {})}
+    return {metric_tag(name): shown for name, shown in metrics.items()} | {
         flow_tag(reading, measure, TOTAL): f"{measure} ({reading})" for measure, reading in sorted(flow)
     }
 

@@ -101,6 +101,9 @@ class Diagnostics:
             )
         if "activation_sparsity" in wanted.diagnostics:
             callbacks.append(ActivationSparsity(images, epochs, batch_size=BATCH))
+            if wanted.near_zero is not None:
+                tests = self._images(self._data.test_images, self._data.test_labels)
+                callbacks.append(ActivationSparsity(tests, epochs, batch_size=BATCH, near_zero=wanted.near_zero))
         return callbacks
 
     def _training_images(self) -> tuple[Any, Any]:

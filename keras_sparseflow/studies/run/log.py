@@ -32,6 +32,7 @@ class RunLog:
         history: a dict per epoch with the keys `HISTORY_COLUMNS`.
         flow: rows with the keys `FLOW_COLUMNS`.
         diagnostics: rows with the keys `DIAGNOSTICS_COLUMNS`.
+        validation: rows with the keys `VALIDATION_COLUMNS`; none where no images are held out.
         diverged: whether the training or the test loss became NaN or infinite.
         seconds: time spent on this run, in earlier processes too.
     """
@@ -43,6 +44,7 @@ class RunLog:
         self.history: list[dict[str, Any]] = []
         self.flow: list[dict[str, Any]] = []
         self.diagnostics: list[dict[str, Any]] = []
+        self.validation: list[dict[str, Any]] = []
         self.diverged = False
         self.seconds = 0.0
         self._events = ScalarWriter(str(folder.events)) if tensorboard else None
@@ -63,7 +65,7 @@ class RunLog:
             return None
         arrays, progress = saved
         self.history, self.flow = progress["history"], progress["flow"]
-        self.diagnostics = progress.get("diagnostics", [])
+        self.diagnostics, self.validation = (progress.get(name, []) for name in ("diagnostics", "validation"))
         self.diverged, self.seconds = progress["diverged"], progress["seconds"]
         return arrays
 
@@ -99,7 +101,8 @@ class RunLog:
         """Adds an epoch.
 
         Args:
-            metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`.
+            metrics: `loss`, `accuracy`, `test_loss` and `test_accuracy`; and `validation_loss` and
+                `validation_accuracy` where images are held out.
             flow: its rows, none if it is not measured.
             seconds: duration of the epoch.
             diagnostics: as `flow`.
@@ -109,6 +112,9 @@ class RunLog:
         """
         self.folder.check_writer()
         row = {name: float(metrics[name]) for name in HISTORY_COLUMNS if name != "epoch"} | {"epoch": self.next_epoch}
+        if "validation_loss" in metrics:
+            held = {name: float(metrics[f"validation_{name}"]) for name in ("loss", "accuracy")}
+            self.validation.append({"epoch": self.next_epoch, **held})
         self.history.append(row)
         self.flow.extend(flow)
         self.diagnostics.extend(diagnostics)
@@ -148,7 +154,8 @@ class RunLog:
         return written_or_named(self.folder.events)
 
     def _tables(self) -> dict[str, list[dict[str, Any]]]:
-        return {"history": self.history, "flow": self.flow, "diagnostics": self.diagnostics}
+        tables = {"history": self.history, "flow": self.flow, "diagnostics": self.diagnostics}
+        return {**tables, "validation": self.validation} if self.validation else tables
 
     def _result(self, active_weights: Sequence[int]) -> dict[str, Any]:
         return {**self._summary(), "seconds": self.seconds, "active_weights": sum(active_weights)}
@@ -171,8 +178,29 @@ class RunLog:
             "train_loss": last["loss"],
             "diverged": self.diverged,
             "epochs_run": len(self.history),
+            **self._selected(),
             "flow_reading": reading,
             **flow,
+        }
+
+    def _selected(self) -> dict[str, Any]:
+        """Returns the metrics of images held out, and the test metrics after the epoch of the best accuracy on them.
+
+        Of epochs that are alike the first counts. Where a network is pruned, epochs before it is sparse do not.
+        """
+        if not self.validation:
+            return {}
+        sparse = [row for row in self.validation if row["epoch"] >= self.spec.sparse_from]
+        best = max(sparse or self.validation, key=lambda row: row["accuracy"])
+        tested = next(row for row in self.history if row["epoch"] == best["epoch"])
+        last = self.validation[-1]
+        return {
+            "validation_accuracy": last["accuracy"],
+            "validation_loss": last["loss"],
+            "best_validation_accuracy": best["accuracy"],
+            "best_validation_epoch": best["epoch"],
+            "selected_test_accuracy": tested["test_accuracy"],
+            "selected_test_loss": tested["test_loss"],
         }
 
     @staticmethod
@@ -195,6 +223,9 @@ class RunLog:
         epoch = row["epoch"]
         flow, diagnostics = ([r for r in rows if r["epoch"] == epoch] for rows in (self.flow, self.diagnostics))
         metrics = {name: value for name, value in row.items() if name != "epoch"}
+        for held in self.validation:
+            if held["epoch"] == epoch:
+                metrics |= {f"validation_{name}": held[name] for name in ("loss", "accuracy")}
         with self._named():
             self._events.write(epoch, {**metric_tags(metrics), **flow_tags(flow), **diagnostic_tags(diagnostics)})
 

@@ -106,6 +106,7 @@ def initial_network(
         **spec.model.size,
         density=initial_densities(spec, size),
         dense_ends=sparsity.ends == "dense",
+        dense_classifier=sparsity.ends == "dense_classifier",
         fan_ins=initial_fan_ins(spec, size) or {},
         dropout=spec.model.dropout,
         l2=l2_penalty(spec),
@@ -219,7 +220,8 @@ def active_weights(model: keras.Model) -> list[int]:
 
 def size_of(data: ImageData) -> DataSize:
     """Returns how large a dataset is that has been loaded."""
-    return DataSize(data.input_shape, data.num_classes, len(data.train_images), len(data.test_images))
+    counts = len(data.train_images), len(data.test_images), data.validation_count
+    return DataSize(data.input_shape, data.num_classes, *counts)
 
 
 def _active(kernel: Kernel) -> int:

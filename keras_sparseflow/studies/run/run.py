@@ -111,7 +111,8 @@ def run(
     synchronize_norms(model, strategy)
     log.start(active_weights(model))
     flow, diagnostics = _flow_callback(spec, data), Diagnostics(spec, data, say)
-    keeper = _Keeper(log, flow, diagnostics, CheckpointClock(checkpoint_seconds if chief else math.inf))
+    clock = CheckpointClock(checkpoint_seconds if chief else math.inf)
+    keeper = _Keeper(log, flow, diagnostics, clock, _validation(data, strategy))
     changing = [*mask_callbacks(spec, data), *ghost_callbacks(spec, data), *part_callbacks(spec, data)]
     listeners = [*changing, flow, *diagnostics.callbacks, keeper, _Interruptions()]
     if chief:
@@ -190,10 +191,16 @@ class _Interruptions(keras.callbacks.Callback):
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Hands each epoch of `fit` to the run's log, saves the model's state now and then, and stops a diverged run."""
+    """Hands each epoch of `fit` to the run's log, saves the model's state now and then, and stops a diverged run.
 
-    def __init__(self, log: RunLog, flow: GradientFlow, diagnostics: Diagnostics, clock: CheckpointClock):
+    It evaluates on images held out, too: `fit` has one set for validation, which is the test set here.
+    """
+
+    def __init__(
+        self, log: RunLog, flow: GradientFlow, diagnostics: Diagnostics, clock: CheckpointClock, validation: Any
+    ):
         super().__init__()
+        self._validation = validation
         self._log = log
         self._flow = flow
         self._diagnostics = diagnostics
@@ -202,6 +209,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         metrics = {name.replace("val_", "test_"): value for name, value in (logs or {}).items()}
+        metrics |= self._validated()
         now = time.monotonic()
         flow = [row for row in self._flow.rows if row["epoch"] == epoch]
         self._log.add(metrics, flow, now - self._began, self._diagnostics.rows(epoch))
@@ -210,11 +218,26 @@ class _Keeper(keras.callbacks.Callback):
         if self._clock.due():
             self.save(self.model)
 
+    def _validated(self) -> dict[str, float]:
+        """Returns loss and accuracy on the images that are held out; nothing where none are."""
+        if self._validation is None:
+            return {}
+        found = self.model.evaluate(self._validation, verbose=0, return_dict=True, callbacks=[_Interruptions()])
+        return {f"validation_{name}": value for name, value in found.items()}
+
     def save(self, model: keras.Model) -> None:
         """Saves the state of the run's model."""
         with self._clock.saving():
             state = network_state(model)
             self._log.save({name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()})
+
+
+def _validation(data: ImageData, strategy: Strategy) -> Any:
+    """Returns batches of the images that are held out, or None where none are."""
+    if data.validation_images is None or data.validation_labels is None:
+        return None
+    batch = evaluation_batch(data.validation_count, TEST_BATCH, strategy)
+    return ordered_batches(data.validation_images, data.validation_labels, batch)
 
 
 def _stretches(log: RunLog, steps: int) -> list[tuple[int, int]]:

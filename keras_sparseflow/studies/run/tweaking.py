@@ -112,6 +112,8 @@ def ghost_callbacks(spec: RunSpec, data: ImageData) -> list[keras.callbacks.Call
         return []
     steps = spec.training.epochs * steps_per_epoch(data, spec.training.batch_size)
     end = round(ghosts.ghost_until * steps) - spec.first_step
+    if ghosts.ghost_decay == "abrupt":
+        return [GhostSchedule(end_step=max(1, end), alpha="constant", beta=(1.0, 1.0))]
     return [GhostSchedule(end_step=max(1, end), alpha=ghosts.ghost_decay)]
 
 

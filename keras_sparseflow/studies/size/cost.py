@@ -104,7 +104,7 @@ def image_passes(spec: RunSpec, size: DataSize) -> tuple[int, int, int]:
     flow = spec.measurement.flow
     ends = len(measured) if flow is not None and "end" in flow.flow_readings else 0
     epochs = spec.training.epochs - spec.first_step // steps
-    return trained, ends * size.train_images, epochs * size.test_images
+    return trained, ends * size.train_images, epochs * (size.test_images + size.validation_images)
 
 
 def _cost_of(spec: RunSpec, size: DataSize) -> Cost:
@@ -138,6 +138,7 @@ def _besides(spec: RunSpec, size: DataSize) -> tuple[int, int]:
     if rescaling is not None:
         rescaled = (1 + SECOND_ORDER) * rescaling.rescale_iterations * spec.training.batch_size
     looked_at = epochs * training * ("activation_sparsity" in chosen)
+    looked_at += epochs * test * (wanted.near_zero is not None)
     return rescaled + products * training, looked_at + losses * test
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from keras_sparseflow.data import DataSize
 from keras_sparseflow.masks.score_table import DISTRIBUTIONS
 from keras_sparseflow.models.counted_network import KernelUse
+from keras_sparseflow.models.kernel_densities import dense_kernels
 from keras_sparseflow.studies.spec.model_spec import DETAILS
 from keras_sparseflow.studies.spec.name_tables import MODELS
 from keras_sparseflow.studies.spec.run_spec import RunSpec
@@ -66,10 +67,11 @@ def matched_kernels(spec: RunSpec, size: DataSize) -> list[tuple[KernelUse, Kern
 
 def dense_ends(spec: RunSpec, size: DataSize) -> tuple[str, ...]:
     """Returns the names of the kernels that stay dense beside sparse ones."""
-    if spec.sparsity.ends != "dense":
+    ends = spec.sparsity.ends
+    if ends not in ("dense", "dense_classifier"):
         return ()
     kernels = _kernels(spec, size, spec.model.width_fraction)
-    return kernels[0].name, kernels[-1].name
+    return dense_kernels([kernel.name for kernel in kernels], ends == "dense", ends == "dense_classifier")
 
 
 def _active_counts(spec: RunSpec, size: DataSize, kernels: tuple[KernelUse, ...]) -> dict[str, int] | int:

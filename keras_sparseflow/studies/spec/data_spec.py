@@ -13,7 +13,7 @@ def _augments(values: Values) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """The images, and how they are augmented.
+    """The images, those held out for validation, and how they are augmented.
 
     Example:
         >>> DataSpec(dataset="cifar10", image_size=8).train_size is None  # all images
@@ -29,6 +29,19 @@ class DataSpec:
         0,
         "seed of the choice of `train_size` images",
         when=lambda values: values["train_size"] is not None,
+        minimum=0,
+        maximum=LARGEST_SEED,
+    )
+    validation_size: int | None = spec_field(
+        None,
+        "number of training images, class-balanced, that are held out from training, and on which networks are "
+        "evaluated after each epoch; none holds out none",
+        minimum=1,
+    )
+    validation_seed: int | None = spec_field(
+        0,
+        "seed of the choice of `validation_size` images",
+        when=lambda values: values["validation_size"] is not None,
         minimum=0,
         maximum=LARGEST_SEED,
     )

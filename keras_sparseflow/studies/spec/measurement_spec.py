@@ -76,9 +76,19 @@ class MeasurementSpec:
         when=_looks_at("top_eigenvalue", "activation_sparsity"),
         minimum=1,
     )
+    near_zero: float | None = spec_field(
+        None,
+        "of activation_sparsity: size up to which activations on test images count as near zero, 0.01 in the code of "
+        "ToST's authors; recorded as near_zero_activations beside exact zeros on training images; none: exact zeros "
+        "alone",
+        OURS,
+        when=_looks_at("activation_sparsity"),
+        above=0,
+    )
     diagnostic_samples: int | None = spec_field(
         500,
-        "images that diagnostics look at: of the training set, losses around the trained network of the test set",
+        "images that diagnostics look at: of the training set; of the test set for losses around the trained network "
+        "and for activations near zero",
         OURS,
         when=lambda values: bool(values["diagnostics"]),
         minimum=1,

@@ -121,10 +121,11 @@ class SparsitySpec:
     )
     ends: str | None = spec_field(
         "sparse",
-        "first kernel and classifier: sparse as the rest, or dense",
+        "first kernel and classifier: sparse as the rest, or dense; dense_classifier: the classifier alone is dense, "
+        "so that of a convolutional network the convolutions alone are sparse",
         OURS,
         when=lambda values: values["matched_fraction"] is None and (is_sparse(values) or values["method"] == "lottery"),
-        choices=("sparse", "dense"),
+        choices=("sparse", "dense", "dense_classifier"),
     )
     score: str | None = spec_field(
         "random",

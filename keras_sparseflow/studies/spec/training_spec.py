@@ -23,9 +23,10 @@ class GhostSpec:
 
     ghost_decay: str = spec_field(
         "cosine",
-        "fading of GSk's skips: along half a cosine or a line; none: they stay, as do the soft activations of GSw",
+        "fading of GSk's skips: along half a cosine or a line; abrupt: they stay whole until they are removed at once, "
+        "as do the soft activations of GSw; none: both stay to the end",
         OURS,
-        choices=("cosine", "linear", "none"),
+        choices=("cosine", "linear", "abrupt", "none"),
     )
     ghost_until: float | None = spec_field(
         0.5,

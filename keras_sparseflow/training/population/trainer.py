@@ -111,9 +111,14 @@ class Population:
         """Returns, for each stack, the means of the epoch: see `Stack.epoch_means`."""
         return [stack.epoch_means(self._batches.steps) for stack in self.stacks]
 
-    def evaluate(self) -> list[np.ndarray]:
-        """Returns, for each stack, the members' mean loss and accuracy on the test images, shape `(members, 2)`."""
-        return self._test_on(len(self._test.images))
+    def evaluate(self, images: EqualBatches | None = None) -> list[np.ndarray]:
+        """Returns, for each stack, the members' mean loss and accuracy, shape `(members, 2)`.
+
+        Args:
+            images: None for the test images.
+        """
+        images = self._test if images is None else images
+        return self._test_on(images, len(images.images))
 
     def probe(self, training: bool = True, on_call: Callable[[int], None] | None = None) -> list[np.ndarray]:
         """Returns, for each stack, the flow of the mean gradient over all training images, see `Stack.flow_of`.
@@ -145,12 +150,12 @@ class Population:
         The first call also compiles the test while the training is compiled.
         """
         batches = self._make_batches(indices, tf.constant(epoch, tf.int64), tf.constant(first, tf.int64))
-        meanwhile = (lambda: None) if self._begun else functools.partial(self._test_on, 0)
+        meanwhile = (lambda: None) if self._begun else functools.partial(self._test_on, self._test, 0)
         self._begun = True
         side_by_side(self._steps, *batches, tf.constant(last - first), tf.constant(measured), meanwhile=meanwhile)
 
-    def _test_on(self, batches: int) -> list[np.ndarray]:
-        return side_by_side(self._tests, *self._test, tf.constant(batches))
+    def _test_on(self, images: EqualBatches, batches: int) -> list[np.ndarray]:
+        return side_by_side(self._tests, *images, tf.constant(batches))
 
     def _batches_from(self, indices: Any, epoch: Any, first: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the next batches of the epoch, stacked; the last one is repeated until all places are filled."""

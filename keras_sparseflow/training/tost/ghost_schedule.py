@@ -18,6 +18,7 @@ from keras_sparseflow.training.counting import batches_done, batches_per_step, s
 _ALPHAS: dict[str, Callable[[float], float]] = {
     "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
     "linear": lambda progress: 1 - progress,
+    "constant": lambda progress: 1.0,
 }
 
 
@@ -37,7 +38,8 @@ class GhostSchedule(keras.callbacks.Callback):
             decay of the learning rate.
         end_step: instead of `end_epoch`, the number of optimizer steps with ghosts, at least 1.
         beta: value at the first step, and the value that it approaches at the end; both above 0.
-        alpha: "cosine" or "linear".
+        alpha: "cosine", "linear", or "constant" for skips that stay whole until they are removed at once; with equal
+            values of `beta`, so do soft activations.
         first_step: iterations of the optimizer before the schedule begins.
 
     Attributes:

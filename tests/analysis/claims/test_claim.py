@@ -94,6 +94,8 @@ def test_every_claim_is_made_for_whole_datasets(claim):
         ("cifar100", {"image_size": 8, "train_size": 500},
          ("images in their own size (here 8 pixels a side)", "all training images (here 500)")),
         ("cifar10", {"train_size": (500, 1000)}, ("all training images (here 500, 1000)",)),
+        ("cifar10", {"validation_size": 5000}, ("all training images (here all but 5000)",)),
+        ("cifar10", {"validation_size": (5000, None)}, ()),
         ("fashion_mnist", {"image_size": 14, "train_size": 60_000},
          ("images in their own size (here 14 pixels a side)",)),
         ("cifar10", {"image_size": (8, None)}, ()),

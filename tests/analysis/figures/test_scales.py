@@ -98,4 +98,5 @@ def test_quantities_have_names_and_units():
     assert [value_label(v) for v in ("best_test_accuracy", "train_loss", "grad_norm_1", "seconds")] == [
         "Best test accuracy (fraction)", "Train loss (nats)", "Average gradient 1-norm", "Seconds",
     ]  # fmt: skip
+    assert value_label("selected_test_accuracy") == "Test accuracy at the best validation epoch (fraction)"
     assert (flow_name("egf_1"), flow_name("my_measure")) == ("EGF (1-norm)", "my measure")

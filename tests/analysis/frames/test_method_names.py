@@ -45,6 +45,27 @@ def test_dense_networks_are_named_after_sparse_ones():
     assert name_methods(frame[:1])["method"].tolist() == ["random"]
 
 
+def test_schedules_of_ghosts_are_told_apart_where_a_study_has_several():
+    runs = pd.DataFrame(
+        {
+            "tweaks": ["none", "LS", "GSk", "GSk", "tost", "GSw"],
+            "ghost_decay": ["cosine", "cosine", "cosine", "none", "abrupt", "linear"],
+            "ghost_until": [0.5, 0.5, 0.5, 0.5, 0.95, 0.75],
+            "ghost_activation": ["swish", "swish", "swish", "swish", "mish", "swish"],
+        }
+    )
+    named = name_tweaks(runs)
+    assert named["tweaks"].tolist() == [
+        "none", "LS", "GSk (cosine to 50%)", "GSk (staying)", "tost (mish, abrupt at 95%)",
+        "GSw (swish, linear to 75%)",
+    ]  # fmt: skip
+    assert list(named) == ["tweaks"]
+    one = runs.assign(ghost_decay="cosine", ghost_until=0.5)
+    assert list(name_tweaks(one)) == ["tweaks", "ghost_decay", "ghost_until"], "it has several activations alone"
+    alike = one.assign(ghost_activation="swish")
+    assert name_tweaks(alike) is alike
+
+
 def test_soft_activations_are_told_apart_and_part_no_table():
     runs = with_tweaks(make_densities(("sgd",), ("NR",), (0.01, 0.1), (0, 1, 2), ("random",)), ("none", "GSw")).assign(
         ghost_activation="swish"

@@ -13,6 +13,8 @@ def test_differences_from_the_papers_conditions(make_results):
         "images of 8 x 8 pixels (paper: the original size)",
         "6 pairs per cell (paper: 15)",
     ]
+    held = results.assign(validation_size=500, train_size=None, image_size=None)
+    assert "500 training images held out (paper: none)" in published_differences(held, tabulate(held))
     same = make_results(("adam",)).assign(dataset="cifar10", hidden_layers=4, epochs=1000)
     assert published_differences(same, tabulate(same)) == []
     digits = make_results()

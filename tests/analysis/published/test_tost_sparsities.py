@@ -49,6 +49,19 @@ def test_sparsity_of_a_group_is_the_mean_of_its_layers_in_percent_beside_the_pub
     assert table["published"].tolist()[:3] == [27.14, 0.31, 1.09] and math.isnan(table["published"][3])
 
 
+def test_activations_near_zero_stand_beside_exact_zeros_with_the_range_of_their_group():
+    runs = _runs([_lottery("r0"), _lottery("r1")])
+    layers = {"group1_block1_activation1": 0.1, "group1_block1_activation2": 0.3}
+    near = pd.concat([_sparsity(run, **layers).assign(measure="near_zero_activations") for run in ("r0", "r1")])
+    near.loc[near["run_id"] == "r1", "value"] += 0.02
+    table = beside_published_sparsity(pd.concat([near, _sparsity("r0", **layers)]), runs, TABLE_1)
+    assert table["measure"].tolist() == ["activation_sparsity", "near_zero_activations"]
+    assert table[["mean", "lowest", "highest", "published"]].to_numpy().tolist() == [
+        pytest.approx([20, 10, 30, 27.14]), pytest.approx([21, 11, 31, 27.14]),
+    ]  # fmt: skip
+    assert table["n"].tolist() == [1, 2]
+
+
 def test_what_the_table_does_not_compare_is_left_out():
     runs = _runs(
         [

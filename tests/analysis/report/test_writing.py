@@ -235,6 +235,22 @@ def test_value_measure_and_diverged_are_those_asked_for(tmp_path, make_results, 
     assert float(attrs["data-sort"]) == pytest.approx(compare_arms(results, value="test_loss")["p_value"].item())
 
 
+def test_networks_are_compared_at_their_best_validation_epoch(tmp_path, make_results, write_study):
+    results = make_results(("adam",), ("BN",), widths=(7, 20))
+    gap = 0.5 * (results["arm"] == "sparse")
+    held = results.assign(selected_test_accuracy=results["test_accuracy"] - gap, best_validation_epoch=3)
+    page = page_of(folder := write_study(tmp_path / "study", held), value="selected_test_accuracy")
+    written = pd.read_csv(folder / "report" / "p_values.csv")["p_value"].item()
+    assert written == compare_arms(held, value="selected_test_accuracy")["p_value"].item() == 1.0
+    assert compare_arms(held)["p_value"].item() < 0.05, "by the last epoch"
+    assert "test accuracy at the best validation epoch" in page.text("body")
+    without = write_study(tmp_path / "without", results)
+    with pytest.raises(
+        ValueError, match=r"selected_test_accuracy needs images held out .*--validation_size.*held out none"
+    ):
+        write_report(without, value="selected_test_accuracy")
+
+
 def test_a_plugins_measure_is_no_option_of_the_runs(tmp_path, make_results, make_flow, write_study):
     results = make_results(("adam",), ("BN",), widths=(7, 20))
     results["my_measure"] = np.linspace(0, 1, len(results))

@@ -46,6 +46,29 @@ def test_ghosts_fade_in_one_study_of_figure_6_and_stay_in_the_other():
     assert plain[0] == plain[1], "tickets are the same"
 
 
+def test_section_3_4_has_one_ticket_under_every_schedule_of_ghosts():
+    assert TOST["tost_ghosts"].reproduces == "ToST, Section 3.4"
+    specs = specs_of("tost_ghosts")
+    haunted = [spec for spec in specs if spec.training.ghosts is not None]
+    assert values_of(haunted, "tweaks", "density", "ghost_decay", "ghost_until") == {
+        (tweak, 0.05, *schedule) for tweak in ("GSk", "GSw")
+        for schedule in (("cosine", 0.5), ("cosine", 0.75), ("abrupt", 0.95), ("none", None))
+    }  # fmt: skip
+    assert len(haunted) == 3 * 8 and values_of(specs, "model", "depth", "dataset") == {("resnet", 18, "cifar100")}
+    assert {spec.round_before for spec in haunted} <= set(specs)
+
+
+def test_tickets_go_back_to_their_initial_values():
+    for name in TOST:
+        tickets = [spec for spec in specs_of(name) if spec.sparsity.tickets is not None]
+        assert {spec.sparsity.tickets.rewind_step for spec in tickets} <= {0}, name
+
+
+def test_activations_are_counted_as_the_authors_do():
+    assert values_of(specs_of("tost_1"), "near_zero") == {(0.01,)}
+    assert values_of(specs_of("tost_ablation"), "near_zero") == {(None,)}
+
+
 @pytest.mark.parametrize(
     ("name", "diagnostics", "tweaks", "networks"),
     [

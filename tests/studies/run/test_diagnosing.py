@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 ALL = {
     "diagnostics": DIAGNOSTICS, "diagnostic_epochs": 2, "diagnostic_samples": 9, "eigenvalue_iterations": 5,
-    "landscape_steps": 3,
+    "landscape_steps": 3, "near_zero": 0.3,
 }  # fmt: skip
 
 
@@ -66,6 +66,9 @@ def test_the_last_rows_are_those_of_the_trained_network(trained, data):
     assert shares == pytest.approx({row["layer"]: row["sparsity"] for row in activation_sparsity(model, images)})
 
     tested = tuple(a[balanced_subset(data.test_labels, 9, 0)] for a in (data.test_images, data.test_labels))
+    near = last[last["measure"] == "near_zero_activations"].set_index("layer")["value"].to_dict()
+    assert near == pytest.approx({r["layer"]: r["sparsity"] for r in activation_sparsity(model, tested, near_zero=0.3)})
+    assert near != pytest.approx({r["layer"]: r["sparsity"] for r in activation_sparsity(model, tested)})
     landscape = table(folder, "landscape")
     line, surface = (landscape[landscape["diagnostic"] == name] for name in ("loss_along", "loss_surface"))
     expected = loss_along(model, tested, pair.vector, steps=3, loss=loss)

@@ -130,6 +130,7 @@ CHANGES = [
     ("matched_fraction", 0.35, {}, "masks"),
     ("density", 0.35, DENSITY, "masks"),
     ("ends", "dense", {**DENSITY, **TWO}, "masks"),
+    ("ends", "dense_classifier", {**DENSITY, **TWO}, "masks"),
     ("distribution", "erk", {**DENSITY, **TWO}, "masks"),
     ("score", "magnitude", {}, "masks"),
     ("score_samples", 3, {"score": "snip"}, "masks"),
@@ -180,6 +181,7 @@ CHANGES = [
     ("prune_until", 0.8, PRUNING, "losses"),
     ("prune_frequency", 1, PRUNING, "losses"),
     ("ghost_decay", "linear", {**GHOSTS, "tweaks": "GSk", **TWO}, "losses"),
+    ("ghost_decay", "abrupt", GHOSTS, "losses"),
     ("ghost_until", 1.0, GHOSTS, "losses"),
     ("flow_epochs", 1, {}, "flow"),
     ("flow_measures", ("egf_1",), FLOW, "flow"),
@@ -190,13 +192,23 @@ CHANGES = [
 ]
 """An option, another value of it, options beside it, and the first stage that it changes."""
 
-OF_THE_IMAGES = {"dataset": "digits", "image_size": 4, "train_size": 50, "subset_seed": 3}
+OF_THE_IMAGES = {
+    **{"dataset": "digits", "image_size": 4, "train_size": 50, "subset_seed": 3},
+    **{"validation_size": 50, "validation_seed": 3},
+}
 """Options that decide which images are loaded; tests of the data show that these differ."""
 
 ELSEWHERE = {
     "epochs",  # how long it lasts
     *("earlier_densities", "rewind_step"),  # of lottery tickets
-    *("diagnostics", "diagnostic_epochs", "diagnostic_samples", "eigenvalue_iterations", "landscape_steps"),
+    *(
+        "diagnostics",
+        "diagnostic_epochs",
+        "diagnostic_samples",
+        "near_zero",
+        "eigenvalue_iterations",
+        "landscape_steps",
+    ),
     "model",  # of other architectures: with those
     "depth",
 }

@@ -73,6 +73,30 @@ def test_later_rounds_go_back_to_what_the_dense_network_was_after_some_steps(ser
     assert sum("moving_variance" in name for name in kept) == 3
 
 
+def test_rewound_to_step_0_a_round_begins_with_its_initial_values_in_its_mask(data, tmp_path):
+    """The masks are of convolutions alone: the classifier is no layer with a mask."""
+    small = {"model": "resnet", "depth": 8, "width": 1, "variant": "SC_BN", "ends": "dense_classifier"}
+    specs = rounds_of(ticket(**small, rewind_step=0, epochs=1), 0.2)
+    with untraced():
+        train("serial", specs, tmp_path, data, tensorboard=False)
+        first, second = (build_network(spec, data, study_dir=tmp_path) for spec in specs)
+    masks = arrays(tmp_path, specs[1], "masks.npz")
+    assert "output" not in masks and {"stem", "group2_block1_shortcut"} <= masks.keys()
+    size = sum(mask.size for mask in masks.values())
+    assert sum(int(mask.sum()) for mask in masks.values()) == round(0.2 * size)
+    trained = arrays(tmp_path, specs[0], "weights.npz")
+    for layer in first.layers:
+        for weight in layer.weights:
+            twin = next((w for w in second.get_layer(layer.name).weights if w.name == weight.name), None)
+            if weight.name == "mask" or twin is None:
+                continue
+            expected = weight.numpy()
+            if weight.name == "kernel" and layer.name in masks:
+                expected = np.where(masks[layer.name], expected, 0)
+            np.testing.assert_array_equal(twin.numpy(), expected)
+            assert weight.name != "kernel" or not np.array_equal(trained[f"{layer.name}/kernel"], weight.numpy())
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_round_keeps_the_largest_weights_of_the_round_before(number, series):
     specs, folder = series

@@ -116,6 +116,22 @@ def test_ghosts_may_stay(data):
     assert without_ghosts(model) is model
 
 
+def test_ghosts_may_go_at_once(data):
+    """Until then neither beta nor alpha moves; after it the network is its own architecture."""
+    spec = network(tweaks="GSk_GSw", ghost_decay="abrupt", ghost_until=0.75)
+    (schedule,) = ghost_callbacks(spec, data)
+    assert schedule._end_step == 6
+    assert [schedule.values_at(share) for share in (0, 0.5, 0.99, 1)] == [(1, 1), (1, 1), (1, 1), (np.inf, 0)]
+    model = build_network(spec, data)
+    with untraced():
+        model.fit(
+            data.train_images, data.train_labels, batch_size=24, epochs=4, verbose=0, callbacks=[schedule],
+            shuffle=False,
+        )  # fmt: skip
+    assert [(row["beta"], row["alpha"]) for row in schedule.rows] == [(1, 1), (1, 1), (np.inf, 0), (np.inf, 0)]
+    assert without_ghosts(model) is not model
+
+
 def test_tickets_are_found_without_tweaks_and_trained_with_them(data, tmp_path):
     base = {**NETWORK, "batch_size": 16, "epochs": 2, "rewind_step": 2}
     layers = {"hidden_layers": (base.pop("hidden_layers"),)}

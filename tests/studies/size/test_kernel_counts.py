@@ -57,6 +57,17 @@ def test_both_arms_of_perceptrons_have_the_same_active_weights_in_every_kernel(s
     assert kernels[0].shape == (size.inputs, width) and dense.labels["dense_width"] == width
 
 
+def test_the_classifier_alone_may_be_dense():
+    """As in the code of ToST's authors, whose masks are of convolutions, the first one and the shortcuts among them."""
+    spec = RunSpec.of(**{**WRN, "model": "resnet", "depth": 8}, density=0.1, distribution="global", score="snip")
+    plain, convolutions = counted_kernels(spec, CIFAR100), counted_kernels(spec.but(ends="dense_classifier"), CIFAR100)
+    assert [kernel.name for kernel in convolutions if kernel.active == kernel.size] == ["output"]
+    assert all(kernel.active < kernel.size for kernel in plain)
+    size = sum(kernel.size for kernel in convolutions if kernel.name != "output")
+    assert sum(kernel.active for kernel in convolutions if kernel.name != "output") == round(0.1 * size)
+    assert dense_ends(spec.but(ends="dense_classifier"), CIFAR100) == ("output",)
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.5, 1.0])
 @pytest.mark.parametrize(
     "network",

@@ -1,15 +1,13 @@
 """The claim on curvature and gradient flow along the training, and that on when ghosts fade."""
 
+import numpy as np
 import pandas as pd
 
-from keras_sparseflow.analysis.claims.case import HIGHER, LOWER, Case
-from keras_sparseflow.analysis.claims.claim import Claim, Half
-from keras_sparseflow.analysis.claims.evidence import Evidence
+from keras_sparseflow.analysis.claims.case import HIGHER, LOWER
+from keras_sparseflow.analysis.claims.claim import Claim, Condition, Half
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, EGF, EIGENVALUE, Comparison, Sides
 from keras_sparseflow.analysis.claims.tost.toolkit import PAPER, RESNET_18, sparse, tweaked
-
-_FIRST_DECAY = 0.5
-"""The share of the training after which the learning rate falls for the first time, and ghosts are gone."""
+from keras_sparseflow.analysis.frames.ghost_schedules import ABRUPT, DEFAULT, LATER, STAYING, schedules_of
 
 _WITH_ALL = "sparse run with all tweaks beside one without any"
 
@@ -34,30 +32,19 @@ SMOOTHER_TRAINING = Claim(
 )
 
 
-_BY = ("tweaks",)
+def _schedules(runs: pd.DataFrame) -> pd.Series:
+    """Returns the schedule of the ghosts of runs that have one of the two kinds alone."""
+    return schedules_of(runs).where(runs["tweaks"].isin(("GSk", "GSw")), None)
 
 
-def _staying(runs: pd.DataFrame) -> pd.Series:
-    """Returns which ghosts stay to the end, and which fade."""
-    return (runs["ghost_decay"] == "none").map({True: "staying", False: "fading"})
+def _beside_default(name: str, claimed: int) -> Comparison:
+    """Returns the comparison of a schedule with the default one, by tweak."""
+    sides = Sides((name, DEFAULT), _schedules, ("ghost_decay", "ghost_until"))
+    return Comparison(sides, ACCURACY, claimed, (), sparse, ("tweaks",))
 
 
-def _later(runs: pd.DataFrame) -> pd.Series:
-    """Returns which ghosts fade after the first decay of the learning rate, and which before."""
-    until = runs["ghost_until"].astype(float)
-    fade = (runs["ghost_decay"] != "none") & until.notna()
-    return (until > _FIRST_DECAY).map({True: "later", False: "before the decay"}).where(fade)
-
-
-def _ghosts(runs: pd.DataFrame) -> pd.Series:
-    """Returns which runs have ghosts of one kind."""
-    return runs["tweaks"].isin(("GSk", "GSw"))
-
-
-def _none(evidence: Evidence) -> list[Case]:
-    """Returns no case: no schedule of this library removes ghosts at once."""
-    return []
-
+_AT_95 = (Condition("95% sparsity", "density", lambda density: bool(np.isclose(density, 0.05))),)
+"""The condition under which the paper tells what other schedules cost."""
 
 WHEN_GHOSTS_FADE = Claim(
     PAPER,
@@ -67,32 +54,20 @@ WHEN_GHOSTS_FADE = Claim(
     (
         Half(
             "ghosts that stay are more accurate than ghosts that fade",
-            Comparison(
-                Sides(("staying", "fading"), _staying, ("ghost_decay", "ghost_until")),
-                ACCURACY,
-                HIGHER,
-                (),
-                _ghosts,
-                _BY,
-            ),
+            _beside_default(STAYING, HIGHER),
             "run whose ghosts stay beside one whose ghosts fade",
         ),
         Half(
             "ghosts that fade after the first decay are less accurate",
-            Comparison(
-                Sides(("later", "before the decay"), _later, ("ghost_until",)),
-                ACCURACY,
-                LOWER,
-                (),
-                _ghosts,
-                ("tweaks",),
-            ),
+            _beside_default(LATER, LOWER),
             "run whose ghosts fade later than the first decay beside one whose ghosts fade before",
+            _AT_95,
         ),
         Half(
             "ghosts that are removed at once near the end are less accurate",
-            _none,
-            "run whose ghosts are removed at once: no schedule here does so",
+            _beside_default(ABRUPT, LOWER),
+            "run whose ghosts are removed at once near the end beside one whose ghosts fade before the first decay",
+            _AT_95,
         ),
     ),
     RESNET_18,

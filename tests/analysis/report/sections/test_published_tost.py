@@ -5,7 +5,11 @@ import pytest
 
 from keras_sparseflow.analysis.published.tost_sparsities import beside_published_sparsity
 from keras_sparseflow.analysis.report.section import tables_of
-from keras_sparseflow.analysis.report.sections.published_tost import published_accuracies, published_sparsities
+from keras_sparseflow.analysis.report.sections.published_tost import (
+    published_accuracies,
+    published_ghosts,
+    published_sparsities,
+)
 from keras_sparseflow.analysis.report.tables.paper_tables import latex
 from tests.analysis.densities import make_densities, make_diagnostics
 from tests.analysis.sources import numbers_of
@@ -74,3 +78,44 @@ def test_sparsities_of_each_group_and_activation_stand_beside_the_published_ones
     assert content.files["sparsities"]["mean"].tolist() == pytest.approx(mean.tolist())
     assert r"\multicolumn{2}{c}{Mish}" in latex([table]) and "not comparable" in content.before
     assert published_sparsities(numbers_of(results, study)) is None, "nothing was measured"
+
+
+def test_activations_counted_as_the_authors_do_are_comparable():
+    ticket = {"score": "random", "distribution": "global", "ghost_decay": "none", "near_zero": 0.01}
+    plain = make_densities(("momentum",), ("BN",), (0.1,), (0, 1), ("lottery",), tweaks="none", **ticket)
+    results = plain.assign(ghost_activation="swish")
+    exact = make_diagnostics(results, epochs=(0, 9))
+    near = exact[exact["measure"] == "activation_sparsity"].assign(measure="near_zero_activations")
+    near["value"] = near["value"] + 0.1
+    numbers = numbers_of(results, {"published": {"table": "1"}}, diagnostics=pd.concat([exact, near]))
+    content = published_sparsities(numbers)
+    (table,) = tables_of(content)
+    assert [column.heading for column in table.columns[1:]] == ["ours", "lowest to highest", "exact zeros", "published"]
+    ours, span, zeros, published = (cell.text for cell in table.rows[0][1:])
+    assert float(ours) == pytest.approx(float(zeros) + 10) and published == "27.14"
+    assert float(span.split(" to ")[0]) <= float(ours) <= float(span.split(" to ")[1])
+    assert "at most 0.01 in size" in content.before and "as the authors' code counts" in content.before
+    assert "not comparable" not in content.before
+    other = numbers_of(results.assign(near_zero=0.1), numbers.source.study, diagnostics=numbers.source.diagnostics)
+    assert "the authors' code counts up to 0.01" in published_sparsities(other).before
+
+
+def test_schedules_of_ghosts_stand_beside_the_published_ones():
+    made = {"score": "random", "distribution": "global", "tweaks": "GSk"}
+    plain = make_densities(("momentum",), ("BN",), (0.05,), (0, 1), ("lottery",), **made)
+    schedules = {"a": ("cosine", 0.5, 0.7), "b": ("cosine", 0.75, 0.69), "c": ("abrupt", 0.95, 0.6)}
+    parts = [
+        plain.assign(ghost_decay=how, ghost_until=end, test_accuracy=accuracy, run_id=plain["run_id"] + name)
+        for name, (how, end, accuracy) in schedules.items()
+    ]
+    results = pd.concat(parts, ignore_index=True)
+    content = published_ghosts(numbers_of(results, {"published": {"table": "3.4"}}))
+    (table,) = tables_of(content)
+    minus = "\N{MINUS SIGN}"
+    assert [row[2:5] + row[6:] for row in _shown(table)] == [
+        ["GSk", "fading later", f"{minus}1.00 \N{PLUS-MINUS SIGN} 0.00", f"{minus}0.92"],
+        ["GSk", "removed at once", f"{minus}10.00 \N{PLUS-MINUS SIGN} 0.00", f"{minus}1.20 or more"],
+    ]
+    assert list(content.files) == ["ghosts"] and "section 3.4" in table.caption
+    assert published_ghosts(numbers_of(results, {"published": {"table": "2"}})) is None
+    assert published_ghosts(numbers_of(results, {"published": {"table": "3.4"}}, "test_loss")) is None
