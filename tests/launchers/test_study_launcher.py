@@ -246,8 +246,8 @@ def test_every_launcher_lists_all_that_has_a_name_and_does_nothing_else(name, la
             "leave every kernel at least one active weight; 0.001 leaves none",
         ),
         (
-            ["--preset=tost_4", *DIGITS, "--model=resnet", "--depth=8", "--width=1", "--epochs=6"],
-            "error: `rewind_step` must be below 6, the steps of 6 epochs; received 1000. From preset tost_4: "
+            ["--preset=lottery", *DIGITS, "--depth=10", "--width=1", "--epochs=6"],
+            "error: `rewind_step` must be below 6, the steps of 6 epochs; received 1000. From preset lottery: "
             "`rewind_step` 1000; give --rewind_step too.",
         ),
         (
