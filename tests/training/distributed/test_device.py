@@ -65,7 +65,7 @@ def test_without_a_gpu_no_xla_two_stacks_and_half_of_the_machines_free_memory(mo
 
 def test_with_a_gpu_xla_one_stack_and_half_of_its_free_memory(monkeypatch, nvidia_smi):
     nvidia_smi("echo 1000")
-    monkeypatch.setattr(device.tf.config, "list_physical_devices", lambda kind: [kind] if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] if kind == "GPU" else [])
     assert device.on_gpu() and device.default_jit() and device.parallel_stacks() == 1
     assert device.population_memory() == 500 * 2**20
 
