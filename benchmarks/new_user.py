@@ -5,7 +5,8 @@
     python benchmarks/new_user.py --here --without=sparseflow-tost    all but one command
 
 Commands run in an empty folder, one after the other, on a terminal of 80 columns; those of a checkout are typed as they
-are once the wheel is installed. The last column is the longest silence, and what had been said before it.
+are once the wheel is installed. Silences while TensorFlow loads have a column of their own; the last two columns are
+the longest other silence, and what had been said before it.
 """
 
 import os
@@ -28,17 +29,25 @@ PAGES = ("README.md", "docs/index.md")
 INSTALLED = {"make demo": "sparseflow-scsdc --preset=demo"}
 """Commands of the checkout with their form once the wheel is installed; `make test` and `make docs` have none."""
 
+LOADING = "oading TensorFlow"
+"""What commands say before they load it."""
+
 WITHOUT = flags.DEFINE_list("without", [], "commands that are left out.")
 HERE = flags.DEFINE_bool("here", False, "use this environment.")
 
 
 @dataclass
 class Outcome:
-    """Result of a command: seconds to its first line, to its end, and of its longest silence, and its exit status."""
+    """Result of a command: its exit status, and seconds to its first line, to its end, and of its longest silences.
+
+    `loading` is the longest silence while TensorFlow loads, `silent` the longest other one, and `after` what had been
+    said before that one.
+    """
 
     command: str
     first: float
     whole: float
+    loading: float
     silent: float
     after: str
     status: int
@@ -98,7 +107,7 @@ def played(command: str, folder: Path, binaries: Path) -> Outcome:
         env={**_variables(), "PATH": paths, "COLUMNS": "80", "TERM": "xterm"},
     )
     os.close(theirs)
-    said, first, silent, after = "", 0.0, 0.0, ""
+    said, first, loading, silent, after = "", 0.0, 0.0, 0.0, ""
     while True:
         ready, _, _ = select.select([ours], [], [], 0.05)
         try:
@@ -108,13 +117,15 @@ def played(command: str, folder: Path, binaries: Path) -> Outcome:
         if chunk:
             now = time.monotonic()
             first = first or now - began
-            if now - last > silent:
+            if LOADING in said:
+                loading = max(loading, now - last)
+            elif now - last > silent:
                 silent, after = now - last, said
             said, last = chunk.strip()[-40:] or said, now
         elif process.poll() is not None:
             break
     os.close(ours)
-    return Outcome(command, first, time.monotonic() - began, silent, after, process.wait())
+    return Outcome(command, first, time.monotonic() - began, loading, silent, after, process.wait())
 
 
 def outcomes(binaries: Path) -> list[Outcome]:
@@ -133,9 +144,9 @@ def main(argv: list[str]) -> None:
     del argv
     with tempfile.TemporaryDirectory() as folder:
         found = outcomes(Path(sys.executable).parent if HERE.value else new_environment(Path(folder)))
-    table = Table("command", "status", "first line, s", "end, s", "longest silence, s", "after")
+    table = Table("command", "status", "first line, s", "end, s", "TensorFlow loads, s", "other silence, s", "after")
     for one in found:
-        numbers = (f"{value:.1f}" for value in (one.first, one.whole, one.silent))
+        numbers = (f"{value:.1f}" for value in (one.first, one.whole, one.loading, one.silent))
         table.add_row(one.command, str(one.status), *numbers, one.after)
     Console(width=120).print(table)
     sys.exit(max(one.status for one in found))
