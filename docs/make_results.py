@@ -147,7 +147,7 @@ def reasons_table(names: list[str]) -> str:
             continue
         results = completed(read_results(RESULTS / name))
         for value, words in (("test_accuracy", "last"), ("best_test_accuracy", "best")):
-            for row in compare_arms(results, value).to_dict("records"):
+            for row in compare_arms(results, value=value).to_dict("records"):
                 column = (str(row["optimizer"]), str(row["variant"]))
                 columns[column] = None
                 found.setdefault((name.removeprefix(BECAUSE), words), {})[column] = _cell(row)
@@ -173,7 +173,11 @@ def write(tables: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     every = studies()
-    verdicts = claims(every)
+    if not every:
+        raise SystemExit(
+            f"{RESULTS} has no study: expected <name>/runs.npz, as `sparseflow-report --export` writes it."
+        )
+    verdicts = claims([name for name in every if not name.startswith(BECAUSE)])
     verdicts.to_csv(RESULTS / "claims.csv", index=False)
     write(
         {
