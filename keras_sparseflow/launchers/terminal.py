@@ -28,9 +28,13 @@ def plain_errors(debug: bool = False) -> Iterator[None]:
         with interruptions_noted():
             yield
             check_interruption()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("\nInterrupted. Nothing finished is lost; the same command goes on from here.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+        sys.exit(1)  # as `rich` does where a table is cut off
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if debug:
             raise

@@ -1,6 +1,8 @@
 """The launchers of studies: what their flags make of a preset, what they refuse, and what they only print."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -262,6 +264,14 @@ def test_a_bad_flag_fails_at_once_with_argument_expected_and_received(launch, tm
     done = launch("scsdc", *arguments, f"--runs_dir={tmp_path}")
     assert done.returncode == 1 and message in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--list_presets", "--dry_run"])
+def test_a_closed_pipe_ends_a_command_without_a_word(flag):
+    command = [sys.executable, "launchers/scsdc.py", flag]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 1)
 
 
 def test_a_study_without_its_dataset_says_how_to_get_it(launch, tmp_path, monkeypatch):
