@@ -17,9 +17,11 @@ from keras_sparseflow.analysis import bootstrap_mean, compare_arms, correlate_ce
 from keras_sparseflow.analysis.claims import tessera, tost
 from keras_sparseflow.analysis.frames import readings
 from keras_sparseflow.analysis.frames.cells import completed
+from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
-from keras_sparseflow.records import read_flow, read_results
+from keras_sparseflow.flow.measure_table import TOTAL
+from keras_sparseflow.records import read_flow, read_history, read_results
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = RESULTS / "README.md"
@@ -34,6 +36,7 @@ MEASURES = {
     "grad_norm_2": "gradient 2-norm",
     "egf_2": "EGF, 2-norm",
 }
+_PLACE = ["reading", "points", "arm", "target"]
 
 
 def studies() -> list[str]:
@@ -111,26 +114,43 @@ def sides_table(names: list[str]) -> str:
     return table_of(["study", "on the published side", "misses: our one-tailed p (the published)"], rows)
 
 
-def correlation_table(names: list[str]) -> str:
-    """Returns table 1 of the paper: the mean signed tau of each measure, by arm, reading and kind of points."""
-    rows = []
+def correlations(names: list[str]) -> pd.DataFrame:
+    """Returns signed tau of each configuration and measure, with the study, the reading and the kind of points."""
+    parts = []
     for name in names:
-        results, flow = read_results(RESULTS / name), read_flow(RESULTS / name)
+        results, flow, history = read_results(RESULTS / name), read_flow(RESULTS / name), read_history(RESULTS / name)
         if "arm" not in results or name.startswith(BECAUSE):
             continue
-        for reading, words in READINGS.items():
-            chosen = flow[flow["reading"] == reading]
+        for reading in READINGS:
+            chosen = flow[(flow["reading"] == reading) & (flow["layer"] == TOTAL)]
             if chosen.empty:
                 continue
             judged, _ = readings.judge(completed(results), chosen)
-            each = correlate_cells(judged, [measure for measure in MEASURES if measure in judged])
-            for (arm, target), inside in each.groupby(["arm", "target"], sort=False):
-                taus = inside.groupby("measure")["tau"]
-                cells = [
-                    _with_interval(taus.get_group(measure)) if measure in taus.groups else "" for measure in MEASURES
-                ]
-                rows.append([name, words, str(arm), str(target).replace("_", " "), *cells])
-    return table_of(["study", "reading", "networks", "with", *MEASURES.values()], rows)
+            for points in POINTS:
+                each = correlate_cells(judged, [*MEASURES], points, chosen, history)
+                parts.append(each.assign(study=name, reading=reading, points=points))
+    return pd.concat(parts, ignore_index=True)
+
+
+def correlation_table(taus: pd.DataFrame) -> str:
+    """Returns table 1 of the paper: the mean of each measure's tau over the configurations of all studies."""
+    rows = []
+    for place, inside in taus.groupby(_PLACE, sort=False):
+        reading, points, arm, target = map(str, place)
+        cells = [_with_interval(inside.loc[inside["measure"] == measure, "tau"].dropna()) for measure in MEASURES]
+        rows.append([READINGS[reading], points, arm, target.removeprefix("test_"), *cells])
+    return table_of(["reading", "points", "networks", "with", *MEASURES.values()], rows)
+
+
+def correlations_by_study(taus: pd.DataFrame) -> pd.DataFrame:
+    """Returns the same apart for each study: the mean tau, its interval of 95%, and the number of configurations."""
+    rows = []
+    for place, inside in taus.groupby(["study", *_PLACE, "measure"], sort=False):
+        values = inside["tau"].dropna()
+        low, high = bootstrap_mean(values)
+        of = dict(zip(["study", *_PLACE, "measure"], place, strict=True))
+        rows.append({**of, "tau": values.mean(), "low": low, "high": high, "configurations": len(values)})
+    return pd.DataFrame(rows).round(4)
 
 
 def _with_interval(taus: pd.Series) -> str:
@@ -179,11 +199,13 @@ if __name__ == "__main__":
         )
     verdicts = claims([name for name in every if not name.startswith(BECAUSE)])
     verdicts.to_csv(RESULTS / "claims.csv", index=False)
+    taus = correlations(every)
+    correlations_by_study(taus).to_csv(RESULTS / "correlations.csv", index=False)
     write(
         {
             "claims": claims_table(verdicts),
             "sides": sides_table(every),
-            "correlations": correlation_table(every),
+            "correlations": correlation_table(taus),
             "reasons": reasons_table(every),
         }
     )
