@@ -8,7 +8,7 @@
 
 Nothing is trained; flags say what is compared and drawn. With --watch the page is written anew as runs finish. Of
 several studies a page is written that compares the others with the first. With --export the rows of all runs go to one
-compressed file, small enough for a repository, and the page is written beside it, from it.
+compressed file, small enough for a repository, and the page is written beside it, from it, compressed as well.
 """
 
 import time
@@ -40,7 +40,8 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "export",
         None,
-        "a folder: pack the rows of all runs into its file runs.npz, and write the report there, from it.",
+        "a folder: pack the rows of all runs into its file runs.npz, and write the report there, from it, with a page "
+        "that is compressed too.",
     )
     flags.DEFINE_bool("debug", False, "show where in the code an error arose.")
     define_report_flags()
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> None:
         elif FLAGS.export:
             packed = pack_study(folders[0], FLAGS.export)
             print(f"Rows: {packed.resolve()} ({packed.stat().st_size:,} bytes)")
-            _report(FLAGS.export, options)
+            _report(FLAGS.export, {**options, "compress": True})
         elif FLAGS.watch and packed_file(folders[0]) is None:  # no run of a packed study is still to come
             watch(Path(folders[0]), lambda: _report(folders[0], options))
         else:

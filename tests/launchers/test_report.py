@@ -1,3 +1,7 @@
+import base64
+import gzip
+import re
+
 import pytest
 
 from keras_sparseflow import records
@@ -46,9 +50,13 @@ def test_a_study_is_exported_as_one_file_and_the_report_that_is_made_of_it(tmp_p
     packed = tmp_path / "kept" / "runs.npz"
     assert f"Rows: {packed} ({packed.stat().st_size:,} bytes)" in done.stdout
     assert f"Report: {tmp_path}/kept/report.html" in done.stdout and not (tmp_path / "a" / "report.html").exists()
-    page = (tmp_path / "kept" / "report.html").read_bytes()
+    compressed = (tmp_path / "kept" / "report.html").read_text()
+    (held,) = re.findall(r'id="compressed">([^<]*)<', compressed)
     again = launch("report", str(tmp_path / "kept"), "--nofigures", "--watch")
-    assert again.returncode == 0 and (tmp_path / "kept" / "report.html").read_bytes() == page
+    page = (tmp_path / "kept" / "report.html").read_bytes()
+    assert again.returncode == 0 and gzip.decompress(base64.b64decode(held)) == page and len(compressed) < len(page) / 3
+    titles = [re.findall("<title>.*</title>", text) for text in (compressed, page.decode())]
+    assert titles[0] == titles[1] and len(titles[0]) == 1
     checked = launch("check", str(tmp_path / "kept"))
     assert (checked.returncode, checked.stdout) == (0, "4 packed runs are whole.\n")
 

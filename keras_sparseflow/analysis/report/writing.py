@@ -11,7 +11,7 @@ from keras_sparseflow.analysis.frames.study_source import Source, read_source
 from keras_sparseflow.analysis.report.effects import effects
 from keras_sparseflow.analysis.report.first_screen import answer, effect_drawing, question
 from keras_sparseflow.analysis.report.made_sections import MadeSection, make_sections
-from keras_sparseflow.analysis.report.page import FOLDER, render
+from keras_sparseflow.analysis.report.page import FOLDER, compressed, render
 from keras_sparseflow.analysis.report.section import tables_of
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
 from keras_sparseflow.analysis.report.tables.pair_tables import write_csv
@@ -32,6 +32,7 @@ def write_report(
     diverged: str = "worst",
     figures: bool = True,
     tau_over: str = "runs",
+    compress: bool = False,
 ) -> Path:
     """Writes a study's report and returns the path of its page.
 
@@ -50,6 +51,8 @@ def write_report(
         diverged: how diverged runs count in the tests, "worst" or "drop": see `pair_arms`.
         figures: whether the figures are written as files too; the page holds them either way.
         tau_over: the points between which flow and performance are ranked, "runs" or "epochs": see `correlate_cells`.
+        compress: whether the page is compressed, to about a fifth of its size: it then unpacks itself in a browser, and
+            needs JavaScript for that.
 
     Raises:
         FileNotFoundError: the folder is not there, or holds no study.
@@ -62,6 +65,8 @@ def write_report(
     shown = {**_heading(source), "answer": answer(numbers, found), "warnings": warnings(numbers, found)}
     drawn = effect_drawing(found, value)
     html = render(shown, sections, drawn, figures)
+    if compress:
+        html = compressed(html, shown["title"])
     output_dir = Path(study_dir) if output_dir is None else Path(output_dir)
     written = _write_files(sections, drawn, output_dir / FOLDER, figures)
     path = output_dir / "report.html"

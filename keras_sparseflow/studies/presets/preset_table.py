@@ -58,19 +58,19 @@ _OWN = {
     "single": study_from(
         "mlp",
         name="single",
-        title="Does a sparse perceptron beat a dense one of equal capacity?",
+        title="Does a sparse network beat a dense one of equal capacity?",
     ),
     "single_density": study_from(
         "wide_resnet",
         name="single_density",
-        title="How does a Wide ResNet fare with a share of its weights?",
+        title="How does a network for images fare with a share of its weights?",
         comparison="densities",
         grid={"density": (0.05, 0.2, 1.0)},
     ),
     "single_tweaks": study_from(
         "resnet",
         name="single_tweaks",
-        title="Do the tweaks of ToST help a sparse ResNet?",
+        title="Do the tweaks of ToST help a sparse network?",
         comparison="densities",
         grid={"density": (0.1,), "tweaks": ("none", "tost")},
         base={"rescale_iterations": 20},
