@@ -6,11 +6,11 @@ A folder of docs/results that holds `runs.npz` is a study. Each table stands bet
 written in place of the one that was there; the words around them are written by hand.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from keras_sparseflow.analysis import bootstrap_mean, compare_arms, correlate_cells, judge_claims, with_published
@@ -25,8 +25,11 @@ from keras_sparseflow.records import read_flow, read_history, read_results
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = RESULTS / "README.md"
-BECAUSE = "why_"
-"""First letters of the studies that change one thing each of `why_base`."""
+SETTINGS = RESULTS / "settings"
+BECAUSE, BASE = "why_", "why_base"
+"""First letters of the studies that change one thing each of the base, and the base."""
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+_DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
 TABLES_OF_P = ("3a", "3b", "3c", "4", "5a", "5b", "5c", "6a", "6b")
 READINGS = {"end": "end of epoch", "steps": "mean over steps"}
@@ -77,19 +80,38 @@ def _judged(name: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
 
 
 def claims_table(verdicts: pd.DataFrame) -> str:
-    """Returns a row for each half-sentence and study: the answers, each with its cases."""
+    """Returns a row for each half-sentence and study: the answers, with the cases and the range of the differences."""
     groups = verdicts.fillna("").groupby(["claim", "half", "study"], sort=False)
-    rows = [[*map(str, place), _answers(inside)] for place, inside in groups]
-    return table_of(["claim", "half-sentence", "study", "verdicts"], rows)
+    rows: list[list[str]] = []
+    said = ("", "")
+    for (claim, half, study), inside in groups:
+        shown = ["" if claim == said[0] else str(claim), "" if (claim, half) == said else str(half)]
+        said = (str(claim), str(half))
+        rows.append([*shown, f"`{study}`" if study else "", "; ".join(_answers(inside)) or NOT_TESTABLE])
+    return table_of(["claim", "half-sentence", "study", "verdicts here"], rows)
 
 
-def _answers(cases: pd.DataFrame) -> str:
-    said = [
-        f"**{answer}** in {len(inside)} of {len(cases)}: {'; '.join(inside['case'])}"
-        for answer, inside in cases.groupby("answer", sort=False)
-        if inside["case"].any()
-    ]
-    return "; ".join(said) or NOT_TESTABLE
+def _answers(cases: pd.DataFrame) -> Iterator[str]:
+    for answer, inside in cases[cases["case"] != ""].groupby("answer", sort=False):
+        differences = [found[1] for numbers in inside["numbers"] if (found := _DIFFERENCE.search(numbers))]
+        ordered = sorted(differences, key=lambda text: float(text.replace(MINUS, "-").strip(f"{TIMES} ")))
+        ends = dict.fromkeys([*ordered[:1], *ordered[-1:]])
+        where = ", ".join(_places(inside["case"], cases["case"]))
+        effects = f" ({' to '.join(ends)})" if ends else ""
+        yield f"**{answer}** in {len(inside)} of {len(cases)}: {where}{effects}"
+
+
+def _places(chosen: Iterable[str], every: Iterable[str]) -> Iterator[str]:
+    """Yields cases such as "adam, sparse networks", and those of both arms as "adam"."""
+    arms = [" sparse networks", " dense networks"]
+    kept = list(chosen)
+    for case in kept:
+        first, _, arm = case.rpartition(",")
+        both = [f"{first},{each}" for each in arms]
+        if arm not in arms or not {*both} & {*every} <= {*kept}:
+            yield case.removesuffix(" networks")
+        elif case == both[0] or both[0] not in kept:
+            yield first
 
 
 def sides_table(names: list[str]) -> str:
@@ -160,23 +182,20 @@ def _with_interval(taus: pd.Series) -> str:
 
 def reasons_table(names: list[str]) -> str:
     """Returns sparse against dense in each study that changes one thing of the base."""
-    columns: dict[tuple[str, str], None] = {}
-    found: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
-    for name in names:
-        if not name.startswith(BECAUSE):
-            continue
+    columns = [(optimizer, variant) for optimizer in ("sgd", "momentum") for variant in ("BN", "SC_BN")]
+    rows = []
+    for name in sorted((name for name in names if name.startswith(BECAUSE)), key=lambda name: name != BASE):
         results = completed(read_results(RESULTS / name))
+        title = (SETTINGS / f"{name}.flags").read_text().splitlines()[0].partition(": ")[2]
         for value, words in (("test_accuracy", "last"), ("best_test_accuracy", "best")):
-            for row in compare_arms(results, value=value).to_dict("records"):
-                column = (str(row["optimizer"]), str(row["variant"]))
-                columns[column] = None
-                found.setdefault((name.removeprefix(BECAUSE), words), {})[column] = _cell(row)
-    rows = [[name, words, *(cells.get(column, "") for column in columns)] for (name, words), cells in found.items()]
-    return table_of(["changed", "accuracy", *(" ".join(column) for column in columns)], rows)
+            compared = compare_arms(results, value=value).set_index(["optimizer", "variant"])
+            rows.append([f"`{name}`: {title}", words, *(_cell(dict(compared.loc[column])) for column in columns)])
+    return table_of(["study", "accuracy", *(" ".join(column) for column in columns)], rows)
 
 
 def _cell(row: Mapping[Any, Any]) -> str:
-    return f"{row['p_value']:.3f} ({row['median_difference']:+.4f})" if np.isfinite(row["p_value"]) else ""
+    p = "<0.001" if row["p_value"] < 0.0005 else f"{row['p_value']:.3f}"
+    return f"{f'**{p}**' if row['p_value'] < 0.05 else p} ({row['median_difference']:+.4f})"
 
 
 def write(tables: Mapping[str, str]) -> None:

@@ -37,7 +37,8 @@ def leads(taus: pd.DataFrame, configuration: list[str]) -> list[Case]:
     """Returns, for each norm and target, the taus of EGF and of the raw norm, a pair for each configuration.
 
     The claim is that the taus of EGF are farther from zero than those of the raw norm, on the side of zero on which
-    the mean of both lies.
+    the mean of both lies. Where their means lie on different sides, the raw norm takes part with its sign turned: the
+    distance between the two sides says nothing about strength.
 
     Args:
         taus: a row per configuration, `measure` and `target`, with `tau`.
@@ -50,8 +51,10 @@ def leads(taus: pd.DataFrame, configuration: list[str]) -> list[Case]:
             columns = [(target, f"egf_{p}"), (target, f"grad_norm_{p}")]
             if set(columns) <= set(table.columns) and len(both := table[columns].dropna()):
                 egf, raw = both.to_numpy().T
+                turned = egf.mean() * raw.mean() < 0
+                raw = -raw if turned else raw
                 claimed = HIGHER if egf.mean() + raw.mean() >= 0 else LOWER
-                names = (f"mean tau of EGF_{p}", f"of ||g||_{p}")
+                names = (f"mean tau of EGF_{p}", f"of {'minus ' if turned else ''}||g||_{p}")
                 name = f"{target.replace('_', ' ')}, {p}-norm"
                 cases.append(Case(name, egf, raw, claimed, _TAU, names, _interval(egf, raw)))
     return cases

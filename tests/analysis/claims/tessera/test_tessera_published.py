@@ -88,6 +88,26 @@ def test_means_over_three_datasets_are_too_few_to_tell_which_measure_leads(arm):
         assert (np.array([tests[1].median_difference, tests[3].median_difference]) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("egf", "raw", "answer"), [(0.5, -0.5, NO_DIFFERENCE), (0.1, -0.5, OTHER_WAY), (-0.5, 0.1, YES)]
+)
+def test_norms_that_correlate_with_opposite_signs_are_compared_by_strength_and_not_by_side(egf, raw, answer):
+    spread = np.linspace(-0.05, 0.05, 12)
+    taus = pd.DataFrame(
+        [
+            {"cell": cell, "measure": measure, "target": "test_accuracy", "tau": tau}
+            for cell, (first, second) in enumerate(zip(egf + spread, raw + spread, strict=True))
+            for measure, tau in (("egf_1", first), ("grad_norm_1", second))
+        ]
+    )
+    (case,) = leads(taus, ["cell"])
+    test = case.test()
+    corrected, family = correct([test])
+    assert judge(test, corrected[0], family).answer == answer
+    assert case.sides == ("mean tau of EGF_1", "of minus ||g||_1")
+    assert test.median_difference == pytest.approx(abs(egf) - abs(raw), abs=0.11)
+
+
 def test_longer_trainings_of_other_data_are_named_as_other_conditions():
     study = make_study(PAIRS, optimizer="sgd", dataset="digits", epochs=30, hidden_layers=2)
     judged = judge_claims(study, claims=[tessera.FAVOURS_SPARSE])
