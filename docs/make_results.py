@@ -17,6 +17,7 @@ from keras_sparseflow.analysis import bootstrap_mean, compare_arms, correlate_ce
 from keras_sparseflow.analysis.claims import tessera, tost
 from keras_sparseflow.analysis.frames import readings
 from keras_sparseflow.analysis.frames.cells import completed
+from keras_sparseflow.analysis.frames.formats import MINUS
 from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
@@ -28,7 +29,7 @@ PAGE = RESULTS / "README.md"
 SETTINGS = RESULTS / "settings"
 BECAUSE, BASE = "why_", "why_base"
 """First letters of the studies that change one thing each of the base, and the base."""
-MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
 TABLES_OF_P = ("3a", "3b", "3c", "4", "5a", "5b", "5c", "6a", "6b")
@@ -188,8 +189,8 @@ def reasons_table(names: list[str]) -> str:
         results = completed(read_results(RESULTS / name))
         title = (SETTINGS / f"{name}.flags").read_text().splitlines()[0].partition(": ")[2]
         for value, words in (("test_accuracy", "last"), ("best_test_accuracy", "best")):
-            compared = compare_arms(results, value=value).set_index(["optimizer", "variant"])
-            rows.append([f"`{name}`: {title}", words, *(_cell(dict(compared.loc[column])) for column in columns)])
+            compared = compare_arms(results, value=value).set_index(["optimizer", "variant"]).to_dict("index")
+            rows.append([f"`{name}`: {title}", words, *(_cell(compared[column]) for column in columns)])
     return table_of(["study", "accuracy", *(" ".join(column) for column in columns)], rows)
 
 
