@@ -199,16 +199,32 @@ def _cell(row: Mapping[Any, Any]) -> str:
     return f"{f'**{p}**' if row['p_value'] < 0.05 else p} ({row['median_difference']:+.4f})"
 
 
-def write(tables: Mapping[str, str]) -> None:
-    """Writes each table between its comments in the page."""
-    text = PAGE.read_text()
+def files(names: list[str]) -> dict[Path, str]:
+    """Returns the content of the page, with its tables made anew, and of the files with more rows beside it."""
+    verdicts = claims([name for name in names if not name.startswith(BECAUSE)])
+    taus = correlations(names)
+    tables = {
+        "claims": claims_table(verdicts),
+        "sides": sides_table(names),
+        "correlations": correlation_table(taus),
+        "reasons": reasons_table(names),
+    }
+    return {
+        PAGE: with_tables(PAGE.read_text(), tables),
+        RESULTS / "claims.csv": verdicts.to_csv(index=False),
+        RESULTS / "correlations.csv": correlations_by_study(taus).to_csv(index=False),
+    }
+
+
+def with_tables(text: str, tables: Mapping[str, str]) -> str:
+    """Returns a page with each table between the comments that name it, in place of the one that was there."""
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        if begin not in text:
-            raise ValueError(f"{PAGE} must hold {begin} and {end}; received neither.")
+        if begin not in text or end not in text:
+            raise ValueError(f"{PAGE} must hold {begin} and {end}.")
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
-    PAGE.write_text(text)
+        text = f"{before}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}"
+    return text
 
 
 if __name__ == "__main__":
@@ -217,15 +233,5 @@ if __name__ == "__main__":
         raise SystemExit(
             f"{RESULTS} has no study: expected <name>/runs.npz, as `sparseflow-report --export` writes it."
         )
-    verdicts = claims([name for name in every if not name.startswith(BECAUSE)])
-    verdicts.to_csv(RESULTS / "claims.csv", index=False)
-    taus = correlations(every)
-    correlations_by_study(taus).to_csv(RESULTS / "correlations.csv", index=False)
-    write(
-        {
-            "claims": claims_table(verdicts),
-            "sides": sides_table(every),
-            "correlations": correlation_table(taus),
-            "reasons": reasons_table(every),
-        }
-    )
+    for path, content in files(every).items():
+        path.write_text(content)

@@ -1,0 +1,36 @@
+"""The numbers of docs/results, which can be computed again from the rows that stand beside them."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from keras_sparseflow.records import damaged_runs, read_study
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_results", DOCS / "make_results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_table_and_file_of_results_is_what_the_rows_beside_it_give(script):
+    names = script.studies()
+    assert "table_5b" in names
+    for path, content in script.files(names).items():
+        assert content == path.read_text(), f"PYTHONPATH=. python docs/make_results.py writes {path.name} anew"
+
+
+def test_every_study_of_results_is_whole_and_was_trained_with_the_settings_that_stand_there(script):
+    for name in script.studies():
+        assert damaged_runs(script.RESULTS / name) == {}
+        study = read_study(script.RESULTS / name)
+        lines = (script.SETTINGS / f"{name}.flags").read_text().splitlines()[1:]
+        settings = dict(line.removeprefix("--").split("=") for line in lines)
+        changed = {each["choice"]: each["here"].replace(", ", ",") for each in study["overrides"]}
+        assert settings == {"preset": study["preset"], "study": name, **changed}
+        assert len(study["run_ids"]) == study["runs_planned"]
