@@ -32,7 +32,6 @@ BECAUSE, BASE = "why_", "why_base"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
-TABLES_OF_P = ("3a", "3b", "3c", "4", "5a", "5b", "5c", "6a", "6b")
 READINGS = {"end": "end of epoch", "steps": "mean over steps"}
 MEASURES = {
     "grad_norm_1": "gradient 1-norm",
@@ -98,20 +97,22 @@ def _answers(cases: pd.DataFrame) -> Iterator[str]:
         ordered = sorted(differences, key=lambda text: float(text.replace(MINUS, "-").strip(f"{TIMES} ")))
         ends = dict.fromkeys([*ordered[:1], *ordered[-1:]])
         where = ", ".join(_places(inside["case"], cases["case"]))
-        effects = f" ({' to '.join(ends)})" if ends else ""
-        yield f"**{answer}** in {len(inside)} of {len(cases)}: {where}{effects}"
+        effects = f", {' to '.join(ends)}" if ends else ""
+        yield f"**{answer}** in {len(inside)} of {len(cases)}{effects}: {where}"
 
 
 def _places(chosen: Iterable[str], every: Iterable[str]) -> Iterator[str]:
-    """Yields cases such as "adam, sparse networks", and those of both arms as "adam"."""
-    arms = [" sparse networks", " dense networks"]
+    """Yields cases such as "adam, sparse networks" as "adam (sparse)", and those of both arms as "adam"."""
+    arms = ("sparse networks", "dense networks")
     kept = list(chosen)
     for case in kept:
-        first, _, arm = case.rpartition(",")
-        both = [f"{first},{each}" for each in arms]
-        if arm not in arms or not {*both} & {*every} <= {*kept}:
-            yield case.removesuffix(" networks")
-        elif case == both[0] or both[0] not in kept:
+        first, _, rest = case.rpartition(", ")
+        of_both = {f"{first}, {arm}" for arm in arms}
+        if not first:
+            yield case
+        elif rest not in arms or not of_both & {*every} <= {*kept}:
+            yield f"{first} ({rest.removesuffix(' networks')})"
+        elif case == next(each for each in kept if each in of_both):
             yield first
 
 
