@@ -36,15 +36,19 @@ def batchnorm_skew(results: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame:
         rows. Empty where the study has no such pairs.
 
     Raises:
-        ValueError: a column is missing.
+        ValueError: a column is missing, or `flow` has rows of several measures or readings.
 
     Example:
         >>> from keras_sparseflow.records import read_flow, read_results
-        >>> table = batchnorm_skew(read_results("runs/demo"), read_flow("runs/demo"))
+        >>> flow = read_flow("runs/demo").query("measure == 'egf_2' and reading == 'end'")
+        >>> table = batchnorm_skew(read_results("runs/demo"), flow)
         >>> table[["optimizer", "layer", "pairs", "answer"]].values.tolist()[0]
         ['adam', 'hidden_1', 6, 'too few pairs to tell']
     """
     require_columns(flow, ["run_id", "epoch", "layer", "value"], "flow")
+    for column in {"measure", "reading"} & {*flow}:
+        if len(names := sorted(set(flow[column]))) > 1:
+            raise ValueError(f"`flow` must have rows of one {column}; received {', '.join(names)}: choose one.")
     rows, tests = [], []
     if "arm" in results and not flow.empty:
         means = flow.astype({"value": float}).groupby(["run_id", "layer"], sort=False, observed=True)["value"].mean()

@@ -109,6 +109,16 @@ def test_noise_decides_little():
     assert decided <= 4, "of 30; without correction it would be 4 on the mean"
 
 
+@pytest.mark.parametrize(("column", "names"), [("measure", ("egf_1", "egf_2")), ("reading", ("end", "steps"))])
+def test_measures_and_readings_are_not_mixed(column, names):
+    results = study()
+    flow = pd.concat([flow_of(results).assign(**{column: name}) for name in names])
+    with pytest.raises(ValueError, match=f"one {column}; received {names[0]}, {names[1]}: choose one"):
+        batchnorm_skew(results, flow)
+    one = flow[flow[column] == names[0]]
+    assert batchnorm_skew(results, one).equals(batchnorm_skew(results, one.drop(columns=column)))
+
+
 def test_flow_needs_its_columns():
     with pytest.raises(ValueError, match="`flow` must have the columns run_id, epoch, layer, value"):
         batchnorm_skew(study(), pd.DataFrame({"run_id": []}))
