@@ -151,6 +151,22 @@ def arrange(frame: pd.DataFrame, cell: Sequence[str] | None = None) -> pd.DataFr
     return frame
 
 
+def apart(tables: pd.Series) -> pd.Series:
+    """Returns what tells tables apart, in parentheses after a space; nothing of a single table.
+
+    Args:
+        tables: labels of tables, as `arrange` makes them.
+
+    Example:
+        >>> apart(pd.Series(["digits, learning rate 0.1, relu", "digits, learning rate 0.2, relu"])).tolist()
+        [' (learning rate 0.1)', ' (learning rate 0.2)']
+    """
+    parts = {table: table.split(", ") for table in tables.unique()}
+    shared = set.intersection(*map(set, parts.values())) if parts else set()
+    own = {table: ", ".join(part for part in words if part not in shared) for table, words in parts.items()}
+    return tables.map(lambda table: f" ({own[table]})" if own[table] else "")
+
+
 def columns_are_activations(frame: pd.DataFrame) -> bool:
     """Returns whether the tables of `frame` have activations for columns: several, one variant per optimizer."""
     rows = frame.groupby(["dataset", "hidden_layers", "learning_rate", "optimizer"], dropna=False)

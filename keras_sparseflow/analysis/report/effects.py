@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from keras_sparseflow.analysis.frames.cells import describe
+from keras_sparseflow.analysis.frames.cells import apart, describe
 from keras_sparseflow.analysis.frames.method_names import method_name
 from keras_sparseflow.analysis.published.tessera_first_version import published_gains
 from keras_sparseflow.analysis.report.study_numbers import StudyNumbers
@@ -44,11 +44,10 @@ def effects(numbers: StudyNumbers) -> pd.DataFrame:
 
 
 def _of_pairs(comparison: pd.DataFrame, value: str) -> pd.DataFrame:
-    several = comparison["table"].nunique() > 1
     cells = comparison["row"] + ", " + comparison["column"]
     rows = comparison.assign(
         kind="pairs",
-        label=cells + (" (" + comparison["table"] + ")" if several else ""),
+        label=cells + apart(comparison["table"]),
         first="sparse",
         second="dense",
         effect=comparison["difference"],

@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_sparseflow.analysis.claims.case import Scale
 from keras_sparseflow.analysis.claims.claim import JudgedHalf
+from keras_sparseflow.analysis.frames.cells import apart
 from keras_sparseflow.analysis.frames.formats import format_fixed, format_signed
 from keras_sparseflow.analysis.frames.labels import flow_name, reading_name
 from keras_sparseflow.analysis.frames.method_names import method_name
@@ -152,8 +153,7 @@ def _ratios(numbers: StudyNumbers, measure: str) -> dict[str, tuple[SignedRankTe
     pairs = pairs[(pairs[["sparse", "dense"]] > 0).all(axis=1)].merge(
         placed.drop_duplicates("run_id")[["run_id", "table", "cell"]], left_on="sparse_run_id", right_on="run_id"
     )
-    several = placed["table"].nunique() > 1
-    names = pairs["cell"] + (" (" + pairs["table"] + ")" if several else "")
+    names = pairs["cell"] + apart(pairs["table"])
     tests = {
         str(name): wilcoxon_signed_rank(np.log(inside["sparse"]), np.log(inside["dense"]))
         for name, inside in pairs.groupby(names, sort=False)
