@@ -27,12 +27,12 @@ from keras_sparseflow.data import DataSize
 from keras_sparseflow.layers import GhostSwish, random_mask
 from keras_sparseflow.masks import erk, uniform
 from keras_sparseflow.models.residual import WIDE_RESNET
-from keras_sparseflow.records import write_atomic
+from keras_sparseflow.records import read_results, write_atomic
 from keras_sparseflow.studies.size.kernel_counts import matched_kernels
 from keras_sparseflow.studies.spec.run_spec import RunSpec
 
 HERE = Path(__file__).parent
-TABLE_4 = HERE / "results" / "table_4" / "report"
+TABLE_5B = HERE / "results" / "table_5b"
 MEASURES = ("grad_norm_2", "egf_2")
 
 
@@ -154,28 +154,15 @@ def sparse_execution() -> Figure:
 
 
 def p_values() -> Figure:
-    """Returns the p-values of our small Table 4, the published ones beneath."""
-    return p_value_heatmap(arrange(pd.read_csv(TABLE_4 / "p_values.csv")))
+    """Returns the p-values of our small Table 5b, the published ones beneath."""
+    return p_value_heatmap(arrange(pd.read_csv(TABLE_5B / "report" / "p_values.csv")))
 
 
 def pairs() -> Figure:
-    """Returns both arms of four cells of our small Table 4 by dense width: what their p-values are computed from."""
-    cells = [f"{variant}-{optimizer}" for optimizer in ("adam", "momentum") for variant in ("NR", "DA_SC_BN")]
-    files = [TABLE_4 / f"pairs_fashion_mnist-4-0.001-relu-{cell}.csv" for cell in cells]
-    return against_size(unpaired(pd.concat(map(pd.read_csv, files), ignore_index=True)), lines="arm")
-
-
-def unpaired(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns the runs behind a table of pairs: two rows for each of its rows."""
-    sides = ("sparse", "dense")
-    shared = table.drop(columns=[f"{side}{end}" for side in sides for end in ("", "_diverged", "_run_id")])
-    runs = [
-        shared.assign(
-            arm=side, test_accuracy=table[side], diverged=table[f"{side}_diverged"], run_id=table[f"{side}_run_id"]
-        )
-        for side in sides
-    ]
-    return pd.concat(runs, ignore_index=True).drop(columns=["difference", "flow_measures"])
+    """Returns both arms of four cells of our small Table 5b by dense width: what their p-values are computed from."""
+    runs = read_results(TABLE_5B)
+    shown = runs["variant"].isin(["BN", "L2_BN"]) & runs["optimizer"].isin(["adam", "momentum"])
+    return against_size(runs[shown], lines="arm")
 
 
 FIGURES: dict[str, Callable[..., Any]] = {
