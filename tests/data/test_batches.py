@@ -166,6 +166,16 @@ def test_the_order_of_whole_batches_is_pinned():
     assert whole_order(7).tolist() == [2, 4, 3, 6, 5, 0, 1] and whole_order(7).dtype == np.int32
 
 
+@pytest.mark.parametrize("augment_pad", [None, 1])
+def test_no_pipeline_has_a_tuner_for_whose_sleep_the_end_of_a_training_waits(numbered, augment_pad):
+    pipelines = [
+        training_batches(numbered, 4, epochs=1, seed=0, augment_pad=augment_pad),
+        ordered_batches(numbered.test_images, numbered.test_labels, 4),
+        whole_batches(numbered, 4),
+    ]
+    assert [batches.options().autotune.enabled for batches in pipelines] == [False] * 3
+
+
 def test_batch_larger_than_test_set_gives_one_batch(numbered):
     batches = collect(ordered_batches(numbered.test_images, numbered.test_labels, 100))
     assert [len(labels) for _, labels in batches] == [7]
