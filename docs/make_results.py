@@ -29,6 +29,7 @@ PAGE = RESULTS / "README.md"
 SETTINGS = RESULTS / "settings"
 BECAUSE, BASE = "why_", "why_base"
 """First letters of the studies that change one thing each of the base, and the base."""
+RESNETS = "scsdc_resnet_skips"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
@@ -196,8 +197,25 @@ def reasons_table(names: list[str]) -> str:
 
 
 def _cell(row: Mapping[Any, Any]) -> str:
-    p = "<0.001" if row["p_value"] < 0.0005 else f"{row['p_value']:.3f}"
-    return f"{f'**{p}**' if row['p_value'] < 0.05 else p} ({row['median_difference']:+.4f})"
+    return f"{_p(row['p_value'])} ({row['median_difference']:+.4f})"
+
+
+def _p(value: float) -> str:
+    shown = "<0.001" if value < 0.0005 else f"{value:.3f}"
+    return f"**{shown}**" if value < 0.05 else shown
+
+
+def widths_table(name: str) -> str:
+    """Returns both arms of each cell of a study, with their mean difference at each dense width."""
+    results = completed(read_results(RESULTS / name))
+    p_values = compare_arms(results).set_index(["optimizer", "variant"])["p_value"].to_dict()
+    rows, widths = [], sorted(results["dense_width"].unique())
+    for (optimizer, variant), runs in results.groupby(["optimizer", "variant"], sort=False):
+        arms = runs.pivot_table("test_accuracy", "dense_width", "arm")
+        means = [f"{arms[arm].mean():.3f}" for arm in ("sparse", "dense")]
+        differences = [f"{difference:+.3f}" for difference in (arms["sparse"] - arms["dense"]).reindex(widths)]
+        rows.append([str(optimizer), str(variant), *means, _p(p_values[optimizer, variant]), *differences])
+    return table_of(["optimizer", "variant", "sparse", "dense", "one-tailed p", *map(str, widths)], rows)
 
 
 def files(names: list[str]) -> dict[Path, str]:
@@ -209,6 +227,7 @@ def files(names: list[str]) -> dict[Path, str]:
         "sides": sides_table(names),
         "correlations": correlation_table(taus),
         "reasons": reasons_table(names),
+        "resnets": widths_table(RESNETS),
     }
     return {
         PAGE: with_tables(PAGE.read_text(), tables),
