@@ -1,7 +1,9 @@
 """Ctrl-C that is never lost: it is noted when it comes, and looked at wherever a training can be left.
 
 Python raises KeyboardInterrupt in the code that runs at that moment. A training runs thousands of finalisers and of
-callbacks of weak references; an interrupt within one of them is printed and forgotten.
+callbacks of weak references; an interrupt within one of them is printed and forgotten. And it runs Python code that
+TensorFlow's C++ has called, which takes an exception there for something else or goes on with broken memory: so
+nothing is raised while any function of TensorFlow runs, and a timer looks again.
 """
 
 import contextlib
@@ -16,6 +18,8 @@ INTERRUPTED = 130
 """Exit status of a process that Ctrl-C has ended."""
 
 _noted = threading.Event()
+_FRAGILE = "tensorflow"  # the package whose functions nothing is raised in
+_LOOK_AGAIN = 0.02  # seconds
 
 
 def check_interruption() -> None:
@@ -30,10 +34,10 @@ def check_interruption() -> None:
 
 @contextlib.contextmanager
 def interruptions_noted() -> Iterator[None]:
-    """Notes Ctrl-C inside the context, beside raising KeyboardInterrupt; a second one ends the process at once.
+    """Notes Ctrl-C inside the context, and raises KeyboardInterrupt as soon as no function of TensorFlow runs.
 
-    For programs that own their process. Outside of the main thread, and where Ctrl-C is ignored or handled in a way of
-    one's own, nothing is changed.
+    A second one ends the process at once. For programs that own their process: SIGALRM is used, too. Outside of the
+    main thread, and where Ctrl-C is ignored or handled in a way of one's own, nothing is changed.
     """
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -44,6 +48,7 @@ def interruptions_noted() -> Iterator[None]:
     os.set_blocking(writing, False)
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _note)
+    alarm = signal.signal(signal.SIGALRM, _raise_where_it_can_be)
     threading.Thread(target=_end_at_second, args=(reading,), daemon=True, name="interruptions").start()
     try:
         yield
@@ -52,6 +57,8 @@ def interruptions_noted() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.set_wakeup_fd(before)
         os.close(writing)
@@ -60,6 +67,16 @@ def interruptions_noted() -> Iterator[None]:
 
 def _note(number: int, frame: FrameType | None) -> None:
     _noted.set()
+    _raise_where_it_can_be(number, frame)
+
+
+def _raise_where_it_can_be(number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt, or has the timer call this again where the frame is within TensorFlow."""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] == _FRAGILE:
+            signal.setitimer(signal.ITIMER_REAL, _LOOK_AGAIN)
+            return
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 

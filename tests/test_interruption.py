@@ -69,6 +69,25 @@ def test_an_error_that_becomes_of_an_interruption_is_one_and_another_error_stays
     assert done.stdout == f"{becomes}\n", done.stderr
 
 
+# A function of TensorFlow, by the name of its module.
+WITHIN = """
+module = {"__name__": "tensorflow.python.eager", "os": os, "signal": signal, "time": time}
+exec("def call():\\n os.kill(os.getpid(), signal.SIGINT)\\n time.sleep(0.1)\\n return 'whole'", module)
+try:
+    with interruptions_noted():
+        print(module["call"]())
+        time.sleep(20)
+except KeyboardInterrupt:
+    print("raised", signal.getitimer(signal.ITIMER_REAL)[0], signal.getsignal(signal.SIGALRM) is signal.SIG_DFL)
+"""
+
+
+def test_nothing_is_raised_within_tensorflow_and_soon_after_it_is():
+    """Raised within, it made `SystemError`, "Exiting device scope without proper scope nesting", or broke the heap."""
+    done = processes.run(HEARING + WITHIN)
+    assert done.stdout.split() == ["whole", "raised", "0.0", "True"], done.stderr
+
+
 def test_outside_of_the_context_nothing_is_noted_and_the_handler_is_pythons_own():
     assert processes.run(HEARING + FORGOTTEN).stdout.split() == ["forgotten"]
     check_interruption()
