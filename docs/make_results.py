@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from keras_sparseflow.analysis import bootstrap_mean, compare_arms, correlate_cells, judge_claims, with_published
@@ -20,6 +21,8 @@ from keras_sparseflow.analysis.frames.cells import completed
 from keras_sparseflow.analysis.frames.formats import MINUS
 from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.study_source import read_source
+from keras_sparseflow.analysis.statistics.shift import typical_difference
+from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
 from keras_sparseflow.flow.measure_table import TOTAL
 from keras_sparseflow.records import read_flow, read_history, read_results
@@ -29,6 +32,9 @@ PAGE = RESULTS / "README.md"
 SETTINGS = RESULTS / "settings"
 BECAUSE, BASE = "why_", "why_base"
 """First letters of the studies that change one thing each of the base, and the base."""
+FOUR_CELLS = [(optimizer, variant) for optimizer in ("sgd", "momentum") for variant in ("BN", "SC_BN")]
+"""What they train."""
+ACCURACIES = {"test_accuracy": "last", "best_test_accuracy": "best"}
 RESNETS = "scsdc_resnet_skips"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
@@ -185,15 +191,46 @@ def _with_interval(taus: pd.Series) -> str:
 
 def reasons_table(names: list[str]) -> str:
     """Returns sparse against dense in each study that changes one thing of the base."""
-    columns = [(optimizer, variant) for optimizer in ("sgd", "momentum") for variant in ("BN", "SC_BN")]
     rows = []
     for name in sorted((name for name in names if name.startswith(BECAUSE)), key=lambda name: name != BASE):
         results = completed(read_results(RESULTS / name))
-        title = (SETTINGS / f"{name}.flags").read_text().splitlines()[0].partition(": ")[2]
-        for value, words in (("test_accuracy", "last"), ("best_test_accuracy", "best")):
+        for value, words in ACCURACIES.items():
             compared = compare_arms(results, value=value).set_index(["optimizer", "variant"]).to_dict("index")
-            rows.append([f"`{name}`: {title}", words, *(_cell(compared[column]) for column in columns)])
-    return table_of(["study", "accuracy", *(" ".join(column) for column in columns)], rows)
+            rows.append([f"`{name}`: {_title(name)}", words, *(_cell(compared[column]) for column in FOUR_CELLS)])
+    return table_of(["study", "accuracy", *(" ".join(column) for column in FOUR_CELLS)], rows)
+
+
+def changes_table(names: list[str]) -> str:
+    """Returns by how much the lead of sparse networks in each of these studies differs from that in its base.
+
+    Pairs are those of the same seed and of the same rank of their dense width: the widths of two studies may differ.
+    """
+    rows = []
+    for name in (name for name in names if name.startswith(BECAUSE) and name != BASE):
+        base = _title(name).partition("beside ")[2] or BASE
+        for value, words in ACCURACIES.items():
+            leads, others = _leads(name, value), _leads(base, value)
+            changes = [(leads[column], others[column]) for column in FOUR_CELLS]
+            rows.append([f"`{name}`", f"`{base}`", words, *(_change(*change) for change in changes)])
+    return table_of(["study", "against", "accuracy", *(" ".join(column) for column in FOUR_CELLS)], rows)
+
+
+def _title(name: str) -> str:
+    return (SETTINGS / f"{name}.flags").read_text().splitlines()[0].partition(": ")[2]
+
+
+def _leads(name: str, value: str) -> dict[tuple[str, str], np.ndarray]:
+    """Returns sparse minus dense of each cell of a study, by dense width and seed in ascending order."""
+    runs = completed(read_results(RESULTS / name))
+    arms = runs.pivot_table(value, ["optimizer", "variant", "dense_width", "seed"], "arm").sort_index()
+    leads = arms["sparse"] - arms["dense"]
+    return {column: leads.loc[column].to_numpy() for column in FOUR_CELLS}
+
+
+def _change(leads: np.ndarray, others: np.ndarray) -> str:
+    typical, *_ = typical_difference(leads - others)
+    test = wilcoxon_signed_rank(leads, others, alternative="two-sided")
+    return f"{typical:+.4f} ({_p(test.p_value)})"
 
 
 def _cell(row: Mapping[Any, Any]) -> str:
@@ -227,6 +264,7 @@ def files(names: list[str]) -> dict[Path, str]:
         "sides": sides_table(names),
         "correlations": correlation_table(taus),
         "reasons": reasons_table(names),
+        "changes": changes_table(names),
         "resnets": widths_table(RESNETS),
     }
     return {
