@@ -43,12 +43,12 @@ def test_blocks_of_yaml_can_be_parsed(page, block):
 
 STARTERS = {
     "srun": 'exec "$@"',
-    "ssh": 'shift; exec sh -c "$*"',
+    "ssh": 'shift; exec sh -c "$*\nwait"',
     "nohup": 'exec "$@"',
     "sparseflow-scsdc": 'echo "$*" >> "$CALLS"',
     "python": 'echo "$*" >> "$CALLS"',
 }
-"""Stand-ins: they start what they are told to, or write down their arguments."""
+"""Stand-ins: they start what they are told to, ssh with what it leaves running, or write down their arguments."""
 
 
 def started(folder, block, **environment):
@@ -60,9 +60,8 @@ def started(folder, block, **environment):
         path.write_text(f"#!/bin/sh\n{does}\n")
         path.chmod(0o755)
     calls, programs = folder / "calls", f"{folder / 'programs'}{os.pathsep}{os.environ['PATH']}"
-    # It waits for what runs in the background, behind ssh too: that holds the pipe of the output open.
     done = subprocess.run(
-        ["bash", "-c", block.replace("/shared", str(folder / "shared"))],
+        ["bash", "-c", block.replace("/shared", str(folder / "shared")) + "\nwait"],
         cwd=folder,
         env={**os.environ, **environment, "PATH": programs, "CALLS": str(calls)},
         capture_output=True,
