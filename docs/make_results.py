@@ -21,11 +21,12 @@ from keras_sparseflow.analysis.frames.cells import completed
 from keras_sparseflow.analysis.frames.formats import MINUS
 from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.study_source import read_source
+from keras_sparseflow.analysis.published.tost_accuracies import beside_published_tost, masks_of
 from keras_sparseflow.analysis.statistics.shift import typical_difference
 from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
 from keras_sparseflow.flow.measure_table import TOTAL
-from keras_sparseflow.records import read_flow, read_history, read_results
+from keras_sparseflow.records import read_flow, read_history, read_results, read_study
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = RESULTS / "README.md"
@@ -33,9 +34,9 @@ SETTINGS = RESULTS / "settings"
 BECAUSE, BASE = "why_", "why_base"
 """First letters of the studies that change one thing each of the base, and the base."""
 FOUR_CELLS = [(optimizer, variant) for optimizer in ("sgd", "momentum") for variant in ("BN", "SC_BN")]
-"""What they train."""
+"""What each of them trains."""
 ACCURACIES = {"test_accuracy": "last", "best_test_accuracy": "best"}
-RESNETS = "scsdc_resnet_skips"
+RESNETS, TWEAKS = "scsdc_resnet_skips", "tost_ablation"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
@@ -255,6 +256,33 @@ def widths_table(name: str) -> str:
     return table_of(["optimizer", "variant", "sparse", "dense", "one-tailed p", *map(str, widths)], rows)
 
 
+def tweaks_table(name: str) -> str:
+    """Returns accuracies with and without ToST's tweaks in percent, the gains, and in parentheses the published ones."""
+    results = completed(read_results(RESULTS / name))
+    published = beside_published_tost(results, read_study(RESULTS / name)).set_index(["mask", "density", "tweaks"])
+    percent = results.assign(mask=masks_of(results), percent=100 * results["test_accuracy"])
+    accuracies = percent.set_index(["mask", "density", "seed", "tweaks"])["percent"].unstack()
+    columns = sorted({pair[:2] for pair in accuracies.index}, key=lambda column: (column[0], -column[1]))
+    plain = accuracies["none"]
+    rows = []
+    for tweaks in results["tweaks"].unique():
+        gains, shown = accuracies[tweaks] - plain, []
+        for column in columns:
+            values = accuracies[tweaks].loc[column]
+            words = f"{values.mean():.1f} ± {values.std():.1f}"
+            if tweaks != "none":
+                words += f", {gains.loc[column].mean():+.1f}"
+                if (*column, tweaks) in published.index:
+                    words += f" ({published.loc[(*column, tweaks), 'published_gain']:+.1f})"
+            shown.append(words)
+        if tweaks != "none":
+            test = wilcoxon_signed_rank(accuracies[tweaks], plain, alternative="two-sided")
+            shown += [f"{(gains > 0).sum()} of {len(gains)}", _p(test.p_value)]
+        rows.append([{"tost": "all"}.get(tweaks, tweaks), *shown, *[""] * (len(columns) + 2 - len(shown))])
+    headings = [f"{mask}, {density:.0%}" for mask, density in columns]
+    return table_of(["tweaks", *headings, "better in", "two-sided p"], rows)
+
+
 def files(names: list[str]) -> dict[Path, str]:
     """Returns the content of the page, with its tables made anew, and of the files with more rows beside it."""
     verdicts = claims([name for name in names if not name.startswith(BECAUSE)])
@@ -266,6 +294,7 @@ def files(names: list[str]) -> dict[Path, str]:
         "reasons": reasons_table(names),
         "changes": changes_table(names),
         "resnets": widths_table(RESNETS),
+        "tweaks": tweaks_table(TWEAKS),
     }
     return {
         PAGE: with_tables(PAGE.read_text(), tables),

@@ -29,6 +29,7 @@ def check_interruption() -> None:
         >>> check_interruption()
     """
     if _noted.is_set():
+        signal.setitimer(signal.ITIMER_REAL, 0)  # a second one would break off what cleans up after this one
         raise KeyboardInterrupt
 
 

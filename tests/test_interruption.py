@@ -88,6 +88,26 @@ def test_nothing_is_raised_within_tensorflow_and_soon_after_it_is():
     assert done.stdout.split() == ["whole", "raised", "0.0", "True"], done.stderr
 
 
+LOOKED_AT = """
+try:
+    with interruptions_noted():
+        module["call"]()
+        try:
+            check_interruption()
+        finally:
+            time.sleep(0.2)  # the timer would have come
+            print("cleaned")
+except KeyboardInterrupt:
+    print("ended")
+"""
+
+
+def test_what_cleans_up_after_a_look_is_not_interrupted_again():
+    short = WITHIN[: WITHIN.index("try:")].replace("time.sleep(0.1)", "pass")
+    done = processes.run(HEARING + short + LOOKED_AT)
+    assert done.stdout.split() == ["cleaned", "ended"], done.stderr
+
+
 def test_outside_of_the_context_nothing_is_noted_and_the_handler_is_pythons_own():
     assert processes.run(HEARING + FORGOTTEN).stdout.split() == ["forgotten"]
     check_interruption()
