@@ -257,7 +257,7 @@ def widths_table(name: str) -> str:
 
 
 def tweaks_table(name: str) -> str:
-    """Returns accuracies with and without ToST's tweaks in percent, the gains, and in parentheses the published ones."""
+    """Returns accuracies with and without ToST's tweaks in percent, the gains, and the published ones in parentheses."""
     results = completed(read_results(RESULTS / name))
     published = beside_published_tost(results, read_study(RESULTS / name)).set_index(["mask", "density", "tweaks"])
     percent = results.assign(mask=masks_of(results), percent=100 * results["test_accuracy"])
