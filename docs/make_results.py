@@ -68,7 +68,7 @@ def claims(names: list[str]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for claim in (*tessera.CLAIMS, *tost.CLAIMS):
         for half in claim.halves:
-            place = {"paper": claim.paper, "claim": claim.text, "half": half.text}
+            place = {"claim": f"{claim.text} ({claim.place})", "half": half.text}
             found = [{**place, **row} for name in names for row in judged[name].get((claim.text, half.text), [])]
             rows += found or [{**place, "answer": NOT_TESTABLE}]
     return pd.DataFrame(rows)
@@ -82,21 +82,35 @@ def _judged(name: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
         for half in judged.halves:
             if half.verdict.answer != NOT_TESTABLE:
                 row = {"study": name, "case": half.case, "answer": half.verdict.answer, "as_claimed": half.as_claimed}
-                row |= {"numbers": half.numbers, "why": half.verdict.reason, "otherwise": "; ".join(half.outside)}
+                row |= {"numbers": half.numbers, "why": half.verdict.reason, "unmet": half.outside}
                 found.setdefault((judged.claim.text, half.text), []).append(row)
     return found
 
 
 def claims_table(verdicts: pd.DataFrame) -> str:
-    """Returns a row for each half-sentence and study: the answers, with the cases and the range of the differences."""
+    """Returns a row for each half-sentence and study: the answers, with the cases and the range of the differences.
+
+    A study of another learning rate than the claim's says so.
+    """
     groups = verdicts.fillna("").groupby(["claim", "half", "study"], sort=False)
     rows: list[list[str]] = []
     said = ("", "")
     for (claim, half, study), inside in groups:
         shown = ["" if claim == said[0] else str(claim), "" if (claim, half) == said else str(half)]
         said = (str(claim), str(half))
-        rows.append([*shown, f"`{study}`" if study else "", "; ".join(_answers(inside)) or NOT_TESTABLE])
+        rates = {phrase for unmet in inside["unmet"] for phrase in unmet if phrase.startswith("learning rate")}
+        where = ", ".join([f"`{study}`", *sorted(rates)]) if study else ""
+        rows.append([*shown, where, "; ".join(_answers(inside)) or NOT_TESTABLE])
     return table_of(["claim", "half-sentence", "study", "verdicts here"], rows)
+
+
+def conditions_table(verdicts: pd.DataFrame) -> str:
+    """Returns the conditions under which the papers make their claims that each study does not meet."""
+    rows = []
+    for study, inside in verdicts.dropna(subset="study").groupby("study"):
+        unmet = dict.fromkeys(phrase for phrases in inside["unmet"] for phrase in phrases)
+        rows.append([f"`{study}`", "; ".join(unmet) or "none"])
+    return table_of(["study", "conditions of the papers that it does not meet"], rows)
 
 
 def _answers(cases: pd.DataFrame) -> Iterator[str]:
@@ -257,7 +271,7 @@ def widths_table(name: str) -> str:
 
 
 def tweaks_table(name: str) -> str:
-    """Returns accuracies with and without ToST's tweaks in percent, the gains, and the published ones in parentheses."""
+    """Returns accuracies with and without ToST's tweaks in percent, the gains, and (published ones)."""
     results = completed(read_results(RESULTS / name))
     published = beside_published_tost(results, read_study(RESULTS / name)).set_index(["mask", "density", "tweaks"])
     percent = results.assign(mask=masks_of(results), percent=100 * results["test_accuracy"])
@@ -289,6 +303,7 @@ def files(names: list[str]) -> dict[Path, str]:
     taus = correlations(names)
     tables = {
         "claims": claims_table(verdicts),
+        "conditions": conditions_table(verdicts),
         "sides": sides_table(names),
         "correlations": correlation_table(taus),
         "reasons": reasons_table(names),
@@ -298,7 +313,7 @@ def files(names: list[str]) -> dict[Path, str]:
     }
     return {
         PAGE: with_tables(PAGE.read_text(), tables),
-        RESULTS / "claims.csv": verdicts.to_csv(index=False),
+        RESULTS / "claims.csv": verdicts.drop(columns=["claim", "unmet"]).to_csv(index=False),
         RESULTS / "correlations.csv": correlations_by_study(taus).to_csv(index=False),
     }
 

@@ -1,6 +1,7 @@
 """The numbers of docs/results, which can be computed again from the rows that stand beside them."""
 
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,11 @@ def test_every_study_of_results_is_whole_and_was_trained_with_the_settings_that_
         for flag in settings.keys() - expected.keys():  # what the preset has anyway
             assert {str(value) for value in results[flag]} == {settings[flag]}
         assert len(study["run_ids"]) == study["runs_planned"]
+
+
+def test_results_are_no_burden_to_who_clones():
+    listed = subprocess.run(["git", "ls-files", "-z", "results"], cwd=DOCS, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git checkout, so which files are committed is not known")
+    sizes = {name: (DOCS / name).stat().st_size for name in listed.stdout.split("\0")[:-1]}
+    assert sum(sizes.values()) < 8e6, sorted(sizes.items(), key=lambda each: -each[1])[:20]

@@ -5,8 +5,9 @@ Its text is broken over lines, and of these tables it holds whole rows for one a
 learning rate of 0.001. 48 of its 50 numbers are in `tessera_first_version.csv`.
 
 Missing there, because they cannot be read with certainty: both arms of Adagrad without regularization, which stand in
-the file as empty cells; the losses on CIFAR-100, of which parts of two rows are left without a sign of their first
-column; and every number on CIFAR-10 and of a learning rate of 0.1, of which the captions are left.
+the file as empty cells; the losses on CIFAR-100, of which parts of two rows are left, as it seems of eight columns,
+without a sign of which variants these are; and every number on CIFAR-10 and of a learning rate of 0.1, of which the
+captions are left.
 
 The header is not in the text either. Each row has ten numbers, dense and sparse in turn, for five variants. Of all ways
 to name the columns after variants of table 6a only few agree with its p-values: the third is L2, the fifth SC, the

@@ -19,6 +19,9 @@ from keras_sparseflow.analysis.report.words import abbreviations_in, explained
 FOLDER = "report"
 """The folder of tables and figures beside the page."""
 
+_PLAIN = str.maketrans("&<>", ",.:")
+"""Letters of base 85 that HTML would take for its own, and those that stand for them."""
+
 
 def render(shown: Mapping[str, Any], sections: Sequence[MadeSection], effects: Drawing | None, files: bool) -> str:
     """Returns the page.
@@ -58,8 +61,8 @@ def compressed(page: str, title: str) -> str:
         page: HTML, as `render` returns it.
         title: of the page.
     """
-    packed = base64.b64encode(gzip.compress(page.encode(), mtime=0)).decode()
-    return _templates().get_template("compressed.html.j2").render(title=title, base64=packed)
+    packed = base64.b85encode(gzip.compress(page.encode(), mtime=0)).decode().translate(_PLAIN)
+    return _templates().get_template("compressed.html.j2").render(title=title, base85=packed)
 
 
 def _templates() -> Any:

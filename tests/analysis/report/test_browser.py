@@ -230,3 +230,12 @@ def test_the_columns_that_name_a_row_stay_while_others_scroll(written):
     before, after = narrow["held"]
     assert before[:2] == after[:2] and before[2] > after[2]
     assert before[2] < 0.62 * narrow["effects"][0], "room to scroll"
+
+
+@pytest.mark.parametrize("more", range(5))
+def test_a_compressed_page_unpacks_itself_whatever_its_length(tmp_path, more):
+    said = "Größe, ein paar Worte" + "".join(map(chr, range(0x4E00, 0x4E00 + more)))
+    path = tmp_path / "page.html"
+    path.write_text(page.compressed(f"<!doctype html><title>T</title><p id='said'>{said}</p>", "T"))
+    dom, console = open_page(path, tmp_path)
+    assert f'<p id="said">{said}</p>' in dom and console == []

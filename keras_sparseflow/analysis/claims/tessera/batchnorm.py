@@ -37,6 +37,11 @@ FAVOURS_SPARSE = Claim(
             Comparison(SPARSE_AND_DENSE, ACCURACY, HIGHER, NON_EWMA, variants(("BN",), ("L2",)), _BY_RATE),
             f"{_PAIR} with BatchNorm, under Adagrad, SGD or momentum",
         ),
+        Half(
+            "with BatchNorm alone (BN) sparse networks win",
+            Comparison(SPARSE_AND_DENSE, ACCURACY, HIGHER, NON_EWMA, variants(("BN",), ("DA", "L2", "SC")), _BY_RATE),
+            f"{_PAIR} of the variant BN, under Adagrad, SGD or momentum",
+        ),
     ),
     AT_BOTH_RATES,
 )

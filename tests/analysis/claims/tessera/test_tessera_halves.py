@@ -47,9 +47,14 @@ HALVES = {
         tessera.FAVOURS_SPARSE, "without BatchNorm", {"optimizer": ("sgd", "adagrad")}, "accuracy", _sparse, -0.05, 2,
     ),
     "win": (
-        tessera.FAVOURS_SPARSE, "with BatchNorm",
+        tessera.FAVOURS_SPARSE, "with BatchNorm, and without L2",
         {"optimizer": "momentum", "variant": ("BN", "SC_BN"), "learning_rate": (0.1, 0.001)},
         "accuracy", _sparse, 0.05, 2,
+    ),
+    "win alone": (
+        tessera.FAVOURS_SPARSE, "with BatchNorm alone",
+        {"optimizer": "momentum", "variant": ("BN", "SC_BN"), "learning_rate": (0.1, 0.001)},
+        "accuracy", _lead(_is("variant", "BN")), 0.05, 2,
     ),
     "ahead": (tessera.BRINGS_CLOSER, "without any", {"optimizer": ("adam", "rmsprop")}, "accuracy", _sparse, 0.05, 2),
     "lead": (
