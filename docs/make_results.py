@@ -99,7 +99,7 @@ def claims_table(verdicts: pd.DataFrame) -> str:
         shown = ["" if claim == said[0] else str(claim), "" if (claim, half) == said else str(half)]
         said = (str(claim), str(half))
         rates = {phrase for unmet in inside["unmet"] for phrase in unmet if phrase.startswith("learning rate")}
-        where = ", ".join([f"`{study}`", *sorted(rates)]) if study else ""
+        where = ", not at ".join([f"`{study}`", *sorted(rates)]) if study else ""
         rows.append([*shown, where, "; ".join(_answers(inside)) or NOT_TESTABLE])
     return table_of(["claim", "half-sentence", "study", "verdicts here"], rows)
 
@@ -271,7 +271,7 @@ def widths_table(name: str) -> str:
 
 
 def tweaks_table(name: str) -> str:
-    """Returns accuracies with and without ToST's tweaks in percent, the gains, and (published ones)."""
+    """Returns accuracies with and without ToST's tweaks in percent, and gains, the published ones in parentheses."""
     results = completed(read_results(RESULTS / name))
     published = beside_published_tost(results, read_study(RESULTS / name)).set_index(["mask", "density", "tweaks"])
     percent = results.assign(mask=masks_of(results), percent=100 * results["test_accuracy"])

@@ -21,7 +21,7 @@ _OWN_ID = re.compile(r' id="((?:curve|key)-[\w-]+)"')
 _GROUP_ID = re.compile(r' id="(?!curve-|key-)[A-Za-z0-9_.]+_\d+"')
 _UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*"')
 _ID = re.compile(r' id="([^"]+)"')
-_REFERRED = re.compile(r'(?:href="#|url\(#)([^")]+)')
+_REFERRED = re.compile(r'(href="#|url\(#)([^")]+)')
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+px) 'DejaVu Sans', sans-serif|font-family: 'DejaVu Sans', sans-serif; ")
 _STYLE = re.compile(r"<defs><style.*?</style></defs>", re.DOTALL)  # it would hold for the whole page
 _THEMED = re.compile(r"#(" + "|".join(colour[1:] for colour in (*ON_DARK, *SEQUENCE)) + r")\b")
@@ -64,10 +64,10 @@ def page_markup(svg: bytes, prefix: str, title: str, window: str = "") -> Any:
     text = svg[svg.index(b"<svg") :].decode()
     text = text.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
     names: dict[str, str] = {}  # short ones: they are written with every marker
-    for name in _REFERRED.findall(text):
+    for _, name in _REFERRED.findall(text):
         names.setdefault(name, f"{prefix}-{len(names)}")
     text = _ID.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", text)
-    text = _REFERRED.sub(lambda found: found[0].replace(found[1], names[found[1]]), text)
+    text = _REFERRED.sub(lambda found: found[1] + names[found[2]], text)
     text = _THEMED.sub(r"var(--c\1)", text)
     text = _STYLE.sub("", text)
     text = _FONT.sub(_without_family, text)
