@@ -18,7 +18,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from keras_sparseflow import GradientFlow, SparseModel, load_images, mlp
-from keras_sparseflow.analysis import activation_functions, against_size, arrange, figure_bytes, p_value_heatmap
+from keras_sparseflow.analysis import activation_functions, against_size, figure_bytes, p_value_heatmap, tabulate
 from keras_sparseflow.analysis.figures.drawing import scales
 from keras_sparseflow.analysis.figures.drawing.colours import GREY, line_styles
 from keras_sparseflow.analysis.figures.drawing.facets import Facets, styled
@@ -155,7 +155,7 @@ def sparse_execution() -> Figure:
 
 def p_values() -> Figure:
     """Returns the p-values of our small Table 5b, the published ones beneath."""
-    return p_value_heatmap(arrange(pd.read_csv(TABLE_5B / "report" / "p_values.csv")))
+    return p_value_heatmap(tabulate(read_results(TABLE_5B)))
 
 
 def pairs() -> Figure:
