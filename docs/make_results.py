@@ -18,8 +18,10 @@ from keras_sparseflow.analysis import bootstrap_mean, compare_arms, correlate_ce
 from keras_sparseflow.analysis.claims import tessera, tost
 from keras_sparseflow.analysis.frames import readings
 from keras_sparseflow.analysis.frames.cells import completed
+from keras_sparseflow.analysis.frames.densities import PLACE, tabulate_densities
 from keras_sparseflow.analysis.frames.formats import MINUS
 from keras_sparseflow.analysis.frames.labels import POINTS
+from keras_sparseflow.analysis.frames.method_names import method_name, name_methods
 from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.published.tost_accuracies import beside_published_tost, masks_of
 from keras_sparseflow.analysis.statistics.shift import typical_difference
@@ -37,6 +39,7 @@ FOUR_CELLS = [(optimizer, variant) for optimizer in ("sgd", "momentum") for vari
 """What each of them trains."""
 ACCURACIES = {"test_accuracy": "last", "best_test_accuracy": "best"}
 RESNETS, TWEAKS = "scsdc_resnet_skips", "tost_ablation"
+WIDE_RESNETS, PRUNED, MASKS = "wrn_random", "wrn_magnitude", "masks"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
@@ -47,7 +50,7 @@ MEASURES = {
     "grad_norm_2": "gradient 2-norm",
     "egf_2": "EGF, 2-norm",
 }
-_PLACE = ["reading", "points", "arm", "target"]
+_TAU_PLACE = ["reading", "points", "arm", "target"]
 
 
 def studies() -> list[str]:
@@ -181,7 +184,7 @@ def correlations(names: list[str]) -> pd.DataFrame:
 def correlation_table(taus: pd.DataFrame) -> str:
     """Returns table 1 of the paper: the mean of each measure's tau over the configurations of all studies."""
     rows = []
-    for place, inside in taus.groupby(_PLACE, sort=False):
+    for place, inside in taus.groupby(_TAU_PLACE, sort=False):
         reading, points, arm, target = map(str, place)
         cells = [_with_interval(inside.loc[inside["measure"] == measure, "tau"].dropna()) for measure in MEASURES]
         rows.append([READINGS[reading], points, arm, target.removeprefix("test_"), *cells])
@@ -191,10 +194,10 @@ def correlation_table(taus: pd.DataFrame) -> str:
 def correlations_by_study(taus: pd.DataFrame) -> pd.DataFrame:
     """Returns the same apart for each study: the mean tau, its interval of 95%, and the number of configurations."""
     rows = []
-    for place, inside in taus.groupby(["study", *_PLACE, "measure"], sort=False):
+    for place, inside in taus.groupby(["study", *_TAU_PLACE, "measure"], sort=False):
         values = inside["tau"].dropna()
         low, high = bootstrap_mean(values)
-        of = dict(zip(["study", *_PLACE, "measure"], place, strict=True))
+        of = dict(zip(["study", *_TAU_PLACE, "measure"], place, strict=True))
         rows.append({**of, "tau": values.mean(), "low": low, "high": high, "configurations": len(values)})
     return pd.DataFrame(rows).round(4)
 
@@ -297,6 +300,23 @@ def tweaks_table(name: str) -> str:
     return table_of(["tweaks", *headings, "better in", "two-sided p"], rows)
 
 
+def densities_table(name: str, flow: bool = False) -> str:
+    """Returns mean and standard deviation of each configuration's test accuracy by density, and its mean EGF."""
+    results = name_methods(completed(read_results(RESULTS / name)))
+    means = tabulate_densities(results, "test_accuracy", "egf_2")
+    densities = sorted(means["density"].unique())
+    shares = [f"{density:.0%}" for density in densities]
+    rows = []
+    for (_, method, panel, line), inside in means.groupby(PLACE, sort=False):
+        by_density = inside.set_index("density").reindex(densities)
+        cells = [f"{row.mean:.3f} ± {row.std:.3f}" if row.n > 0 else "" for row in by_density.itertuples()]
+        if flow:
+            cells += [f"{value:.3f}" if np.isfinite(value) else "" for value in by_density["flow"]]
+        rows.append([method_name(str(method)), str(panel), str(line), *cells])
+    headings = ["masks", "optimizer", "variant", *shares]
+    return table_of([*headings, *(f"EGF: {share}" for share in shares if flow)], rows)
+
+
 def files(names: list[str]) -> dict[Path, str]:
     """Returns the content of the page, with its tables made anew, and of the files with more rows beside it."""
     verdicts = claims([name for name in names if not name.startswith(BECAUSE)])
@@ -310,6 +330,8 @@ def files(names: list[str]) -> dict[Path, str]:
         "changes": changes_table(names),
         "resnets": widths_table(RESNETS),
         "tweaks": tweaks_table(TWEAKS),
+        "wide resnets": densities_table(WIDE_RESNETS),
+        "pruned": densities_table(PRUNED),
     }
     return {
         PAGE: with_tables(PAGE.read_text(), tables),
