@@ -24,6 +24,7 @@ from keras_sparseflow.analysis.frames.labels import POINTS
 from keras_sparseflow.analysis.frames.method_names import method_name, name_methods
 from keras_sparseflow.analysis.frames.study_source import read_source
 from keras_sparseflow.analysis.published.tost_accuracies import beside_published_tost, masks_of
+from keras_sparseflow.analysis.published.tost_ghosts import beside_published_ghosts
 from keras_sparseflow.analysis.statistics.shift import typical_difference
 from keras_sparseflow.analysis.statistics.signed_rank import wilcoxon_signed_rank
 from keras_sparseflow.analysis.statistics.verdicts import NOT_TESTABLE
@@ -39,7 +40,8 @@ FOUR_CELLS = [(optimizer, variant) for optimizer in ("sgd", "momentum") for vari
 """What each of them trains."""
 ACCURACIES = {"test_accuracy": "last", "best_test_accuracy": "best"}
 RESNETS, TWEAKS = "scsdc_resnet_skips", "tost_ablation"
-WIDE_RESNETS, PRUNED, MASKS = "wrn_random", "wrn_magnitude", "masks"
+WIDE_RESNETS, PRUNED = "wrn_random", "wrn_magnitude"
+TICKETS, GHOSTS = "tost_5", "tost_ghosts"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _DIFFERENCE = re.compile(f"difference ((?:{TIMES} )?[^ ;]+)")
 
@@ -278,7 +280,7 @@ def tweaks_table(name: str) -> str:
     results = completed(read_results(RESULTS / name))
     published = beside_published_tost(results, read_study(RESULTS / name)).set_index(["mask", "density", "tweaks"])
     percent = results.assign(mask=masks_of(results), percent=100 * results["test_accuracy"])
-    accuracies = percent.set_index(["mask", "density", "seed", "tweaks"])["percent"].unstack()
+    accuracies = percent.set_index(["mask", "density", "seed", "tweaks"])["percent"].unstack().dropna()
     columns = sorted({pair[:2] for pair in accuracies.index}, key=lambda column: (column[0], -column[1]))
     plain = accuracies["none"]
     rows = []
@@ -296,25 +298,38 @@ def tweaks_table(name: str) -> str:
             test = wilcoxon_signed_rank(accuracies[tweaks], plain, alternative="two-sided")
             shown += [f"{(gains > 0).sum()} of {len(gains)}", _p(test.p_value)]
         rows.append([{"tost": "all"}.get(tweaks, tweaks), *shown, *[""] * (len(columns) + 2 - len(shown))])
-    headings = [f"{mask}, {density:.0%}" for mask, density in columns]
+    headings = [f"{mask}, {density:.0%}".replace("lth", "ticket") for mask, density in columns]
     return table_of(["tweaks", *headings, "better in", "two-sided p"], rows)
 
 
-def densities_table(name: str, flow: bool = False) -> str:
-    """Returns mean and standard deviation of each configuration's test accuracy by density, and its mean EGF."""
-    results = name_methods(completed(read_results(RESULTS / name)))
-    means = tabulate_densities(results, "test_accuracy", "egf_2")
-    densities = sorted(means["density"].unique())
-    shares = [f"{density:.0%}" for density in densities]
+def schedules_table(name: str) -> str:
+    """Returns by how many points accuracy changes where ghosts go at other times, the published changes beside ours."""
+    changes = beside_published_ghosts(completed(read_results(RESULTS / name)), read_study(RESULTS / name))
     rows = []
-    for (_, method, panel, line), inside in means.groupby(PLACE, sort=False):
+    for row in changes.itertuples():
+        published = f"{'below ' if row.bound else ''}{row.published:+.3f}" if np.isfinite(row.published) else ""
+        rows.append([row.tweaks, f"{row.density:.0%}", row.schedule, f"{row.mean:+.2f} ± {row.std:.2f}", published])
+    return table_of(["tweak", "density", "ghosts", "change of accuracy", "published"], rows)
+
+
+def densities_table(name: str, without: tuple[str, ...] = ()) -> str:
+    """Returns mean and standard deviation of each configuration's test accuracy by density, and its mean EGF.
+
+    Args:
+        name: of the study.
+        without: methods that another table has.
+    """
+    results = name_methods(completed(read_results(RESULTS / name)))
+    means = tabulate_densities(results[~results["method"].isin(without)], "test_accuracy", "egf_2")
+    densities = sorted(means["density"].unique())
+    rows = []
+    for (_, method, optimizer, line), inside in means.groupby(PLACE, sort=False):
         by_density = inside.set_index("density").reindex(densities)
-        cells = [f"{row.mean:.3f} ± {row.std:.3f}" if row.n > 0 else "" for row in by_density.itertuples()]
-        if flow:
-            cells += [f"{value:.3f}" if np.isfinite(value) else "" for value in by_density["flow"]]
-        rows.append([method_name(str(method)), str(panel), str(line), *cells])
-    headings = ["masks", "optimizer", "variant", *shares]
-    return table_of([*headings, *(f"EGF: {share}" for share in shares if flow)], rows)
+        accuracies = [f"{row.mean:.3f} ± {row.std:.3f}" if row.n > 0 else "" for row in by_density.itertuples()]
+        flows = [f"{flow:.3f}" if np.isfinite(flow) else "" for flow in by_density["flow"]]
+        rows.append([method_name(str(method)), str(optimizer), str(line), *accuracies, *flows])
+    shares = [f"{density:.0%}" for density in densities]
+    return table_of(["masks", "optimizer", "variant", *shares, *(f"EGF: {share}" for share in shares)], rows)
 
 
 def files(names: list[str]) -> dict[Path, str]:
@@ -330,8 +345,9 @@ def files(names: list[str]) -> dict[Path, str]:
         "changes": changes_table(names),
         "resnets": widths_table(RESNETS),
         "tweaks": tweaks_table(TWEAKS),
+        "ghosts": tweaks_table(TICKETS),
         "wide resnets": densities_table(WIDE_RESNETS),
-        "pruned": densities_table(PRUNED),
+        "pruned": densities_table(PRUNED, without=("random",)),
     }
     return {
         PAGE: with_tables(PAGE.read_text(), tables),

@@ -76,10 +76,14 @@ def published_table(study: Mapping[str, Any]) -> str:
 
 
 def masks_of(results: pd.DataFrame) -> pd.Series:
-    """Returns the mask of each run as ToST names it: "dense", "lth" for lottery tickets, or the score of a mask."""
+    """Returns the mask of each run as ToST names it: "dense", "lth" for lottery tickets, or the score of a mask.
+
+    A study of lottery tickets alone has no column `score`.
+    """
+    scores = results.get("score", results["method"])
     names = [
         _DENSE if density == 1 else {"lottery": _TICKET, "static": score}.get(method, method)
-        for method, score, density in zip(results["method"], results["score"], results["density"], strict=True)
+        for method, score, density in zip(results["method"], scores, results["density"], strict=True)
     ]
     return pd.Series(names, index=results.index, dtype=object)
 

@@ -105,6 +105,12 @@ def test_every_run_with_published_numbers_stands_beside_them(name):
     assert len(rows) == counts.get(name, 31)
 
 
+def test_studies_of_tickets_alone_have_no_column_of_scores():
+    ours, record = results_of(TOST["tost_5"])
+    without = beside_published_tost(ours.drop(columns="score"), record)
+    pd.testing.assert_frame_equal(without, beside_published_tost(ours, record))
+
+
 def test_the_ablation_stands_beside_random_and_snip_masks_of_table_2():
     rows = beside_published_tost(*results_of(TOST["tost_ablation"]))
     assert rows[["mask", "density", "tweaks"]].to_numpy().tolist() == [
