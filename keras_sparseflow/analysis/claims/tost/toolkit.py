@@ -10,6 +10,7 @@ from keras_sparseflow.analysis.claims.case import HIGHER, LOWER, Case, Scale
 from keras_sparseflow.analysis.claims.claim import WHOLE_DATASET, Claim, Condition, Half
 from keras_sparseflow.analysis.claims.evidence import SIZES, Evidence
 from keras_sparseflow.analysis.claims.run_by_run import ACCURACY, TWEAK_FIELDS, Comparison, Sides, values
+from keras_sparseflow.analysis.frames.ghost_schedules import DEFAULT, schedules_of
 from keras_sparseflow.analysis.statistics.correlation import FEWEST_POINTS, kendall_tau
 
 PAPER = "Jaiswal et al., 2022 (ToST)"
@@ -35,9 +36,16 @@ _SINGLE = ("GSk", "GSw", "LRsI", "LS")
 
 
 def tweaked(name: str, beside: str = "none") -> Sides:
-    """Returns runs with some tweaks, and with others or none."""
+    """Returns runs with some tweaks, and with others or none; their ghosts fade as the claims on tweaks say they do."""
     words = {"tost": "all tweaks", "none": "no tweaks"}
-    return values("tweaks", name, beside, TWEAK_FIELDS, (words.get(name, name), words.get(beside, beside)))
+    sides = values("tweaks", name, beside, TWEAK_FIELDS, (words.get(name, name), words.get(beside, beside)))
+    return replace(sides, label=lambda runs: sides.label(runs).where(_fades_by_default(runs)))
+
+
+def _fades_by_default(runs: pd.DataFrame) -> pd.Series:
+    """Returns which runs have the paper's own schedule of ghosts; all runs of tweaks that are not trained with it."""
+    by_default = schedules_of(runs) == DEFAULT
+    return by_default | ~by_default.groupby(runs["tweaks"]).transform("any")
 
 
 def sparse(runs: pd.DataFrame) -> pd.Series:

@@ -74,6 +74,16 @@ def test_a_half_sentence_is_true_false_or_absent_as_the_runs_are(name):
     assert answers(judged, text) == {}
 
 
+@pytest.mark.parametrize(("schedules", "answer"), [(("cosine", "abrupt"), YES), ("abrupt", OTHER_WAY)])
+def test_a_tweak_is_judged_by_the_papers_schedule_of_ghosts_where_it_is_trained(schedules, answer):
+    def gain(runs):
+        return np.where(runs["ghost_decay"] == "abrupt", -0.3, 0.03) * (runs["tweaks"] == "GSk")
+
+    study = make_study(DENSITIES, gain, tweaks=("none", "GSk"), ghost_decay=schedules, ghost_until=0.5)
+    judged = judge_claims(study, claims=[tost.EACH_TWEAK, always(tost.EACH_TWEAK.paper)])
+    assert answers(judged, "GSk alone") == {"lottery tickets": answer}
+
+
 @pytest.mark.parametrize(("factor", "answer"), [(0.5, YES), (2.0, OTHER_WAY)])
 def test_curves_along_the_training_are_compared_run_by_run(factor, answer):
     study = make_study(
