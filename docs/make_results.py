@@ -346,6 +346,7 @@ def files(names: list[str]) -> dict[Path, str]:
         "resnets": widths_table(RESNETS),
         "tweaks": tweaks_table(TWEAKS),
         "ghosts": tweaks_table(TICKETS),
+        "schedules": schedules_table(GHOSTS),
         "wide resnets": densities_table(WIDE_RESNETS),
         "pruned": densities_table(PRUNED, without=("random",)),
     }
